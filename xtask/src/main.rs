@@ -1,0 +1,3 @@
+//! Workspace commands: `cargo xtask …`.
+
+fn main() {}
