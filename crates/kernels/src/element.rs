@@ -1,0 +1,74 @@
+//! The element types that have CPU kernels, and the way from tensors to slices and back.
+
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
+
+/// `f32` or `f64`.
+pub(crate) trait Element:
+    WithDType + std::ops::Neg<Output = Self> + std::iter::Sum + Default
+{
+    const ZERO: Self;
+    const ONE: Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn tanh(self) -> Self;
+    fn erf(self) -> Self;
+}
+
+macro_rules! element {
+    ($t:ident, $erf:ident) => {
+        impl Element for $t {
+            const ZERO: Self = 0.;
+            const ONE: Self = 1.;
+            fn exp(self) -> Self {
+                $t::exp(self)
+            }
+            fn ln(self) -> Self {
+                $t::ln(self)
+            }
+            fn tanh(self) -> Self {
+                $t::tanh(self)
+            }
+            fn erf(self) -> Self {
+                candle_core::cpu::erf::$erf(self)
+            }
+        }
+    };
+}
+element!(f32, erf_f32);
+element!(f64, erf_f64);
+
+/// The elements of a contiguous storage, from the layout's offset on.
+pub(crate) fn slice<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&T::cpu_storage_as_slice(storage)?[start..end]),
+        None => bail!("kernel called on a tensor that is not contiguous: {layout:?}"),
+    }
+}
+
+/// Calls `f` with the elements of a CPU tensor, in row-major order.
+pub(crate) fn read<T: Element, R>(x: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => f(slice(storage, layout)?),
+        _ => bail!("kernel called on a tensor that is not on the CPU"),
+    }
+}
+
+/// Calls a generic function with the element type of a CPU storage or tensor.
+macro_rules! dispatch {
+    ($dtype:expr, $op:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            candle_core::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            other => candle_core::bail!("{}: no CPU kernel for {other:?}", $op),
+        }
+    };
+}
+pub(crate) use dispatch;

@@ -1,0 +1,98 @@
+//! Which implementation of an operation runs.
+
+use candle_core::{DType, Tensor};
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+/// The implementation that an operation takes.
+///
+/// The choice is made when an operation is applied, and its backward pass follows it. It is read
+/// from [`with_path`] if one is active on the thread, else from the environment variable
+/// `TAPER_KERNELS` (`auto`, `naive`, `composed`; read once; an unknown value means `auto`).
+///
+/// Tensors that no CPU kernel can take (another device, another element type than `f32` and
+/// `f64`) always go the composed path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Path {
+    /// The best kernels for the tensor and the machine. The default.
+    #[default]
+    Auto,
+    /// Plain loops that say what the operation means; the others are tested against them.
+    Naive,
+    /// Candle's own operations, arranged so that the gradient is right; what a GPU runs.
+    Composed,
+}
+
+thread_local! {
+    static FORCED: Cell<Option<Path>> = const { Cell::new(None) };
+}
+
+/// Runs `f` with `path` forced for the operations that it applies on this thread.
+///
+/// Calls nest; the path from before comes back when `f` returns or panics.
+///
+/// ```
+/// use taper_kernels::{Path, relu, with_path};
+/// # use candle_core::{Device, Tensor};
+/// let x = Tensor::new(&[-1f32, 2.], &Device::Cpu)?;
+/// let y = with_path(Path::Composed, || relu(&x))?;
+/// assert_eq!(y.to_vec1::<f32>()?, [0., 2.]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn with_path<T>(path: Path, f: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Path>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FORCED.set(self.0);
+        }
+    }
+    let _restore = Restore(FORCED.replace(Some(path)));
+    f()
+}
+
+fn from_environment() -> Path {
+    static PATH: OnceLock<Path> = OnceLock::new();
+    *PATH.get_or_init(|| match std::env::var("TAPER_KERNELS").as_deref() {
+        Ok("naive") => Path::Naive,
+        Ok("composed") => Path::Composed,
+        _ => Path::Auto,
+    })
+}
+
+/// The path for an operation on `x`: what was asked for, or composed where no kernel can run.
+pub(crate) fn resolve(x: &Tensor) -> Path {
+    let asked = FORCED.get().unwrap_or_else(from_environment);
+    if x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64) {
+        asked
+    } else {
+        Path::Composed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn a_forced_path_holds_inside_and_ends_outside_even_after_a_panic() {
+        let x = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
+        let outside = resolve(&x);
+        with_path(Path::Naive, || {
+            assert_eq!(resolve(&x), Path::Naive);
+            with_path(Path::Composed, || assert_eq!(resolve(&x), Path::Composed));
+            assert_eq!(resolve(&x), Path::Naive);
+            let caught = std::panic::catch_unwind(|| with_path(Path::Composed, || panic!("inner")));
+            assert!(caught.is_err());
+            assert_eq!(resolve(&x), Path::Naive);
+        });
+        assert_eq!(resolve(&x), outside);
+    }
+
+    #[test]
+    fn an_element_type_without_a_kernel_goes_the_composed_path() {
+        let x = Tensor::zeros(1, DType::F16, &Device::Cpu).unwrap();
+        assert_eq!(with_path(Path::Naive, || resolve(&x)), Path::Composed);
+    }
+}
