@@ -1,0 +1,187 @@
+//! The table of precision, recall, F1 and support by class.
+
+use crate::{Average, ConfusionMatrix, MetricsError, Result, Scores, ZeroDivision};
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
+use unicode_width::UnicodeWidthStr;
+
+/// One class of a [`ClassificationReport`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassReport {
+    /// Name of the class.
+    pub name: String,
+    /// Its scores; saved beside the name, not below a key of their own.
+    #[serde(flatten)]
+    pub scores: Scores,
+}
+
+/// Scores by class and averaged, as scikit-learn's `classification_report`.
+///
+/// `Display` prints scikit-learn's table, with two digits or as many as the format asks for
+/// (`{:.4}`). Columns are aligned by the width that names take in a terminal. With serde, a NaN
+/// (see [`ZeroDivision::NaN`]) is null in JSON, and is read back as NaN.
+///
+/// ```
+/// # fn main() -> taper_metrics::Result<()> {
+/// use taper_metrics::{ConfusionMatrix, ZeroDivision};
+/// let matrix = ConfusionMatrix::from_counts(2, vec![8, 2, 1, 9])?;
+/// let report = matrix.report(&["cat", "dog"], ZeroDivision::Zero)?;
+/// assert_eq!(report.accuracy, 0.85);
+/// assert_eq!(report.to_string(), "              \
+///               precision    recall  f1-score   support
+///
+///          cat       0.89      0.80      0.84        10
+///          dog       0.82      0.90      0.86        10
+///
+///     accuracy                           0.85        20
+///    macro avg       0.85      0.85      0.85        20
+/// weighted avg       0.85      0.85      0.85        20
+/// ");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassificationReport {
+    /// The classes, in order.
+    pub classes: Vec<ClassReport>,
+    /// The share of samples that are right.
+    pub accuracy: f64,
+    /// The mean over the classes.
+    pub macro_average: Scores,
+    /// The mean over the classes, weighted by their number of samples.
+    pub weighted_average: Scores,
+}
+
+impl ConfusionMatrix {
+    /// Precision, recall, F1 and support by class, with the classes' names, and their averages.
+    ///
+    /// All classes take part, also those without samples, as in
+    /// [`average_scores`](Self::average_scores).
+    ///
+    /// # Errors
+    /// No samples; a number of names that is not the number of classes.
+    pub fn report(
+        &self,
+        class_names: &[impl AsRef<str>],
+        zero_division: ZeroDivision,
+    ) -> Result<ClassificationReport> {
+        if class_names.len() != self.num_classes() {
+            return Err(MetricsError::ClassMismatch {
+                what: "class names",
+                expected: self.num_classes(),
+                found: class_names.len(),
+            });
+        }
+        let named = class_names.iter().zip(self.scores(zero_division));
+        Ok(ClassificationReport {
+            accuracy: self.accuracy()?,
+            classes: named
+                .map(|(name, scores)| ClassReport { name: name.as_ref().to_owned(), scores })
+                .collect(),
+            macro_average: self.average_scores(Average::Macro, zero_division),
+            weighted_average: self.average_scores(Average::Weighted, zero_division),
+        })
+    }
+}
+
+impl Display for ClassificationReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(2);
+        let names: Vec<String> = self.classes.iter().map(|class| printable(&class.name)).collect();
+        let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+        let width = width.max("weighted avg".len());
+
+        let line = |f: &mut Formatter<'_>, name: &str, cells: [String; 4]| {
+            let [precision, recall, f1, support] = cells;
+            let padding = width.saturating_sub(name.width());
+            writeln!(f, "{:padding$}{name}  {precision:>9} {recall:>9} {f1:>9} {support:>9}", "")
+        };
+        let number = |value: f64| {
+            if value.is_nan() { "nan".to_owned() } else { format!("{value:.digits$}") }
+        };
+        let cells = |s: &Scores| {
+            [number(s.precision), number(s.recall), number(s.f1), s.support.to_string()]
+        };
+
+        line(f, "", ["precision", "recall", "f1-score", "support"].map(str::to_owned))?;
+        writeln!(f)?;
+        for (name, class) in names.iter().zip(&self.classes) {
+            line(f, name, cells(&class.scores))?;
+        }
+        writeln!(f)?;
+        let total = self.macro_average.support.to_string();
+        line(f, "accuracy", [String::new(), String::new(), number(self.accuracy), total])?;
+        line(f, "macro avg", cells(&self.macro_average))?;
+        line(f, "weighted avg", cells(&self.weighted_average))
+    }
+}
+
+/// A name may be that of any folder: a line break or an escape sequence must not reach the
+/// terminal.
+fn printable(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix() -> ConfusionMatrix {
+        ConfusionMatrix::from_counts(2, vec![3, 0, 1, 0]).unwrap()
+    }
+
+    #[test]
+    fn wide_names_keep_the_columns_aligned() {
+        let report = matrix().report(&["数字の七と八と九です", "é"], ZeroDivision::Zero).unwrap();
+        let text = report.to_string();
+        let widths: Vec<usize> =
+            text.lines().filter(|l| !l.is_empty()).map(|l| l.width()).collect();
+        assert_eq!(widths, [20 + 2 + 9 + 30; 6]);
+        assert!(text.contains("\n                   é       0.00      0.00"), "{text}");
+    }
+
+    #[test]
+    fn control_characters_in_names_are_escaped() {
+        let report = matrix().report(&["a\nb", "\u{1b}[31m"], ZeroDivision::Zero).unwrap();
+        let text = report.to_string();
+        assert!(text.contains(r"a\nb") && text.contains(r"\u{1b}[31m"), "{text}");
+        assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_format_sets_the_digits() {
+        let report = matrix().report(&["a", "b"], ZeroDivision::NaN).unwrap();
+        let text = format!("{report:.4}");
+        assert!(text.contains("           a     0.7500    1.0000    0.8571         3\n"), "{text}");
+        assert!(text.contains("           b        nan    0.0000    0.0000         1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_report_survives_json_even_with_nan() {
+        let report = matrix().report(&["a", "b"], ZeroDivision::NaN).unwrap();
+        let text = serde_json::to_string(&report).unwrap();
+        let first =
+            r#"{"name":"a","precision":0.75,"recall":1.0,"f1":0.8571428571428571,"support":3}"#;
+        assert!(text.contains(first), "{text}");
+        assert!(text.contains(r#"{"name":"b","precision":null,"recall":0.0,"#), "{text}");
+        let read: ClassificationReport = serde_json::from_str(&text).unwrap();
+        assert!(read.classes[1].scores.precision.is_nan());
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+
+    #[test]
+    fn names_that_do_not_fit_and_an_empty_matrix_are_errors() {
+        let error = matrix().report(&["a"], ZeroDivision::Zero).unwrap_err();
+        assert_eq!(error.to_string(), "class names for 1 classes: expected 2");
+        let empty = ConfusionMatrix::new(1).unwrap();
+        assert_eq!(empty.report(&["a"], ZeroDivision::Zero), Err(MetricsError::Empty));
+    }
+}
