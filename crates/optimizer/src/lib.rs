@@ -1,0 +1,72 @@
+//! Optimizers, schedules and gradient clipping for [candle](https://docs.rs/candle-core).
+//!
+//! An [`Optimizer`] updates named parameters by a [`Rule`]: [`Sgd`], [`Adadelta`], [`Adagrad`],
+//! [`RmsProp`], [`Adam`] or [`AdamW`], each with the defaults and the form of PyTorch and of Keras
+//! by name. [`ParamGroup`]s give some parameters a rate or a decay of their own; a [`Schedule`]
+//! says the rate of each step; [`clip`] tames gradients. On a CPU a step is one pass in place, and
+//! its result has the same bits for any number of threads. [`CandleOptimizer`] is candle's own
+//! trait, for an existing loop.
+//!
+//! # Example
+//!
+//! Fit a line, save the state and go on from it.
+//!
+//! ```
+//! use candle_core::{Device, Tensor, Var};
+//! use taper_optimizer::{AdamW, Optimizer, ParamGroup, Schedule, clip};
+//!
+//! let x = Tensor::new(&[[0f32], [1.0], [2.0], [3.0]], &Device::Cpu)?;
+//! let y = Tensor::new(&[[1f32], [3.0], [5.0], [7.0]], &Device::Cpu)?;
+//! let weight = Var::new(&[[0f32]], &Device::Cpu)?;
+//! let bias = Var::new(&[0f32], &Device::Cpu)?;
+//! let params = || vec![("weight".to_string(), weight.clone()), ("bias".into(), bias.clone())];
+//!
+//! // The bias learns at twice the rate; being of rank 1, it is not decayed.
+//! let groups = [ParamGroup {
+//!     patterns: vec!["bias".into()],
+//!     learning_rate_scale: 2.0,
+//!     ..ParamGroup::new("fast")
+//! }];
+//! let rule = AdamW { weight_decay: 1e-4, ..AdamW::pytorch() };
+//! let mut optimizer = Optimizer::new(params(), Box::new(rule), &groups)?;
+//! let schedule = Schedule { warmup_steps: 10, ..Schedule::cosine(0.0) };
+//!
+//! for step in 0..200 {
+//!     if step == 100 {
+//!         let state = optimizer.state()?;
+//!         assert_eq!(state["bias/exp_avg"].dims(), [1]);
+//!         optimizer = Optimizer::new(params(), Box::new(rule), &groups)?;
+//!         optimizer.load_state(&state)?;
+//!     }
+//!     let loss = (x.matmul(&weight)?.broadcast_add(&bias)? - &y)?.sqr()?.mean_all()?;
+//!     let mut grads = loss.backward()?;
+//!     clip::clip_by_norm(&mut grads, optimizer.vars(), 5.0)?;
+//!     optimizer.step_at(&grads, schedule.rates(0.1, step, 200))?;
+//! }
+//! assert!((weight.to_vec2::<f32>()?[0][0] - 2.0).abs() < 0.05);
+//! assert!((bias.to_vec1::<f32>()?[0] - 1.0).abs() < 0.1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod apply;
+mod candle_loop;
+pub mod clip;
+mod error;
+mod group;
+mod optimizer;
+mod real;
+mod rule;
+mod schedule;
+mod state;
+mod values;
+
+pub use candle_loop::CandleOptimizer;
+pub use error::{OptimizerError, StateFault};
+pub use group::{Assignment, ParamGroup};
+pub use optimizer::Optimizer;
+pub use real::Real;
+pub use rule::{
+    Adadelta, Adagrad, Adam, AdamEpsilon, AdamW, Decay, EpsilonPlace, MomentumForm, Piece, RmsProp,
+    Rule, RuleConfig, Sgd, Slot, Update,
+};
+pub use schedule::{Anneal, MomentumCycle, OneCycle, Schedule, ScheduleKind, StepRates};

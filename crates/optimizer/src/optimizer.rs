@@ -1,0 +1,189 @@
+//! The optimizer: a rule, the parameters that it updates, and their state.
+
+use crate::OptimizerError;
+use crate::apply::{self, Buffers};
+use crate::group::{self, Assignment, ParamGroup};
+use crate::rule::{Check, Rule, Update};
+use crate::schedule::StepRates;
+use crate::values::working_dtype;
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Var};
+use std::collections::HashMap;
+
+/// Updates named parameters by a rule.
+///
+/// On a CPU a step is one pass in place over each parameter of dtype `f32` or `f64`, on several
+/// threads where it is large; the result has the same bits for any number of threads. Parameters
+/// in half precision or on another device are copied to the host, updated in `f32` and set back:
+/// right, and slow. State is kept on the host, in `f64` for `f64` and else in `f32`.
+///
+/// A parameter's step count is its own, as in PyTorch: where it has no gradient in some step, it
+/// and its state stay as they are.
+///
+/// # Example
+///
+/// ```
+/// use candle_core::{Device, Var};
+/// use taper_optimizer::{Optimizer, Sgd};
+///
+/// let weight = Var::new(&[[3f32, 4.0]], &Device::Cpu)?;
+/// let params = vec![("weight".to_string(), weight.clone())];
+/// let mut optimizer = Optimizer::new(params, Box::new(Sgd::pytorch()), &[])?;
+/// let loss = weight.sqr()?.sum_all()?; // its gradient is 2 * weight
+/// optimizer.step(&loss.backward()?, 0.25)?;
+/// assert_eq!(weight.to_vec2::<f32>()?, [[1.5, 2.0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Optimizer {
+    pub(crate) rule: Box<dyn Rule>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) steps: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub var: Var,
+    pub assignment: Assignment,
+    pub steps: u64,
+    pub buffers: Buffers,
+}
+
+impl Entry {
+    pub fn name(&self) -> &str {
+        &self.assignment.parameter
+    }
+}
+
+impl Optimizer {
+    /// An optimizer of the parameters, with fresh state.
+    ///
+    /// # Errors
+    ///
+    /// A hyperparameter out of its range; a name or a variable given twice; a parameter that is not
+    /// floating-point; a group given twice, or with a pattern that matches no parameter.
+    pub fn new(
+        params: Vec<(String, Var)>,
+        rule: Box<dyn Rule>,
+        groups: &[ParamGroup],
+    ) -> Result<Self, OptimizerError> {
+        rule.validate()?;
+        let mut names = std::collections::HashSet::new();
+        let mut variables = HashMap::new();
+        for (name, var) in &params {
+            if !names.insert(name) {
+                return Err(OptimizerError::DuplicateParameter { name: name.clone() });
+            }
+            if let Some(first) = variables.insert(var.id(), name) {
+                let (first, second) = (first.clone(), name.clone());
+                return Err(OptimizerError::SharedVariable { first, second });
+            }
+            if !matches!(var.dtype(), DType::F16 | DType::BF16 | DType::F32 | DType::F64) {
+                let (name, dtype) = (name.clone(), var.dtype());
+                return Err(OptimizerError::NotFloat { name, dtype });
+            }
+        }
+        let assignments = group::assign(&params, groups, rule.weight_decay())?;
+        let entries = params
+            .into_iter()
+            .zip(assignments)
+            .map(|((_, var), assignment)| {
+                let buffers = fresh(&*rule, &var);
+                Entry { var, assignment, steps: 0, buffers }
+            })
+            .collect();
+        Ok(Optimizer { rule, entries, steps: 0 })
+    }
+
+    /// Updates every parameter that has a gradient, at the learning rate.
+    ///
+    /// # Errors
+    ///
+    /// As [`step_at`](Self::step_at).
+    pub fn step(&mut self, grads: &GradStore, learning_rate: f64) -> Result<(), OptimizerError> {
+        self.step_at(grads, StepRates { learning_rate, momentum: None })
+    }
+
+    /// Updates every parameter that has a gradient, at the rates, which may hold a momentum.
+    ///
+    /// Gradients are taken as they are: look at the norm that
+    /// [`clip_by_norm`](crate::clip::clip_by_norm) returns to keep a non-finite one out.
+    ///
+    /// # Errors
+    ///
+    /// Rates out of their range, a momentum for a rule that keeps none, no gradient at all, or a
+    /// gradient of another shape than its parameter: then nothing was changed. A failure of the
+    /// device may leave some of the parameters updated.
+    pub fn step_at(&mut self, grads: &GradStore, rates: StepRates) -> Result<(), OptimizerError> {
+        self.check(grads, &rates)?;
+        for entry in &mut self.entries {
+            let Some(gradient) = grads.get(&entry.var) else { continue };
+            let update = Update {
+                learning_rate: rates.learning_rate * entry.assignment.learning_rate_scale,
+                weight_decay: entry.assignment.weight_decay,
+                momentum: rates.momentum,
+                step: entry.steps + 1,
+            };
+            apply::update(&*self.rule, &update, &entry.var, gradient, &mut entry.buffers)?;
+            entry.steps += 1;
+        }
+        self.steps += 1;
+        Ok(())
+    }
+
+    fn check(&self, grads: &GradStore, rates: &StepRates) -> Result<(), OptimizerError> {
+        let check = Check(self.rule.name());
+        check.non_negative("learning_rate", rates.learning_rate)?;
+        if let Some(momentum) = rates.momentum {
+            if !self.rule.has_momentum() {
+                return Err(OptimizerError::NoMomentum { rule: self.rule.name(), momentum });
+            }
+            check.fraction("momentum", momentum)?;
+        }
+        let mut any = self.entries.is_empty();
+        for entry in &self.entries {
+            let Some(gradient) = grads.get(&entry.var) else { continue };
+            any = true;
+            if gradient.shape() != entry.var.shape() {
+                return Err(OptimizerError::GradientShape {
+                    name: entry.name().to_string(),
+                    expected: entry.var.shape().clone(),
+                    found: gradient.shape().clone(),
+                });
+            }
+        }
+        if any {
+            return Ok(());
+        }
+        Err(OptimizerError::NoGradients { parameters: self.entries.len() })
+    }
+
+    /// How many steps were taken, those before a restored state included.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &dyn Rule {
+        &*self.rule
+    }
+
+    /// The variables, in the order in which they were given.
+    pub fn vars(&self) -> impl Iterator<Item = &Var> {
+        self.entries.iter().map(|entry| &entry.var)
+    }
+
+    /// What the groups make of each parameter, in the order in which they were given.
+    pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
+        self.entries.iter().map(|entry| &entry.assignment)
+    }
+}
+
+fn fresh(rule: &dyn Rule, var: &Var) -> Buffers {
+    let count = var.elem_count();
+    let slots = rule.slots().into_iter();
+    match working_dtype(var.dtype()) {
+        DType::F64 => Buffers::F64(slots.map(|slot| vec![slot.initial; count]).collect()),
+        _ => Buffers::F32(slots.map(|slot| vec![slot.initial as f32; count]).collect()),
+    }
+}

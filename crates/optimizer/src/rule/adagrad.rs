@@ -1,0 +1,116 @@
+//! Adagrad.
+
+use super::{Check, Decay, EpsilonPlace, Piece, Rule, Slot, Update};
+use crate::{OptimizerError, Real};
+use serde::{Deserialize, Serialize};
+
+/// Adagrad (Duchi et al. 2011, <https://jmlr.org/papers/v12/duchi11a.html>).
+///
+/// ```text
+/// sum = sum + g^2
+/// p   = p - learning_rate / (1 + (step - 1) * learning_rate_decay) * g / (sqrt(sum) + epsilon)
+/// ```
+///
+/// PyTorch starts `sum` from 0 and adds epsilon outside the root; Keras starts it from 0.1 and
+/// adds epsilon inside. They also differ in the [`Decay`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adagrad {
+    /// The learning rate; PyTorch 0.01, Keras 0.001.
+    pub learning_rate: f64,
+    /// How fast the rate falls with the steps, 0 or more. Default 0; Keras has none.
+    pub learning_rate_decay: f64,
+    /// What the sum of squares starts from, 0 or more; PyTorch 0, Keras 0.1.
+    pub initial_accumulator: f64,
+    /// Keeps the denominator from zero, above 0; PyTorch 1e-10, Keras 1e-7.
+    pub epsilon: f64,
+    /// Where epsilon stands; PyTorch outside the root, Keras inside.
+    pub epsilon_place: EpsilonPlace,
+    /// The decay, 0 or more. Default 0.
+    pub weight_decay: f64,
+    /// How it enters; PyTorch L2, Keras decoupled.
+    pub decay: Decay,
+}
+
+impl Adagrad {
+    /// `torch.optim.Adagrad`'s defaults and form.
+    pub const fn pytorch() -> Self {
+        Adagrad {
+            learning_rate: 1e-2,
+            learning_rate_decay: 0.0,
+            initial_accumulator: 0.0,
+            epsilon: 1e-10,
+            epsilon_place: EpsilonPlace::OutsideRoot,
+            weight_decay: 0.0,
+            decay: Decay::L2,
+        }
+    }
+
+    /// `keras.optimizers.Adagrad`'s defaults and form.
+    pub const fn keras() -> Self {
+        Adagrad {
+            learning_rate: 1e-3,
+            learning_rate_decay: 0.0,
+            initial_accumulator: 0.1,
+            epsilon: 1e-7,
+            epsilon_place: EpsilonPlace::InsideRoot,
+            weight_decay: 0.0,
+            decay: Decay::Decoupled,
+        }
+    }
+
+    fn update<T: Real>(&self, update: &Update, piece: Piece<'_, T>) {
+        let (l2, keep) = self.decay.factors::<T>(update);
+        let (inside, outside) = self.epsilon_place.split::<T>(self.epsilon);
+        let slowing = 1.0 + (update.step.saturating_sub(1)) as f64 * self.learning_rate_decay;
+        let rate = T::of(update.learning_rate / slowing);
+        let (parameter, gradient, [sum]) = piece.parts();
+        for ((p, &g), sum) in parameter.iter_mut().zip(gradient).zip(sum) {
+            let g = g + l2 * *p;
+            *sum = *sum + g * g;
+            *p = *p * keep - rate * (g / ((*sum + inside).sqrt() + outside));
+        }
+    }
+}
+
+/// PyTorch's.
+impl Default for Adagrad {
+    fn default() -> Self {
+        Self::pytorch()
+    }
+}
+
+impl Rule for Adagrad {
+    fn name(&self) -> &'static str {
+        "adagrad"
+    }
+
+    fn validate(&self) -> Result<(), OptimizerError> {
+        let check = Check(self.name());
+        check.non_negative("learning_rate", self.learning_rate)?;
+        check.non_negative("learning_rate_decay", self.learning_rate_decay)?;
+        check.non_negative("initial_accumulator", self.initial_accumulator)?;
+        check.positive("epsilon", self.epsilon)?;
+        check.non_negative("weight_decay", self.weight_decay)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        vec![Slot { name: "sum", initial: self.initial_accumulator }]
+    }
+
+    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
+        self.update(update, piece);
+    }
+
+    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
+        self.update(update, piece);
+    }
+}

@@ -1,0 +1,111 @@
+//! Rules by name, for recipes.
+
+use super::{Adadelta, Adagrad, Adam, AdamW, RmsProp, Rule, Sgd};
+use crate::OptimizerError;
+use serde::{Deserialize, Serialize};
+
+/// One of the rules of this crate, as a recipe gives it: `name` says which, the rest are its
+/// fields. A field left out has PyTorch's default; a field that the rule lacks is an error.
+///
+/// ```
+/// use taper_optimizer::{Adadelta, RuleConfig};
+///
+/// let json = r#"{ "name": "adadelta", "rho": 0.95, "epsilon": 1e-7 }"#;
+/// let rule: RuleConfig = serde_json::from_str(json).unwrap();
+/// let expected = Adadelta { rho: 0.95, epsilon: 1e-7, ..Adadelta::pytorch() };
+/// assert_eq!(rule, RuleConfig::Adadelta(expected));
+///
+/// let json = r#"{ "name": "adadelta", "beta1": 0.9 }"#;
+/// assert!(serde_json::from_str::<RuleConfig>(json).is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+pub enum RuleConfig {
+    /// [`Sgd`].
+    Sgd(Sgd),
+    /// [`Adadelta`].
+    Adadelta(Adadelta),
+    /// [`Adagrad`].
+    Adagrad(Adagrad),
+    /// [`RmsProp`].
+    RmsProp(RmsProp),
+    /// [`Adam`].
+    Adam(Adam),
+    /// [`AdamW`].
+    AdamW(AdamW),
+}
+
+/// The presets: PyTorch's defaults under the plain name, Keras's under the name with `-keras`.
+const PRESETS: &[(&str, RuleConfig)] = &[
+    ("sgd", RuleConfig::Sgd(Sgd::pytorch())),
+    ("sgd-keras", RuleConfig::Sgd(Sgd::keras())),
+    ("adadelta", RuleConfig::Adadelta(Adadelta::pytorch())),
+    ("adadelta-keras", RuleConfig::Adadelta(Adadelta::keras())),
+    ("adadelta-keras-reference", RuleConfig::Adadelta(Adadelta::keras_reference())),
+    ("adagrad", RuleConfig::Adagrad(Adagrad::pytorch())),
+    ("adagrad-keras", RuleConfig::Adagrad(Adagrad::keras())),
+    ("rmsprop", RuleConfig::RmsProp(RmsProp::pytorch())),
+    ("rmsprop-keras", RuleConfig::RmsProp(RmsProp::keras())),
+    ("adam", RuleConfig::Adam(Adam::pytorch())),
+    ("adam-keras", RuleConfig::Adam(Adam::keras())),
+    ("adamw", RuleConfig::AdamW(AdamW::pytorch())),
+    ("adamw-keras", RuleConfig::AdamW(AdamW::keras())),
+];
+
+impl RuleConfig {
+    /// The names that [`preset`](Self::preset) knows.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+
+    /// A rule with the defaults of a library, by name: `adadelta` is PyTorch's, `adadelta-keras`
+    /// is Keras's, `adadelta-keras-reference` is the one of the published Keras MNIST example.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name, with the names there are.
+    pub fn preset(name: &str) -> Result<Self, OptimizerError> {
+        let found = PRESETS.iter().find(|(known, _)| *known == name);
+        found.map(|(_, rule)| *rule).ok_or_else(|| OptimizerError::UnknownPreset {
+            name: name.to_string(),
+            known: Self::presets().collect(),
+        })
+    }
+
+    /// The rule inside.
+    pub fn rule(&self) -> &dyn Rule {
+        match self {
+            RuleConfig::Sgd(rule) => rule,
+            RuleConfig::Adadelta(rule) => rule,
+            RuleConfig::Adagrad(rule) => rule,
+            RuleConfig::RmsProp(rule) => rule,
+            RuleConfig::Adam(rule) => rule,
+            RuleConfig::AdamW(rule) => rule,
+        }
+    }
+
+    /// The rule inside, owned, for [`Optimizer::new`](crate::Optimizer::new).
+    pub fn build(self) -> Box<dyn Rule> {
+        match self {
+            RuleConfig::Sgd(rule) => Box::new(rule),
+            RuleConfig::Adadelta(rule) => Box::new(rule),
+            RuleConfig::Adagrad(rule) => Box::new(rule),
+            RuleConfig::RmsProp(rule) => Box::new(rule),
+            RuleConfig::Adam(rule) => Box::new(rule),
+            RuleConfig::AdamW(rule) => Box::new(rule),
+        }
+    }
+
+    /// The same rule with another learning rate.
+    pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
+        *match &mut self {
+            RuleConfig::Sgd(rule) => &mut rule.learning_rate,
+            RuleConfig::Adadelta(rule) => &mut rule.learning_rate,
+            RuleConfig::Adagrad(rule) => &mut rule.learning_rate,
+            RuleConfig::RmsProp(rule) => &mut rule.learning_rate,
+            RuleConfig::Adam(rule) => &mut rule.learning_rate,
+            RuleConfig::AdamW(rule) => &mut rule.learning_rate,
+        } = learning_rate;
+        self
+    }
+}

@@ -1,0 +1,220 @@
+//! Learning-rate schedules: pure functions of the step.
+
+mod one_cycle;
+
+pub use one_cycle::{Anneal, MomentumCycle, OneCycle};
+
+use crate::OptimizerError;
+use crate::rule::Check;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// How the learning rate goes over a run: a [`ScheduleKind`] after a linear warm-up.
+///
+/// With `W` warm-up steps, step `s < W` has the rate at which the kind starts, times
+/// `warmup_start + (1 - warmup_start) * s / W`; from step `W` on the kind runs over what is left of
+/// the steps. That is PyTorch's `SequentialLR` of a `LinearLR` and the kind's own scheduler.
+///
+/// Steps count optimizer steps from 0. Past the end of the run the rate stays at its last value.
+///
+/// # Example
+///
+/// ```
+/// use taper_optimizer::Schedule;
+///
+/// let schedule = Schedule { warmup_steps: 10, ..Schedule::cosine(0.0) };
+/// let rate = |step| schedule.learning_rate(0.1, step, 110);
+/// assert!(rate(0) < rate(9) && rate(9) < rate(10));
+/// assert_eq!(rate(10), 0.1);
+/// assert!((rate(60) - 0.05).abs() < 1e-12);
+/// assert_eq!(rate(110), 0.0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// What the rate does after the warm-up. Default constant.
+    pub kind: ScheduleKind,
+    /// How many steps the warm-up takes; 0 for none. Default 0.
+    pub warmup_steps: u64,
+    /// What part of the rate the warm-up starts from, from 0 to 1. Default 0.01.
+    pub warmup_start: f64,
+}
+
+/// The course of the learning rate, from the base rate at its step 0, over `n` steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ScheduleKind {
+    /// `base`.
+    Constant {},
+    /// `base * (1 - (1 - final_scale) * step / n)` (PyTorch's `LinearLR` from factor 1).
+    Linear {
+        /// The part of the base rate that is left at the end, 0 or more. Default 0.
+        #[serde(default)]
+        final_scale: f64,
+    },
+    /// `base * factor ^ floor(step / every)` (PyTorch's `StepLR`).
+    Step {
+        /// Steps between two changes, 1 or more.
+        every: u64,
+        /// What each change multiplies the rate with, above 0.
+        factor: f64,
+    },
+    /// `base * factor ^ (step / every)` (PyTorch's `ExponentialLR` has `every` 1).
+    Exponential {
+        /// Steps after which the rate has changed by `factor`, 1 or more. Default 1.
+        #[serde(default = "one_step")]
+        every: u64,
+        /// What the rate is multiplied with after that many steps, above 0.
+        factor: f64,
+    },
+    /// `base * (f + (1 - f) * (1 + cos(pi * step / n)) / 2)`, `f` being `final_scale` (PyTorch's
+    /// `CosineAnnealingLR`; Loshchilov and Hutter 2016, <https://arxiv.org/abs/1608.03983>).
+    Cosine {
+        /// The part of the base rate that is left at the end, 0 or more. Default 0.
+        #[serde(default)]
+        final_scale: f64,
+    },
+    /// Up to the base rate and far down again, see [`OneCycle`].
+    OneCycle(OneCycle),
+}
+
+fn one_step() -> u64 {
+    1
+}
+
+/// The rates of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRates {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The momentum (`beta1` in Adam) where the schedule cycles it, else `None`: the rule's own.
+    pub momentum: Option<f64>,
+}
+
+/// A constant rate without warm-up.
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::constant()
+    }
+}
+
+impl Schedule {
+    const fn of(kind: ScheduleKind) -> Self {
+        Schedule { kind, warmup_steps: 0, warmup_start: 0.01 }
+    }
+
+    /// The base rate throughout.
+    pub const fn constant() -> Self {
+        Self::of(ScheduleKind::Constant {})
+    }
+
+    /// Straight down to `final_scale` times the base rate.
+    pub const fn linear(final_scale: f64) -> Self {
+        Self::of(ScheduleKind::Linear { final_scale })
+    }
+
+    /// Times `factor` after every so many steps.
+    pub const fn step(every: u64, factor: f64) -> Self {
+        Self::of(ScheduleKind::Step { every, factor })
+    }
+
+    /// Times `factor` a step.
+    pub const fn exponential(factor: f64) -> Self {
+        Self::of(ScheduleKind::Exponential { every: 1, factor })
+    }
+
+    /// Down to `final_scale` times the base rate along half a cosine.
+    pub const fn cosine(final_scale: f64) -> Self {
+        Self::of(ScheduleKind::Cosine { final_scale })
+    }
+
+    /// PyTorch's one-cycle policy, without cycling the momentum.
+    pub const fn one_cycle() -> Self {
+        Self::of(ScheduleKind::OneCycle(OneCycle::pytorch()))
+    }
+
+    /// Checks the fields.
+    ///
+    /// # Errors
+    ///
+    /// The first field outside its range.
+    pub fn validate(&self) -> Result<(), OptimizerError> {
+        Check("schedule").unit("warmup_start", self.warmup_start)?;
+        match &self.kind {
+            ScheduleKind::Constant {} => Ok(()),
+            ScheduleKind::Linear { final_scale } => {
+                Check("linear schedule").non_negative("final_scale", *final_scale)
+            }
+            ScheduleKind::Step { every, factor } => {
+                Check("step schedule").at_least_one("every", *every)?;
+                Check("step schedule").positive("factor", *factor)
+            }
+            ScheduleKind::Exponential { every, factor } => {
+                Check("exponential schedule").at_least_one("every", *every)?;
+                Check("exponential schedule").positive("factor", *factor)
+            }
+            ScheduleKind::Cosine { final_scale } => {
+                Check("cosine schedule").non_negative("final_scale", *final_scale)
+            }
+            ScheduleKind::OneCycle(one_cycle) => one_cycle.validate(),
+        }
+    }
+
+    /// The learning rate of a step, counted from 0, in a run of `total` steps.
+    pub fn learning_rate(&self, base: f64, step: u64, total: u64) -> f64 {
+        let (warmup, step, steps) = self.place(step, total);
+        base * warmup.map_or(1.0, |share| lerp(self.warmup_start, 1.0, share))
+            * self.kind.scale(step, steps)
+    }
+
+    /// The momentum of a step, where the schedule cycles it; during the warm-up, that of the start.
+    pub fn momentum(&self, step: u64, total: u64) -> Option<f64> {
+        let (_, step, steps) = self.place(step, total);
+        match &self.kind {
+            ScheduleKind::OneCycle(one_cycle) => one_cycle.momentum(step, steps),
+            _ => None,
+        }
+    }
+
+    /// Both, for [`Optimizer::step_at`](crate::Optimizer::step_at).
+    pub fn rates(&self, base: f64, step: u64, total: u64) -> StepRates {
+        let learning_rate = self.learning_rate(base, step, total);
+        StepRates { learning_rate, momentum: self.momentum(step, total) }
+    }
+
+    /// How far the warm-up is, if it is not over, and the kind's own step and steps.
+    fn place(&self, step: u64, total: u64) -> (Option<f64>, u64, u64) {
+        let steps = total.saturating_sub(self.warmup_steps).max(1);
+        if step < self.warmup_steps {
+            return (Some(step as f64 / self.warmup_steps as f64), 0, steps);
+        }
+        (None, (step - self.warmup_steps).min(steps), steps)
+    }
+}
+
+impl ScheduleKind {
+    /// The rate at a step, of `steps`, as a part of the base rate.
+    fn scale(&self, step: u64, steps: u64) -> f64 {
+        let share = step as f64 / steps as f64;
+        match self {
+            ScheduleKind::Constant {} => 1.0,
+            ScheduleKind::Linear { final_scale } => lerp(1.0, *final_scale, share),
+            ScheduleKind::Step { every, factor } => factor.powf((step / every.max(&1)) as f64),
+            ScheduleKind::Exponential { every, factor } => {
+                factor.powf(step as f64 / (*every).max(1) as f64)
+            }
+            ScheduleKind::Cosine { final_scale } => cosine(1.0, *final_scale, share),
+            ScheduleKind::OneCycle(one_cycle) => one_cycle.scale(step, steps),
+        }
+    }
+}
+
+/// From `start` to `end` along a line, `share` from 0 to 1.
+fn lerp(start: f64, end: f64, share: f64) -> f64 {
+    start + (end - start) * share
+}
+
+/// From `start` to `end` along half a cosine, `share` from 0 to 1.
+fn cosine(start: f64, end: f64, share: f64) -> f64 {
+    end + (start - end) * (1.0 + (PI * share).cos()) / 2.0
+}
