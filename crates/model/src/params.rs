@@ -29,10 +29,11 @@ pub struct Param {
 
 /// The parameters of a net, sorted by name.
 ///
-/// The [`Var`]s are shared with the layers: setting one changes the net. [`Weights`](crate::weights::Weights) fills it
-/// while a net is built.
+/// The [`Var`]s are shared with the layers: setting one changes the net.
+/// [`Weights`](crate::weights::Weights) fills it while a net is built.
 ///
-/// Unlike candle's `VarMap` it is ordered, and keeps running statistics apart from what an optimizer may touch.
+/// Unlike candle's `VarMap` it is ordered, and keeps running statistics apart from what an
+/// optimizer may touch.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     by_name: BTreeMap<String, Param>,
@@ -92,11 +93,12 @@ impl Params {
         of_kind.map(|(name, param)| (name.as_str(), &param.var))
     }
 
-    /// Makes exactly those parameters frozen that match one of `patterns` (`*` stands for any run of characters);
-    /// the others become trainable again, buffers stay buffers.
+    /// Makes exactly those parameters frozen that match one of `patterns` (`*` stands for any run
+    /// of characters); the others become trainable again, buffers stay buffers.
     ///
-    /// It changes the kinds alone. A net that exists already still holds its tensors as they were handed out: build it
-    /// again, from [`Weights::from_params`](crate::weights::Weights::from_params).
+    /// It changes the kinds alone. A net that exists already still holds its tensors as they were
+    /// handed out: build it again, from
+    /// [`Weights::from_params`](crate::weights::Weights::from_params).
     ///
     /// # Errors
     ///
@@ -134,12 +136,13 @@ impl Params {
             .collect()
     }
 
-    /// Sets all values, those of buffers and frozen parameters included; a net that holds them sees the new ones.
+    /// Sets all values, those of buffers and frozen parameters included; a net that holds them sees
+    /// the new ones.
     ///
     /// # Errors
     ///
-    /// A parameter without a tensor, a tensor without a parameter, another shape: then nothing is changed. The tensors
-    /// are converted to the parameters' dtype and device.
+    /// A parameter without a tensor, a tensor without a parameter, another shape: then nothing is
+    /// changed. The tensors are converted to the parameters' dtype and device.
     pub fn set(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
         if let Some(name) = tensors.keys().find(|name| !self.by_name.contains_key(*name)) {
             return Err(WeightsError::UnknownParameter { name: name.clone() });

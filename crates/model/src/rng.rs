@@ -1,15 +1,17 @@
 //! Randomness by address: every random number is a function of (seed, where, when).
 //!
-//! There is no generator state to save. A run that is resumed, or cut over other threads, draws what it would have
-//! drawn, because a draw depends only on the seed, the layer's name, the step and the number of the call in that step.
+//! There is no generator state to save. A run that is resumed, or cut over other threads, draws
+//! what it would have drawn, because a draw depends only on the seed, the layer's name, the step
+//! and the number of the call in that step.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The seed of a run together with its current step, the only source of randomness that a layer sees.
+/// The seed of a run together with its current step, the only source of randomness that a layer
+/// sees.
 ///
-/// Clones share the step: the training loop keeps one clone and calls [`RngKey::set_step`] once a micro-batch, the
-/// layers hold others through their [`LayerRng`].
+/// Clones share the step: the training loop keeps one clone and calls [`RngKey::set_step`] once a
+/// micro-batch, the layers hold others through their [`LayerRng`].
 ///
 /// Unlike PyTorch's global generator, drawing in one layer changes nothing in another.
 ///
@@ -87,11 +89,13 @@ struct Calls {
 impl LayerRng {
     /// The next seed: a function of (seed, layer, step, number of this call within the step).
     ///
-    /// The call counter restarts when the step changes, also when it is set back. Calls from several threads at once
-    /// each get a seed of their own, but which gets which is then a matter of timing.
+    /// The call counter restarts when the step changes, also when it is set back. Calls from
+    /// several threads at once each get a seed of their own, but which gets which is then a matter
+    /// of timing.
     pub fn next_seed(&self) -> u64 {
         let step = self.step.load(Ordering::Relaxed);
-        // A panic elsewhere can't leave the two numbers in a state that would be wrong to go on with.
+        // A panic elsewhere can't leave the two numbers in a state that would be wrong to go on
+        // with.
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.step != step {
             *calls = Calls { step, count: 0 };
@@ -118,7 +122,8 @@ pub(crate) fn address(seed: u64, domain: Domain, name: &str) -> u64 {
     mix(mix(mix(0, seed), domain as u64), hash)
 }
 
-/// Folds `value` into `key`: the finalizer of SplitMix64 (Steele, Lea and Flood 2014) over a Weyl step.
+/// Folds `value` into `key`: the finalizer of SplitMix64 (Steele, Lea and Flood 2014) over a Weyl
+/// step.
 fn mix(key: u64, value: u64) -> u64 {
     let mut z = key.wrapping_add(0x9e37_79b9_7f4a_7c15).rotate_left(23)
         ^ value.wrapping_mul(0xd6e8_feb8_6659_fd93);

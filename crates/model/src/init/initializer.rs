@@ -10,17 +10,20 @@ use crate::rng::{Domain, address};
 /// Which of a tensor's two fans sets the scale of the Kaiming initializers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FanMode {
-    /// The fan-in: keeps the variance of activations on the way forward. The default, as in PyTorch.
+    /// The fan-in: keeps the variance of activations on the way forward. The default, as in
+    /// PyTorch.
     #[default]
     In,
-    /// The fan-out: keeps the variance of gradients on the way back. What torchvision's ResNets use.
+    /// The fan-out: keeps the variance of gradients on the way back. What torchvision's ResNets
+    /// use.
     Out,
 }
 
 /// How a parameter's first values are drawn.
 ///
-/// The fans are PyTorch's, see [`fans`]. For weights of two or more dimensions in PyTorch's layouts (`(out, in)`,
-/// `(out, in / groups, kh, kw)`) they agree with Keras's fans for the same layer in Keras's layout.
+/// The fans are PyTorch's, see [`fans`]. For weights of two or more dimensions in PyTorch's layouts
+/// (`(out, in)`, `(out, in / groups, kh, kw)`) they agree with Keras's fans for the same layer in
+/// Keras's layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Initializer {
@@ -44,10 +47,11 @@ pub enum Initializer {
         /// The standard deviation.
         std: f64,
     },
-    /// The normal distribution cut to `[low, high]`, absolute values as in PyTorch's `trunc_normal_`.
+    /// The normal distribution cut to `[low, high]`, absolute values as in PyTorch's
+    /// `trunc_normal_`.
     ///
-    /// `mean` and `std` are those of the distribution before it is cut. Drawn by inverting the distribution function,
-    /// so each element costs one number.
+    /// `mean` and `std` are those of the distribution before it is cut. Drawn by inverting the
+    /// distribution function, so each element costs one number.
     TruncatedNormal {
         /// The mean before the cut.
         mean: f64,
@@ -58,18 +62,22 @@ pub enum Initializer {
         /// The largest value.
         high: f64,
     },
-    /// Uniform on `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010; PyTorch's `xavier_uniform_`, Keras's default).
+    /// Uniform on `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010; PyTorch's
+    /// `xavier_uniform_`, Keras's default).
     GlorotUniform,
-    /// Normal with `std = sqrt(2 / (fan_in + fan_out))` (PyTorch's `xavier_normal_`; Keras truncates at two sigma).
+    /// Normal with `std = sqrt(2 / (fan_in + fan_out))` (PyTorch's `xavier_normal_`; Keras
+    /// truncates at two sigma).
     GlorotNormal,
-    /// Uniform on `±sqrt(6 / ((1 + a²) fan))` (He et al. 2015; PyTorch's `kaiming_uniform_` for leaky ReLU).
+    /// Uniform on `±sqrt(6 / ((1 + a²) fan))` (He et al. 2015; PyTorch's `kaiming_uniform_` for
+    /// leaky ReLU).
     KaimingUniform {
         /// The negative slope `a` of the leaky ReLU that follows; 0 for ReLU.
         a: f64,
         /// Which fan.
         mode: FanMode,
     },
-    /// Normal with `std = sqrt(2 / ((1 + a²) fan))` (He et al. 2015; PyTorch's `kaiming_normal_` for leaky ReLU).
+    /// Normal with `std = sqrt(2 / ((1 + a²) fan))` (He et al. 2015; PyTorch's `kaiming_normal_`
+    /// for leaky ReLU).
     KaimingNormal {
         /// The negative slope `a` of the leaky ReLU that follows; 0 for ReLU.
         a: f64,
@@ -84,28 +92,33 @@ impl Initializer {
     /// Kaiming uniform on the fan-in with `a = 0`, for a layer that a ReLU follows.
     pub const KAIMING_UNIFORM: Self = Self::KaimingUniform { a: 0.0, mode: FanMode::In };
 
-    /// Kaiming normal on the fan-out with `a = 0`: what torchvision's ResNets start their convolutions from.
+    /// Kaiming normal on the fan-out with `a = 0`: what torchvision's ResNets start their
+    /// convolutions from.
     pub const KAIMING_NORMAL_FAN_OUT: Self = Self::KaimingNormal { a: 0.0, mode: FanMode::Out };
 
-    /// What PyTorch's `nn.Linear` and `nn.Conv2d` start a weight from: uniform on `±1 / sqrt(fan_in)`.
+    /// What PyTorch's `nn.Linear` and `nn.Conv2d` start a weight from: uniform on `±1 /
+    /// sqrt(fan_in)`.
     ///
     /// It is `kaiming_uniform_` with `a = sqrt(5)`.
     pub fn pytorch_weight() -> Self {
         Self::KaimingUniform { a: 5f64.sqrt(), mode: FanMode::In }
     }
 
-    /// What PyTorch's `nn.Linear` and `nn.Conv2d` start a bias from: uniform on `±1 / sqrt(fan_in)` of the weight.
+    /// What PyTorch's `nn.Linear` and `nn.Conv2d` start a bias from: uniform on `±1 / sqrt(fan_in)`
+    /// of the weight.
     pub fn pytorch_bias(fan_in: usize) -> Self {
         let bound = if fan_in == 0 { 0.0 } else { 1.0 / (fan_in as f64).sqrt() };
         Self::Uniform { low: -bound, high: bound }
     }
 
-    /// The normal distribution around 0, cut at two standard deviations: what ViTs start from, with `std = 0.02`.
+    /// The normal distribution around 0, cut at two standard deviations: what ViTs start from, with
+    /// `std = 0.02`.
     pub fn truncated_normal(std: f64) -> Self {
         Self::TruncatedNormal { mean: 0.0, std, low: -2.0 * std, high: 2.0 * std }
     }
 
-    /// The values of the parameter called `name`: a function of (self, seed, name, shape, element index) alone.
+    /// The values of the parameter called `name`: a function of (self, seed, name, shape, element
+    /// index) alone.
     ///
     /// Drawn in f64, then converted to `dtype`.
     ///
@@ -165,8 +178,8 @@ impl Initializer {
         }
     }
 
-    /// The nearest of candle's own hints, for a `VarBuilder` that is not ours: the same distribution, save that the
-    /// truncated normal is not cut.
+    /// The nearest of candle's own hints, for a `VarBuilder` that is not ours: the same
+    /// distribution, save that the truncated normal is not cut.
     pub(super) fn hint(&self, shape: &Shape) -> Init {
         match self.resolve(shape) {
             Self::Ones => Init::Const(1.0),
@@ -182,8 +195,8 @@ impl Initializer {
 
 /// What candle's hints mean here.
 ///
-/// candle's Kaiming with a gain `g` is `std = g / sqrt(fan)`, that is `a² = 2 / g² - 1`; it may be negative, so the
-/// distribution is given with its bounds worked out.
+/// candle's Kaiming with a gain `g` is `std = g / sqrt(fan)`, that is `a² = 2 / g² - 1`; it may be
+/// negative, so the distribution is given with its bounds worked out.
 impl Initializer {
     pub(crate) fn from_candle(init: Init, shape: &Shape) -> Self {
         match init {
@@ -213,9 +226,9 @@ impl Initializer {
 
 /// The fans `(fan_in, fan_out)` of a weight, as PyTorch counts them.
 ///
-/// The receptive field is the product of all dimensions after the second; `fan_in = dims[1] * field` and
-/// `fan_out = dims[0] * field`. PyTorch gives a tensor of fewer than two dimensions no fans; here a vector counts as
-/// both, `(n, n)`, as in Keras, and a scalar as `(1, 1)`.
+/// The receptive field is the product of all dimensions after the second; `fan_in = dims[1] *
+/// field` and `fan_out = dims[0] * field`. PyTorch gives a tensor of fewer than two dimensions no
+/// fans; here a vector counts as both, `(n, n)`, as in Keras, and a scalar as `(1, 1)`.
 ///
 /// ```
 /// use taper_model::init::fans;

@@ -8,11 +8,13 @@ use candle_nn::VarBuilder;
 use super::Initializer;
 
 thread_local! {
-    // candle calls the backend on the caller's thread, inside `get_with_hints`; so a slot a thread is enough.
+    // candle calls the backend on the caller's thread, inside `get_with_hints`; so a slot a thread
+    // is enough.
     static PENDING: Cell<Option<Initializer>> = const { Cell::new(None) };
 }
 
-/// Empties the slot also when the call returned early, so that no later request sees this initializer.
+/// Empties the slot also when the call returned early, so that no later request sees this
+/// initializer.
 struct Pending;
 
 impl Drop for Pending {
@@ -23,9 +25,9 @@ impl Drop for Pending {
 
 /// Asks `vb` for the tensor `name`; where it has to be initialized, `initializer` says how.
 ///
-/// With [`Weights`](crate::weights::Weights) behind `vb` the values are seeded. Any other backend (candle's `VarMap`,
-/// a plain safetensors file) gets the nearest of candle's own hints: the same distribution, except that the truncated
-/// normal is not cut, and unseeded on a CPU.
+/// With [`Weights`](crate::weights::Weights) behind `vb` the values are seeded. Any other backend
+/// (candle's `VarMap`, a plain safetensors file) gets the nearest of candle's own hints: the same
+/// distribution, except that the truncated normal is not cut, and unseeded on a CPU.
 ///
 /// ```
 /// use candle_core::{DType, Device};

@@ -3,10 +3,110 @@
 use std::io;
 use std::path::PathBuf;
 
+use safetensors::SafeTensorError;
+
+use super::report::LoadReport;
+
 /// What went wrong in reading, fitting or writing weights.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
+    /// A file that can't be read.
+    #[error("cannot read the weights {}: {}", path.display(), unreadable(path, source))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that is no safetensors file, or not the whole of one.
+    #[error("the weights {file} are no whole safetensors file: {}", malformed(source))]
+    Malformed {
+        /// The file.
+        file: String,
+        /// Why.
+        source: SafeTensorError,
+    },
+    /// A tensor with an infinity or a NaN.
+    #[error(
+        "the tensor `{tensor}` of {file} holds {value} at element {index}; all values must be finite"
+    )]
+    NonFinite {
+        /// Where the tensor is from.
+        file: String,
+        /// Its name.
+        tensor: String,
+        /// The position of the first such value, counted through the whole tensor.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A file whose metadata under the key `taper` is no JSON object.
+    #[error("the metadata `taper` of {file} is no JSON object: {source}")]
+    Metadata {
+        /// The file.
+        file: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Two tensors of a file that get the same name in the net.
+    #[error("the key map sends both `{first}` and `{second}` of {file} to `{name}`")]
+    SameName {
+        /// The file.
+        file: String,
+        /// The first tensor's name in the file.
+        first: String,
+        /// The second tensor's name in the file.
+        second: String,
+        /// The name in the net.
+        name: String,
+    },
+    /// A file that says that it has Keras's layout, read as PyTorch's.
+    #[error("{file} says that its layout is `{found}`: load it with that layout")]
+    LayoutDiffers {
+        /// The file.
+        file: String,
+        /// The layout in the file's metadata.
+        found: String,
+    },
+    /// A file in Keras's layout where nobody says which dense layer follows a flatten.
+    #[error(
+        "{file} has convolutions and dense layers in Keras's layout, and nothing says which dense layer follows a \
+         flatten, nor of what (channels, height, width): give `flatten`, empty where there is none"
+    )]
+    FlattenUnknown {
+        /// The file.
+        file: String,
+    },
+    /// A dense kernel that can't be the one after the flatten that is given for it.
+    #[error(
+        "the tensor `{tensor}` of {file} has shape {shape:?}; after a flatten of {flattened} values it must have as \
+         many rows"
+    )]
+    FlattenShape {
+        /// The file.
+        file: String,
+        /// The tensor's name in the file.
+        tensor: String,
+        /// Its shape there.
+        shape: Vec<usize>,
+        /// The product of channels, height and width of the flatten.
+        flattened: usize,
+    },
+    /// A flatten given for a dense layer that the file lacks.
+    #[error("a flatten is given for `{name}`, and {file} has no such dense kernel")]
+    FlattenOfNothing {
+        /// The file.
+        file: String,
+        /// The name that the flatten was given for.
+        name: String,
+    },
+    /// Weights that don't fit the net.
+    #[error("{}", faults(report))]
+    Faults {
+        /// All faults, and what else became of the tensors.
+        report: Box<LoadReport>,
+    },
     /// A pattern, given to freeze by, that names nothing.
     #[error(
         "the pattern `{pattern}` matches no trainable parameter of the net; its names are like `{example}`"
@@ -17,8 +117,11 @@ pub enum WeightsError {
         /// One of the names that there are.
         example: String,
     },
-    /// A set of tensors that is not the set of parameters.
-    #[error("the parameter `{name}` has shape {expected:?}, and the tensor to set it to {}", shape_or_none(.found))]
+    /// A parameter that is to be set and has no tensor, or one of another shape.
+    #[error(
+        "the parameter `{name}` has shape {expected:?}, and the tensor to set it to {}",
+        found_shape(found)
+    )]
     ParameterShape {
         /// The parameter's name.
         name: String,
@@ -33,10 +136,30 @@ pub enum WeightsError {
         /// The tensor's name.
         name: String,
     },
-    /// A file that can't be read.
-    #[error("cannot read the weights {}: {source}", path.display())]
-    Read {
-        /// The file.
+    /// A dtype that weights can't be saved as.
+    #[error("weights can be saved as f32 or f16, not as {dtype:?}")]
+    SaveDType {
+        /// The dtype.
+        dtype: candle_core::DType,
+    },
+    /// Metadata that can't be written as JSON.
+    #[error("cannot write the metadata as JSON: {0}")]
+    WriteMetadata(#[source] serde_json::Error),
+    /// Tensors that can't be written as safetensors.
+    #[error("cannot lay the weights out as safetensors: {0}")]
+    Serialize(#[source] SafeTensorError),
+    /// A file to write, under something that is a file itself.
+    #[error("cannot write {}: {} is a file, not a folder", path.display(), parent.display())]
+    ParentIsFile {
+        /// The file to write.
+        path: PathBuf,
+        /// The one of its parents that is a file.
+        parent: PathBuf,
+    },
+    /// A file that can't be written.
+    #[error("cannot write {}: {}", path.display(), unwritable(path, source))]
+    Write {
+        /// The file to write.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -46,9 +169,80 @@ pub enum WeightsError {
     Candle(#[from] candle_core::Error),
 }
 
-fn shape_or_none(shape: &Option<Vec<usize>>) -> String {
+fn unreadable(path: &std::path::Path, source: &io::Error) -> String {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match parent {
+        _ if path.is_dir() => "it is a folder; give the safetensors file in it".to_string(),
+        Some(parent) if source.kind() == io::ErrorKind::NotFound && !parent.exists() => {
+            format!("the folder {} does not exist", parent.display())
+        }
+        _ if source.kind() == io::ErrorKind::NotFound => "the file does not exist".to_string(),
+        _ => source.to_string(),
+    }
+}
+
+fn unwritable(path: &std::path::Path, source: &io::Error) -> String {
+    if path.is_dir() {
+        "it is a folder".to_string()
+    } else if source.kind() == io::ErrorKind::NotFound {
+        "its folder does not exist".to_string()
+    } else {
+        source.to_string()
+    }
+}
+
+fn malformed(source: &SafeTensorError) -> String {
+    match source {
+        SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength => {
+            "it ends within its header; it may be cut short".to_string()
+        }
+        SafeTensorError::MetadataIncompleteBuffer => {
+            "its size and its header disagree; it may be cut short, or have bytes appended"
+                .to_string()
+        }
+        SafeTensorError::HeaderTooLarge => {
+            "it does not begin with the length of a header; it may be of another format".to_string()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn found_shape(shape: &Option<Vec<usize>>) -> String {
     match shape {
         Some(shape) => format!("has {shape:?}"),
         None => "is missing".to_string(),
+    }
+}
+
+/// One line for one fault; for more a line that counts them, and a line each.
+fn faults(report: &LoadReport) -> String {
+    let source = report.source.as_deref().unwrap_or("the parameters");
+    let faults = report.faults();
+    let hint = hint(report);
+    match faults.as_slice() {
+        [fault] => format!("{source} does not fit the net: {fault}{hint}"),
+        _ => {
+            let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+            let hint = hint.strip_prefix("; ").map(|hint| format!("\n{hint}")).unwrap_or_default();
+            format!("{source} does not fit the net, {} faults:{lines}{hint}", faults.len())
+        }
+    }
+}
+
+/// Where nothing was found and all names of the file begin alike, the prefix is likely the reason.
+fn hint(report: &LoadReport) -> String {
+    let first_part = |name: &str| name.split_once('.').map(|(part, _)| part.to_string());
+    let mut parts = report.unused.iter().map(|entry| first_part(&entry.name));
+    match parts.next().flatten() {
+        Some(part)
+            if report.loaded.is_empty()
+                && !report.missing.is_empty()
+                && parts.all(|other| other.as_deref() == Some(&part)) =>
+        {
+            format!(
+                "; all names in the file begin with `{part}.`: a key map `{part}.* -> *` may be what lacks"
+            )
+        }
+        _ => String::new(),
     }
 }

@@ -2,7 +2,8 @@
 
 /// Whether `name` matches `pattern` as a whole.
 ///
-/// `*` matches any run of characters, also an empty one and also across dots; every other character matches itself.
+/// `*` matches any run of characters, also an empty one and also across dots; every other character
+/// matches itself.
 ///
 /// ```
 /// use taper_model::weights::matches;
@@ -18,8 +19,8 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 
 /// Rewrites `name` by the rule `from -> to`, or gives `None` where `from` does not match it.
 ///
-/// The n-th `*` of `to` takes what the n-th `*` of `from` matched; a `*` of `to` beyond those of `from` takes nothing.
-/// Each `*` of `from` matches as few characters as it can.
+/// The n-th `*` of `to` takes what the n-th `*` of `from` matched; a `*` of `to` beyond those of
+/// `from` takes nothing. Each `*` of `from` matches as few characters as it can.
 ///
 /// ```
 /// use taper_model::weights::rename;
@@ -40,14 +41,16 @@ pub fn rename(from: &str, to: &str, name: &str) -> Option<String> {
     Some(result)
 }
 
-/// What each `*` of `pattern` matched, as short as possible from the left, or `None` where the pattern does not match.
+/// What each `*` of `pattern` matched, as short as possible from the left, or `None` where the
+/// pattern does not match.
 fn captures<'a>(pattern: &str, name: &'a str) -> Option<Vec<&'a str>> {
     let mut literals = pattern.split('*');
     let mut rest = name.strip_prefix(literals.next()?)?;
     let mut captured = Vec::new();
     let mut literals = literals.peekable();
     while let Some(literal) = literals.next() {
-        // The last literal is bound to the end; the others go to their first place, which never loses a match.
+        // The last literal is bound to the end; the others go to their first place, which never
+        // loses a match.
         let at = if literals.peek().is_none() {
             rest.strip_suffix(literal)?.len()
         } else {

@@ -15,8 +15,8 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, variance)
 }
 
-/// Checks mean and variance. Their own errors over n draws are about `std / sqrt n` and `variance * sqrt(2 / n)`; five
-/// of them are allowed (the seed is fixed, so this never fails by chance).
+/// Checks mean and variance. Their own errors over n draws are about `std / sqrt n` and `variance *
+/// sqrt(2 / n)`; five of them are allowed (the seed is fixed, so this never fails by chance).
 fn check_moments(
     initializer: Initializer,
     shape: impl Into<Shape>,

@@ -1,0 +1,327 @@
+//! Answering a net's requests, one tensor at a time.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+use candle_nn::Init;
+use candle_nn::var_builder::SimpleBackend;
+
+use super::buffers::{Role, role};
+use super::file::{FileTensor, first_non_finite};
+use super::layout::Mapped;
+use super::report::{Entry, LoadReport};
+use super::{Weights, WeightsConfig, WeightsError, matches};
+use crate::init::{Initializer, take_pending};
+use crate::params::{ParamKind, Params};
+
+/// Where the tensors come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Nothing,
+    File(BTreeMap<String, Mapped>),
+    Params(Params),
+}
+
+/// What was asked for and answered so far.
+#[derive(Debug)]
+pub(super) struct State {
+    config: WeightsConfig,
+    source: Source,
+    params: Params,
+    report: LoadReport,
+}
+
+/// What a request was answered with: the list of the report it goes to, and the value.
+enum Answer {
+    Loaded(Var),
+    Adapted(Var),
+    Initialize,
+    Missing,
+    Mismatched,
+}
+
+/// One request of the net.
+struct Request<'a> {
+    name: &'a str,
+    shape: Shape,
+    dtype: DType,
+    device: &'a Device,
+}
+
+impl State {
+    pub(super) fn new(config: WeightsConfig, source: Source, origin: Option<String>) -> Self {
+        let report = LoadReport { source: origin, ..LoadReport::default() };
+        Self { config, source, params: Params::new(), report }
+    }
+
+    /// The answer to a request: the same tensor as before, or a new one that is noted in the
+    /// report.
+    fn answer(&mut self, request: &Request<'_>, initializer: Initializer) -> Result<Tensor> {
+        let Request { name, shape, dtype, device } = request;
+        if let Some(param) = self.params.get(name) {
+            let var = &param.var;
+            if var.shape() != shape || var.dtype() != *dtype || !var.device().same_device(device) {
+                candle_core::bail!(
+                    "`{name}` was asked for as {:?} {:?}, and now as {shape:?} {dtype:?}",
+                    var.shape(),
+                    var.dtype()
+                )
+            }
+            return Ok(handed_out(var, param.kind));
+        }
+        let (answer, from, note) = self.find(request)?;
+        let zeros = || Var::zeros(shape, *dtype, device);
+        let (list, var) = match answer {
+            Answer::Loaded(var) => (&mut self.report.loaded, var),
+            Answer::Adapted(var) => (&mut self.report.adapted, var),
+            Answer::Initialize => {
+                let values = initializer.tensor(self.config.seed, name, shape, *dtype, device)?;
+                (&mut self.report.initialized, Var::from_tensor(&values)?)
+            }
+            Answer::Missing => (&mut self.report.missing, zeros()?),
+            Answer::Mismatched => (&mut self.report.mismatched, zeros()?),
+        };
+        list.push(Entry { name: name.to_string(), shape: shape.dims().to_vec(), from, note });
+        let kind = match role(name) {
+            Role::Buffer | Role::Skipped => ParamKind::Buffer,
+            Role::Weight if first_match(&self.config.freeze, name).is_some() => ParamKind::Frozen,
+            Role::Weight => ParamKind::Trainable,
+        };
+        let tensor = handed_out(&var, kind);
+        self.params.insert(*name, var, kind);
+        Ok(tensor)
+    }
+
+    /// What the source has for the request: the answer, the name in the file, and a note.
+    fn find(&self, request: &Request<'_>) -> Result<(Answer, Option<String>, String)> {
+        match &self.source {
+            Source::Nothing => Ok((Answer::Initialize, None, String::new())),
+            Source::Params(params) => {
+                let (answer, note) = match params.get(request.name) {
+                    Some(param) => from_param(&param.var, request)?,
+                    None => (Answer::Missing, String::new()),
+                };
+                Ok((answer, None, note))
+            }
+            Source::File(mapped) => match mapped.get(request.name) {
+                Some(found) => {
+                    let (answer, note) = from_file(found, request, &self.config)?;
+                    Ok((answer, Some(found.from.clone()), note))
+                }
+                None => Ok(match first_match(&self.config.allow_missing, request.name) {
+                    Some(pattern) => {
+                        let note = format!("not in the file, allowed by `{pattern}`");
+                        (Answer::Initialize, None, note)
+                    }
+                    None => (Answer::Missing, None, String::new()),
+                }),
+            },
+        }
+    }
+
+    /// The shape that the source has for `name`.
+    fn shape_of(&self, name: &str) -> Option<Shape> {
+        match &self.source {
+            Source::Nothing => None,
+            Source::File(mapped) => mapped.get(name).map(|found| found.tensor.shape().into()),
+            Source::Params(params) => params.get(name).map(|param| param.var.shape().clone()),
+        }
+    }
+
+    pub(super) fn finish(&self) -> std::result::Result<(Params, LoadReport), WeightsError> {
+        let mut report = self.report.clone();
+        self.add_leftovers(&mut report);
+        for list in [
+            &mut report.loaded,
+            &mut report.adapted,
+            &mut report.initialized,
+            &mut report.missing,
+            &mut report.mismatched,
+        ] {
+            list.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        if !report.is_clean() {
+            return Err(WeightsError::Faults { report: Box::new(report) });
+        }
+        let mut params = self.params.clone();
+        params.freeze(&self.config.freeze)?;
+        Ok((params, report))
+    }
+
+    /// Notes what the source has and nobody asked for.
+    fn add_leftovers(&self, report: &mut LoadReport) {
+        match &self.source {
+            Source::Nothing => {}
+            Source::Params(params) => {
+                let left = params.iter().filter(|(name, _)| self.params.get(name).is_none());
+                report.unused.extend(left.map(|(name, param)| Entry {
+                    name: name.clone(),
+                    shape: param.var.dims().to_vec(),
+                    from: None,
+                    note: String::new(),
+                }));
+            }
+            Source::File(mapped) => {
+                let left = mapped.iter().filter(|(name, _)| self.params.get(name).is_none());
+                for (name, Mapped { from, tensor, .. }) in left {
+                    let allowed = &self.config.allow_unused;
+                    let allowed = first_match(allowed, name).or(first_match(allowed, from));
+                    let (list, note) = match (role(name), allowed) {
+                        (Role::Skipped, _) => {
+                            (&mut report.skipped, "no weight, by its name".to_string())
+                        }
+                        (_, Some(pattern)) => {
+                            (&mut report.skipped, format!("allowed by `{pattern}`"))
+                        }
+                        _ => (&mut report.unused, String::new()),
+                    };
+                    list.push(Entry {
+                        name: name.clone(),
+                        shape: tensor.shape().to_vec(),
+                        from: Some(from.clone()),
+                        note,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// A frozen tensor is detached, so that no gradient is computed for it; it shares the variable's
+/// storage.
+fn handed_out(var: &Var, kind: ParamKind) -> Tensor {
+    match kind {
+        ParamKind::Frozen => var.as_detached_tensor(),
+        ParamKind::Trainable | ParamKind::Buffer => var.as_tensor().clone(),
+    }
+}
+
+/// The same variable, or a converted copy where dtype or device differ.
+fn from_param(var: &Var, request: &Request<'_>) -> Result<(Answer, String)> {
+    if var.shape() != &request.shape {
+        let note = format!("the parameter has {:?}", var.dims());
+        return Ok((Answer::Mismatched, note));
+    }
+    if var.dtype() == request.dtype && var.device().same_device(request.device) {
+        return Ok((Answer::Loaded(var.clone()), String::new()));
+    }
+    let copy = var.as_detached_tensor().to_device(request.device)?.to_dtype(request.dtype)?;
+    Ok((Answer::Loaded(Var::from_tensor(&copy)?), "copied".to_string()))
+}
+
+fn from_file(
+    found: &Mapped,
+    request: &Request<'_>,
+    config: &WeightsConfig,
+) -> Result<(Answer, String)> {
+    let tensor = match &found.tensor {
+        FileTensor::Float(tensor) => tensor,
+        FileTensor::Other { dtype, shape } => {
+            let note = format!("the file has {shape:?} of type {dtype}, which is no float");
+            return Ok((Answer::Mismatched, note));
+        }
+    };
+    let (wanted, dims) = (request.shape.dims(), tensor.dims());
+    if wanted == dims {
+        return convert(tensor, request, Answer::Loaded, found.note.clone());
+    }
+    let differs = format!("the file has {dims:?}");
+    if is_under(&config.head, request.name) && same_but_first(wanted, dims) {
+        return Ok((Answer::Initialize, format!("head replaced: {differs}")));
+    }
+    if is_under(&config.stem, request.name) {
+        match (wanted, dims) {
+            (&[o, 1, h, w], &[fo, 3, fh, fw]) if [o, h, w] == [fo, fh, fw] => {
+                let sum = tensor.to_dtype(wide(tensor.dtype()))?.sum_keepdim(1)?;
+                let note = "stem: 3 input channels summed to 1".to_string();
+                return convert(&sum, request, Answer::Adapted, note);
+            }
+            (&[o, 3, h, w], &[fo, 1, fh, fw]) if [o, h, w] == [fo, fh, fw] => {
+                let third = (tensor.to_dtype(wide(tensor.dtype()))? / 3.0)?.repeat((1, 3, 1, 1))?;
+                let note = "stem: 1 input channel shared out to 3".to_string();
+                return convert(&third, request, Answer::Adapted, note);
+            }
+            _ => {}
+        }
+    }
+    let keras = match *dims {
+        [input, out] => wanted == [out, input],
+        [h, w, input, out] => wanted == [out, input, h, w],
+        _ => false,
+    };
+    let hint = if keras { "; that is Keras's order, a layout may be what lacks" } else { "" };
+    Ok((Answer::Mismatched, differs + hint))
+}
+
+/// The file's tensor as a variable of the wanted dtype, which may be too small for it.
+fn convert(
+    tensor: &Tensor,
+    request: &Request<'_>,
+    answer: fn(Var) -> Answer,
+    mut note: String,
+) -> Result<(Answer, String)> {
+    let converted = tensor.to_dtype(request.dtype)?;
+    if tensor.dtype() != request.dtype {
+        if let Some((index, _)) = first_non_finite(&converted)? {
+            let (dtype, wanted) = (tensor.dtype().as_str(), request.dtype.as_str());
+            let note = format!("element {index} of the file's {dtype} is too large for {wanted}");
+            return Ok((Answer::Mismatched, note));
+        }
+        if !note.is_empty() {
+            note.push_str(", ");
+        }
+        note += &format!("{} to {}", tensor.dtype().as_str(), request.dtype.as_str());
+    }
+    // A variable has storage of its own: training must not change the file's tensors.
+    let converted = converted.to_device(request.device)?;
+    Ok((answer(Var::from_tensor(&converted)?), note))
+}
+
+/// The type to add in: half precision is widened first.
+fn wide(dtype: DType) -> DType {
+    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
+}
+
+fn same_but_first(a: &[usize], b: &[usize]) -> bool {
+    matches!((a, b), ([_, a @ ..], [_, b @ ..]) if a == b)
+}
+
+fn is_under(prefixes: &[String], name: &str) -> bool {
+    prefixes.iter().any(|prefix| {
+        name.strip_prefix(prefix.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
+    })
+}
+
+fn first_match<'a>(patterns: &'a [String], name: &str) -> Option<&'a str> {
+    patterns.iter().map(String::as_str).find(|pattern| matches(pattern, name))
+}
+
+impl SimpleBackend for Weights {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        hint: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let initializer = take_pending().unwrap_or_else(|| Initializer::from_candle(hint, &shape));
+        self.lock().answer(&Request { name, shape, dtype, device }, initializer)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+        let mut state = self.lock();
+        let Some(shape) = state.shape_of(name) else {
+            candle_core::bail!("there is no tensor `{name}`, and no shape to initialize it with")
+        };
+        state.answer(&Request { name, shape, dtype, device }, Initializer::Zeros)
+    }
+
+    /// Whether the file (or the set of parameters) has the tensor; without one, whether it was
+    /// asked for before.
+    fn contains_tensor(&self, name: &str) -> bool {
+        let state = self.lock();
+        state.params.get(name).is_some() || state.shape_of(name).is_some()
+    }
+}

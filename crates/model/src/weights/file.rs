@@ -1,0 +1,179 @@
+//! Reading safetensors files, checked whole before anything is set.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::{Dtype, SafeTensors};
+
+use super::WeightsError;
+
+/// The tensors of a safetensors file, in memory and checked.
+///
+/// The file is read, not mapped: a file that changes or shrinks later changes nothing here. Every
+/// float tensor (`f16`, `bf16`, `f32`, `f64`) is known to hold finite values only. Tensors of other
+/// types are kept by name and shape alone: to ask for one is an error, to leave one is not, if its
+/// name says that it is no weight (see [`NAMES_OF_NO_WEIGHTS`](super::NAMES_OF_NO_WEIGHTS)).
+#[derive(Clone, Debug)]
+pub struct TensorFile {
+    pub(super) origin: String,
+    pub(super) tensors: BTreeMap<String, FileTensor>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// One tensor of a file.
+#[derive(Clone, Debug)]
+pub(super) enum FileTensor {
+    /// A float tensor, in the file's own dtype, on the CPU.
+    Float(Tensor),
+    /// A tensor of a type that no weight has.
+    Other { dtype: String, shape: Vec<usize> },
+}
+
+impl FileTensor {
+    pub(super) fn shape(&self) -> &[usize] {
+        match self {
+            Self::Float(tensor) => tensor.dims(),
+            Self::Other { shape, .. } => shape,
+        }
+    }
+}
+
+impl TensorFile {
+    /// Reads the safetensors file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short or is none,
+    /// [`WeightsError::NonFinite`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
+        Self::from_bytes(&bytes, &path.display().to_string())
+    }
+
+    /// Reads the bytes of a safetensors file; `origin` names it in errors and reports.
+    ///
+    /// # Errors
+    ///
+    /// As [`TensorFile::read`].
+    pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, WeightsError> {
+        let malformed = |source| WeightsError::Malformed { file: origin.to_string(), source };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
+        let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            // The product of the shape is checked already; an empty tensor's other dimensions are
+            // not.
+            let extent = view.shape().iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)));
+            if extent.is_none() {
+                return Err(malformed(safetensors::SafeTensorError::ValidationOverflow));
+            }
+            let tensor = match float_dtype(view.dtype()) {
+                Some(dtype) => {
+                    let tensor =
+                        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+                    check_finite(&tensor, &name, origin)?;
+                    FileTensor::Float(tensor)
+                }
+                None => FileTensor::Other {
+                    dtype: format!("{:?}", view.dtype()).to_lowercase(),
+                    shape: view.shape().to_vec(),
+                },
+            };
+            tensors.insert(name, tensor);
+        }
+        let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+        Ok(Self { origin: origin.to_string(), tensors, metadata })
+    }
+
+    /// Takes tensors that are in memory already; `origin` names them in errors and reports.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::NonFinite`].
+    pub fn from_tensors(
+        tensors: BTreeMap<String, Tensor>,
+        origin: &str,
+    ) -> Result<Self, WeightsError> {
+        let mut checked = BTreeMap::new();
+        for (name, tensor) in tensors {
+            let tensor = if tensor.dtype().is_float() {
+                let tensor = tensor.detach().to_device(&Device::Cpu)?;
+                check_finite(&tensor, &name, origin)?;
+                FileTensor::Float(tensor)
+            } else {
+                let dtype = tensor.dtype().as_str().to_string();
+                FileTensor::Other { dtype, shape: tensor.dims().to_vec() }
+            };
+            checked.insert(name, tensor);
+        }
+        Ok(Self { origin: origin.to_string(), tensors: checked, metadata: BTreeMap::new() })
+    }
+
+    /// Where the tensors are from: the path, or the name given.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The names of all tensors, in ascending order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The float tensor `name`, in the file's own dtype, on the CPU.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        match self.tensors.get(name)? {
+            FileTensor::Float(tensor) => Some(tensor),
+            FileTensor::Other { .. } => None,
+        }
+    }
+
+    /// The metadata that the file's writer gave, as it stands: text by key.
+    pub fn raw_metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The metadata that [`save`](super::save()) wrote: the JSON under the key `taper`, empty where
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Metadata`] where it is no JSON object.
+    pub fn metadata(&self) -> Result<BTreeMap<String, serde_json::Value>, WeightsError> {
+        match self.metadata.get(super::METADATA_KEY) {
+            None => Ok(BTreeMap::new()),
+            Some(json) => serde_json::from_str(json)
+                .map_err(|source| WeightsError::Metadata { file: self.origin.clone(), source }),
+        }
+    }
+}
+
+fn float_dtype(dtype: Dtype) -> Option<DType> {
+    match dtype {
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
+        Dtype::F32 => Some(DType::F32),
+        Dtype::F64 => Some(DType::F64),
+        _ => None,
+    }
+}
+
+/// The first value that is infinite or no number, and where it is.
+pub(super) fn first_non_finite(tensor: &Tensor) -> candle_core::Result<Option<(usize, f64)>> {
+    let values = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+    Ok(values.into_iter().enumerate().find(|(_, value)| !value.is_finite()))
+}
+
+pub(super) fn check_finite(tensor: &Tensor, name: &str, file: &str) -> Result<(), WeightsError> {
+    match first_non_finite(tensor)? {
+        None => Ok(()),
+        Some((index, value)) => Err(WeightsError::NonFinite {
+            file: file.to_string(),
+            tensor: name.to_string(),
+            index,
+            value,
+        }),
+    }
+}

@@ -1,0 +1,246 @@
+//! Layouts: how another framework names its tensors and orders their dimensions.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::WeightsError;
+use super::file::{FileTensor, TensorFile};
+use super::key_map::KeyMap;
+
+/// Whose order of dimensions, and whose names, a file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Layout {
+    /// PyTorch's, which is ours and the default: convolutions `(out, in, h, w)`, dense layers
+    /// `(out, in)`.
+    #[default]
+    PyTorch,
+    /// Keras's, channels last.
+    ///
+    /// | in the file | in the net |
+    /// | --- | --- |
+    /// | `X.kernel` `(h, w, in, out)` | `X.weight` `(out, in, h, w)` |
+    /// | `X.depthwise_kernel` `(h, w, in, m)` | `X.weight` `(in * m, 1, h, w)` |
+    /// | `X.kernel` `(in, out)` | `X.weight` `(out, in)`; rows after a flatten from `(h, w, c)` to `(c, h, w)` order |
+    /// | `X.gamma`, `X.beta` | `X.weight`, `X.bias` |
+    /// | `X.moving_mean`, `X.moving_variance` | `X.running_mean`, `X.running_var` |
+    /// | any other | the same |
+    ///
+    /// `X` is the layer's name. Keras's own paths (`conv2d/kernel:0`) mean the same as
+    /// `conv2d.kernel`. The key map sees the names of the right column. A transposed convolution
+    /// can't be told from a plain one: not supported.
+    Keras,
+}
+
+/// What a flatten made a vector of; a dense layer after it has `channels * height * width` inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flatten {
+    /// The number of channels.
+    pub channels: usize,
+    /// The number of rows.
+    pub height: usize,
+    /// The number of columns.
+    pub width: usize,
+}
+
+impl Flatten {
+    fn len(&self) -> Option<usize> {
+        self.channels.checked_mul(self.height)?.checked_mul(self.width)
+    }
+}
+
+/// A file's tensor under the net's name, in the net's order of dimensions.
+#[derive(Clone, Debug)]
+pub(super) struct Mapped {
+    pub from: String,
+    pub tensor: FileTensor,
+    pub note: String,
+}
+
+/// The file's tensors by the net's names.
+pub(super) fn map(
+    file: &TensorFile,
+    key_map: &KeyMap,
+    layout: Layout,
+    flatten: Option<&BTreeMap<String, Flatten>>,
+) -> Result<BTreeMap<String, Mapped>, WeightsError> {
+    let mut mapped: BTreeMap<String, Mapped> = BTreeMap::new();
+    let mut insert = |name: String, entry: Mapped| match mapped.get(&name) {
+        Some(first) => Err(WeightsError::SameName {
+            file: file.origin.clone(),
+            first: first.from.clone(),
+            second: entry.from,
+            name,
+        }),
+        None => {
+            mapped.insert(name, entry);
+            Ok(())
+        }
+    };
+    match layout {
+        Layout::PyTorch => {
+            refuse_another_layout(file)?;
+            for (from, tensor) in &file.tensors {
+                let entry =
+                    Mapped { from: from.clone(), tensor: tensor.clone(), note: String::new() };
+                insert(key_map.apply(from), entry)?;
+            }
+        }
+        Layout::Keras => {
+            let flatten = KerasFlatten::new(file, flatten)?;
+            for (from, tensor) in &file.tensors {
+                let (layer, part) = keras_name(from);
+                let name = key_map.apply(&join(&layer, pytorch_part(&part)));
+                let (tensor, note) = match tensor {
+                    FileTensor::Float(tensor) => {
+                        let flatten = flatten.of(from, &name);
+                        let (tensor, note) = from_keras(file, from, &part, tensor, flatten)?;
+                        (FileTensor::Float(tensor), note)
+                    }
+                    other => (other.clone(), String::new()),
+                };
+                insert(name, Mapped { from: from.clone(), tensor, note })?;
+            }
+            flatten.check_all_used(file, &mapped)?;
+        }
+    }
+    Ok(mapped)
+}
+
+/// A square kernel has a shape that fits either way: where the file says what it is, believe it.
+fn refuse_another_layout(file: &TensorFile) -> Result<(), WeightsError> {
+    // Metadata that is no JSON is no reason not to load: it may be another program's.
+    let found = file.metadata().ok().and_then(|metadata| {
+        metadata.get("layout").and_then(|layout| layout.as_str()).map(str::to_string)
+    });
+    match found {
+        Some(found) if found != "pytorch" => {
+            Err(WeightsError::LayoutDiffers { file: file.origin.clone(), found })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `conv2d/kernel:0` -> (`conv2d`, `kernel`).
+fn keras_name(name: &str) -> (String, String) {
+    let name = name.strip_suffix(":0").unwrap_or(name).replace('/', ".");
+    match name.rsplit_once('.') {
+        Some((layer, part)) => (layer.to_string(), part.to_string()),
+        None => (String::new(), name),
+    }
+}
+
+fn join(layer: &str, part: &str) -> String {
+    if layer.is_empty() { part.to_string() } else { format!("{layer}.{part}") }
+}
+
+fn pytorch_part(part: &str) -> &str {
+    match part {
+        "kernel" | "depthwise_kernel" | "gamma" => "weight",
+        "beta" => "bias",
+        "moving_mean" => "running_mean",
+        "moving_variance" => "running_var",
+        other => other,
+    }
+}
+
+fn from_keras(
+    file: &TensorFile,
+    from: &str,
+    part: &str,
+    tensor: &Tensor,
+    flatten: Option<Flatten>,
+) -> Result<(Tensor, String), WeightsError> {
+    let wrong_flatten = |flattened| WeightsError::FlattenShape {
+        file: file.origin.clone(),
+        tensor: from.to_string(),
+        shape: tensor.dims().to_vec(),
+        flattened,
+    };
+    let (tensor, note) = match (part, tensor.dims(), flatten) {
+        ("kernel", &[rows, columns], Some(flatten)) => {
+            if flatten.len() != Some(rows) {
+                return Err(wrong_flatten(flatten.len().unwrap_or(usize::MAX)));
+            }
+            let Flatten { channels: c, height: h, width: w } = flatten;
+            let rows_chw = tensor.reshape((h, w, c, columns))?.permute((3, 2, 0, 1))?;
+            let note = format!("(h, w, c) rows of a {h}x{w}x{c} flatten to (c, h, w), transposed");
+            (rows_chw.reshape((columns, rows))?, note)
+        }
+        (_, _, Some(flatten)) => return Err(wrong_flatten(flatten.len().unwrap_or(usize::MAX))),
+        ("kernel", &[_, _], None) => (tensor.t()?, "transposed".to_string()),
+        ("kernel", &[_, _, _], None) => (tensor.permute((2, 1, 0))?, "wio to oiw".to_string()),
+        ("kernel", &[_, _, _, _], None) => {
+            (tensor.permute((3, 2, 0, 1))?, "hwio to oihw".to_string())
+        }
+        ("depthwise_kernel", &[h, w, c, m], None) => {
+            let weight = tensor.permute((2, 3, 0, 1))?.reshape((c * m, 1, h, w))?;
+            (weight, "depthwise hwim to (im)1hw".to_string())
+        }
+        _ => (tensor.clone(), String::new()),
+    };
+    Ok((tensor.contiguous()?, note))
+}
+
+/// The flattens that are known: by the net's names from the configuration, by the file's from its
+/// metadata.
+struct KerasFlatten {
+    by_name: BTreeMap<String, Flatten>,
+    by_file_name: BTreeMap<String, Flatten>,
+}
+
+impl KerasFlatten {
+    fn new(
+        file: &TensorFile,
+        given: Option<&BTreeMap<String, Flatten>>,
+    ) -> Result<Self, WeightsError> {
+        let from_file = match file.metadata()?.get("flatten") {
+            None => None,
+            Some(value) => {
+                let flatten: BTreeMap<String, Flatten> =
+                    serde_json::from_value(value.clone()).map_err(|source| {
+                        WeightsError::Metadata { file: file.origin.clone(), source }
+                    })?;
+                Some(flatten)
+            }
+        };
+        let kernel_of_rank = |rank| {
+            let mut tensors = file.tensors.iter();
+            tensors.any(|(name, tensor)| {
+                keras_name(name).1.ends_with("kernel") && tensor.shape().len() == rank
+            })
+        };
+        if given.is_none() && from_file.is_none() && kernel_of_rank(4) && kernel_of_rank(2) {
+            return Err(WeightsError::FlattenUnknown { file: file.origin.clone() });
+        }
+        // What the caller says goes before what the file says.
+        Ok(match given {
+            Some(given) => Self { by_name: given.clone(), by_file_name: BTreeMap::new() },
+            None => Self { by_name: BTreeMap::new(), by_file_name: from_file.unwrap_or_default() },
+        })
+    }
+
+    fn of(&self, file_name: &str, name: &str) -> Option<Flatten> {
+        self.by_name.get(name).or_else(|| self.by_file_name.get(file_name)).copied()
+    }
+
+    fn check_all_used(
+        &self,
+        file: &TensorFile,
+        mapped: &BTreeMap<String, Mapped>,
+    ) -> Result<(), WeightsError> {
+        let mut unknown_here = self.by_name.keys().filter(|name| !mapped.contains_key(*name));
+        let mut unknown_there =
+            self.by_file_name.keys().filter(|name| !file.tensors.contains_key(*name));
+        match unknown_here.next().or_else(|| unknown_there.next()) {
+            None => Ok(()),
+            Some(name) => Err(WeightsError::FlattenOfNothing {
+                file: file.origin.clone(),
+                name: name.clone(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What loading did: which tensor went where, and what did not fit.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One line of a [`LoadReport`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The parameter's name in the net; for unused and skipped tensors, the name that the key map
+    /// gave it.
+    pub name: String,
+    /// The parameter's shape in the net; for unused and skipped tensors, that in the file.
+    pub shape: Vec<usize>,
+    /// The tensor's name in the file, where a tensor was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What was done or why, in words; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// What became of each of a net's parameters and each of a file's tensors.
+///
+/// Each parameter is in exactly one of the first five lists, each tensor of the file that none of
+/// them used in one of the last two. `missing`, `mismatched` and `unused` are faults.
+///
+/// Displayed it is a table: a line of totals for each list, and a line for each tensor with
+/// something to say about. The alternate form (`{:#}`) names every tensor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// The file that the tensors came from, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Taken from the file as it is, up to the dtype and the layout.
+    pub loaded: Vec<Entry>,
+    /// Taken from the file and changed to fit, such as a stem for another number of channels.
+    pub adapted: Vec<Entry>,
+    /// Drawn anew: there was no file, the head was replaced, or the tensor was allowed to be
+    /// missing.
+    pub initialized: Vec<Entry>,
+    /// Asked for and not in the file.
+    pub missing: Vec<Entry>,
+    /// In the file with a shape or type that does not fit.
+    pub mismatched: Vec<Entry>,
+    /// In the file and not asked for.
+    pub unused: Vec<Entry>,
+    /// In the file and passed over, because its name says that it is no weight, or because it was
+    /// allowed.
+    pub skipped: Vec<Entry>,
+}
+
+impl LoadReport {
+    /// Whether nothing is missing, mismatched or unused.
+    pub fn is_clean(&self) -> bool {
+        self.missing.is_empty() && self.mismatched.is_empty() && self.unused.is_empty()
+    }
+
+    /// One line for each fault, in the order missing, mismatched, unused.
+    pub fn faults(&self) -> Vec<String> {
+        let missing = self.missing.iter().map(|entry| {
+            format!("missing `{}` {:?}{}", entry.name, entry.shape, noted(&entry.note))
+        });
+        let mismatched = self.mismatched.iter().map(|entry| {
+            format!("mismatched `{}` {:?}{}", entry.name, entry.shape, noted(&entry.note))
+        });
+        let unused = self.unused.iter().map(|entry| {
+            let name = entry.from.as_deref().unwrap_or(&entry.name);
+            let mapped = if name == entry.name { "" } else { entry.name.as_str() };
+            let arrow = if mapped.is_empty() { "" } else { " -> " };
+            format!("unused `{name}`{arrow}{mapped} {:?}{}", entry.shape, noted(&entry.note))
+        });
+        missing.chain(mismatched).chain(unused).collect()
+    }
+
+    fn lists(&self) -> [(&'static str, &[Entry]); 7] {
+        [
+            ("loaded", &self.loaded),
+            ("adapted", &self.adapted),
+            ("initialized", &self.initialized),
+            ("missing", &self.missing),
+            ("mismatched", &self.mismatched),
+            ("unused", &self.unused),
+            ("skipped", &self.skipped),
+        ]
+    }
+}
+
+fn noted(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!(": {note}") }
+}
+
+impl fmt::Display for LoadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            writeln!(f, "weights from {source}")?;
+        }
+        // Without a file everything is initialized, and there is nothing to say about each.
+        let fresh = self.source.is_none();
+        for (list, entries) in self.lists().into_iter().filter(|(_, entries)| !entries.is_empty()) {
+            let elements: usize = entries.iter().map(|e| e.shape.iter().product::<usize>()).sum();
+            let tensors = if entries.len() == 1 { "tensor " } else { "tensors" };
+            writeln!(f, "{list:<12}{:>5} {tensors} {elements:>12} numbers", entries.len())?;
+            let told = |entry: &&Entry| match list {
+                "loaded" => f_alternate_or_renamed(entry),
+                "initialized" => !fresh,
+                _ => true,
+            };
+            let alternate = f.alternate();
+            let lines: Vec<&Entry> =
+                entries.iter().filter(|entry| alternate || told(entry)).collect();
+            let width = lines.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+            for Entry { name, shape, from, note } in lines {
+                let shape = format!("{shape:?}");
+                write!(f, "  {name:<width$}  {shape}")?;
+                match from {
+                    Some(from) if from != name => write!(f, "  from {from}")?,
+                    _ => {}
+                }
+                if !note.is_empty() {
+                    write!(f, "  {note}")?;
+                }
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Among the tensors that were loaded, those are told of that came under another name or were
+/// changed on the way.
+fn f_alternate_or_renamed(entry: &Entry) -> bool {
+    entry.from.as_deref().is_some_and(|from| from != entry.name)
+}
