@@ -1,0 +1,241 @@
+//! What a data set looks like, in numbers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::image::Image;
+use crate::pipeline::Pipeline;
+use crate::source::Source;
+
+/// Counts, sizes and values of some items of a source. Its `Display` is a short table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Description {
+    /// What the source says of itself.
+    pub source: String,
+    /// Number of items looked at.
+    pub count: usize,
+    /// Name and number of items of every class, also of those without any.
+    pub classes: Vec<(String, usize)>,
+    /// Height, width, channels, and how many items have them; by ascending size.
+    pub sizes: Vec<([usize; 3], usize)>,
+    /// Smallest value, 0 to 255; 0 if there is no item.
+    pub min: u8,
+    /// Largest value, 0 to 255; 0 if there is no item.
+    pub max: u8,
+    /// Mean of each channel, in units of `value / 255`. Grey images count in every channel.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each channel (divided by n), in units of `value / 255`.
+    pub std: Vec<f64>,
+}
+
+/// Looks at every one of the items (all of them without `indices`), in parallel.
+///
+/// Mean and standard deviation weigh every pixel alike, whatever the size of its image. All sums
+/// are of whole numbers: neither order nor threads change the result.
+///
+/// # Errors
+///
+/// When an item cannot be decoded; the first one is named.
+///
+/// ```
+/// use taper_dataset::{describe, source::embedded};
+///
+/// let description = describe(&embedded::digits(), None)?;
+/// assert_eq!(description.sizes, [([8, 8, 1], 1797)]);
+/// assert_eq!(description.classes[3], ("3".to_owned(), 183));
+/// println!("{description}");
+/// # Ok::<(), taper_dataset::Error>(())
+/// ```
+pub fn describe(source: &dyn Source, indices: Option<&[usize]>) -> Result<Description> {
+    let all: Vec<usize>;
+    let indices = match indices {
+        Some(indices) => indices,
+        None => {
+            all = (0..source.len()).collect();
+            &all
+        }
+    };
+    describe_with(source, indices, |index| source.decode(index))
+}
+
+/// As [`describe`], of the images as a pipeline prepares them.
+pub(crate) fn describe_prepared(
+    source: &dyn Source,
+    indices: &[usize],
+    pipeline: &Pipeline,
+) -> Result<Description> {
+    pipeline.check()?;
+    describe_with(source, indices, |index| pipeline.prepare(source, index))
+}
+
+fn describe_with(
+    source: &dyn Source,
+    indices: &[usize],
+    image: impl Fn(usize) -> Result<Image> + Sync,
+) -> Result<Description> {
+    crate::loader::check_indices(source, indices)?;
+    // Items are taken in runs, so that the first fault in their order is the one reported.
+    let runs: Vec<Result<Tally>> = indices
+        .par_chunks(64)
+        .map(|run| {
+            run.iter().try_fold(Tally::default(), |tally, &index| Ok(tally.with(&image(index)?)))
+        })
+        .collect();
+    let mut tally = Tally::default();
+    for run in runs {
+        tally = tally.plus(&run?);
+    }
+
+    let mut classes: Vec<(String, usize)> =
+        source.class_names().iter().map(|name| (name.clone(), 0)).collect();
+    for &index in indices {
+        classes[source.label(index) as usize].1 += 1;
+    }
+    let channels = tally.sizes.keys().map(|size| size[2]).max().unwrap_or(0);
+    let moments = || (0..channels).map(|channel| tally.moments(channel));
+    Ok(Description {
+        source: source.describe(),
+        count: indices.len(),
+        classes,
+        min: tally.values.iter().position(|&seen| seen).unwrap_or(0) as u8,
+        max: tally.values.iter().rposition(|&seen| seen).unwrap_or(0) as u8,
+        mean: moments().map(|(mean, _)| mean).collect(),
+        std: moments().map(|(_, std)| std).collect(),
+        sizes: tally.sizes.into_iter().collect(),
+    })
+}
+
+/// Whole numbers that add up.
+#[derive(Clone)]
+struct Tally {
+    sizes: BTreeMap<[usize; 3], usize>,
+    values: [bool; 256],
+    pixels: u128,
+    sums: [u128; 3],
+    squares: [u128; 3],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally {
+            sizes: BTreeMap::new(),
+            values: [false; 256],
+            pixels: 0,
+            sums: [0; 3],
+            squares: [0; 3],
+        }
+    }
+}
+
+impl Tally {
+    fn with(mut self, image: &Image) -> Self {
+        *self.sizes.entry(image.size()).or_default() += 1;
+        self.pixels += (image.height * image.width) as u128;
+        for channel in 0..3 {
+            // 64 bits hold the squares of 2^48 pixels, more than an image can have.
+            let (mut sum, mut square) = (0u64, 0u64);
+            for &value in image.pixels[channel % image.channels..].iter().step_by(image.channels) {
+                self.values[usize::from(value)] = true;
+                sum += u64::from(value);
+                square += u64::from(value) * u64::from(value);
+            }
+            self.sums[channel] += u128::from(sum);
+            self.squares[channel] += u128::from(square);
+        }
+        self
+    }
+
+    fn plus(mut self, other: &Tally) -> Self {
+        for (&size, &count) in &other.sizes {
+            *self.sizes.entry(size).or_default() += count;
+        }
+        for value in 0..256 {
+            self.values[value] |= other.values[value];
+        }
+        self.pixels += other.pixels;
+        for channel in 0..3 {
+            self.sums[channel] += other.sums[channel];
+            self.squares[channel] += other.squares[channel];
+        }
+        self
+    }
+
+    /// Mean and standard deviation of a channel.
+    fn moments(&self, channel: usize) -> (f64, f64) {
+        let (n, sum, square) = (self.pixels, self.sums[channel], self.squares[channel]);
+        let mean = sum as f64 / n as f64 / 255.0;
+        // n * squares - sum^2, exact, so that equal values give exactly 0.
+        let spread = (n * square - sum * sum) as f64;
+        (mean, spread.sqrt() / n as f64 / 255.0)
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.source)?;
+        writeln!(f, "items   {}", self.count)?;
+        for ([height, width, channels], count) in &self.sizes {
+            writeln!(f, "size    {height}x{width}x{channels}: {count}")?;
+        }
+        writeln!(f, "values  {} to {}", self.min, self.max)?;
+        for (channel, (mean, std)) in self.mean.iter().zip(&self.std).enumerate() {
+            writeln!(f, "channel {channel}: mean {mean:.4}, std {std:.4} (of value / 255)")?;
+        }
+        for (name, count) in &self.classes {
+            writeln!(f, "class   {name}: {count}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{InMemory, embedded};
+
+    fn two_images() -> InMemory {
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        InMemory::new("two", [1, 1, 3], vec![0, 51, 255, 102, 51, 255], vec![0, 0], names).unwrap()
+    }
+
+    #[test]
+    fn every_channel_has_its_own_numbers() {
+        let description = describe(&two_images(), None).unwrap();
+        assert_eq!((description.min, description.max), (0, 255));
+        assert_eq!(description.mean, [0.2, 0.2, 1.0]);
+        assert_eq!(description.std, [0.2, 0.0, 0.0]);
+        assert_eq!(
+            description.to_string(),
+            "two: 2 images of 1x1x3, 2 classes\nitems   2\nsize    1x1x3: 2\nvalues  0 to 255\n\
+             channel 0: mean 0.2000, std 0.2000 (of value / 255)\n\
+             channel 1: mean 0.2000, std 0.0000 (of value / 255)\n\
+             channel 2: mean 1.0000, std 0.0000 (of value / 255)\nclass   a: 2\nclass   b: 0\n"
+        );
+    }
+
+    #[test]
+    fn nothing_is_described_too() {
+        let description = describe(&two_images(), Some(&[])).unwrap();
+        assert_eq!((description.count, description.mean.len(), description.max), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let source = embedded::digits();
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| describe(&source, None).unwrap())
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn an_index_out_of_range_is_an_error() {
+        let error = describe(&two_images(), Some(&[2])).unwrap_err().to_string();
+        assert_eq!(error, "index is 2, expected below 2, the number of items");
+    }
+}

@@ -1,0 +1,162 @@
+//! What can go wrong between a path and a batch.
+
+use std::path::PathBuf;
+
+use crate::idx::IdxError;
+
+/// The result of everything in this crate that reads or validates.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What was wrong, where, what was expected and found, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The path, or name, leads nowhere.
+    #[error(
+        "no data at {}: no such file or folder, nor one of the embedded sets `digits` and \
+         `mnist-sample`",
+        path.display()
+    )]
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+
+    /// The system refused to read something.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+
+    /// A folder has none of the layouts that are known.
+    #[error("{} is no data set: {reason}", path.display())]
+    Layout {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing or ambiguous, and what is expected.
+        reason: String,
+    },
+
+    /// The bytes of an IDX file are wrong.
+    #[error("{}: {source}", path.display())]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its bytes.
+        source: IdxError,
+    },
+
+    /// An IDX file is sound, but is not what its name promises.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The shapes and element types that the role allows.
+        expected: &'static str,
+        /// The shape and element type of the file.
+        found: String,
+    },
+
+    /// There are not as many labels as images.
+    #[error(
+        "counts differ: {images} holds {image_count} images, {labels} holds {label_count} labels"
+    )]
+    Counts {
+        /// Where the images are.
+        images: String,
+        /// How many images.
+        image_count: usize,
+        /// Where the labels are.
+        labels: String,
+        /// How many labels.
+        label_count: usize,
+    },
+
+    /// A label names no class.
+    #[error("label {label} of item {item} in {place} is out of range: {reason}")]
+    Label {
+        /// Where the label stands.
+        place: String,
+        /// Number of the item in its file, from 0.
+        item: usize,
+        /// The label.
+        label: i64,
+        /// The labels that are allowed, and why.
+        reason: String,
+    },
+
+    /// A file that should be an image is none, or is broken.
+    #[error("{item} is no readable image: {reason}")]
+    Image {
+        /// The path, or the name of the item.
+        item: String,
+        /// The decoder's reason.
+        reason: String,
+    },
+
+    /// An image or its file is larger than allowed.
+    #[error("{item} is too large: {found}, the limit is {limit}")]
+    TooLarge {
+        /// The path, or the name of the item.
+        item: String,
+        /// Its size.
+        found: String,
+        /// The largest that is allowed.
+        limit: String,
+    },
+
+    /// The pixels do not fill the size that is claimed, or the size is not usable.
+    #[error("an image of {height}x{width} with {channels} channels cannot have {bytes} bytes")]
+    Pixels {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// Values per pixel.
+        channels: usize,
+        /// Number of values found.
+        bytes: usize,
+    },
+
+    /// An image has another size than the net takes, and the placement is to leave it as it is.
+    #[error(
+        "{item} has height, width, channels {found:?}, expected {expected:?}; choose a placement that resizes"
+    )]
+    Size {
+        /// Name of the item.
+        item: String,
+        /// Height, width, channels that are wanted.
+        expected: [usize; 3],
+        /// Height, width, channels of the image.
+        found: [usize; 3],
+    },
+
+    /// A setting is not usable.
+    #[error("{setting} is {found}, expected {expected}")]
+    Setting {
+        /// The name of the setting.
+        setting: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+
+    /// The thread that prepares batches could not be started.
+    #[error("cannot start the loader's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+impl Error {
+    /// A setting with what it must be and what it is.
+    pub(crate) fn setting(
+        setting: &'static str,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Error::Setting { setting, expected: expected.into(), found: found.to_string() }
+    }
+}

@@ -1,0 +1,174 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::source::{InMemory, embedded};
+
+/// Ten one-pixel images; item 7 is broken if `broken`, and decodes are counted.
+struct Ten {
+    broken: Option<usize>,
+    decoded: AtomicUsize,
+    names: Vec<String>,
+}
+
+impl Ten {
+    fn new(broken: Option<usize>) -> Arc<Self> {
+        Arc::new(Ten { broken, decoded: AtomicUsize::new(0), names: vec!["a".to_owned()] })
+    }
+}
+
+impl Source for Ten {
+    fn len(&self) -> usize {
+        10
+    }
+    fn label(&self, _: usize) -> u32 {
+        0
+    }
+    fn decode(&self, index: usize) -> Result<Image> {
+        self.decoded.fetch_add(1, Ordering::Relaxed);
+        match self.broken {
+            Some(first) if index >= first => {
+                Err(Error::Image { item: self.item_name(index), reason: "torn".to_owned() })
+            }
+            _ => Image::new(1, 1, 1, vec![index as u8]),
+        }
+    }
+    fn class_names(&self) -> &[String] {
+        &self.names
+    }
+    fn item_name(&self, index: usize) -> String {
+        format!("file{index}.png")
+    }
+    fn describe(&self) -> String {
+        "ten".to_owned()
+    }
+}
+
+fn config(batch_size: usize) -> LoaderConfig {
+    LoaderConfig { batch_size, ..LoaderConfig::default() }
+}
+
+fn load(source: Arc<dyn Source>, config: LoaderConfig) -> Vec<Batch> {
+    let indices = (0..source.len()).collect();
+    let loader = Loader::new(source, indices, Pipeline::plain(1, 1, 1), config).unwrap();
+    loader.collect::<Result<_>>().unwrap()
+}
+
+#[test]
+fn the_last_partial_batch_is_kept() {
+    let batches = load(Ten::new(None), config(4));
+    let sizes: Vec<usize> = batches.iter().map(|batch| batch.labels.len()).collect();
+    assert_eq!(sizes, [4, 4, 2]);
+    assert_eq!(batches[2].shape, [2, 1, 1, 1]);
+    assert_eq!(batches[2].indices, [8, 9]);
+    assert_eq!(batches[2].images, [8.0 / 255.0, 9.0 / 255.0]);
+}
+
+#[test]
+fn a_shuffled_epoch_is_the_samplers_order() {
+    let config = LoaderConfig { shuffle: true, seed: 5, epoch: 2, ..config(3) };
+    let seen: Vec<usize> =
+        load(Ten::new(None), config).into_iter().flat_map(|batch| batch.indices).collect();
+    assert_eq!(seen, epoch_order(10, 5, 2, true));
+}
+
+#[test]
+fn an_epoch_can_be_entered_in_its_middle() {
+    let config = LoaderConfig { shuffle: true, ..config(3) };
+    let whole = load(Ten::new(None), config);
+    let source = Ten::new(None);
+    let rest = load(source.clone(), LoaderConfig { first_batch: 2, ..config });
+    assert_eq!(rest, whole[2..]);
+    assert_eq!(source.decoded.load(Ordering::Relaxed), 4);
+    assert!(load(source, LoaderConfig { first_batch: 9, ..config }).is_empty());
+}
+
+#[test]
+fn a_broken_image_ends_the_epoch_and_is_named() {
+    // Of several in a batch the first is named, however many threads decode.
+    let source = Ten::new(Some(5));
+    let mut loader =
+        Loader::new(source, (0..10).collect(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
+    assert!(loader.next().unwrap().is_ok());
+    let error = loader.next().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "file5.png is no readable image: torn");
+    assert!(loader.next().is_none());
+}
+
+#[test]
+fn a_dropped_loader_stops_its_thread() {
+    let source = Ten::new(None);
+    let config = LoaderConfig { prefetch: 1, ..config(1) };
+    let mut loader =
+        Loader::new(source.clone(), (0..10).collect(), Pipeline::plain(1, 1, 1), config).unwrap();
+    assert!(loader.next().unwrap().is_ok());
+    drop(loader); // joins the thread
+    assert_eq!(Arc::strong_count(&source), 1);
+    // One taken, one in the channel, one waiting to be sent, one freed by the drop.
+    assert!(source.decoded.load(Ordering::Relaxed) <= 4);
+}
+
+#[test]
+fn a_loader_without_items_ends_at_once() {
+    let mut loader =
+        Loader::new(Ten::new(None), Vec::new(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
+    assert!(loader.next().is_none());
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_an_error() {
+    let message = |indices, pipeline, config| {
+        Loader::new(Ten::new(None), indices, pipeline, config).unwrap_err().to_string()
+    };
+    let plain = Pipeline::plain(1, 1, 1);
+    assert_eq!(
+        message(vec![3, 10], plain.clone(), config(4)),
+        "index is 10, expected below 10, the number of items"
+    );
+    assert_eq!(message(vec![3], plain, config(0)), "batch size is 0, expected at least 1");
+    assert_eq!(
+        message(vec![3], Pipeline::plain(1, 0, 1), config(4)),
+        "width is 0, expected 1 to 16384"
+    );
+}
+
+#[test]
+fn caching_changes_no_batch() {
+    let source: Arc<dyn Source> = Arc::new(embedded::digits());
+    let pipeline = Pipeline::mnist();
+    let config = LoaderConfig { shuffle: true, ..config(100) };
+    let indices: Vec<usize> = (0..500).collect();
+    let cached = crate::cache(source.clone(), &pipeline, usize::MAX).unwrap();
+    let direct = Loader::new(source, indices.clone(), pipeline, config).unwrap();
+    let kept = Loader::new(cached.source, indices, cached.pipeline, config).unwrap();
+    for (direct, kept) in direct.zip(kept) {
+        assert_eq!(direct.unwrap(), kept.unwrap());
+    }
+}
+
+#[test]
+#[should_panic(expected = "a fault in a source")]
+fn a_panic_of_a_source_reaches_the_owner() {
+    struct Faulty(InMemory);
+    impl Source for Faulty {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn label(&self, index: usize) -> u32 {
+            self.0.label(index)
+        }
+        fn decode(&self, _: usize) -> Result<Image> {
+            panic!("a fault in a source")
+        }
+        fn class_names(&self) -> &[String] {
+            self.0.class_names()
+        }
+        fn item_name(&self, index: usize) -> String {
+            self.0.item_name(index)
+        }
+        fn describe(&self) -> String {
+            self.0.describe()
+        }
+    }
+    let inner = InMemory::new("x", [1, 1, 1], vec![1], vec![0], vec!["a".to_owned()]).unwrap();
+    load(Arc::new(Faulty(inner)), config(1));
+}

@@ -1,0 +1,220 @@
+//! What happens to an image between the source and the batch.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::normalize::Normalize;
+use crate::placement::{Placement, place};
+use crate::resize::Filter;
+use crate::source::Source;
+
+/// The steps from a decoded image to the numbers of a batch: channels, placement, normalization.
+///
+/// The first two are the same in every epoch and give bytes, which [`cache`] can keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// Rows that the net takes.
+    pub height: usize,
+    /// Columns that the net takes.
+    pub width: usize,
+    /// Channels that the net takes: 1 (grey) or 3 (colour).
+    pub channels: usize,
+    /// How an image of another size is brought to this one. Default: stretched.
+    #[serde(default)]
+    pub placement: Placement,
+    /// How values are weighed when an image is resized. Default: bilinear.
+    #[serde(default)]
+    pub filter: Filter,
+    /// What bytes become. Default: `value / 255`.
+    #[serde(default)]
+    pub normalize: Normalize,
+}
+
+impl Pipeline {
+    /// The pipeline that stretches images to a size and divides them by 255.
+    pub fn plain(height: usize, width: usize, channels: usize) -> Self {
+        Pipeline {
+            height,
+            width,
+            channels,
+            placement: Placement::Stretch,
+            filter: Filter::Bilinear,
+            normalize: Normalize::default(),
+        }
+    }
+
+    /// The pipeline for nets trained on MNIST: 28x28 grey, digits placed as MNIST places them.
+    pub fn mnist() -> Self {
+        Pipeline { placement: Placement::Digit, ..Pipeline::plain(28, 28, 1) }
+    }
+
+    /// Height, width, channels of what comes out.
+    pub fn size(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
+    }
+
+    /// Whether all settings can be used.
+    ///
+    /// # Errors
+    ///
+    /// When a side is 0 or above 16,384, there are neither 1 nor 3 channels, the crop or the
+    /// normalization is not usable.
+    pub fn check(&self) -> Result<()> {
+        for (name, side) in [("height", self.height), ("width", self.width)] {
+            if !(1..=1 << 14).contains(&side) {
+                return Err(Error::setting(name, "1 to 16384", side));
+            }
+        }
+        if ![1, 3].contains(&self.channels) {
+            return Err(Error::setting("channels", "1 or 3", self.channels));
+        }
+        self.placement.check()?;
+        self.normalize.check(self.channels)
+    }
+
+    /// Decodes an item and brings it to the pipeline's channels and size.
+    ///
+    /// # Errors
+    ///
+    /// When the item cannot be decoded, or has another size and the placement is to keep it.
+    pub fn prepare(&self, source: &dyn Source, index: usize) -> Result<Image> {
+        let image = source.decode(index)?.into_channels(self.channels)?;
+        let found = image.size();
+        place(image, self).ok_or_else(|| Error::Size {
+            item: source.item_name(index),
+            expected: self.size(),
+            found,
+        })
+    }
+}
+
+/// A source whose images are prepared, and the pipeline that goes on from there.
+#[derive(Clone)]
+pub struct Cached {
+    /// The same items, prepared, in memory.
+    pub source: Arc<dyn Source>,
+    /// What is left to do.
+    pub pipeline: Pipeline,
+}
+
+/// Decodes and places every item of a source once and keeps the bytes, if they take at most
+/// `limit` bytes; gives source and pipeline back as they are if not.
+///
+/// An epoch then costs no more than copying and normalizing. The batches are the same to the bit.
+///
+/// # Errors
+///
+/// When the pipeline is not usable, or an item cannot be prepared; the first one is named.
+pub fn cache(source: Arc<dyn Source>, pipeline: &Pipeline, limit: usize) -> Result<Cached> {
+    pipeline.check()?;
+    let pipeline = pipeline.clone();
+    let each = pipeline.size().iter().product::<usize>(); // sides are at most 2^14
+    if each.checked_mul(source.len()).is_none_or(|bytes| bytes > limit) {
+        return Ok(Cached { source, pipeline });
+    }
+    let mut pixels = vec![0; each * source.len()];
+    let indices: Vec<usize> = (0..source.len()).collect();
+    crate::loader::prepare_all(source.as_ref(), &indices, &pipeline, &mut pixels, |image, out| {
+        out.copy_from_slice(&image.pixels);
+    })?;
+    let size = pipeline.size();
+    let rest = Pipeline { placement: Placement::AsIs, ..pipeline };
+    Ok(Cached { source: Arc::new(Prepared { original: source, size, pixels }), pipeline: rest })
+}
+
+/// The prepared images of another source, which still knows everything else.
+struct Prepared {
+    original: Arc<dyn Source>,
+    size: [usize; 3],
+    pixels: Vec<u8>,
+}
+
+impl Source for Prepared {
+    fn len(&self) -> usize {
+        self.original.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.original.label(index)
+    }
+
+    fn decode(&self, index: usize) -> Result<Image> {
+        let [height, width, channels] = self.size;
+        let each = height * width * channels;
+        let pixels = self.pixels[index * each..(index + 1) * each].to_vec();
+        Ok(Image { height, width, channels, pixels })
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.original.class_names()
+    }
+
+    fn item_name(&self, index: usize) -> String {
+        self.original.item_name(index)
+    }
+
+    fn describe(&self) -> String {
+        self.original.describe()
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::embedded;
+
+    #[test]
+    fn a_cache_changes_no_byte() {
+        let source: Arc<dyn Source> = Arc::new(embedded::digits());
+        let pipeline = Pipeline::mnist();
+        let cached = cache(source.clone(), &pipeline, usize::MAX).unwrap();
+        assert_eq!(cached.pipeline.placement, Placement::AsIs);
+        for index in (0..source.len()).step_by(100) {
+            let now = cached.pipeline.prepare(cached.source.as_ref(), index).unwrap();
+            assert_eq!(now, pipeline.prepare(source.as_ref(), index).unwrap());
+        }
+        assert_eq!(cached.source.item_name(5), source.item_name(5));
+        assert_eq!(cached.source.labels(), source.labels());
+    }
+
+    #[test]
+    fn a_source_above_the_limit_is_not_cached() {
+        let source: Arc<dyn Source> = Arc::new(embedded::digits());
+        let cached = cache(source, &Pipeline::mnist(), 1797 * 784 - 1).unwrap();
+        assert_eq!(cached.pipeline, Pipeline::mnist());
+    }
+
+    #[test]
+    fn an_image_of_another_size_is_an_error_when_it_is_to_be_kept() {
+        let pipeline = Pipeline { placement: Placement::AsIs, ..Pipeline::mnist() };
+        assert_eq!(
+            pipeline.prepare(&embedded::digits(), 0).unwrap_err().to_string(),
+            "digits item 0 has height, width, channels [8, 8, 1], expected [28, 28, 1]; choose a \
+             placement that resizes"
+        );
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_an_error() {
+        let message = |pipeline: Pipeline| pipeline.check().unwrap_err().to_string();
+        assert_eq!(message(Pipeline::plain(0, 8, 1)), "height is 0, expected 1 to 16384");
+        assert_eq!(message(Pipeline::plain(8, 8, 2)), "channels is 2, expected 1 or 3");
+    }
+
+    #[test]
+    fn a_pipeline_survives_json() {
+        let pipeline = Pipeline::mnist();
+        let text = serde_json::to_string(&pipeline).unwrap();
+        assert_eq!(serde_json::from_str::<Pipeline>(&text).unwrap(), pipeline);
+        let short = r#"{"height": 28, "width": 28, "channels": 1, "placement": "digit"}"#;
+        assert_eq!(serde_json::from_str::<Pipeline>(short).unwrap(), pipeline);
+    }
+}
