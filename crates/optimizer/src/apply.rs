@@ -104,7 +104,7 @@ fn in_pieces<T: Send + Sync>(
     parameter: &mut [T],
     gradient: &[T],
     state: &mut [Vec<T>],
-    update: impl Fn(Piece<'_, T>) + Sync,
+    update: impl Fn(Piece<'_, T>) + Send + Sync,
 ) {
     if parameter.len() < PARALLEL_FROM {
         let state = state.iter_mut().map(Vec::as_mut_slice).collect();
@@ -119,5 +119,5 @@ fn in_pieces<T: Send + Sync>(
             Piece { parameter, gradient, state }
         })
         .collect();
-    pieces.into_par_iter().for_each(|piece| update(piece));
+    pieces.into_par_iter().for_each(update);
 }

@@ -147,3 +147,6 @@ fn sum_of_squares<T: Copy + Sync>(values: &[T], wide: impl Fn(T) -> f64 + Sync) 
     }
     values.par_chunks(PIECE).map(piece).collect::<Vec<_>>().iter().sum()
 }
+
+#[cfg(test)]
+mod tests;

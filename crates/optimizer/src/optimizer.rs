@@ -187,3 +187,6 @@ fn fresh(rule: &dyn Rule, var: &Var) -> Buffers {
         _ => Buffers::F32(slots.map(|slot| vec![slot.initial as f32; count]).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests;

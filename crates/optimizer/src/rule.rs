@@ -222,3 +222,6 @@ impl EpsilonPlace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,7 +214,10 @@ fn lerp(start: f64, end: f64, share: f64) -> f64 {
     start + (end - start) * share
 }
 
-/// From `start` to `end` along half a cosine, `share` from 0 to 1.
+/// From `start` to `end` along half a cosine, `share` from 0 to 1; exactly `start` at 0.
 fn cosine(start: f64, end: f64, share: f64) -> f64 {
-    end + (start - end) * (1.0 + (PI * share).cos()) / 2.0
+    lerp(start, end, (1.0 - (PI * share).cos()) / 2.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! The rules, schedules and clipping against PyTorch and Keras; see `tests/golden/optimizers.py`.
+
+use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use taper_optimizer::{Optimizer, ParamGroup, RuleConfig, Schedule, StepRates, clip};
+
+type Named = BTreeMap<String, Vec<f64>>;
+
+#[derive(Deserialize)]
+struct Fixture {
+    start: BTreeMap<String, Start>,
+    noise: Vec<Named>,
+    optimizers: Vec<Trajectory>,
+    schedules: Vec<ScheduleCase>,
+    clipping: Vec<ClipCase>,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    shape: Vec<usize>,
+    values: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Trajectory {
+    name: String,
+    rule: RuleConfig,
+    preset: Option<String>,
+    rates: Vec<f64>,
+    momenta: Option<Vec<f64>>,
+    trajectory: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct ScheduleCase {
+    schedule: Schedule,
+    base: f64,
+    total: u64,
+    rates: Vec<f64>,
+    momenta: Option<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct ClipCase {
+    how: String,
+    limit: f64,
+    norm: Option<f64>,
+    grads: Named,
+}
+
+fn fixture() -> Fixture {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/optimizers.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn assert_close(found: &[f64], expected: &[f64], rtol: f64, atol: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!((f - e).abs() <= atol + rtol * e.abs(), "{what}[{i}]: {f}, expected {e}");
+    }
+}
+
+fn flat(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Bias and weight, in the order of their names.
+fn params(fixture: &Fixture, dtype: DType) -> Vec<(String, Var)> {
+    let var = |start: &Start| {
+        let values = Tensor::new(&*start.values, &Device::Cpu).unwrap();
+        let values = values.to_dtype(dtype).unwrap().reshape(&*start.shape).unwrap();
+        Var::from_tensor(&values).unwrap()
+    };
+    fixture.start.iter().map(|(name, start)| (name.clone(), var(start))).collect()
+}
+
+/// A store of given gradients: that of the sum of each variable times its gradient.
+fn store(params: &[(String, Var)], gradient: impl Fn(&str, &Var) -> Tensor) -> GradStore {
+    let terms = params.iter().map(|(name, var)| (var.as_tensor() * gradient(name, var)).unwrap());
+    let sums: Vec<_> = terms.map(|term| term.sum_all().unwrap()).collect();
+    Tensor::stack(&sums, 0).unwrap().sum_all().unwrap().backward().unwrap()
+}
+
+fn noise(values: &[f64], var: &Var) -> Tensor {
+    let values = Tensor::new(values, &Device::Cpu).unwrap();
+    values.to_dtype(var.dtype()).unwrap().reshape(var.shape()).unwrap()
+}
+
+fn run(fixture: &Fixture, case: &Trajectory, dtype: DType, rtol: f64, atol: f64) {
+    let params = params(fixture, dtype);
+    let groups = [ParamGroup::decay_all()];
+    let mut optimizer = Optimizer::new(params.clone(), case.rule.build(), &groups).unwrap();
+    for (step, expected) in case.trajectory.iter().enumerate() {
+        let grads = store(&params, |name, var| {
+            let pull = (var.as_detached_tensor() * 0.3).unwrap();
+            (pull + noise(&fixture.noise[step][name], var)).unwrap()
+        });
+        let momentum = case.momenta.as_ref().map(|momenta| momenta[step]);
+        let rates = StepRates { learning_rate: case.rates[step], momentum };
+        optimizer.step_at(&grads, rates).unwrap();
+        for (name, var) in &params {
+            let what = format!("{} step {} {name}", case.name, step + 1);
+            assert_close(&flat(var), &expected[name], rtol, atol, &what);
+        }
+    }
+    assert_eq!(optimizer.steps(), 10);
+}
+
+#[test]
+fn ten_steps_in_f64_agree_with_pytorch_and_keras() {
+    let fixture = fixture();
+    assert!(fixture.optimizers.len() >= 40);
+    for case in &fixture.optimizers {
+        // The fixture has twelve digits; the order of operations moves the last of sixteen.
+        run(&fixture, case, DType::F64, 1e-10, 1e-11);
+    }
+}
+
+#[test]
+fn ten_steps_in_f32_agree_with_pytorch_and_keras() {
+    let fixture = fixture();
+    for case in &fixture.optimizers {
+        // Ten steps of a few roundings each, of 6e-8 of values around 1; some of these values
+        // then come close to zero, where that is all the precision left.
+        run(&fixture, case, DType::F32, 1e-5, 1e-6);
+    }
+}
+
+#[test]
+fn presets_are_the_libraries_defaults() {
+    let mut seen = 0;
+    for case in fixture().optimizers {
+        if let Some(preset) = case.preset {
+            assert_eq!(RuleConfig::preset(&preset).unwrap(), case.rule, "{preset}");
+            seen += 1;
+        } else if let Some(name) = case.name.strip_prefix("torch ")
+            && let Some(name) = name.strip_suffix("()")
+        {
+            assert_eq!(RuleConfig::preset(name).unwrap(), case.rule, "{name}");
+            seen += 1;
+        }
+    }
+    // Six of Keras, and five of PyTorch: no case runs its SGD with nothing set.
+    assert_eq!(seen, 11);
+}
+
+#[test]
+fn schedules_agree_with_pytorch() {
+    for case in fixture().schedules {
+        case.schedule.validate().unwrap();
+        let what = format!("{:?}", case.schedule);
+        let rates: Vec<f64> = (0..case.total)
+            .map(|step| case.schedule.learning_rate(case.base, step, case.total))
+            .collect();
+        // PyTorch multiplies its way from step to step.
+        assert_close(&rates, &case.rates, 1e-9, 1e-12, &what);
+        let momenta: Option<Vec<f64>> =
+            (0..case.total).map(|step| case.schedule.momentum(step, case.total)).collect();
+        assert_eq!(momenta.is_some(), case.momenta.is_some());
+        if let (Some(found), Some(expected)) = (momenta, case.momenta) {
+            assert_close(&found, &expected, 1e-9, 1e-12, &what);
+        }
+    }
+}
+
+#[test]
+fn clipping_agrees_with_pytorch() {
+    let fixture = fixture();
+    let params = params(&fixture, DType::F64);
+    let vars = || params.iter().map(|(_, var)| var);
+    for case in &fixture.clipping {
+        let mut grads = store(&params, |name, var| noise(&fixture.noise[0][name], var));
+        match case.norm {
+            Some(expected) => {
+                let norm = clip::clip_by_norm(&mut grads, vars(), case.limit).unwrap();
+                assert_close(&[norm], &[expected], 1e-10, 0.0, "norm");
+            }
+            None => clip::clip_by_value(&mut grads, vars(), case.limit).unwrap(),
+        }
+        for (name, var) in &params {
+            let what = format!("{} {} {name}", case.how, case.limit);
+            assert_close(&flat(grads.get(var).unwrap()), &case.grads[name], 1e-10, 1e-12, &what);
+        }
+    }
+}
