@@ -1,0 +1,44 @@
+//! Checks of gradients and of whole layers, for this crate's layers and for yours.
+//!
+//! [`gradcheck`] compares the gradient that candle's tape gives with finite differences, in f64. [`check_layer`] runs
+//! it over a layer's input and parameters, and checks the rest of what a layer promises. Call it in one test for each
+//! layer:
+//!
+//! ```
+//! use candle_core::{Module, Result, Tensor};
+//! use candle_nn::VarBuilder;
+//! use taper_model::gradcheck::check_layer;
+//! use taper_model::init::{self, Initializer};
+//!
+//! /// Multiplies each feature by a weight of its own.
+//! struct Scale {
+//!     weight: Tensor,
+//! }
+//!
+//! impl Scale {
+//!     fn new(features: usize, vb: VarBuilder<'_>) -> Result<Self> {
+//!         Ok(Self { weight: init::get(&vb, features, "weight", &Initializer::Ones)? })
+//!     }
+//! }
+//!
+//! impl Module for Scale {
+//!     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+//!         x.broadcast_mul(&self.weight)
+//!     }
+//! }
+//!
+//! let check = check_layer(|vb, _key| Scale::new(4, vb), &[3, 4], &[3, 4])?;
+//! assert_eq!(check.parameters, ["weight"]);
+//! # Ok::<(), taper_model::gradcheck::CheckError>(())
+//! ```
+
+mod check_layer;
+mod difference;
+mod error;
+
+pub use check_layer::{LayerCheck, check_layer};
+pub use difference::{Gradcheck, GradcheckConfig, Worst, gradcheck};
+pub use error::{CheckError, Mode};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Layers: structs of tensors that implement candle's [`Module`](candle_core::Module) or, where training differs from
+//! evaluation, [`ModuleT`](candle_core::ModuleT).
+//!
+//! A layer with parameters is made from a candle `VarBuilder`, whose prefix is the layer's name: tensor names and
+//! layouts are PyTorch's, so that PyTorch's checkpoints load as they are. A random layer also takes an
+//! [`RngKey`](crate::rng::RngKey). There is no trait of this crate to implement: layers of candle, closures and your
+//! own mix freely with these in a [`Sequential`].
+//!
+//! Initial values are PyTorch's defaults unless the layer's config names another
+//! [`Initializer`](crate::init::Initializer).
+
+mod activation;
+mod avg_pool2d;
+mod batch_norm;
+mod conv2d;
+mod dropout;
+mod flatten;
+mod global_avg_pool2d;
+mod layer_norm;
+mod linear;
+mod max_pool2d;
+mod residual;
+mod sequential;
+mod softmax;
+
+pub use activation::{Gelu, Relu};
+pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::{BatchNorm, BatchNormConfig};
+pub use conv2d::{Conv2d, Conv2dConfig};
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use global_avg_pool2d::GlobalAvgPool2d;
+pub use layer_norm::{LayerNorm, LayerNormConfig};
+pub use linear::{Linear, LinearConfig};
+pub use max_pool2d::MaxPool2d;
+pub use residual::Residual;
+pub use sequential::Sequential;
+pub use softmax::Softmax;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Two-dimensional convolution.
+
+use candle_core::{Module, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::init::{self, Initializer};
+use crate::summary;
+
+/// Geometry and initial values of a [`Conv2d`].
+///
+/// ```
+/// use taper_model::layers::Conv2dConfig;
+///
+/// let config = Conv2dConfig { stride: (2, 2), padding: (1, 1), bias: false, ..Default::default() };
+/// assert_eq!(config.dilation, (1, 1));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv2dConfig {
+    /// Steps of the window, (vertical, horizontal), in pixels; default 1.
+    pub stride: (usize, usize),
+    /// Zeros added on each side, (top and bottom, left and right), in pixels; default 0.
+    pub padding: (usize, usize),
+    /// Distance between the kernel's taps, (vertical, horizontal), in pixels; default 1.
+    pub dilation: (usize, usize),
+    /// Groups of channels convolved apart; divides both channel counts; default 1.
+    pub groups: usize,
+    /// Whether there is a bias; default true.
+    pub bias: bool,
+    /// First values of the weight; default PyTorch's, uniform on `±1 / sqrt(fan_in)`.
+    pub weight_init: Initializer,
+    /// First values of the bias; default `None`, PyTorch's, uniform on `±1 / sqrt(fan_in)` of the weight.
+    pub bias_init: Option<Initializer>,
+}
+
+impl Default for Conv2dConfig {
+    fn default() -> Self {
+        Self {
+            stride: (1, 1),
+            padding: (0, 0),
+            dilation: (1, 1),
+            groups: 1,
+            bias: true,
+            weight_init: Initializer::pytorch_weight(),
+            bias_init: None,
+        }
+    }
+}
+
+impl Conv2dConfig {
+    /// Keras's first values: Glorot-uniform weight, zero bias.
+    pub fn keras() -> Self {
+        Self {
+            weight_init: Initializer::GlorotUniform,
+            bias_init: Some(Initializer::Zeros),
+            ..Self::default()
+        }
+    }
+
+    /// The part that the kernel needs.
+    pub(crate) fn geometry(&self) -> taper_kernels::Conv2dConfig {
+        taper_kernels::Conv2dConfig {
+            stride: self.stride,
+            padding: self.padding,
+            dilation: self.dilation,
+            groups: self.groups,
+        }
+    }
+}
+
+/// Two-dimensional convolution (cross-correlation), PyTorch's `nn.Conv2d` with zero padding.
+///
+/// `y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[n, c, i*sh - ph + u*dh, j*sw - pw + v*dw]`,
+/// where `c` runs over the channels of `o`'s group.
+///
+/// Parameters: `weight` (out, in / groups, kh, kw) and `bias` (out).
+///
+/// # Shapes
+///
+/// (n, in, h, w) to (n, out, h', w') with `h' = (h + 2 ph - dh (kh - 1) - 1) / sh + 1`, rounded down.
+///
+/// ```
+/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_nn::{VarBuilder, VarMap};
+/// use taper_model::layers::{Conv2d, Conv2dConfig};
+///
+/// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+/// let conv = Conv2d::new(3, 8, (3, 3), Conv2dConfig { padding: (1, 1), ..Default::default() }, vb.pp("conv1"))?;
+/// let images = Tensor::zeros((2, 3, 5, 7), DType::F32, &Device::Cpu)?;
+/// assert_eq!(conv.forward(&images)?.dims(), [2, 8, 5, 7]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// The kernel, (out, in / groups, kh, kw).
+    pub weight: Tensor,
+    /// The bias, (out).
+    pub bias: Option<Tensor>,
+    /// How it was made.
+    pub config: Conv2dConfig,
+    name: String,
+}
+
+impl Conv2d {
+    /// A convolution from `in_channels` to `out_channels`, its kernel (height, width), named by `vb`'s prefix.
+    ///
+    /// # Errors
+    ///
+    /// Where the groups don't divide both channel counts; and those of `vb`.
+    pub fn new(
+        in_channels: usize,
+        out_channels: usize,
+        kernel: (usize, usize),
+        config: Conv2dConfig,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
+        let name = vb.prefix();
+        let groups = config.groups;
+        if groups == 0
+            || !in_channels.is_multiple_of(groups)
+            || !out_channels.is_multiple_of(groups)
+        {
+            bail!(
+                "convolution `{name}`: {groups} groups do not divide {in_channels} input and {out_channels} output \
+                 channels"
+            );
+        }
+        let shape = (out_channels, in_channels / groups, kernel.0, kernel.1);
+        let weight = init::get(&vb, shape, "weight", &config.weight_init)?;
+        let bias = if config.bias {
+            let fan_in = in_channels / groups * kernel.0 * kernel.1;
+            let bias_init = config.bias_init.unwrap_or_else(|| Initializer::pytorch_bias(fan_in));
+            Some(init::get(&vb, out_channels, "bias", &bias_init)?)
+        } else {
+            None
+        };
+        Ok(Self { weight, bias, config, name })
+    }
+}
+
+impl Module for Conv2d {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y =
+            taper_kernels::conv2d(x, &self.weight, self.bias.as_ref(), &self.config.geometry())?;
+        // One multiply-add for each output and each tap of its window; the bias is not counted.
+        summary::record("Conv2d", &self.name, &y, |y| {
+            y.elem_count() * self.weight.elem_count() / y.dims()[1]
+        });
+        Ok(y)
+    }
+}

@@ -1,0 +1,96 @@
+//! The dense layer.
+
+use candle_core::{Module, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::init::{self, Initializer};
+use crate::summary;
+
+/// Bias and initial values of a [`Linear`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearConfig {
+    /// Whether there is a bias; default true.
+    pub bias: bool,
+    /// First values of the weight; default PyTorch's, uniform on `±1 / sqrt(in)`.
+    pub weight_init: Initializer,
+    /// First values of the bias; default `None`, PyTorch's, uniform on `±1 / sqrt(in)`.
+    pub bias_init: Option<Initializer>,
+}
+
+impl Default for LinearConfig {
+    fn default() -> Self {
+        Self { bias: true, weight_init: Initializer::pytorch_weight(), bias_init: None }
+    }
+}
+
+impl LinearConfig {
+    /// Keras's first values: Glorot-uniform weight, zero bias.
+    pub fn keras() -> Self {
+        Self {
+            weight_init: Initializer::GlorotUniform,
+            bias_init: Some(Initializer::Zeros),
+            ..Self::default()
+        }
+    }
+}
+
+/// A dense layer, `y = x weightᵀ + bias` over the last dimension: PyTorch's `nn.Linear`, Keras's `Dense`.
+///
+/// Parameters: `weight` (out, in), the transpose of Keras's kernel, and `bias` (out).
+///
+/// # Shapes
+///
+/// (…, in) to (…, out).
+///
+/// ```
+/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_nn::{VarBuilder, VarMap};
+/// use taper_model::layers::{Linear, LinearConfig};
+///
+/// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+/// let dense = Linear::new(128, 10, LinearConfig::default(), vb.pp("fc"))?;
+/// let features = Tensor::zeros((4, 128), DType::F32, &Device::Cpu)?;
+/// assert_eq!(dense.forward(&features)?.dims(), [4, 10]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// The weight, (out, in).
+    pub weight: Tensor,
+    /// The bias, (out).
+    pub bias: Option<Tensor>,
+    name: String,
+}
+
+impl Linear {
+    /// A dense layer from `in_features` to `out_features`, named by `vb`'s prefix.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn new(
+        in_features: usize,
+        out_features: usize,
+        config: LinearConfig,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
+        let weight = init::get(&vb, (out_features, in_features), "weight", &config.weight_init)?;
+        let bias = if config.bias {
+            let bias_init =
+                config.bias_init.unwrap_or_else(|| Initializer::pytorch_bias(in_features));
+            Some(init::get(&vb, out_features, "bias", &bias_init)?)
+        } else {
+            None
+        };
+        Ok(Self { weight, bias, name: vb.prefix() })
+    }
+}
+
+impl Module for Linear {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = taper_kernels::linear(x, &self.weight, self.bias.as_ref())?;
+        // One multiply-add for each output and each input feature; the bias is not counted.
+        summary::record("Linear", &self.name, &y, |y| y.elem_count() * self.weight.dims()[1]);
+        Ok(y)
+    }
+}

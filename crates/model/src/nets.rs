@@ -1,0 +1,44 @@
+//! Nets: architectures by name, each with what loading and fine-tuning need to know of it.
+//!
+//! [`all`] lists them. A net is built from a `VarBuilder`, so that a checkpoint, a seed or another net's parameters
+//! may stand behind it:
+//!
+//! ```
+//! use candle_core::{DType, Device, ModuleT, Tensor};
+//! use taper_model::nets;
+//! use taper_model::rng::RngKey;
+//! use taper_model::weights::{Weights, WeightsConfig};
+//!
+//! let info = nets::find("lenet5").expect("it is one of ours");
+//! let config = nets::NetConfig { num_classes: 26, ..info.config() };
+//! let weights = Weights::new(WeightsConfig::default())?;
+//! let net = (info.build)(&config, weights.var_builder(DType::F32, &Device::Cpu), &RngKey::new(0))?;
+//! let (params, report) = weights.finish()?;
+//!
+//! let images = Tensor::zeros((2, 1, 28, 28), DType::F32, &Device::Cpu)?;
+//! assert_eq!(net.forward_t(&images, false)?.dims(), [2, 26]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod info;
+mod keras_cnn;
+mod lenet5;
+mod mlp;
+
+pub use info::{Net, NetConfig, NetInfo};
+pub use keras_cnn::{KERAS_CNN, KerasCnn};
+pub use lenet5::{LENET5, LeNet5};
+pub use mlp::{MLP, Mlp};
+
+/// The nets that this crate knows.
+pub fn all() -> &'static [NetInfo] {
+    const { &[KERAS_CNN, LENET5, MLP] }
+}
+
+/// The net called `name`.
+pub fn find(name: &str) -> Option<&'static NetInfo> {
+    all().iter().find(|info| info.name == name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! LeNet-5.
+
+use candle_core::{ModuleT, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use super::{Net, NetConfig, NetInfo};
+use crate::layers::{
+    Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d, Relu, Sequential,
+};
+use crate::rng::RngKey;
+use crate::weights;
+
+/// `lenet5`, see [`LeNet5`].
+pub const LENET5: NetInfo = NetInfo {
+    name: "lenet5",
+    description: "LeNet-5 in its modern form: two 5x5 convolutions with max-pools, three dense layers",
+    default_input: (1, 28, 28),
+    num_classes: 10,
+    stem: "conv1",
+    head: "fc3",
+    key_maps: &[],
+    flatten: |config| {
+        let (height, width) = flattened(config)?;
+        Some(("fc1.weight", weights::Flatten { height, width, channels: 16 }))
+    },
+    build: |config, vb, key| Ok(Net::new(LeNet5::new(config, vb, key)?)),
+};
+
+/// LeNet-5 in its common modern form: ReLU and max-pools.
+///
+/// Conv 5x5x6 with padding 2 (so that 28x28 stays 28x28, as the original's 32x32 did), ReLU, max-pool 2, conv 5x5x16,
+/// ReLU, max-pool 2, flatten, dense 120, ReLU, dense 84, ReLU, dense. Weights start as PyTorch's defaults.
+///
+/// The original (LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998)
+/// has scaled tanh activations, trainable subsampling, a second convolution that sees only some of the six planes, and
+/// radial basis functions at the end.
+///
+/// Parameters: `conv1`, `conv2`, `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 61,706 elements for (1, 28, 28)
+/// and 10 classes.
+///
+/// # Shapes
+///
+/// (n, channels, height, width), at least 12 pixels each way, to (n, classes).
+pub struct LeNet5 {
+    layers: Sequential,
+}
+
+impl LeNet5 {
+    /// Builds it.
+    ///
+    /// # Errors
+    ///
+    /// Images below 12 pixels; those of `vb`.
+    pub fn new(config: &NetConfig, vb: VarBuilder<'_>, _key: &RngKey) -> Result<Self> {
+        let Some((height, width)) = flattened(config) else {
+            bail!(
+                "lenet5 needs images of at least 12x12 pixels, found {}x{} (height x width)",
+                config.height,
+                config.width
+            );
+        };
+        let padded = Conv2dConfig { padding: (2, 2), ..Conv2dConfig::default() };
+        let dense =
+            |input, output, name| Linear::new(input, output, LinearConfig::default(), vb.pp(name));
+        let layers = Sequential::new()
+            .add(Conv2d::new(config.channels, 6, (5, 5), padded, vb.pp("conv1"))?)
+            .add(Relu)
+            .add(MaxPool2d::new(2))
+            .add(Conv2d::new(6, 16, (5, 5), Conv2dConfig::default(), vb.pp("conv2"))?)
+            .add(Relu)
+            .add(MaxPool2d::new(2))
+            .add(Flatten)
+            .add(dense(16 * height * width, 120, "fc1")?)
+            .add(Relu)
+            .add(dense(120, 84, "fc2")?)
+            .add(Relu)
+            .add(dense(84, config.num_classes, "fc3")?);
+        Ok(Self { layers })
+    }
+}
+
+impl ModuleT for LeNet5 {
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        self.layers.forward_t(images, train)
+    }
+}
+
+/// Height and width of the last plane; `None` for images that are too small.
+fn flattened(config: &NetConfig) -> Option<(usize, usize)> {
+    let side =
+        |size: usize| (size / 2).checked_sub(4).map(|size| size / 2).filter(|&size| size > 0);
+    side(config.height).zip(side(config.width))
+}

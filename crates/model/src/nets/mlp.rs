@@ -1,0 +1,79 @@
+//! A multilayer perceptron.
+
+use candle_core::{ModuleT, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use super::{Net, NetConfig, NetInfo};
+use crate::layers::{Dropout, Flatten, Linear, LinearConfig, Relu, Sequential};
+use crate::rng::RngKey;
+use crate::weights::{self, NamedKeyMap};
+
+/// `mlp`, see [`Mlp`].
+pub const MLP: NetInfo = NetInfo {
+    name: "mlp",
+    description: "the Keras MNIST perceptron: two hidden layers of 512 with dropout 0.2",
+    default_input: (1, 28, 28),
+    num_classes: 10,
+    stem: "fc1",
+    head: "fc3",
+    key_maps: &[NamedKeyMap {
+        name: "keras",
+        rules: &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*"), ("dense_2.*", "fc3.*")],
+    }],
+    flatten: |config| {
+        let NetConfig { channels, height, width, .. } = *config;
+        Some(("fc1.weight", weights::Flatten { height, width, channels }))
+    },
+    build: |config, vb, key| Ok(Net::new(Mlp::new(config, vb, key)?)),
+};
+
+/// A multilayer perceptron, that of the Keras MNIST example `mnist_mlp.py`.
+///
+/// Flatten, dense 512, ReLU, dropout 0.2, dense 512, ReLU, dropout 0.2, dense. The example ends in a softmax; this net
+/// gives logits. Weights start Glorot-uniform, biases at zero.
+///
+/// Parameters: `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 669,706 elements for (1, 28, 28) and 10 classes.
+///
+/// # Shapes
+///
+/// (n, channels, height, width) to (n, classes).
+pub struct Mlp {
+    layers: Sequential,
+}
+
+impl Mlp {
+    /// Builds it.
+    ///
+    /// # Errors
+    ///
+    /// Images without pixels; those of `vb`.
+    pub fn new(config: &NetConfig, vb: VarBuilder<'_>, key: &RngKey) -> Result<Self> {
+        let features = config.channels * config.height * config.width;
+        if features == 0 {
+            bail!(
+                "mlp needs images of at least one pixel, found {}x{}x{} (channels x height x width)",
+                config.channels,
+                config.height,
+                config.width
+            );
+        }
+        let dense =
+            |input, output, name| Linear::new(input, output, LinearConfig::keras(), vb.pp(name));
+        let layers = Sequential::new()
+            .add(Flatten)
+            .add(dense(features, 512, "fc1")?)
+            .add(Relu)
+            .add(Dropout::new(0.2, key, vb.pp("dropout1"))?)
+            .add(dense(512, 512, "fc2")?)
+            .add(Relu)
+            .add(Dropout::new(0.2, key, vb.pp("dropout2"))?)
+            .add(dense(512, config.num_classes, "fc3")?);
+        Ok(Self { layers })
+    }
+}
+
+impl ModuleT for Mlp {
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        self.layers.forward_t(images, train)
+    }
+}
