@@ -102,7 +102,7 @@ impl fmt::Display for LoadReport {
             let tensors = if entries.len() == 1 { "tensor " } else { "tensors" };
             writeln!(f, "{list:<12}{:>5} {tensors} {elements:>12} numbers", entries.len())?;
             let told = |entry: &&Entry| match list {
-                "loaded" => f_alternate_or_renamed(entry),
+                "loaded" => was_renamed(entry),
                 "initialized" => !fresh,
                 _ => true,
             };
@@ -127,8 +127,7 @@ impl fmt::Display for LoadReport {
     }
 }
 
-/// Among the tensors that were loaded, those are told of that came under another name or were
-/// changed on the way.
-fn f_alternate_or_renamed(entry: &Entry) -> bool {
+/// Of the tensors that were loaded, those are told of that came under another name.
+fn was_renamed(entry: &Entry) -> bool {
     entry.from.as_deref().is_some_and(|from| from != entry.name)
 }
