@@ -1,6 +1,7 @@
 //! Functions applied to each element.
 
 mod composed;
+mod naive;
 
 use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor};
@@ -12,7 +13,8 @@ use candle_core::{Result, Tensor};
 /// If the element type is not a floating-point one.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::relu(x),
+        Path::Composed => composed::relu(x),
+        Path::Auto | Path::Naive => naive::apply(x, naive::Activation::Relu),
     }
 }
 
@@ -26,7 +28,8 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// If the element type is not a floating-point one.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::gelu(x),
+        Path::Composed => composed::gelu(x),
+        Path::Auto | Path::Naive => naive::apply(x, naive::Activation::Gelu),
     }
 }
 
@@ -38,6 +41,10 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// If the element type is not a floating-point one.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::gelu_tanh(x),
+        Path::Composed => composed::gelu_tanh(x),
+        Path::Auto | Path::Naive => naive::apply(x, naive::Activation::GeluTanh),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,13 @@
 //! Two-dimensional convolution.
 
 mod composed;
+mod naive;
+mod op;
+mod product;
 
 use crate::path::{Path, resolve};
-use candle_core::{Result, Tensor, bail};
+use crate::window::positions;
+use candle_core::{Result, Shape, Tensor, bail};
 
 /// How the filters of [`conv2d`] move over the image; pairs are (height, width), in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,33 +47,6 @@ struct Geometry {
     groups: usize,
 }
 
-/// Number of window positions along one axis, or an error that says why there is none.
-pub(crate) fn positions(
-    op: &str,
-    axis: &str,
-    len: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    dilation: usize,
-) -> Result<usize> {
-    if kernel == 0 || stride == 0 || dilation == 0 {
-        bail!(
-            "{op}: kernel, stride and dilation must be at least 1, found {kernel}, {stride} and \
-             {dilation} along the {axis}"
-        )
-    }
-    let span = (kernel - 1).checked_mul(dilation).and_then(|s| s.checked_add(1));
-    let padded = padding.checked_mul(2).and_then(|p| p.checked_add(len));
-    match (span, padded) {
-        (Some(span), Some(padded)) if span <= padded => Ok((padded - span) / stride + 1),
-        _ => bail!(
-            "{op}: the kernel covers {kernel} taps at dilation {dilation}, more than the {axis} of \
-             {len} with a padding of {padding} on both sides"
-        ),
-    }
-}
-
 impl Geometry {
     fn new(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, c: &Conv2dConfig) -> Result<Self> {
         let &[n, c_in, h, w] = x.dims() else {
@@ -81,6 +58,9 @@ impl Geometry {
                 weight.dims()
             )
         };
+        if c_in == 0 || c_out == 0 {
+            bail!("conv2d: expected at least one channel, found {c_in} in and {c_out} out")
+        }
         let groups = c.groups;
         if groups == 0 || !c_in.is_multiple_of(groups) || !c_out.is_multiple_of(groups) {
             bail!("conv2d: {groups} groups do not divide {c_in} input and {c_out} output channels")
@@ -101,6 +81,10 @@ impl Geometry {
         let ow = positions("conv2d", "width", w, kw, c.stride.1, c.padding.1, c.dilation.1)?;
         let (stride, padding, dilation) = (c.stride, c.padding, c.dilation);
         Ok(Self { n, c_in, h, w, c_out, kh, kw, oh, ow, stride, padding, dilation, groups })
+    }
+
+    fn output_shape(&self) -> Shape {
+        (self.n, self.c_out, self.oh, self.ow).into()
     }
 }
 
@@ -125,7 +109,23 @@ pub fn conv2d(
     config: &Conv2dConfig,
 ) -> Result<Tensor> {
     let geometry = Geometry::new(x, weight, bias, config)?;
+    let run = |algorithm| op::apply(x, weight, bias, geometry, algorithm);
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::conv2d(x, weight, bias, &geometry),
+        Path::Composed => composed::conv2d(x, weight, bias, &geometry),
+        Path::Naive => run(Algorithm::Naive),
+        // A product needs columns of some length: the short ones of grouped and depthwise
+        // convolutions are faster in plain loops.
+        Path::Auto if geometry.groups == 1 => run(Algorithm::Product),
+        Path::Auto => run(Algorithm::Naive),
     }
 }
+
+/// Which CPU kernels a convolution takes, forward and backward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    Naive,
+    Product,
+}
+
+#[cfg(test)]
+mod tests;

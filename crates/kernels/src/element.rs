@@ -1,15 +1,14 @@
 //! The element types that have CPU kernels, and the way from tensors to slices and back.
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
+use rayon::prelude::*;
 
 /// `f32` or `f64`.
-pub(crate) trait Element:
-    WithDType + std::ops::Neg<Output = Self> + std::iter::Sum + Default
-{
+pub(crate) trait Element: WithDType + std::ops::Neg<Output = Self> + std::iter::Sum {
     const ZERO: Self;
     const ONE: Self;
     fn exp(self) -> Self;
-    fn ln(self) -> Self;
+    fn is_nan(self) -> bool;
     fn tanh(self) -> Self;
     fn erf(self) -> Self;
 }
@@ -22,8 +21,8 @@ macro_rules! element {
             fn exp(self) -> Self {
                 $t::exp(self)
             }
-            fn ln(self) -> Self {
-                $t::ln(self)
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
             }
             fn tanh(self) -> Self {
                 $t::tanh(self)
@@ -55,7 +54,38 @@ pub(crate) fn read<T: Element, R>(x: &Tensor, f: impl FnOnce(&[T]) -> Result<R>)
     }
 }
 
-/// Calls a generic function with the element type of a CPU storage or tensor.
+/// A tensor of `like`'s shape and device that owns `data`.
+pub(crate) fn tensor<T: Element>(data: Vec<T>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(data, like.shape(), like.device())
+}
+
+/// Elements that one task takes where the work is the same for each. A multiple of four.
+pub(crate) const CHUNK: usize = 1 << 14;
+
+/// `f` of each element.
+pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+    let mut out = vec![T::ZERO; x.len()];
+    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = f(x);
+        }
+    });
+    out
+}
+
+/// `f` of each pair of elements.
+pub(crate) fn map2<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+    let mut out = vec![T::ZERO; a.len()];
+    let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
+    out.par_chunks_mut(CHUNK).zip(inputs).for_each(|(out, (a, b))| {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *out = f(a, b);
+        }
+    });
+    out
+}
+
+/// Runs a body with `$t` the element type that a CPU data type names.
 macro_rules! dispatch {
     ($dtype:expr, $op:expr, $t:ident => $body:expr) => {
         match $dtype {

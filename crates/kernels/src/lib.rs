@@ -37,9 +37,12 @@
 //! # }
 //! ```
 
+#[cfg(test)]
+mod check;
 pub mod counter;
 mod element;
 mod path;
+mod window;
 
 mod activation;
 mod conv2d;

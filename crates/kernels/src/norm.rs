@@ -1,6 +1,7 @@
 //! Normalization to mean 0 and variance 1, over a batch or over the features.
 
 mod composed;
+mod naive;
 
 use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor, bail};
@@ -56,9 +57,8 @@ pub fn batch_norm_train(
         bail!("batch_norm_train: expected elements to normalize, found shape {:?}", x.dims())
     }
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => {
-            composed::batch_norm_train(x, gamma, beta, eps)
-        }
+        Path::Composed => composed::batch_norm_train(x, gamma, beta, eps),
+        Path::Auto | Path::Naive => naive::batch_norm_train(x, gamma, beta, eps),
     }
 }
 
@@ -85,9 +85,8 @@ pub fn batch_norm_eval(
     let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
     check_channels("batch_norm_eval", x, &vectors)?;
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => {
-            composed::batch_norm_eval(x, gamma, beta, mean, variance, eps)
-        }
+        Path::Composed => composed::batch_norm_eval(x, gamma, beta, mean, variance, eps),
+        Path::Auto | Path::Naive => naive::batch_norm_eval(x, gamma, beta, mean, variance, eps),
     }
 }
 
@@ -110,6 +109,10 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result
     };
     check_vectors("layer_norm", last, &[("gamma", gamma), ("beta", beta)])?;
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::layer_norm(x, gamma, beta, eps),
+        Path::Composed => composed::layer_norm(x, gamma, beta, eps),
+        Path::Auto | Path::Naive => naive::layer_norm(x, gamma, beta, eps),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! Pooling: windows of an image reduced to one number each.
 
-pub(crate) mod composed;
+mod composed;
+mod naive;
 
-use crate::conv2d::positions;
 use crate::path::{Path, resolve};
+use crate::window::positions;
 use candle_core::{Result, Tensor, bail};
 
 /// How the windows of a pooling move over the image; pairs are (height, width), in pixels.
@@ -26,7 +27,7 @@ impl Pool2dConfig {
 
 /// The sizes of one pooling, checked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Geometry {
+struct Geometry {
     n: usize,
     c: usize,
     h: usize,
@@ -70,7 +71,8 @@ impl Geometry {
 pub fn max_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
     let geometry = Geometry::new("max_pool2d", x, config)?;
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::max_pool2d(x, &geometry),
+        Path::Composed => composed::max_pool2d(x, &geometry),
+        Path::Auto | Path::Naive => naive::max_pool2d(x, geometry),
     }
 }
 
@@ -89,7 +91,8 @@ pub fn max_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
 pub fn avg_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
     let geometry = Geometry::new("avg_pool2d", x, config)?;
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::avg_pool2d(x, &geometry),
+        Path::Composed => composed::avg_pool2d(x, &geometry),
+        Path::Auto | Path::Naive => naive::avg_pool2d(x, geometry),
     }
 }
 
@@ -99,13 +102,21 @@ pub fn avg_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
 ///
 /// If `x` is not of rank 4, or its images have no pixels.
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
-    let &[_, _, h, w] = x.dims() else {
+    let &[n, c, h, w] = x.dims() else {
         bail!("global_avg_pool2d: expected an input of rank 4 (n, c, h, w), found {:?}", x.dims())
     };
     if h * w == 0 {
         bail!("global_avg_pool2d: expected images with pixels, found {h} x {w}")
     }
     match resolve(x) {
-        Path::Auto | Path::Naive | Path::Composed => composed::global_avg_pool2d(x),
+        Path::Composed => composed::global_avg_pool2d(x),
+        Path::Auto | Path::Naive => {
+            let whole = Pool2dConfig { kernel: (h, w), stride: (1, 1), padding: (0, 0) };
+            let geometry = Geometry::new("global_avg_pool2d", x, &whole)?;
+            naive::avg_pool2d(x, geometry)?.reshape((n, c))
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

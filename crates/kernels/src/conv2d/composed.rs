@@ -1,7 +1,7 @@
 //! Convolution from candle's own operations, with the right gradient for any configuration.
 
 use super::Geometry;
-use crate::pool::composed::{pad, unfold};
+use crate::window::{pad, unfold};
 use candle_core::{Result, Tensor};
 
 pub(super) fn conv2d(

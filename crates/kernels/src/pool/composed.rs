@@ -1,45 +1,8 @@
 //! Pooling from candle's own operations: windows gathered by index, then reduced.
 
 use super::Geometry;
-use candle_core::{D, DType, Device, Result, Tensor};
-
-/// Adds `padding` rows and columns of `value` on both sides of the last two dimensions.
-pub(crate) fn pad(x: &Tensor, padding: (usize, usize), value: f64) -> Result<Tensor> {
-    let mut x = x.clone();
-    for (dim, amount) in [(2, padding.0), (3, padding.1)] {
-        if amount > 0 {
-            let mut dims = x.dims().to_vec();
-            dims[dim] = amount;
-            let side = Tensor::full(value as f32, dims, x.device())?.to_dtype(x.dtype())?;
-            x = Tensor::cat(&[&side, &x, &side], dim)?;
-        }
-    }
-    Ok(x)
-}
-
-fn taps(kernel: usize, stride: usize, dilation: usize, out: usize, d: &Device) -> Result<Tensor> {
-    let indices =
-        (0..kernel).flat_map(|k| (0..out).map(move |o| (o * stride + k * dilation) as u32));
-    Tensor::from_iter(indices, d)
-}
-
-/// All windows of padded images: (n, c, h, w) becomes (n, c, kh * kw, oh, ow).
-pub(crate) fn unfold(
-    x: &Tensor,
-    kernel: (usize, usize),
-    stride: (usize, usize),
-    dilation: (usize, usize),
-    out: (usize, usize),
-) -> Result<Tensor> {
-    let (n, c, _, _) = x.dims4()?;
-    x.contiguous()?
-        .index_select(&taps(kernel.0, stride.0, dilation.0, out.0, x.device())?, 2)?
-        .index_select(&taps(kernel.1, stride.1, dilation.1, out.1, x.device())?, 3)?
-        .reshape(&[n, c, kernel.0, out.0, kernel.1, out.1])?
-        .permute([0, 1, 2, 4, 3, 5])?
-        .contiguous()?
-        .reshape((n, c, kernel.0 * kernel.1, out.0, out.1))
-}
+use crate::window::{pad, unfold};
+use candle_core::{D, DType, Result, Tensor};
 
 fn windows(x: &Tensor, g: &Geometry, value: f64) -> Result<Tensor> {
     let padded = pad(x, g.config.padding, value)?;

@@ -1,0 +1,141 @@
+use super::{Conv2dConfig, conv2d};
+use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal, pick};
+use crate::path::{Path, with_path};
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+fn case(x: &[usize], c_out: usize, kernel: (usize, usize), config: &Conv2dConfig) -> [Tensor; 3] {
+    let weight = [c_out, x[1] / config.groups, kernel.0, kernel.1];
+    [normal(1, x), normal(2, &weight), normal(3, &[c_out])]
+}
+
+fn check(x: &[usize], c_out: usize, kernel: (usize, usize), config: Conv2dConfig) {
+    let inputs = case(x, c_out, kernel, &config);
+    let what = format!("{x:?} to {c_out}, {kernel:?}, {config:?}");
+    let f = |t: &[Tensor]| conv2d(&t[0], &t[1], Some(&t[2]), &config);
+    check_paths(&what, 1e-5, &inputs, f);
+    check_gradients(&what, &inputs, f);
+}
+
+#[test]
+fn all_paths_agree_over_random_shapes() {
+    for seed in 0..40 {
+        let draw = |index, low, high| pick(seed, index, low, high);
+        let groups = [1, 1, 2, 3][draw(0, 0, 3)];
+        let kernel = (draw(1, 1, 4), draw(2, 1, 4));
+        let dilation = (draw(3, 1, 2), draw(4, 1, 2));
+        let config = Conv2dConfig {
+            stride: (draw(5, 1, 3), draw(6, 1, 3)),
+            padding: (draw(7, 0, 3), draw(8, 0, 3)),
+            dilation,
+            groups,
+        };
+        let size = |k: usize, d: usize, i| (k - 1) * d + 1 + draw(i, 0, 6);
+        let (h, w) = (size(kernel.0, dilation.0, 9), size(kernel.1, dilation.1, 10));
+        let channels = groups * draw(11, 1, 3);
+        check(&[draw(12, 1, 3), channels, h, w], groups * draw(13, 1, 3), kernel, config);
+    }
+}
+
+#[test]
+fn the_usual_layers_agree() {
+    let plain = Conv2dConfig::default();
+    let padded = Conv2dConfig { padding: (1, 1), ..plain };
+    check(&[2, 1, 28, 28], 8, (3, 3), plain);
+    check(&[1, 16, 13, 11], 24, (3, 3), padded);
+    check(&[2, 3, 15, 17], 8, (7, 7), Conv2dConfig { stride: (2, 2), padding: (3, 3), ..plain });
+    check(&[2, 20, 7, 9], 12, (1, 1), plain);
+    check(&[2, 12, 8, 8], 20, (1, 1), Conv2dConfig { stride: (2, 2), ..plain });
+    check(&[2, 12, 9, 7], 12, (3, 3), Conv2dConfig { groups: 12, ..padded });
+    check(&[2, 6, 9, 7], 12, (5, 5), Conv2dConfig { groups: 6, padding: (2, 2), ..plain });
+    check(&[1, 1, 1, 1], 1, (1, 1), plain);
+}
+
+#[test]
+fn images_beyond_one_block_of_columns_agree() {
+    // 9 * 16 * 24 * 24 columns an image: several blocks, the last one partial.
+    let config = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
+    let inputs = case(&[27, 16, 24, 24], 8, (3, 3), &config);
+    // Gradients of the filters are sums of 15,552 terms.
+    check_paths("many images", 2e-5, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), &config));
+}
+
+#[test]
+fn a_known_convolution_comes_out() {
+    let x = Tensor::arange(0f32, 9., &Device::Cpu).unwrap().reshape((1, 1, 3, 3)).unwrap();
+    let w = Tensor::new(&[[[[1f32, 2.], [3., 4.]]]], &Device::Cpu).unwrap();
+    let b = Tensor::new(&[100f32], &Device::Cpu).unwrap();
+    for path in [Path::Naive, Path::Auto, Path::Composed] {
+        let config = Conv2dConfig::default();
+        let y = with_path(path, || conv2d(&x, &w, Some(&b), &config)).unwrap();
+        // 1 * 0 + 2 * 1 + 3 * 3 + 4 * 4 = 27, and so on: not flipped.
+        assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [127., 137., 157., 167.]);
+    }
+}
+
+#[test]
+fn without_a_bias_the_result_is_the_same_as_with_zeros() {
+    let config = Conv2dConfig::default();
+    let [x, w, b] = case(&[2, 3, 6, 6], 4, (3, 3), &config);
+    for path in [Path::Naive, Path::Auto, Path::Composed] {
+        with_path(path, || {
+            let zeros = b.zeros_like().unwrap();
+            let with = conv2d(&x, &w, Some(&zeros), &config).unwrap();
+            assert_close("zeros", &conv2d(&x, &w, None, &config).unwrap(), &with, 0.);
+        });
+    }
+}
+
+#[test]
+fn arguments_that_nobody_tracks_are_left_out_of_the_backward_pass() -> Result<()> {
+    let config = Conv2dConfig::default();
+    let [x, w, b] = case(&[2, 3, 6, 6], 4, (3, 3), &config);
+    for tracked in 0..3 {
+        let mut t = [x.clone(), w.clone(), b.clone()];
+        let var = Var::from_tensor(&t[tracked])?;
+        t[tracked] = var.as_tensor().clone();
+        let store = conv2d(&t[0], &t[1], Some(&t[2]), &config)?.sqr()?.sum_all()?.backward()?;
+        assert_eq!(store.get(&var).unwrap().dims(), var.dims());
+    }
+    Ok(())
+}
+
+#[test]
+fn no_images_give_no_outputs() -> Result<()> {
+    let x = Tensor::zeros((0, 3, 6, 6), DType::F32, &Device::Cpu)?;
+    let w = Tensor::zeros((4, 3, 3, 3), DType::F32, &Device::Cpu)?;
+    for path in [Path::Naive, Path::Auto] {
+        let y = with_path(path, || conv2d(&x, &w, None, &Conv2dConfig::default()))?;
+        assert_eq!(y.dims(), [0, 4, 4, 4]);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_shape_that_cannot_be_is_an_error_that_says_why() {
+    let plain = Conv2dConfig::default();
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let error =
+        |x: &[usize], w: &[usize], b: Option<&[usize]>, config: Conv2dConfig, parts: &[&str]| {
+            let (x, w, b) = (zeros(x), zeros(w), b.map(zeros));
+            assert_error(|| conv2d(&x, &w, b.as_ref(), &config), parts);
+        };
+    error(&[3, 6, 6], &[4, 3, 3, 3], None, plain, &["conv2d", "rank 4", "[3, 6, 6]"]);
+    error(&[1, 3, 6, 6], &[4, 3, 3], None, plain, &["conv2d", "weight of rank 4", "[4, 3, 3]"]);
+    error(&[1, 2, 6, 6], &[4, 3, 3, 3], None, plain, &["expects 3 input channels", "has 2"]);
+    error(&[1, 3, 6, 6], &[4, 3, 3, 3], Some(&[3]), plain, &["bias of shape [4]", "[3]"]);
+    error(&[1, 3, 2, 6], &[4, 3, 3, 3], None, plain, &["more than the height of 2"]);
+    error(&[1, 3, 6, 2], &[4, 3, 3, 3], None, plain, &["more than the width of 2"]);
+    error(&[1, 3, 0, 6], &[4, 3, 3, 3], None, plain, &["height of 0"]);
+    error(&[1, 0, 6, 6], &[4, 0, 3, 3], None, plain, &["at least one channel"]);
+    error(&[1, 3, 6, 6], &[4, 3, 0, 3], None, plain, &["at least 1", "found 0"]);
+    let stride = Conv2dConfig { stride: (1, 0), ..plain };
+    error(&[1, 3, 6, 6], &[4, 3, 3, 3], None, stride, &["at least 1", "width"]);
+    let dilation = Conv2dConfig { dilation: (3, 1), ..plain };
+    error(&[1, 3, 6, 6], &[4, 3, 3, 3], None, dilation, &["3 taps at dilation 3"]);
+    for groups in [0, 2] {
+        let config = Conv2dConfig { groups, ..plain };
+        error(&[1, 3, 6, 6], &[4, 1, 3, 3], None, config, &["groups do not divide 3 input"]);
+    }
+    let huge = Conv2dConfig { padding: (usize::MAX, 0), ..plain };
+    error(&[1, 3, 6, 6], &[4, 3, 3, 3], None, huge, &["padding"]);
+}

@@ -1,0 +1,188 @@
+//! Softmax row by row; sums are taken in `f64`.
+
+use crate::element::{Element, dispatch, read, slice, tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType};
+use rayon::prelude::*;
+
+pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Softmax)
+}
+
+pub(super) fn log_softmax(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(LogSoftmax)
+}
+
+pub(super) fn softmax_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    logits.contiguous()?.apply_op2(&targets.contiguous()?, CrossEntropy)
+}
+
+/// Applies `f` to each row of the output with the same row of both inputs.
+fn rows<T: Element>(k: usize, a: &[T], b: &[T], f: impl Fn(&mut [T], &[T], &[T]) + Sync) -> Vec<T> {
+    let mut out = vec![T::ZERO; a.len()];
+    let inputs = a.par_chunks(k).zip(b.par_chunks(k));
+    out.par_chunks_mut(k).zip(inputs).with_min_len(16).for_each(|(out, (a, b))| f(out, a, b));
+    out
+}
+
+fn row_length(layout: &Layout) -> usize {
+    layout.dims().last().copied().unwrap_or(1)
+}
+
+/// The largest element and the logarithm of the sum of exponentials, less that element.
+fn log_sum_exp<T: Element>(x: &[T]) -> (T, f64) {
+    let mut max = x[0];
+    for &v in x {
+        if v > max {
+            max = v;
+        }
+    }
+    let sum: f64 = x.iter().map(|&v| (v - max).exp().to_f64()).sum();
+    (max, sum.ln())
+}
+
+fn softmax_row<T: Element>(p: &mut [T], x: &[T]) {
+    let (max, log_sum) = log_sum_exp(x);
+    let scale = T::from_f64((-log_sum).exp());
+    for (p, &x) in p.iter_mut().zip(x) {
+        *p = (x - max).exp() * scale;
+    }
+}
+
+fn log_softmax_row<T: Element>(y: &mut [T], x: &[T]) {
+    let (max, log_sum) = log_sum_exp(x);
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = (x - max) - T::from_f64(log_sum);
+    }
+}
+
+struct Softmax;
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        dispatch!(storage.dtype(), self.name(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let p = rows(row_length(layout), x, x, |p, x, _| softmax_row(p, x));
+            Ok((T::to_cpu_storage_owned(p), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, p: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        dispatch!(x.dtype(), self.name(), T => {
+            let dx = read::<T, _>(p, |p| read(grad, |grad| {
+                Ok(rows(row_length(x.layout()), p, grad, |dx, p, g| {
+                    let mean: f64 = p.iter().zip(g).map(|(&p, &g)| (p * g).to_f64()).sum();
+                    for ((dx, &p), &g) in dx.iter_mut().zip(p).zip(g) {
+                        *dx = p * (g - T::from_f64(mean));
+                    }
+                }))
+            }))?;
+            Ok(Some(tensor(dx, x)?))
+        })
+    }
+}
+
+struct LogSoftmax;
+
+impl CustomOp1 for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        dispatch!(storage.dtype(), self.name(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let y = rows(row_length(layout), x, x, |y, x, _| log_softmax_row(y, x));
+            Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        dispatch!(x.dtype(), self.name(), T => {
+            let dx = read::<T, _>(y, |y| read(grad, |grad| {
+                Ok(rows(row_length(x.layout()), y, grad, |dx, y, g| {
+                    let sum: f64 = g.iter().map(|g| g.to_f64()).sum();
+                    for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
+                        *dx = g - y.exp() * T::from_f64(sum);
+                    }
+                }))
+            }))?;
+            Ok(Some(tensor(dx, x)?))
+        })
+    }
+}
+
+struct CrossEntropy;
+
+impl CustomOp2 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "softmax_cross_entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        layout: &Layout,
+        targets: &CpuStorage,
+        targets_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        dispatch!(logits.dtype(), self.name(), T => {
+            let (x, t) = (slice::<T>(logits, layout)?, slice::<T>(targets, targets_layout)?);
+            let k = row_length(layout);
+            let losses: Vec<T> = x.par_chunks(k).zip(t.par_chunks(k)).with_min_len(16)
+                .map(|(x, t)| {
+                    let (max, log_sum) = log_sum_exp(x);
+                    let terms = x.iter().zip(t);
+                    let sum: f64 =
+                        terms.map(|(&x, &t)| t.to_f64() * (log_sum - (x - max).to_f64())).sum();
+                    T::from_f64(sum)
+                })
+                .collect();
+            let shape = losses.len().into();
+            Ok((T::to_cpu_storage_owned(losses), shape))
+        })
+    }
+
+    fn bwd(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        dispatch!(logits.dtype(), self.name(), T => {
+            read::<T, _>(logits, |x| read::<T, _>(targets, |t| read::<T, _>(grad, |grad| {
+                let k = row_length(logits.layout());
+                let mut d_logits = rows(k, x, t, |d, x, t| {
+                    softmax_row(d, x);
+                    let sum: f64 = t.iter().map(|t| t.to_f64()).sum();
+                    for (d, &t) in d.iter_mut().zip(t) {
+                        *d = *d * T::from_f64(sum) - t;
+                    }
+                });
+                scale_rows(&mut d_logits, k, grad, T::ONE);
+                // None is a fault for a tracked argument alone; targets are usually constants.
+                let d_targets = if targets.track_op() {
+                    let mut d = rows(k, x, t, |d, x, _| log_softmax_row(d, x));
+                    scale_rows(&mut d, k, grad, -T::ONE);
+                    Some(tensor(d, targets)?)
+                } else {
+                    None
+                };
+                Ok((Some(tensor(d_logits, logits)?), d_targets))
+            })))
+        })
+    }
+}
+
+fn scale_rows<T: Element>(rows: &mut [T], k: usize, factors: &[T], sign: T) {
+    rows.par_chunks_mut(k).zip(factors).with_min_len(16).for_each(|(row, &factor)| {
+        for v in row {
+            *v *= sign * factor;
+        }
+    });
+}
