@@ -1,0 +1,221 @@
+//! The parts of the data: what is trained on, validated on and held out.
+
+use std::sync::Arc;
+
+use taper_dataset::split::{SplitConfig, folds, stratified};
+use taper_dataset::{Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache};
+
+use crate::error::RunnerError;
+use crate::plan::setting;
+use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
+use crate::registry::Registry;
+
+/// Images that are decoded and placed once and kept, in bytes a part.
+const CACHE_LIMIT: usize = 1 << 30;
+
+/// Some items of a source, with how they become the net's input.
+#[derive(Clone)]
+pub struct Part {
+    source: Arc<dyn Source>,
+    indices: Vec<usize>,
+    pipeline: Pipeline,
+}
+
+/// The parts of a data set.
+#[derive(Clone)]
+pub struct Data {
+    /// The data set's path or name.
+    pub name: String,
+    /// What is trained on.
+    pub train: Part,
+    /// What is looked at after each epoch.
+    pub validation: Option<Part>,
+    /// What is held out.
+    pub test: Part,
+    /// How the parts came about, in words.
+    division: String,
+}
+
+/// One of the parts by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartName {
+    /// What training sees.
+    Train,
+    /// What is held out.
+    Test,
+    /// Everything.
+    All,
+}
+
+impl Data {
+    /// Opens the recipe's data and divides it.
+    ///
+    /// A test or validation part that the data brings is taken as it is; else a stratified share of
+    /// what there is to train on is drawn with the split's own seed.
+    ///
+    /// # Errors
+    /// Data that cannot be read, shares that leave nothing.
+    pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
+        let data = &recipe.data;
+        check(data)?;
+        let pipeline = pipeline(&recipe.image);
+        let dataset = registry.open_dataset(&data.source)?;
+        let part = |source: &Cached, indices| Part {
+            source: source.source.clone(),
+            indices,
+            pipeline: source.pipeline.clone(),
+        };
+        let whole = |source: &Cached| part(source, (0..source.source.len()).collect());
+        let prepare = |source: Arc<dyn Source>| cache(source, &pipeline, CACHE_LIMIT);
+
+        let split = stratified(
+            &dataset.train.labels(),
+            &SplitConfig {
+                test: if dataset.test.is_some() { 0.0 } else { data.test_fraction },
+                test_seed: data.split_seed,
+                validation: match dataset.validation {
+                    Some(_) => 0.0,
+                    None => data.validation_fraction,
+                },
+                validation_seed: data.split_seed,
+            },
+        )?;
+        let mut division = match dataset.test {
+            Some(_) => "with a test part of its own".to_string(),
+            None => format!(
+                "{:.0} % held out, stratified, split seed {}",
+                100.0 * data.test_fraction,
+                data.split_seed
+            ),
+        };
+        let all = prepare(dataset.train)?;
+        let mut train = part(&all, split.train);
+        let mut test = match dataset.test {
+            Some(source) => whole(&prepare(source)?),
+            None => part(&all, split.test),
+        };
+        let validation = match dataset.validation {
+            Some(source) => Some(whole(&prepare(source)?)),
+            None if split.validation.is_empty() => None,
+            None => Some(part(&all, split.validation)),
+        };
+        if data.folds > 0 {
+            (train, test) = train.fold(data)?;
+            division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
+        }
+        for (name, part) in [("training", &train), ("held-out", &test)] {
+            if part.is_empty() {
+                return Err(RunnerError::Empty { part: name, source_name: dataset.name });
+            }
+        }
+        Ok(Self { name: dataset.name, train, validation, test, division })
+    }
+
+    /// One line: the data's name, its size and how it is divided.
+    pub fn describe(&self) -> String {
+        let validation = match &self.validation {
+            Some(part) => format!(", {} for validation", part.len()),
+            None => String::new(),
+        };
+        format!(
+            "{}: {} classes, {} images to train on{validation}, {} held out ({})",
+            self.name,
+            self.train.class_names().len(),
+            self.train.len(),
+            self.test.len(),
+            self.division
+        )
+    }
+
+    /// The parts that a name stands for.
+    pub fn parts(&self, name: PartName) -> Vec<&Part> {
+        match name {
+            PartName::Train => vec![&self.train],
+            PartName::Test => vec![&self.test],
+            PartName::All => {
+                let mut parts = vec![&self.train];
+                parts.extend(&self.validation);
+                parts.push(&self.test);
+                parts
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The names of the classes, in the order of the labels.
+    pub fn class_names(&self) -> &[String] {
+        self.source.class_names()
+    }
+
+    /// The batches of an epoch, in the order that `seed` and `epoch` give.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn epoch(&self, epoch: u64, seed: u64, batch_size: usize) -> Result<Loader, RunnerError> {
+        self.load(LoaderConfig { batch_size, shuffle: true, seed, epoch, ..Default::default() })
+    }
+
+    /// All batches in the source's order.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn in_order(&self, batch_size: usize) -> Result<Loader, RunnerError> {
+        self.load(LoaderConfig { batch_size, ..Default::default() })
+    }
+
+    fn load(&self, config: LoaderConfig) -> Result<Loader, RunnerError> {
+        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
+        Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
+    }
+
+    /// What is left to train on, and the fold that is tested.
+    fn fold(&self, data: &DataRecipe) -> Result<(Part, Part), RunnerError> {
+        let labels: Vec<u32> = self.indices.iter().map(|&i| self.source.label(i)).collect();
+        let fold = folds(&labels, data.folds, data.split_seed)?.swap_remove(data.fold);
+        let pick = |places: Vec<usize>| Part {
+            indices: places.into_iter().map(|place| self.indices[place]).collect(),
+            ..self.clone()
+        };
+        Ok((pick(fold.train), pick(fold.held_out)))
+    }
+}
+
+/// How an image becomes the net's input.
+pub(crate) fn pipeline(image: &ImageRecipe) -> Pipeline {
+    Pipeline {
+        height: image.height,
+        width: image.width,
+        channels: image.channels,
+        placement: image.placement,
+        filter: image.filter,
+        normalize: Normalize { mean: image.mean.clone(), std: image.std.clone() },
+    }
+}
+
+fn check(data: &DataRecipe) -> Result<(), RunnerError> {
+    let shares = [
+        ("data.test_fraction", data.test_fraction),
+        ("data.validation_fraction", data.validation_fraction),
+    ];
+    for (key, share) in shares {
+        if !(0.0..1.0).contains(&share) {
+            return Err(setting(key, share, "0 to below 1"));
+        }
+    }
+    if data.folds == 1 || (data.folds > 0 && data.fold >= data.folds) {
+        let found = format!("{} of {} folds", data.fold, data.folds);
+        return Err(setting("data.fold", found, "a fold below data.folds, of 2 or more"));
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! What can go wrong in a run.
+
+use std::path::PathBuf;
+
+use taper_metrics::MetricsError;
+use taper_model::loss::LossError;
+use taper_model::weights::WeightsError;
+use taper_optimizer::OptimizerError;
+
+/// What can go wrong between a recipe and a trained model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// A file or folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A recipe could not be read.
+    #[error("recipe {origin}: {reason}")]
+    Recipe {
+        /// The recipe's name or path.
+        origin: String,
+        /// What is wrong, in one line.
+        reason: String,
+    },
+    /// A setting is outside what it may be.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Setting {
+        /// The dotted key.
+        key: &'static str,
+        /// The value found.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A name that nothing is registered under.
+    #[error("unknown {what} `{name}`, expected one of: {known}")]
+    Unknown {
+        /// What kind of thing was asked for.
+        what: &'static str,
+        /// The name as given.
+        name: String,
+        /// The names that are known.
+        known: String,
+    },
+    /// The output folder holds a run already.
+    #[error("{} holds a run already; choose another folder or allow it with --overwrite", .0.display())]
+    RunExists(PathBuf),
+    /// The output folder holds other things.
+    #[error("{} is not empty and holds no run; choose another folder", .0.display())]
+    NotARun(PathBuf),
+    /// A folder that should hold a run does not.
+    #[error("{} holds no run: {file} is missing", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+        /// The file that is missing.
+        file: &'static str,
+    },
+    /// `config.json` of a model could not be read.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in one line.
+        reason: String,
+    },
+    /// The loss stopped being a number.
+    #[error(
+        "loss is {loss} at step {step} (epoch {epoch}, learning rate {learning_rate:e}); \
+         try a lower `schedule.learning_rate` or `train.clip_norm = 1`"
+    )]
+    NotFinite {
+        /// The loss.
+        loss: f64,
+        /// Updates done before it.
+        step: u64,
+        /// From 1.
+        epoch: usize,
+        /// The rate at that step.
+        learning_rate: f64,
+    },
+    /// Nothing to train on or to evaluate.
+    #[error("the {part} part of {source_name} is empty")]
+    Empty {
+        /// Which part.
+        part: &'static str,
+        /// The data's name.
+        source_name: String,
+    },
+    /// The data has another number of classes than the model.
+    #[error("{data} has {found} classes, the model was trained on {expected}")]
+    Classes {
+        /// The data's name.
+        data: String,
+        /// Classes in the data.
+        found: usize,
+        /// Classes of the model.
+        expected: usize,
+    },
+    /// Data could not be read.
+    #[error(transparent)]
+    Dataset(#[from] taper_dataset::Error),
+    /// Weights could not be read, mapped or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Optimizer settings or state are unusable.
+    #[error(transparent)]
+    Optimizer(#[from] OptimizerError),
+    /// The loss cannot be computed.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// Metrics cannot be computed.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A tensor operation failed.
+    #[error("tensor operation: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

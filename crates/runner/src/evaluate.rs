@@ -1,0 +1,127 @@
+//! Scores of a net on labelled images.
+
+use std::time::Instant;
+
+use candle_core::{DType, Device, Module, ModuleT};
+use serde::{Deserialize, Serialize};
+use taper_metrics::{Average, ConfusionMatrix, ZeroDivision, log_loss};
+use taper_model::nets::Net;
+
+use crate::data::Part;
+use crate::error::RunnerError;
+use crate::train::images_of;
+
+/// What a net answered on a part of the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Names of the classes.
+    pub class_names: Vec<String>,
+    /// The true class of each image.
+    pub labels: Vec<u32>,
+    /// Softmax probabilities, row-major: images by classes.
+    pub probabilities: Vec<f32>,
+    /// Time in all, reading the images included.
+    pub seconds: f64,
+}
+
+/// The numbers that people ask for first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Images scored.
+    pub n: usize,
+    /// Mean negative log-likelihood of the true class, natural logarithm.
+    pub loss: f64,
+    /// Share of images whose most probable class is the true one.
+    pub accuracy: f64,
+    /// Unweighted mean of the classes' precision.
+    pub macro_precision: f64,
+    /// Unweighted mean of the classes' recall.
+    pub macro_recall: f64,
+    /// Unweighted mean of the classes' F1.
+    pub macro_f1: f64,
+}
+
+/// Runs a net, in evaluation mode, over a part of the data in its own order.
+///
+/// # Errors
+/// Unreadable images; an empty part.
+pub fn evaluate(
+    net: &Net,
+    part: &Part,
+    batch_size: usize,
+    device: &Device,
+) -> Result<Evaluation, RunnerError> {
+    let started = Instant::now();
+    let mut labels = Vec::with_capacity(part.len());
+    let mut probabilities = Vec::new();
+    for batch in part.in_order(batch_size)? {
+        let batch = batch?;
+        let logits = net.forward_t(&images_of(&batch, device)?, false)?;
+        let rows = taper_model::layers::Softmax.forward(&logits.to_dtype(DType::F32)?)?;
+        probabilities.extend(rows.flatten_all()?.to_vec1::<f32>()?);
+        labels.extend(batch.labels);
+    }
+    Ok(Evaluation {
+        class_names: part.class_names().to_vec(),
+        labels,
+        probabilities,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+impl Evaluation {
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// Adds the answers on more images.
+    pub(crate) fn append(&mut self, more: Evaluation) {
+        self.labels.extend(more.labels);
+        self.probabilities.extend(more.probabilities);
+        self.seconds += more.seconds;
+    }
+
+    /// The most probable class of each image; of equal ones the first.
+    pub fn predictions(&self) -> Vec<u32> {
+        self.probabilities.chunks_exact(self.classes()).map(|row| top_k(row, 1)[0]).collect()
+    }
+
+    /// True classes against predicted ones.
+    ///
+    /// # Errors
+    /// A label is outside the classes.
+    pub fn confusion(&self) -> Result<ConfusionMatrix, RunnerError> {
+        let mut confusion = ConfusionMatrix::new(self.classes())?;
+        confusion.add_batch(&self.labels, &self.predictions())?;
+        Ok(confusion)
+    }
+}
+
+impl Scores {
+    /// Computes the scores. A class that is never predicted, or has no image, counts as 0.
+    ///
+    /// # Errors
+    /// A label is outside the classes.
+    pub fn of(evaluation: &Evaluation) -> Result<Self, RunnerError> {
+        let confusion = evaluation.confusion()?;
+        let averages = confusion.average_scores(Average::Macro, ZeroDivision::Zero);
+        let Evaluation { labels, probabilities, .. } = evaluation;
+        Ok(Self {
+            n: evaluation.labels.len(),
+            loss: log_loss(labels, probabilities, evaluation.classes())?,
+            accuracy: confusion.accuracy()?,
+            macro_precision: averages.precision,
+            macro_recall: averages.recall,
+            macro_f1: averages.f1,
+        })
+    }
+}
+
+/// The classes of the `k` largest values of a row, largest first; of equal ones the first.
+pub fn top_k(row: &[f32], k: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..row.len() as u32).collect();
+    order.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]));
+    order.truncate(k.max(1));
+    order
+}

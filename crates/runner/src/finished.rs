@@ -1,0 +1,176 @@
+//! A finished model: evaluated on labelled images, asked about others.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+use serde::Serialize;
+use taper_model::nets::{Net, NetInfo};
+use taper_model::params::Params;
+use taper_model::rng::RngKey;
+use taper_model::weights::{TensorFile, Weights};
+
+use crate::config::ModelConfig;
+use crate::data::{Data, PartName};
+use crate::error::RunnerError;
+use crate::evaluate::{Evaluation, evaluate};
+use crate::plan::weights_config;
+use crate::recipe::Recipe;
+use crate::registry::Registry;
+use crate::run_folder::RunFolder;
+
+/// A net with trained weights, and what is needed to use it.
+pub struct FinishedModel {
+    /// The net.
+    pub net: Net,
+    /// Its parameters.
+    pub params: Params,
+    /// What there is to know of the architecture.
+    pub info: NetInfo,
+    /// Classes and preprocessing.
+    pub config: ModelConfig,
+    /// The recipe of its run, or the defaults.
+    pub recipe: Recipe,
+}
+
+/// The classes that a model names for one image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The image's path.
+    pub image: String,
+    /// The most probable classes, most probable first.
+    pub classes: Vec<ClassProbability>,
+}
+
+/// A class and its softmax probability.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassProbability {
+    /// The class's name.
+    pub class_name: String,
+    /// Its place among the classes.
+    pub class: u32,
+    /// Softmax probability, 0 to 1.
+    pub probability: f32,
+}
+
+impl FinishedModel {
+    /// Opens the model of a run.
+    ///
+    /// # Errors
+    /// The folder holds no finished run, or its files are not what they should be.
+    pub fn open_run(run: &Path, registry: &Registry) -> Result<Self, RunnerError> {
+        let folder = RunFolder::open(run)?;
+        let config = ModelConfig::read(&folder.config())?;
+        let recipe = crate::recipe::read_resolved(&folder.recipe())?;
+        Self::build(TensorFile::read(folder.model())?, config, recipe, registry)
+    }
+
+    /// Opens weights by name or file. What the model is comes from the file's own metadata, or from
+    /// a `config.json` beside it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or nothing says what net it belongs to.
+    pub fn open_weights(weights: &str, registry: &Registry) -> Result<Self, RunnerError> {
+        let path = Path::new(weights);
+        let file = match registry.weights(weights) {
+            Some(bytes) => TensorFile::from_bytes(bytes, weights)?,
+            None => TensorFile::read(path)?,
+        };
+        let beside = path.with_file_name("config.json");
+        let config = match file.metadata()?.remove("config") {
+            Some(value) => serde_json::from_value(value).map_err(|e| RunnerError::Config {
+                path: path.to_path_buf(),
+                reason: format!("metadata `config`: {e}"),
+            })?,
+            None if beside.is_file() => ModelConfig::read(&beside)?,
+            None => {
+                return Err(RunnerError::Config {
+                    path: path.to_path_buf(),
+                    reason: "nothing says what net this is: expected the metadata that Taper \
+                             writes, or a config.json beside the file"
+                        .to_string(),
+                });
+            }
+        };
+        Self::build(file, config, Recipe::default(), registry)
+    }
+
+    fn build(
+        file: TensorFile,
+        config: ModelConfig,
+        mut recipe: Recipe,
+        registry: &Registry,
+    ) -> Result<Self, RunnerError> {
+        let info = *registry.net(&config.architecture)?;
+        let [channels, height, width] = config.pretrained_cfg.input_size;
+        recipe.model = Default::default();
+        recipe.image.channels = channels;
+        recipe.image.height = height;
+        recipe.image.width = width;
+        recipe.image.mean = config.pretrained_cfg.mean.clone();
+        recipe.image.std = config.pretrained_cfg.std.clone();
+        recipe.image.filter = config.pretrained_cfg.interpolation;
+        recipe.image.placement = config.pretrained_cfg.placement;
+
+        let net_config = config.net_config();
+        let mut strict = weights_config(&recipe, &info, &net_config, Some(file));
+        // A finished model is taken as it is: no head or stem is made to fit.
+        strict.head = Vec::new();
+        strict.stem = Vec::new();
+        let weights = Weights::new(strict)?;
+        let vb = weights.var_builder(DType::F32, &Device::Cpu);
+        let net = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));
+        let (params, _) = weights.finish()?;
+        Ok(Self { net: net?, params, info, config, recipe })
+    }
+
+    /// Scores the model on a part of a data set (by default the run's own); gives the data in words
+    /// and the answers.
+    ///
+    /// # Errors
+    /// Data that cannot be read, or that has other classes than the model.
+    pub fn evaluate(
+        &self,
+        data: Option<&str>,
+        part: PartName,
+        registry: &Registry,
+    ) -> Result<(String, Evaluation), RunnerError> {
+        let mut recipe = self.recipe.clone();
+        if let Some(source) = data {
+            recipe.data.source = source.to_string();
+        }
+        let data = Data::open(&recipe, registry)?;
+        let classes = data.train.class_names();
+        if classes.len() != self.config.num_classes {
+            return Err(RunnerError::Classes {
+                data: data.name.clone(),
+                found: classes.len(),
+                expected: self.config.num_classes,
+            });
+        }
+        let mut all: Option<Evaluation> = None;
+        for part in data.parts(part) {
+            let some = evaluate(&self.net, part, recipe.train.eval_batch_size, &Device::Cpu)?;
+            match &mut all {
+                None => all = Some(some),
+                Some(all) => all.append(some),
+            }
+        }
+        let description = data.describe();
+        match all {
+            Some(evaluation) => Ok((description, evaluation)),
+            None => Err(RunnerError::Empty { part: "chosen", source_name: data.name }),
+        }
+    }
+
+    /// Names the most probable classes of image files; a folder stands for the images in it.
+    ///
+    /// # Errors
+    /// A file that is missing or no image.
+    pub fn predict(
+        &self,
+        images: &[PathBuf],
+        top_k: usize,
+    ) -> Result<Vec<Prediction>, RunnerError> {
+        crate::predict::predict(self, images, top_k)
+    }
+}

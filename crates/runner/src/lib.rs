@@ -1,0 +1,53 @@
+//! From a recipe to a trained model and its scores.
+//!
+//! A [`Recipe`] holds every setting; [`resolve`] layers it from defaults, a named recipe, a file and
+//! single keys. A [`Plan`] is a recipe validated, with the data open and the weights read; [`run`]
+//! carries it out and leaves a run's folder. [`FinishedModel`] opens one again. What the runner
+//! knows by name is a [`Registry`]; a caller adds nets, data sets and weights of its own.
+//!
+//! ```no_run
+//! use taper_runner::{Plan, Registry, resolve, run};
+//!
+//! let registry = Registry::new();
+//! let overrides = [("data.source".to_string(), "photos".to_string())];
+//! let recipe = resolve(Some("keras-mnist"), &overrides)?;
+//! let plan = Plan::new(recipe, &registry)?;
+//! let outcome = run(&plan, "runs/photos".into(), false, Vec::new())?;
+//! println!("{:.2} %", 100.0 * outcome.after.accuracy);
+//! # Ok::<(), taper_runner::RunnerError>(())
+//! ```
+
+mod error;
+mod recipe;
+
+mod config;
+mod data;
+mod plan;
+mod registry;
+
+mod evaluate;
+pub mod observe;
+mod train;
+
+mod finished;
+mod predict;
+mod run;
+mod run_folder;
+mod summary;
+
+pub use config::{ModelConfig, PretrainedConfig};
+pub use data::{Data, Part, PartName};
+pub use error::RunnerError;
+pub use evaluate::{Evaluation, Scores, evaluate, top_k};
+pub use finished::{ClassProbability, FinishedModel, Prediction};
+pub use plan::Plan;
+pub use recipe::{
+    DataRecipe, ImageRecipe, LayoutRecipe, ModelRecipe, NAMED, Recipe, Rename, TrainRecipe, named,
+    resolve,
+};
+pub use registry::{OpenDataset, Registry};
+pub use run::{Loaded, Outcome, from_scratch, load, run};
+pub use run_folder::RunFolder;
+pub use summary::summarize;
+pub use taper_metrics as metrics;
+pub use train::{Trained, Training, train};

@@ -1,0 +1,116 @@
+//! A progress bar on a terminal, plain lines elsewhere; both on stderr.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Event, Listener, Verdict};
+use crate::error::RunnerError;
+
+/// Shows loss, rate, images per second and the time left.
+pub struct Progress {
+    label: String,
+    bar: Option<ProgressBar>,
+    epochs: usize,
+    steps_per_epoch: usize,
+    started: Instant,
+    images: usize,
+    /// Smoothed as most tools do: 0.9 of the old, 0.1 of the new.
+    loss: Option<f64>,
+}
+
+impl Progress {
+    /// A progress display headed by `label`.
+    pub fn new(label: &str) -> Self {
+        Self {
+            label: label.to_string(),
+            bar: None,
+            epochs: 0,
+            steps_per_epoch: 0,
+            started: Instant::now(),
+            images: 0,
+            loss: None,
+        }
+    }
+
+    fn start(&mut self, epochs: usize, steps_per_epoch: usize) {
+        self.epochs = epochs;
+        self.steps_per_epoch = steps_per_epoch;
+        self.started = Instant::now();
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let total = (epochs * steps_per_epoch) as u64;
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
+        if let Ok(style) = ProgressStyle::with_template(
+            "{prefix} {bar:24} {pos}/{len} {msg} · {elapsed} elapsed, {eta} left",
+        ) {
+            bar.set_style(style.progress_chars("━╸ "));
+        }
+        bar.set_prefix(self.label.clone());
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.bar = Some(bar);
+    }
+
+    fn step(&mut self, loss: f64, learning_rate: f64, images: usize) {
+        self.images += images;
+        let smooth = self.loss.map_or(loss, |old| 0.9 * old + 0.1 * loss);
+        self.loss = Some(smooth);
+        if let Some(bar) = &self.bar {
+            let speed = self.images as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+            bar.set_message(format!(
+                "loss {smooth:.4} · rate {learning_rate:.2e} · {speed:.0} images/s"
+            ));
+            bar.inc(1);
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Listener for Progress {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        match event {
+            Event::Started { epochs, steps_per_epoch, .. } => self.start(*epochs, *steps_per_epoch),
+            Event::Step { loss, learning_rate, images, .. } => {
+                self.step(*loss, *learning_rate, *images);
+            }
+            Event::Epoch {
+                epoch,
+                loss,
+                learning_rate,
+                validation,
+                images_per_second,
+                seconds,
+                ..
+            } => {
+                let done = epoch + 1;
+                let left = self.started.elapsed().as_secs_f64() / done as f64
+                    * (self.epochs - done.min(self.epochs)) as f64;
+                let validation = validation.as_ref().map_or(String::new(), |v| {
+                    format!(" · validation {:.2} % loss {:.4}", 100.0 * v.accuracy, v.loss)
+                });
+                self.line(&format!(
+                    "{} epoch {done}/{}: loss {loss:.4}{validation} · rate {learning_rate:.2e} · \
+                     {images_per_second:.0} images/s · {seconds:.1} s, {left:.0} s left",
+                    self.label, self.epochs,
+                ));
+            }
+            Event::Finished { stopped, .. } => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+                if let Some(reason) = stopped {
+                    eprintln!("{} stopped: {reason}", self.label);
+                }
+            }
+        }
+        Ok(Verdict::Continue)
+    }
+}

@@ -1,0 +1,195 @@
+//! A recipe, validated: everything that can be known before the first step is known here.
+
+use std::path::Path;
+
+use taper_model::loss::CrossEntropy;
+use taper_model::nets::{NetConfig, NetInfo};
+use taper_model::weights::{Layout, TensorFile, WeightsConfig};
+
+use crate::config::{ModelConfig, PretrainedConfig};
+use crate::data::Data;
+use crate::error::RunnerError;
+use crate::recipe::{LayoutRecipe, Recipe, TrainRecipe};
+use crate::registry::Registry;
+use crate::run_folder::RunFolder;
+
+/// What a recipe comes to: the data is open, the weights are read, nothing has been written.
+pub struct Plan {
+    /// The recipe, complete: what stood for "the net's default" is filled in.
+    pub recipe: Recipe,
+    /// The net.
+    pub net: NetInfo,
+    /// Net, classes and preprocessing, as the run will save them.
+    pub config: ModelConfig,
+    /// The parts of the data.
+    pub data: Data,
+    /// The weights to start from, and how to fit them to the net.
+    pub weights: WeightsConfig,
+}
+
+impl Plan {
+    /// Validates a recipe.
+    ///
+    /// # Errors
+    /// A setting outside its range, an unknown name, data or weights that cannot be read.
+    pub fn new(mut recipe: Recipe, registry: &Registry) -> Result<Self, RunnerError> {
+        check_train(&recipe.train)?;
+        recipe.schedule.validate()?;
+        recipe.optimizer.rule().validate()?;
+        let net = *registry.net(&recipe.model.net)?;
+        let image = &mut recipe.image;
+        let (channels, height, width) = net.default_input;
+        for (setting, default) in [
+            (&mut image.channels, channels),
+            (&mut image.height, height),
+            (&mut image.width, width),
+        ] {
+            if *setting == 0 {
+                *setting = default;
+            }
+        }
+        let source = read_weights(&recipe, registry)?;
+        let data = Data::open(&recipe, registry)?;
+        let classes = data.train.class_names().to_vec();
+        check_class_weights(&recipe.train, classes.len())?;
+
+        let config = model_config(&recipe, &net, classes);
+        let weights = weights_config(&recipe, &net, &config.net_config(), source);
+        Ok(Self { recipe, net, config, data, weights })
+    }
+
+    /// The same plan with weights drawn from the seed, nothing frozen.
+    pub fn without_weights(&self) -> Self {
+        let mut recipe = self.recipe.clone();
+        recipe.model.weights = String::new();
+        recipe.model.freeze = Vec::new();
+        let weights = weights_config(&recipe, &self.net, &self.config.net_config(), None);
+        Self {
+            recipe,
+            net: self.net,
+            config: self.config.clone(),
+            data: self.data.clone(),
+            weights,
+        }
+    }
+
+    /// The loss of the recipe.
+    pub fn loss(&self) -> CrossEntropy {
+        let train = &self.recipe.train;
+        CrossEntropy {
+            label_smoothing: train.label_smoothing,
+            class_weights: (!train.class_weights.is_empty()).then(|| train.class_weights.clone()),
+        }
+    }
+}
+
+impl ModelConfig {
+    /// What the net is built for.
+    pub fn net_config(&self) -> NetConfig {
+        let [channels, height, width] = self.pretrained_cfg.input_size;
+        NetConfig { num_classes: self.num_classes, channels, height, width }
+    }
+}
+
+fn model_config(recipe: &Recipe, net: &NetInfo, label_names: Vec<String>) -> ModelConfig {
+    let image = &recipe.image;
+    ModelConfig {
+        architecture: net.name.to_string(),
+        num_classes: label_names.len(),
+        label_names,
+        pretrained_cfg: PretrainedConfig {
+            input_size: [image.channels, image.height, image.width],
+            mean: image.mean.clone(),
+            std: image.std.clone(),
+            first_conv: net.stem.to_string(),
+            classifier: net.head.to_string(),
+            interpolation: image.filter,
+            placement: image.placement,
+        },
+    }
+}
+
+/// How to fit a weights file to a net, by the recipe's settings.
+pub(crate) fn weights_config(
+    recipe: &Recipe,
+    net: &NetInfo,
+    config: &NetConfig,
+    source: Option<TensorFile>,
+) -> WeightsConfig {
+    let model = &recipe.model;
+    let layout = match model.layout {
+        LayoutRecipe::Pytorch => Layout::PyTorch,
+        LayoutRecipe::Keras => Layout::Keras,
+    };
+    let mut weights = WeightsConfig {
+        source,
+        freeze: model.freeze.clone(),
+        allow_missing: model.allow_missing.clone(),
+        allow_unused: model.allow_unused.clone(),
+        seed: recipe.seed,
+        ..WeightsConfig::for_net(net, config, layout)
+    };
+    let renames = model.renames.iter().map(|rename| (rename.from.clone(), rename.to.clone()));
+    weights.key_map.rules.extend(renames);
+    weights
+}
+
+fn read_weights(recipe: &Recipe, registry: &Registry) -> Result<Option<TensorFile>, RunnerError> {
+    let name = &recipe.model.weights;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if let Some(bytes) = registry.weights(name) {
+        return Ok(Some(TensorFile::from_bytes(bytes, name)?));
+    }
+    let path = Path::new(name);
+    let file = match path.is_dir() {
+        true => RunFolder::open(path)?.model(),
+        false => path.to_path_buf(),
+    };
+    Ok(Some(TensorFile::read(&file)?))
+}
+
+fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
+    let counts = [
+        ("train.epochs", train.epochs),
+        ("train.batch_size", train.batch_size),
+        ("train.eval_batch_size", train.eval_batch_size),
+    ];
+    for (key, found) in counts {
+        if found == 0 {
+            return Err(setting(key, found, "1 or more"));
+        }
+    }
+    for (key, found) in
+        [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)]
+    {
+        if !(found >= 0.0 && found.is_finite()) {
+            return Err(setting(key, found, "0 (off) or more"));
+        }
+    }
+    if !(0.0..1.0).contains(&train.label_smoothing) {
+        return Err(setting("train.label_smoothing", train.label_smoothing, "0 to below 1"));
+    }
+    Ok(())
+}
+
+fn check_class_weights(train: &TrainRecipe, classes: usize) -> Result<(), RunnerError> {
+    let weights = &train.class_weights;
+    if !weights.is_empty() && weights.len() != classes {
+        let found = format!("{} weights", weights.len());
+        return Err(setting("train.class_weights", found, format!("{classes}, one a class")));
+    }
+    match weights.iter().find(|w| !(w.is_finite() && **w >= 0.0)) {
+        Some(found) => Err(setting("train.class_weights", found, "weights of 0 or more")),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn setting(
+    key: &'static str,
+    found: impl ToString,
+    expected: impl Into<String>,
+) -> RunnerError {
+    RunnerError::Setting { key, found: found.to_string(), expected: expected.into() }
+}

@@ -1,0 +1,100 @@
+//! Answers for image files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Module, ModuleT};
+use taper_dataset::source::read_image;
+use taper_dataset::{Image, ImageLimits, Loader, LoaderConfig, Source};
+use taper_model::layers::Softmax;
+
+use crate::data::pipeline;
+use crate::error::RunnerError;
+use crate::evaluate::top_k;
+use crate::finished::{ClassProbability, FinishedModel, Prediction};
+use crate::train::images_of;
+
+/// Names the `k` most probable classes of each image; a folder stands for the images in it.
+pub(crate) fn predict(
+    model: &FinishedModel,
+    images: &[PathBuf],
+    k: usize,
+) -> Result<Vec<Prediction>, RunnerError> {
+    let mut paths = Vec::new();
+    for path in images {
+        match path.is_dir() {
+            true => image_files(path, &mut paths)?,
+            false => paths.push(path.clone()),
+        }
+    }
+    let device = Device::Cpu;
+    let files = Arc::new(Files { paths });
+    let order = (0..files.len()).collect();
+    let config = LoaderConfig { batch_size: 256, ..LoaderConfig::default() };
+    let mut predictions = Vec::with_capacity(files.len());
+    for batch in Loader::new(files.clone(), order, pipeline(&model.recipe.image), config)? {
+        let batch = batch?;
+        let logits = model.net.forward_t(&images_of(&batch, &device)?, false)?;
+        let rows = Softmax.forward(&logits.to_dtype(DType::F32)?)?.to_vec2::<f32>()?;
+        for (row, index) in rows.iter().zip(batch.indices) {
+            let classes = top_k(row, k).into_iter().map(|class| ClassProbability {
+                class_name: model.config.label_names[class as usize].clone(),
+                class,
+                probability: row[class as usize],
+            });
+            predictions
+                .push(Prediction { image: files.item_name(index), classes: classes.collect() });
+        }
+    }
+    Ok(predictions)
+}
+
+/// The PNG and JPEG files below a folder, in the order of their paths.
+fn image_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RunnerError> {
+    let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        entries.push(entry.map_err(io)?.path());
+    }
+    entries.sort();
+    for path in entries {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        if path.is_dir() {
+            image_files(&path, files)?;
+        } else if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Image files whose class nobody knows.
+struct Files {
+    paths: Vec<PathBuf>,
+}
+
+impl Source for Files {
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn label(&self, _: usize) -> u32 {
+        0
+    }
+
+    fn decode(&self, index: usize) -> taper_dataset::Result<Image> {
+        read_image(&self.paths[index], &ImageLimits::default())
+    }
+
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn item_name(&self, index: usize) -> String {
+        self.paths[index].display().to_string()
+    }
+
+    fn describe(&self) -> String {
+        format!("{} image files", self.paths.len())
+    }
+}

@@ -1,0 +1,225 @@
+//! The recipe: every knob of a run, its default and its unit.
+//!
+//! A recipe is a TOML file. It is resolved in layers, each overriding the one before: the defaults
+//! below, a named recipe (`keras-mnist`), a recipe file, single keys (`train.epochs=3`). What comes
+//! out is complete: the run writes it to `recipe.toml`, and that file alone repeats the run.
+
+mod layers;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use taper_dataset::{Filter, Placement};
+use taper_optimizer::{AdamW, ParamGroup, RuleConfig, Schedule};
+
+use crate::error::RunnerError;
+
+pub use layers::{NAMED, named, resolve};
+
+/// Every setting of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// The version of Taper that resolved the recipe; written, and not read back.
+    pub taper_version: String,
+    /// Seed of initialization, order and dropout. Default 0.
+    pub seed: u64,
+    /// Where the images come from and how they are divided.
+    pub data: DataRecipe,
+    /// How an image becomes the net's input.
+    pub image: ImageRecipe,
+    /// The net and the weights it starts from.
+    pub model: ModelRecipe,
+    /// Epochs, batches, loss and clipping.
+    pub train: TrainRecipe,
+    /// The learning rate over the run.
+    pub schedule: Schedule,
+    /// The update rule, its learning rate and its other hyperparameters. Default `adamw`.
+    pub optimizer: RuleConfig,
+    /// Parameters with a learning rate or a weight decay of their own. Default none.
+    pub groups: Vec<ParamGroup>,
+}
+
+/// Where the images come from and how they are divided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataRecipe {
+    /// A folder, or the name of an embedded data set (`digits`, `mnist-sample`). Default `digits`.
+    pub source: String,
+    /// The share held out for testing when the source has no test part of its own. Default 0.2.
+    pub test_fraction: f64,
+    /// The share of the training part held out for validation. Default 0: no validation.
+    pub validation_fraction: f64,
+    /// Seed of the stratified split; independent of the run's seed. Default 0.
+    pub split_seed: u64,
+    /// Train on one of this many stratified folds' complement and test on the fold, both taken
+    /// from the training part alone: the held-out part stays unseen. Default 0: off.
+    pub folds: usize,
+    /// Which fold is tested, from 0.
+    pub fold: usize,
+}
+
+/// How an image becomes the net's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageRecipe {
+    /// Height in pixels; 0 takes the net's default.
+    pub height: usize,
+    /// Width in pixels; 0 takes the net's default.
+    pub width: usize,
+    /// 1 (grey) or 3 (RGB); 0 takes the net's default.
+    pub channels: usize,
+    /// How an image of another size is brought to this one. Default `stretch`.
+    pub placement: Placement,
+    /// How pixels are weighed when an image is resized. Default `bilinear`.
+    pub filter: Filter,
+    /// Subtracted from each channel after scaling to 0..1; one number stands for all. Default 0.
+    pub mean: Vec<f64>,
+    /// Divides each channel after the mean is subtracted; one number stands for all. Default 1.
+    pub std: Vec<f64>,
+}
+
+/// The net and the weights it starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelRecipe {
+    /// Name of the net. Default `keras-cnn`.
+    pub net: String,
+    /// A safetensors file, the folder of a run, or a name that the registry knows; empty: the
+    /// weights are initialized from the seed. Default empty.
+    pub weights: String,
+    /// How the file stores its arrays: `pytorch` or `keras`. Default `pytorch`.
+    pub layout: LayoutRecipe,
+    /// Renames of the file's tensors, `from` to `to`, tried in the order written. Default none.
+    pub renames: Vec<Rename>,
+    /// Parameters that stay as loaded, by name or pattern (`conv*`). Default none.
+    pub freeze: Vec<String>,
+    /// Parameters that the file may lack (they are initialized), by name or pattern.
+    pub allow_missing: Vec<String>,
+    /// Tensors of the file that the net need not use, by name or pattern.
+    pub allow_unused: Vec<String>,
+}
+
+/// How a weights file stores its arrays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayoutRecipe {
+    /// Convolution kernels (out, in, height, width), dense ones (out, in).
+    Pytorch,
+    /// Convolution kernels (height, width, in, out), dense ones (in, out), flattened channels last.
+    Keras,
+}
+
+/// One rename of a checkpoint's tensors; `*` stands for any run of characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// Pattern of the name in the file.
+    pub from: String,
+    /// Name in the net; each `*` takes what the pattern's matched.
+    pub to: String,
+}
+
+/// Epochs, batches, loss and clipping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainRecipe {
+    /// Passes over the training part. Default 12.
+    pub epochs: usize,
+    /// Images a training step. Default 128.
+    pub batch_size: usize,
+    /// Images at once when evaluating. Default 1000.
+    pub eval_batch_size: usize,
+    /// Label smoothing, 0 to below 1. Default 0.
+    pub label_smoothing: f64,
+    /// Weight of each class in the loss, in the classes' order. Default empty: all equal.
+    pub class_weights: Vec<f64>,
+    /// Largest global norm of the gradients; 0: not clipped. Default 0.
+    pub clip_norm: f64,
+    /// Largest absolute value of a gradient's element; 0: not clipped. Default 0.
+    pub clip_value: f64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            taper_version: String::new(),
+            seed: 0,
+            data: DataRecipe::default(),
+            image: ImageRecipe::default(),
+            model: ModelRecipe::default(),
+            train: TrainRecipe::default(),
+            schedule: Schedule::default(),
+            optimizer: RuleConfig::AdamW(AdamW::pytorch()),
+            groups: Vec::new(),
+        }
+    }
+}
+
+impl Default for DataRecipe {
+    fn default() -> Self {
+        Self {
+            source: "digits".to_string(),
+            test_fraction: 0.2,
+            validation_fraction: 0.0,
+            split_seed: 0,
+            folds: 0,
+            fold: 0,
+        }
+    }
+}
+
+impl Default for ImageRecipe {
+    fn default() -> Self {
+        Self {
+            height: 0,
+            width: 0,
+            channels: 0,
+            placement: Placement::default(),
+            filter: Filter::default(),
+            mean: vec![0.0],
+            std: vec![1.0],
+        }
+    }
+}
+
+impl Default for ModelRecipe {
+    fn default() -> Self {
+        Self {
+            net: "keras-cnn".to_string(),
+            weights: String::new(),
+            layout: LayoutRecipe::Pytorch,
+            renames: Vec::new(),
+            freeze: Vec::new(),
+            allow_missing: Vec::new(),
+            allow_unused: Vec::new(),
+        }
+    }
+}
+
+impl Default for TrainRecipe {
+    fn default() -> Self {
+        Self {
+            epochs: 12,
+            batch_size: 128,
+            eval_batch_size: 1000,
+            label_smoothing: 0.0,
+            class_weights: Vec::new(),
+            clip_norm: 0.0,
+            clip_value: 0.0,
+        }
+    }
+}
+
+/// Reads a complete recipe, as a run writes it.
+///
+/// # Errors
+/// The file cannot be read, or is no recipe.
+pub fn read_resolved(path: &Path) -> Result<Recipe, RunnerError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
+    toml::from_str(&text).map_err(|e| RunnerError::Recipe {
+        origin: path.display().to_string(),
+        reason: layers::one_line(&e.to_string()),
+    })
+}

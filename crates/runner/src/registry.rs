@@ -1,0 +1,89 @@
+//! What the runner knows by name; a caller adds its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use taper_dataset::Dataset;
+use taper_model::nets::NetInfo;
+
+use crate::error::RunnerError;
+
+/// Opens a data set.
+pub type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Sync>;
+
+/// Nets, data sets and weights by name.
+///
+/// ```
+/// use taper_runner::Registry;
+///
+/// let registry = Registry::new();
+/// assert!(registry.net("keras-cnn").is_ok());
+/// let error = registry.net("keras").unwrap_err().to_string();
+/// assert_eq!(error, "unknown net `keras`, expected one of: keras-cnn, lenet5, mlp");
+/// ```
+#[derive(Clone, Default)]
+pub struct Registry {
+    nets: BTreeMap<String, NetInfo>,
+    datasets: BTreeMap<String, OpenDataset>,
+    weights: BTreeMap<String, &'static [u8]>,
+}
+
+impl Registry {
+    /// The nets of `taper-model`; the embedded data sets are always known.
+    pub fn new() -> Self {
+        let nets = taper_model::nets::all().iter().map(|net| (net.name.to_string(), *net));
+        Self { nets: nets.collect(), ..Self::default() }
+    }
+
+    /// Adds a net under its own name, or replaces the one that had it.
+    pub fn add_net(&mut self, net: NetInfo) {
+        self.nets.insert(net.name.to_string(), net);
+    }
+
+    /// Adds a data set that `data.source = NAME` opens.
+    pub fn add_dataset(
+        &mut self,
+        name: &str,
+        open: impl Fn() -> Result<Dataset, RunnerError> + Send + Sync + 'static,
+    ) {
+        self.datasets.insert(name.to_string(), Arc::new(open));
+    }
+
+    /// Adds the bytes of a safetensors file that `model.weights = NAME` takes.
+    pub fn add_weights(&mut self, name: &str, bytes: &'static [u8]) {
+        self.weights.insert(name.to_string(), bytes);
+    }
+
+    /// A net by name.
+    ///
+    /// # Errors
+    /// No net has the name.
+    pub fn net(&self, name: &str) -> Result<&NetInfo, RunnerError> {
+        self.nets.get(name).ok_or_else(|| RunnerError::Unknown {
+            what: "net",
+            name: name.to_string(),
+            known: self.net_names().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The nets' names, sorted.
+    pub fn net_names(&self) -> impl Iterator<Item = &str> {
+        self.nets.keys().map(String::as_str)
+    }
+
+    /// Opens a data set: one that was added, an embedded one, or a folder.
+    ///
+    /// # Errors
+    /// Nothing has the name, or the data is not what it should be.
+    pub fn open_dataset(&self, source: &str) -> Result<Dataset, RunnerError> {
+        match self.datasets.get(source) {
+            Some(open) => open(),
+            None => Ok(taper_dataset::open(source)?),
+        }
+    }
+
+    /// The bytes of weights by name.
+    pub fn weights(&self, name: &str) -> Option<&'static [u8]> {
+        self.weights.get(name).copied()
+    }
+}

@@ -1,0 +1,150 @@
+//! A run's folder: what lies in it and under which name.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::RunnerError;
+use crate::recipe::Recipe;
+
+/// A folder that holds one run.
+///
+/// | file | what |
+/// | --- | --- |
+/// | `recipe.toml` | the complete recipe |
+/// | `history.jsonl` | an event a line |
+/// | `model.safetensors` | the weights; no time and no path inside |
+/// | `config.json` | net, classes, preprocessing: what is needed to use the weights |
+/// | `metrics.json` | scores before and after |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+const RECIPE: &str = "recipe.toml";
+
+impl RunFolder {
+    /// Checks that a run may be written to `path`, without creating anything.
+    ///
+    /// # Errors
+    /// It holds a run (unless `overwrite`), holds other things, or stands below a file.
+    pub fn check(path: &Path, overwrite: bool) -> Result<(), RunnerError> {
+        let io = |source| RunnerError::Io { path: path.to_path_buf(), source };
+        for parent in path.ancestors().filter(|p| !p.as_os_str().is_empty()) {
+            if parent.is_file() {
+                return Err(RunnerError::Io {
+                    path: path.to_path_buf(),
+                    source: std::io::Error::other(format!(
+                        "{} is a file, expected a folder",
+                        parent.display()
+                    )),
+                });
+            }
+        }
+        if !path.exists() {
+            return Ok(());
+        }
+        let empty = std::fs::read_dir(path).map_err(io)?.next().is_none();
+        let is_run = path.join(RECIPE).is_file();
+        match (empty, is_run, overwrite) {
+            (true, ..) | (_, true, true) => Ok(()),
+            (_, true, false) => Err(RunnerError::RunExists(path.to_path_buf())),
+            (_, false, _) => Err(RunnerError::NotARun(path.to_path_buf())),
+        }
+    }
+
+    /// Creates the folder and writes the recipe into it. Of a run that is overwritten, the files
+    /// named above are removed first.
+    ///
+    /// # Errors
+    /// As [`RunFolder::check`], and whatever the file system says.
+    pub fn create(path: &Path, recipe: &Recipe, overwrite: bool) -> Result<Self, RunnerError> {
+        Self::check(path, overwrite)?;
+        let run = Self { path: path.to_path_buf() };
+        std::fs::create_dir_all(path)
+            .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
+        for old in [run.history(), run.model(), run.config(), run.metrics()] {
+            match std::fs::remove_file(&old) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(RunnerError::Io { path: old, source });
+                }
+                _ => {}
+            }
+        }
+        let text = toml::to_string(recipe).map_err(|e| RunnerError::Recipe {
+            origin: run.recipe().display().to_string(),
+            reason: e.to_string(),
+        })?;
+        write_whole(&run.recipe(), text.as_bytes())?;
+        Ok(run)
+    }
+
+    /// Opens the folder of a finished run.
+    ///
+    /// # Errors
+    /// The folder, its model or its configuration is missing.
+    pub fn open(path: &Path) -> Result<Self, RunnerError> {
+        let run = Self { path: path.to_path_buf() };
+        for (file, name) in [(run.config(), "config.json"), (run.model(), "model.safetensors")] {
+            if !file.is_file() {
+                return Err(RunnerError::NoRun { path: path.to_path_buf(), file: name });
+            }
+        }
+        Ok(run)
+    }
+
+    /// The first free `base/NAME-N`, N from 1.
+    pub fn next_free(base: &Path, name: &str) -> PathBuf {
+        (1..)
+            .map(|n: u32| base.join(format!("{name}-{n}")))
+            .find(|p| !p.exists())
+            .unwrap_or_else(|| base.join(name))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `recipe.toml`.
+    pub fn recipe(&self) -> PathBuf {
+        self.path.join(RECIPE)
+    }
+
+    /// `history.jsonl`.
+    pub fn history(&self) -> PathBuf {
+        self.path.join("history.jsonl")
+    }
+
+    /// `model.safetensors`.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model.safetensors")
+    }
+
+    /// `config.json`.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.json")
+    }
+
+    /// `metrics.json`.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.json")
+    }
+}
+
+/// Writes a file whole or not at all: to a temporary file beside it, then renamed.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunnerError> {
+    use std::io::Write;
+    let io = |source| RunnerError::Io { path: path.to_path_buf(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // tempfile's default is private to the user; what a run writes follows the umask.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(())
+}
