@@ -39,10 +39,11 @@ def values(shape, seed, scale=1.0, levels=2003):
 
 def fill(module):
     """Sets every parameter, in sorted order of the names, from seeds 11, 12, …"""
+    module = module.double()
     with torch.no_grad():
         for seed, (name, parameter) in enumerate(sorted(module.named_parameters()), start=11):
             parameter.copy_(values(tuple(parameter.shape), seed, scale=0.5))
-    return module.double()
+    return module
 
 
 def backward(case, output, tensors):
@@ -54,7 +55,7 @@ def backward(case, output, tensors):
 
 
 def layer(case, module, shape, levels=2003, scale=2.0):
-    module = fill(module.double())
+    module = fill(module)
     x = values(shape, 1, scale=scale, levels=levels).requires_grad_()
     backward(case, module(x), {"input": x, **dict(module.named_parameters())})
 
