@@ -46,6 +46,7 @@ mod error;
 mod file;
 mod key_map;
 mod layout;
+mod net;
 mod pattern;
 mod report;
 mod save;

@@ -121,3 +121,30 @@ fn a_keras_file_is_not_read_as_pytorchs() {
         "k.safetensors says that its layout is `keras`: load it with that layout"
     );
 }
+
+#[test]
+fn a_net_of_ours_knows_its_keras_names_and_its_flatten() {
+    let info = nets::find("keras-cnn").unwrap();
+    let net = NetConfig { num_classes: 7, channels: 3, height: 10, width: 12 };
+    let file = file_of(&[
+        ("conv2d.kernel", counting(&[3, 3, 3, 32])),
+        ("conv2d.bias", counting(&[32])),
+        ("conv2d_1.kernel", counting(&[3, 3, 32, 64])),
+        ("conv2d_1.bias", counting(&[64])),
+        ("dense.kernel", counting(&[3 * 4 * 64, 128])),
+        ("dense.bias", counting(&[128])),
+        ("dense_1.kernel", counting(&[128, 7])),
+        ("dense_1.bias", counting(&[7])),
+    ]);
+    let kernel = file.get("dense.kernel").unwrap().clone();
+    let config =
+        WeightsConfig { source: Some(file), ..WeightsConfig::for_net(info, &net, Layout::Keras) };
+    let weights = Weights::new(config).unwrap();
+    let vb = weights.var_builder(DType::F32, &CPU);
+    (info.build)(&net, vb, &RngKey::new(0)).unwrap();
+    let (params, report) = weights.finish().unwrap();
+    assert_eq!(report.loaded.len(), 8);
+    let dense = params.get("fc1.weight").unwrap().var.as_tensor();
+    // Channel 5, row 2, column 1 of 64 x 3 x 4.
+    assert_eq!(at(dense, &[9, (5 * 3 + 2) * 4 + 1]), at(&kernel, &[(2 * 4 + 1) * 64 + 5, 9]));
+}

@@ -16,7 +16,9 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
 use taper_model::init::{self, Initializer};
+use taper_model::nets::{self, NetConfig};
 use taper_model::params::{ParamKind, Params};
+use taper_model::rng::RngKey;
 use taper_model::weights::{
     Flatten, KeyMap, Layout, LoadReport, TensorFile, Weights, WeightsConfig, WeightsError, save,
     save_as, to_bytes,
