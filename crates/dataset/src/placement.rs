@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::pipeline::Pipeline;
-use crate::resize::{Filter, resize};
+use crate::resize::{Filter, resize, resize_part};
 
 /// How an image of another size is brought to the net's.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -60,24 +60,33 @@ pub(crate) fn place(image: Image, pipeline: &Pipeline) -> Option<Image> {
 /// Places a digit, white on black, as MNIST places its digits.
 ///
 /// Of MNIST it is known that digits were fitted into a box of 20x20, proportions kept, and placed
-/// into 28x28 with their centre of mass in the centre (LeCun et al., 1998). So: the image, without
-/// black rows and columns at its borders, is resized to fit into 20/28 of each side, then moved by
-/// whole pixels until its centre of mass is nearest to the centre, or it touches the border.
+/// into 28x28 with their centre of mass in the centre (LeCun et al., 1998). So: the ink, which is all
+/// but the black rows and columns at the borders, is scaled to fit into 20/28 of each side, and its
+/// centre of mass comes to lie in the centre, as far as the ink stays inside. All around is black,
+/// into which the ink's border fades. A black image stays black.
 ///
 /// # Panics
 ///
 /// When a side of the result is 0.
 pub fn place_digit(image: &Image, height: usize, width: usize, filter: Filter) -> Image {
-    let box_side = |side: usize| ((side * 20 + 14) / 28).max(1);
-    let ink = crop_to_ink(image);
-    let (h, w) = fit_inside(&ink, box_side(height), box_side(width));
-    let digit = resize(&ink, h, w, filter);
-    let (y, x) = center_of_mass(&digit);
-    let offset = |side: usize, inner: usize, center: f64| {
-        let wanted = (side as f64 / 2.0 - center + 0.5).floor();
-        (wanted.max(0.0) as usize).min(side - inner)
+    let Some(ink) = Ink::of(image) else {
+        return Image::black(height, width, image.channels);
     };
-    paste(&digit, height, width, offset(height, h, y), offset(width, w, x))
+    let box_side = |side: usize| side as f64 * 20.0 / 28.0;
+    let per_pixel = f64::max(
+        (ink.rows.1 - ink.rows.0) / box_side(height),
+        (ink.columns.1 - ink.columns.0) / box_side(width),
+    );
+    // The part of the image that becomes the result: its centre is the ink's centre of mass, but
+    // it must not leave ink outside.
+    let part = |side: usize, (begin, end): (f64, f64), center: f64| {
+        let length = side as f64 * per_pixel;
+        let start = (center - length / 2.0).clamp(end - length, begin);
+        (start, start + length)
+    };
+    let rows = part(height, ink.rows, ink.center.0);
+    let columns = part(width, ink.columns, ink.center.1);
+    resize_part(image, rows, columns, (height, width), filter)
 }
 
 /// The largest size inside `height` x `width` with the image's proportions, at least 1.
@@ -97,41 +106,39 @@ fn center_crop(image: &Image, height: usize, width: usize, crop: f64, filter: Fi
     cut(&large, (h - height) / 2, (w - width) / 2, height, width)
 }
 
-/// The image without black rows and columns at its borders; as it is when all is black.
-fn crop_to_ink(image: &Image) -> Image {
-    let row = |y: usize| {
-        &image.pixels[y * image.width * image.channels..][..image.width * image.channels]
-    };
-    let inked_row = |&y: &usize| row(y).iter().any(|&value| value > 0);
-    let inked_column = |&x: &usize| {
-        (0..image.height)
-            .any(|y| row(y)[x * image.channels..][..image.channels].iter().any(|&v| v > 0))
-    };
-    let bounds = |top: Option<usize>, bottom: Option<usize>| Some((top?, bottom? + 1));
-    let rows = bounds((0..image.height).find(inked_row), (0..image.height).rfind(inked_row));
-    let columns = bounds((0..image.width).find(inked_column), (0..image.width).rfind(inked_column));
-    match (rows, columns) {
-        (Some((top, bottom)), Some((left, right))) => {
-            cut(image, top, left, bottom - top, right - left)
-        }
-        _ => image.clone(),
-    }
+/// Where an image is not black, in pixels, the first one reaching from 0 to 1.
+struct Ink {
+    rows: (f64, f64),
+    columns: (f64, f64),
+    /// Row and column of the centre of mass.
+    center: (f64, f64),
 }
 
-/// Row and column of the centre of mass, the first pixel's centre being at 0.5; the centre of the
-/// image when all is black.
-fn center_of_mass(image: &Image) -> (f64, f64) {
-    let (mut mass, mut rows, mut columns) = (0u64, 0u64, 0u64);
-    for (place, pixel) in image.pixels.chunks_exact(image.channels).enumerate() {
-        let value: u64 = pixel.iter().map(|&value| u64::from(value)).sum();
-        mass += value;
-        rows += value * (place / image.width) as u64;
-        columns += value * (place % image.width) as u64;
+impl Ink {
+    /// `None` when all is black.
+    fn of(image: &Image) -> Option<Self> {
+        let (mut rows, mut columns) = (vec![0u64; image.height], vec![0u64; image.width]);
+        for (place, pixel) in image.pixels.chunks_exact(image.channels).enumerate() {
+            let value: u64 = pixel.iter().map(|&value| u64::from(value)).sum();
+            rows[place / image.width] += value;
+            columns[place % image.width] += value;
+        }
+        let bounds = |masses: &[u64]| {
+            let first = masses.iter().position(|&mass| mass > 0)?;
+            let last = masses.iter().rposition(|&mass| mass > 0)?;
+            Some((first as f64, (last + 1) as f64))
+        };
+        let center = |masses: &[u64]| {
+            let moment: u64 = masses.iter().enumerate().map(|(place, &m)| m * place as u64).sum();
+            moment as f64 / masses.iter().sum::<u64>() as f64 + 0.5
+        };
+        let (row_bounds, column_bounds) = (bounds(&rows)?, bounds(&columns)?);
+        Some(Ink {
+            rows: row_bounds,
+            columns: column_bounds,
+            center: (center(&rows), center(&columns)),
+        })
     }
-    if mass == 0 {
-        return (image.height as f64 / 2.0, image.width as f64 / 2.0);
-    }
-    (rows as f64 / mass as f64 + 0.5, columns as f64 / mass as f64 + 0.5)
 }
 
 /// The part of an image that begins at (top, left).

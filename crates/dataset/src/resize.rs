@@ -1,8 +1,10 @@
 //! Resizing, as Pillow does it.
 //!
 //! Each output value is a weighted mean of the input values below it; when shrinking, the filter is
-//! widened by the scale (antialias). Rows first, then columns, each rounded to a byte, with Pillow's
-//! fixed-point weights (`src/libImaging/Resample.c`), so the bytes are Pillow's own.
+//! widened by the scale (antialias). Along the rows, then along the columns, each rounded to a byte,
+//! with Pillow's fixed-point weights and, as since Pillow 13, in the other order when the height
+//! shrinks by more than twice what the width does (`src/libImaging/Resample.c`): the bytes are
+//! Pillow 13's own, and older versions' but for that order.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,33 +64,61 @@ impl Filter {
 /// # Ok::<(), taper_dataset::Error>(())
 /// ```
 pub fn resize(image: &Image, height: usize, width: usize, filter: Filter) -> Image {
-    let mut image = image.clone();
-    if width != image.width {
-        let windows = windows(image.width, width, filter);
-        let mut pixels = Vec::with_capacity(image.height * width * image.channels);
-        for row in image.pixels.chunks_exact(image.width * image.channels) {
-            for window in &windows {
-                let start = window.start * image.channels;
-                for channel in 0..image.channels {
-                    let values = row[start + channel..].iter().step_by(image.channels);
-                    pixels.push(window.mean(values));
-                }
+    let whole = |from: usize, to| windows(from, 0.0, from as f64, to, filter, Edge::Cut);
+    let along_rows = |image: Image| match width == image.width {
+        true => image,
+        false => resize_rows(&image, &whole(image.width, width)),
+    };
+    let along_columns = |image: Image| match height == image.height {
+        true => image,
+        false => resize_columns(&image, &whole(image.height, height)),
+    };
+    let height_lost = image.height.saturating_sub(height);
+    let width_lost = image.width.saturating_sub(width);
+    if height_lost > 2 * width_lost {
+        along_rows(along_columns(image.clone()))
+    } else {
+        along_columns(along_rows(image.clone()))
+    }
+}
+
+/// The part `rows` x `columns` (begin and end, in pixels of `image`) in another size. It may reach
+/// beyond the image, and all around the image is black.
+pub(crate) fn resize_part(
+    image: &Image,
+    rows: (f64, f64),
+    columns: (f64, f64),
+    (height, width): (usize, usize),
+    filter: Filter,
+) -> Image {
+    let columns = windows(image.width, columns.0, columns.1, width, filter, Edge::Black);
+    let rows = windows(image.height, rows.0, rows.1, height, filter, Edge::Black);
+    resize_columns(&resize_rows(image, &columns), &rows)
+}
+
+/// Each row by itself, one value per window.
+fn resize_rows(image: &Image, windows: &[Window]) -> Image {
+    let mut pixels = Vec::with_capacity(image.height * windows.len() * image.channels);
+    for row in image.pixels.chunks_exact(image.width * image.channels) {
+        for window in windows {
+            let start = window.start * image.channels;
+            for channel in 0..image.channels {
+                pixels.push(window.mean(row, start + channel, image.channels));
             }
         }
-        image = Image { width, pixels, ..image };
     }
-    if height != image.height {
-        let stride = image.width * image.channels;
-        let mut pixels = Vec::with_capacity(height * stride);
-        for window in windows(image.height, height, filter) {
-            for column in 0..stride {
-                let start = window.start * stride + column;
-                pixels.push(window.mean(image.pixels[start..].iter().step_by(stride)));
-            }
-        }
-        image = Image { height, pixels, ..image };
+    Image { width: windows.len(), pixels, ..*image }
+}
+
+/// Each column by itself, one value per window.
+fn resize_columns(image: &Image, windows: &[Window]) -> Image {
+    let stride = image.width * image.channels;
+    let mut pixels = Vec::with_capacity(windows.len() * stride);
+    for window in windows {
+        let start = window.start * stride;
+        pixels.extend((0..stride).map(|column| window.mean(&image.pixels, start + column, stride)));
     }
-    image
+    Image { height: windows.len(), pixels, ..*image }
 }
 
 /// The input values that make an output value, and their weights.
@@ -101,7 +131,9 @@ struct Window {
 const PRECISION: u32 = 22;
 
 impl Window {
-    fn mean<'a>(&self, values: impl Iterator<Item = &'a u8>) -> u8 {
+    /// The weighted mean of every `stride`-th value from `start` on.
+    fn mean(&self, values: &[u8], start: usize, stride: usize) -> u8 {
+        let values = values.get(start..).unwrap_or_default().iter().step_by(stride);
         let half = 1i64 << (PRECISION - 1);
         let terms = self.weights.iter().zip(values);
         let sum: i64 = terms.map(|(&weight, &value)| i64::from(weight) * i64::from(value)).sum();
@@ -109,26 +141,49 @@ impl Window {
     }
 }
 
-fn windows(from: usize, to: usize, filter: Filter) -> Vec<Window> {
+/// What lies beyond the border of an image.
+#[derive(Clone, Copy, PartialEq)]
+enum Edge {
+    /// Nothing: what is inside weighs more (Pillow).
+    Cut,
+    /// Black.
+    Black,
+}
+
+/// The windows of `to` output values over the part `begin..end` of `from` input values.
+fn windows(
+    from: usize,
+    begin: f64,
+    end: f64,
+    to: usize,
+    filter: Filter,
+    edge: Edge,
+) -> Vec<Window> {
     assert!(from > 0 && to > 0, "no side of an image is 0");
-    let scale = from as f64 / to as f64;
+    let scale = (end - begin) / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
     let window = |place: usize| {
-        let center = (place as f64 + 0.5) * scale;
-        // `as` cuts towards zero and stops at 0 from below, as Pillow's code does.
-        let start = (center - support + 0.5) as usize;
-        let end = ((center + support + 0.5) as usize).min(from);
-        let weights: Vec<f64> = (start..end)
-            .map(|x| filter.weight((x as f64 - center + 0.5) * (1.0 / stretch)))
-            .collect();
-        let total: f64 = weights.iter().sum();
+        let center = begin + (place as f64 + 0.5) * scale;
+        let inside = |x: f64| x.clamp(0.0, from as f64);
+        // Pillow's code cuts towards zero and stops at 0: for what is inside, this is the same.
+        let (first, last) = ((center - support + 0.5).floor(), (center + support + 0.5).floor());
+        let weight = |x: f64| filter.weight((x - center + 0.5) * (1.0 / stretch));
+        let weights = |first: f64, last: f64| {
+            let count = (last - first).max(0.0) as usize;
+            (0..count).map(move |step| weight(first + step as f64)).collect::<Vec<f64>>()
+        };
+        let kept = weights(inside(first), inside(last));
+        let total: f64 = match edge {
+            Edge::Cut => kept.iter().sum(),
+            Edge::Black => weights(first, last).iter().sum(),
+        };
         let total = if total == 0.0 { 1.0 } else { total };
         let fixed = |weight: f64| {
             let scaled = weight / total * f64::from(1 << PRECISION);
             (scaled + 0.5f64.copysign(scaled)) as i32
         };
-        Window { start, weights: weights.into_iter().map(fixed).collect() }
+        Window { start: inside(first) as usize, weights: kept.into_iter().map(fixed).collect() }
     };
     (0..to).map(window).collect()
 }

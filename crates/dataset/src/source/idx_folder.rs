@@ -294,8 +294,7 @@ fn number_classes(train: &Raw) -> Result<Vec<String>> {
     }
     let mut classes = 10;
     for (&label, &item) in &seen {
-        let next_known = label < classes || label == classes;
-        if label < 0 || !next_known || label >= MAX_UNNAMED_CLASSES {
+        if label < 0 || label > classes || label >= MAX_UNNAMED_CLASSES {
             return Err(Error::Label {
                 place: train.labels_path.display().to_string(),
                 item,
