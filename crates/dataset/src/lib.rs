@@ -44,13 +44,16 @@ mod normalize;
 mod one_hot;
 
 mod describe;
+
+mod batch;
 mod loader;
 mod pipeline;
 
+pub use batch::Batch;
 pub use describe::{Description, describe};
 pub use error::{Error, Result};
 pub use image::Image;
-pub use loader::{Batch, Loader, LoaderConfig};
+pub use loader::{Loader, LoaderConfig};
 pub use normalize::Normalize;
 pub use one_hot::one_hot;
 pub use pipeline::{Cached, Pipeline, cache};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::normalize;
@@ -42,19 +43,6 @@ impl Default for LoaderConfig {
             prefetch: 4,
         }
     }
-}
-
-/// Some items, ready for a net.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
-    /// The values of all images, in the order of `shape`.
-    pub images: Vec<f32>,
-    /// Items, channels, height, width.
-    pub shape: [usize; 4],
-    /// Class of each item.
-    pub labels: Vec<u32>,
-    /// Place of each item in the source.
-    pub indices: Vec<usize>,
 }
 
 /// One epoch over some items of a source: an iterator of batches, made by a thread of its own.

@@ -149,4 +149,31 @@ mod tests {
         assert_eq!(dataset.validation.unwrap().labels(), [1]);
         assert_eq!(dataset.test.unwrap().labels(), [0]);
     }
+
+    #[test]
+    fn the_layout_on_disk_does_not_change_the_list() {
+        use crate::idx::{Elements, Idx};
+        // Three images of the classes 1, 0, 1: as IDX files and as PNG files.
+        let pixels = [10, 20, 30, 40, 50, 60];
+        let labels = [1u8, 0, 1];
+        let (idx, png) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let write = |name: &str, shape: &[usize], values: &[u8]| {
+            let array = Idx { shape: shape.to_vec(), elements: Elements::U8(values.to_vec()) };
+            std::fs::write(idx.path().join(name), array.to_bytes().unwrap()).unwrap();
+        };
+        write("train-images-idx3-ubyte", &[3, 1, 2], &pixels);
+        write("train-labels-idx1-ubyte", &[3], &labels);
+        for (item, (image, label)) in pixels.chunks(2).zip(labels).enumerate() {
+            let class = png.path().join(label.to_string());
+            std::fs::create_dir_all(&class).unwrap();
+            let image = ::image::GrayImage::from_raw(2, 1, image.to_vec()).unwrap();
+            image.save(class.join(format!("{item}.png"))).unwrap();
+        }
+        let idx = open(idx.path().to_str().unwrap()).unwrap().train;
+        let png = open(png.path().to_str().unwrap()).unwrap().train;
+        assert_eq!(idx.labels(), png.labels());
+        for item in 0..3 {
+            assert_eq!(idx.decode(item).unwrap(), png.decode(item).unwrap());
+        }
+    }
 }
