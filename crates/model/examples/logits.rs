@@ -2,8 +2,8 @@
 //! compare with PyTorch and Keras.
 //!
 //! ```text
-//! cargo run -p taper-model --example logits -- NET CLASSES INPUT OUTPUT [--weights FILE] [--layout pytorch|keras]
-//!     [--seed N] [--save FILE] [--half]
+//! cargo run -p taper-model --example logits -- NET CLASSES INPUT OUTPUT [--weights FILE]
+//!     [--layout pytorch|keras] [--seed N] [--save FILE] [--half]
 //! ```
 //!
 //! INPUT is a safetensors file with `images` (n, c, h, w), OUTPUT gets `logits` and `probabilities`

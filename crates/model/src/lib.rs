@@ -1,53 +1,5 @@
 //! Layers, nets, losses and pretrained weights for candle.
 //!
-//! - [`weights`] stands behind candle's `VarBuilder`: a checkpoint's tensors are mapped, converted,
-//!   replaced or initialized, and a report says which; [`params`] holds them by name.
-//! - [`layers`] and [`nets`] are plain candle `Module`s with right gradients, in PyTorch's names and
-//!   layouts; [`loss`] has the cross-entropy.
-//! - [`init`] and [`rng`] make every random number a function of (seed, where, when).
-//! - [`summary`] tells what a net is made of, [`gradcheck`] whether a layer is right, yours too.
-//!
-//! One step of training, with candle's own optimizer:
-//!
-//! ```
-//! use candle_core::{DType, Device, ModuleT, Tensor};
-//! use candle_nn::{Optimizer, SGD};
-//! use taper_model::loss::CrossEntropy;
-//! use taper_model::nets::{self, NetConfig};
-//! use taper_model::rng::RngKey;
-//! use taper_model::weights::{Weights, WeightsConfig};
-//!
-//! // LeNet-5 for three classes, from seeded first values, its first convolution frozen.
-//! let info = nets::find("lenet5").expect("it is one of ours");
-//! let config = NetConfig { num_classes: 3, ..info.config() };
-//! let weights = Weights::new(WeightsConfig {
-//!     freeze: vec!["conv1.*".to_string()],
-//!     seed: 7,
-//!     ..WeightsConfig::default()
-//! })?;
-//! let key = RngKey::new(7);
-//! let net = (info.build)(&config, weights.var_builder(DType::F32, &Device::Cpu), &key)?;
-//! let (params, report) = weights.finish()?;
-//! assert_eq!(report.initialized.len(), 10);
-//! assert_eq!(params.trainable().len(), 8);
-//!
-//! // Images and labels; `key.set_step` gives each batch its own dropout masks.
-//! let images = Tensor::arange(0f32, 1568.0, &Device::Cpu)?.reshape((2, 1, 28, 28))?;
-//! let images = (images / 1568.0)?;
-//! let labels = Tensor::new(&[0u32, 2], &Device::Cpu)?;
-//! let vars = params.trainable().into_iter().map(|(_, var)| var).collect();
-//! let mut optimizer = SGD::new(vars, 0.1)?;
-//! let mut losses = Vec::new();
-//! for step in 0..2 {
-//!     key.set_step(step);
-//!     let loss = CrossEntropy::default().class_ids(&net.forward_t(&images, true)?, &labels)?;
-//!     optimizer.backward_step(&loss)?;
-//!     losses.push(loss.to_scalar::<f32>()?);
-//! }
-//! assert!(losses[1] < losses[0]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
 //! A net here is candle's `ModuleT` over candle's tensors, built from a candle `VarBuilder`; what
 //! this crate adds is where the tensors come from and that the gradients are right.
 //!

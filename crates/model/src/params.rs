@@ -224,7 +224,8 @@ mod tests {
             assert_eq!(
                 message,
                 format!(
-                    "the pattern `{pattern}` matches no trainable parameter of the net; its names are like `bn.weight`"
+                    "the pattern `{pattern}` matches no trainable parameter of the net; its names \
+                     are like `bn.weight`"
                 )
             );
         }

@@ -29,7 +29,8 @@ pub enum WeightsError {
     },
     /// A tensor with an infinity or a NaN.
     #[error(
-        "the tensor `{tensor}` of {file} holds {value} at element {index}; all values must be finite"
+        "the tensor `{tensor}` of {file} holds {value} at element {index}; all values must be \
+         finite"
     )]
     NonFinite {
         /// Where the tensor is from.
@@ -71,8 +72,9 @@ pub enum WeightsError {
     },
     /// A file in Keras's layout where nobody says which dense layer follows a flatten.
     #[error(
-        "{file} has convolutions and dense layers in Keras's layout, and nothing says which dense layer follows a \
-         flatten, nor of what (channels, height, width): give `flatten`, empty where there is none"
+        "{file} has convolutions and dense layers in Keras's layout, and nothing says which \
+         dense layer follows a flatten, nor of what (channels, height, width): give `flatten`, \
+         empty where there is none"
     )]
     FlattenUnknown {
         /// The file.
@@ -80,8 +82,8 @@ pub enum WeightsError {
     },
     /// A dense kernel that can't be the one after the flatten that is given for it.
     #[error(
-        "the tensor `{tensor}` of {file} has shape {shape:?}; after a flatten of {flattened} values it must have as \
-         many rows"
+        "the tensor `{tensor}` of {file} has shape {shape:?}; after a flatten of {flattened} \
+         values it must have as many rows"
     )]
     FlattenShape {
         /// The file.
@@ -109,7 +111,8 @@ pub enum WeightsError {
     },
     /// A pattern, given to freeze by, that names nothing.
     #[error(
-        "the pattern `{pattern}` matches no trainable parameter of the net; its names are like `{example}`"
+        "the pattern `{pattern}` matches no trainable parameter of the net; its names are like \
+         `{example}`"
     )]
     NothingMatches {
         /// The pattern.
@@ -240,7 +243,8 @@ fn hint(report: &LoadReport) -> String {
                 && parts.all(|other| other.as_deref() == Some(&part)) =>
         {
             format!(
-                "; all names in the file begin with `{part}.`: a key map `{part}.* -> *` may be what lacks"
+                "; all names in the file begin with `{part}.`: a key map `{part}.* -> *` may be \
+                 what lacks"
             )
         }
         _ => String::new(),

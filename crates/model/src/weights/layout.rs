@@ -24,10 +24,12 @@ pub enum Layout {
     /// | --- | --- |
     /// | `X.kernel` `(h, w, in, out)` | `X.weight` `(out, in, h, w)` |
     /// | `X.depthwise_kernel` `(h, w, in, m)` | `X.weight` `(in * m, 1, h, w)` |
-    /// | `X.kernel` `(in, out)` | `X.weight` `(out, in)`; rows after a flatten from `(h, w, c)` to `(c, h, w)` order |
+    /// | `X.kernel` `(in, out)` | `X.weight` `(out, in)`; after a flatten, see below |
     /// | `X.gamma`, `X.beta` | `X.weight`, `X.bias` |
     /// | `X.moving_mean`, `X.moving_variance` | `X.running_mean`, `X.running_var` |
     /// | any other | the same |
+    ///
+    /// The rows of a kernel after a flatten go from the order `(h, w, c)` to `(c, h, w)`.
     ///
     /// `X` is the layer's name. Keras's own paths (`conv2d/kernel:0`) mean the same as
     /// `conv2d.kernel`. The key map sees the names of the right column. A transposed convolution

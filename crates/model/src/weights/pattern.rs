@@ -26,7 +26,8 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 /// use taper_model::weights::rename;
 ///
 /// assert_eq!(rename("module.*", "*", "module.fc.bias").as_deref(), Some("fc.bias"));
-/// assert_eq!(rename("blocks.*.attn.*", "layer*.attention.*", "blocks.3.attn.proj").as_deref(), Some("layer3.attention.proj"));
+/// let name = rename("blocks.*.attn.*", "layer*.attention.*", "blocks.3.attn.proj");
+/// assert_eq!(name.as_deref(), Some("layer3.attention.proj"));
 /// assert_eq!(rename("conv2d.*", "conv1.*", "conv2d_1.kernel"), None);
 /// ```
 pub fn rename(from: &str, to: &str, name: &str) -> Option<String> {
