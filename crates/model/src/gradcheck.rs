@@ -1,8 +1,8 @@
 //! Checks of gradients and of whole layers, for this crate's layers and for yours.
 //!
-//! [`gradcheck`] compares the gradient that candle's tape gives with finite differences, in f64. [`check_layer`] runs
-//! it over a layer's input and parameters, and checks the rest of what a layer promises. Call it in one test for each
-//! layer:
+//! [`gradcheck`] compares the gradient that candle's tape gives with finite differences, in f64.
+//! [`check_layer`] runs it over a layer's input and parameters, and checks the rest of what a layer
+//! promises. Call it in one test for each layer:
 //!
 //! ```
 //! use candle_core::{Module, Result, Tensor};

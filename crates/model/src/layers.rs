@@ -1,10 +1,10 @@
-//! Layers: structs of tensors that implement candle's [`Module`](candle_core::Module) or, where training differs from
-//! evaluation, [`ModuleT`](candle_core::ModuleT).
+//! Layers: structs of tensors that implement candle's [`Module`](candle_core::Module) or, where
+//! training differs from evaluation, [`ModuleT`](candle_core::ModuleT).
 //!
-//! A layer with parameters is made from a candle `VarBuilder`, whose prefix is the layer's name: tensor names and
-//! layouts are PyTorch's, so that PyTorch's checkpoints load as they are. A random layer also takes an
-//! [`RngKey`](crate::rng::RngKey). There is no trait of this crate to implement: layers of candle, closures and your
-//! own mix freely with these in a [`Sequential`].
+//! A layer with parameters is made from a candle `VarBuilder`, whose prefix is the layer's name:
+//! tensor names and layouts are PyTorch's, so that PyTorch's checkpoints load as they are. A random
+//! layer also takes an [`RngKey`](crate::rng::RngKey). There is no trait of this crate to
+//! implement: layers of candle, closures and your own mix freely with these in a [`Sequential`].
 //!
 //! Initial values are PyTorch's defaults unless the layer's config names another
 //! [`Initializer`](crate::init::Initializer).

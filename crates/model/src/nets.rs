@@ -1,7 +1,7 @@
 //! Nets: architectures by name, each with what loading and fine-tuning need to know of it.
 //!
-//! [`all`] lists them. A net is built from a `VarBuilder`, so that a checkpoint, a seed or another net's parameters
-//! may stand behind it:
+//! [`all`] lists them. A net is built from a `VarBuilder`, so that a checkpoint, a seed or another
+//! net's parameters may stand behind it:
 //!
 //! ```
 //! use candle_core::{DType, Device, ModuleT, Tensor};
@@ -12,7 +12,8 @@
 //! let info = nets::find("lenet5").expect("it is one of ours");
 //! let config = nets::NetConfig { num_classes: 26, ..info.config() };
 //! let weights = Weights::new(WeightsConfig::default())?;
-//! let net = (info.build)(&config, weights.var_builder(DType::F32, &Device::Cpu), &RngKey::new(0))?;
+//! let vb = weights.var_builder(DType::F32, &Device::Cpu);
+//! let net = (info.build)(&config, vb, &RngKey::new(0))?;
 //! let (params, report) = weights.finish()?;
 //!
 //! let images = Tensor::zeros((2, 1, 28, 28), DType::F32, &Device::Cpu)?;

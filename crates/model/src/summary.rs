@@ -1,8 +1,9 @@
 //! What a net is made of: its layers with output shapes, parameters and multiply-adds.
 //!
-//! [`summarize`] runs the net once on one image of zeros, and each layer of this crate says what it did by calling
-//! [`record`]. Nothing has to be implemented for it: a layer that does not call [`record`] still shows up, with its
-//! parameters, at the end of the table. While no summary is being made, a call costs one look at a thread-local.
+//! [`summarize`] runs the net once on one image of zeros, and each layer of this crate says what it
+//! did by calling [`record`]. Nothing has to be implemented for it: a layer that does not call
+//! [`record`] still shows up, with its parameters, at the end of the table. While no summary is
+//! being made, a call costs one look at a thread-local.
 
 mod record;
 mod table;
@@ -48,8 +49,8 @@ pub struct Totals {
     pub frozen: usize,
     /// Elements of buffers, such as running statistics.
     pub buffers: usize,
-    /// Multiply-adds of one image's forward pass: those of convolutions and dense layers, and one for each element of
-    /// a norm's output; biases, pools and activations are not counted.
+    /// Multiply-adds of one image's forward pass: those of convolutions and dense layers, and one
+    /// for each element of a norm's output; biases, pools and activations are not counted.
     pub multiply_adds: usize,
 }
 
@@ -62,10 +63,11 @@ impl Totals {
     }
 }
 
-/// Runs `net` in evaluation mode on one image of zeros of shape `input` (without the batch) and says what ran.
+/// Runs `net` in evaluation mode on one image of zeros of shape `input` (without the batch) and
+/// says what ran.
 ///
-/// Parameters are told apart by their prefix: everything before the last dot. A layer that runs several times has a
-/// row for each, its parameters counted in the first.
+/// Parameters are told apart by their prefix: everything before the last dot. A layer that runs
+/// several times has a row for each, its parameters counted in the first.
 ///
 /// ```
 /// use candle_core::{DType, Device};
@@ -76,7 +78,8 @@ impl Totals {
 ///
 /// let info = nets::find("keras-cnn").expect("it is one of ours");
 /// let weights = Weights::new(WeightsConfig::default())?;
-/// let net = (info.build)(&info.config(), weights.var_builder(DType::F32, &Device::Cpu), &RngKey::new(0))?;
+/// let vb = weights.var_builder(DType::F32, &Device::Cpu);
+/// let net = (info.build)(&info.config(), vb, &RngKey::new(0))?;
 /// let (params, _) = weights.finish()?;
 ///
 /// let summary = summarize(&net, &params, &[1, 28, 28])?;

@@ -15,8 +15,8 @@ use taper_model::rng::RngKey;
 
 /// Every way in which an operation may run here, with tolerances (rtol, atol).
 ///
-/// f64 differs from PyTorch by the order of sums alone. f32 has 6e-8 a rounding, and sums of up to some hundred terms
-/// of either sign; batch-norm divides by small deviations.
+/// f64 differs from PyTorch by the order of sums alone. f32 has 6e-8 a rounding, and sums of up to
+/// some hundred terms of either sign; batch-norm divides by small deviations.
 const WAYS: [(DType, Path, f64, f64); 4] = [
     (DType::F64, Path::Auto, 1e-10, 1e-12),
     (DType::F64, Path::Naive, 1e-10, 1e-12),

@@ -31,18 +31,22 @@ pub struct LayerCheck {
 
 /// Builds a layer (or a net) with seeded weights on a CPU and checks what every layer promises:
 ///
-/// 1. its output has `output_shape`, the input's dtype and only finite elements, in training and in evaluation mode;
-/// 2. its parameters lie under the prefix that it was given, and are the same ones when it is built again;
-/// 3. the gradients for the input and every trainable parameter are those of finite differences, in f64, in both
-///    modes, with the default [`GradcheckConfig`];
-/// 4. evaluation twice gives the same bits, also from another seed and step of the `RngKey`;
+/// 1. its output has `output_shape`, the input's dtype and only finite elements, in training and in
+///    evaluation mode;
+/// 2. its parameters lie under the prefix that it was given, and are the same ones when it is built
+///    again;
+/// 3. the gradients for the input and every trainable parameter are those of finite differences, in
+///    f64, in both modes, with the default [`GradcheckConfig`];
+/// 4. evaluation twice gives the same bits, also at another step of the `RngKey`;
 /// 5. training twice with the same seed and step gives the same bits;
-/// 6. after saving and loading its parameters and buffers, evaluation gives the same bits;
+/// 6. after saving and loading its parameters and buffers, evaluation gives the same bits, also
+///    with another seed;
 /// 7. in f32 its output is that in f64 to 1e-4, relative to 1 + the value.
 ///
-/// `build` is called several times, with the same names but other dtypes. The parameters are moved off their first
-/// values by up to 0.1, buffers by up to 0.5 upwards, so that a forgotten zero or one shows. Inputs are random between
-/// -2 and 2; the work grows with (elements of input and parameters) times (cost of a forward pass): keep shapes small.
+/// `build` is called several times, with the same names but other dtypes. The parameters are moved
+/// off their first values by up to 0.1, buffers by up to 0.5 upwards, so that a forgotten zero or
+/// one shows. Inputs are random between -2 and 2; the work grows with (elements of input and
+/// parameters) times (cost of a forward pass): keep shapes small.
 ///
 /// ```
 /// use taper_model::gradcheck::check_layer;
@@ -60,7 +64,8 @@ pub struct LayerCheck {
 ///
 /// # Errors
 ///
-/// The first promise that is broken, as a [`CheckError`] that says which and where; errors of `build` and of the layer.
+/// The first promise that is broken, as a [`CheckError`] that says which and where; errors of
+/// `build` and of the layer.
 pub fn check_layer<M: ModuleT>(
     build: impl Fn(VarBuilder<'static>, &RngKey) -> Result<M>,
     input_shape: &[usize],
@@ -83,7 +88,7 @@ pub fn check_layer<M: ModuleT>(
     let x = Var::from_tensor(&x)?;
 
     let evaluate = || built.layer.forward_t(&x, false);
-    // Built anew around the same parameters for each pass: so that each is the first call of its step.
+    // Built anew around the same parameters for each pass: each is the first call of its step.
     let train = || {
         let key = RngKey::new(SEED);
         key.set_step(5);
@@ -172,7 +177,8 @@ impl<M: ModuleT> Built<M> {
     }
 }
 
-/// Moves every parameter and buffer off its first values, to numbers that f32 holds exactly: a file does too.
+/// Moves every parameter and buffer off its first values, to numbers that f32 holds exactly: a file
+/// does too.
 fn perturb(params: &Params) -> Result<()> {
     for (name, param) in params {
         let noise = match param.kind {

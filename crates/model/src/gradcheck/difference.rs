@@ -12,8 +12,8 @@ use crate::init::Initializer;
 pub struct GradcheckConfig {
     /// The step of the difference, relative to 1 or the element, whichever is larger; default 1e-5.
     ///
-    /// In f64 the central difference is then right to about 1e-10: the step squared times the third derivative, and
-    /// rounding (1e-16) over the step.
+    /// In f64 the central difference is then right to about 1e-10: the step squared times the third
+    /// derivative, and rounding (1e-16) over the step.
     pub step: f64,
     /// Tolerated difference relative to the larger of the two gradients; default 1e-5.
     pub rtol: f64,
@@ -66,12 +66,14 @@ impl fmt::Display for Worst {
 
 /// Compares the tape's gradient with central differences, for every element of every variable.
 ///
-/// `forward` computes a tensor of any shape from `variables`, which it captures; it is called twice an element, so
-/// keep them small. It must be deterministic: make a layer that draws anew inside it. The gradient checked is that of
-/// the output's sum with fixed random weights, so errors don't cancel.
+/// `forward` computes a tensor of any shape from `variables`, which it captures; it is called twice
+/// an element, so keep them small. It must be deterministic: make a layer that draws anew inside
+/// it. The gradient checked is that of the output's sum with fixed random weights, so errors don't
+/// cancel.
 ///
-/// `variables` are set to other values while it runs and back again. A variable that the output does not depend on has
-/// gradient 0. At a kink (a ReLU at 0, a tie in a maximum) differences mean nothing: keep away from them.
+/// `variables` are set to other values while it runs and back again. A variable that the output
+/// does not depend on has gradient 0. At a kink (a ReLU at 0, a tie in a maximum) differences mean
+/// nothing: keep away from them.
 ///
 /// ```
 /// use candle_core::{Device, Var};
@@ -88,7 +90,8 @@ impl fmt::Display for Worst {
 ///
 /// # Errors
 ///
-/// [`CheckError::Gradient`] with the worst element of all; [`CheckError::NotF64`]; those of `forward`.
+/// [`CheckError::Gradient`] with the worst element of all; [`CheckError::NotF64`]; those of
+/// `forward`.
 pub fn gradcheck(
     forward: impl Fn() -> Result<Tensor>,
     variables: &[(String, Var)],

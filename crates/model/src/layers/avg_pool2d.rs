@@ -6,7 +6,8 @@ use crate::summary;
 
 /// The mean of each window: PyTorch's `nn.AvgPool2d` with its defaults.
 ///
-/// Padding is zeros that count in the mean (`count_include_pad=True`); Keras leaves them out of the count.
+/// Padding is zeros that count in the mean (`count_include_pad=True`); Keras leaves them out of the
+/// count.
 ///
 /// # Shapes
 ///

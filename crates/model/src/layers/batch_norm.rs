@@ -11,7 +11,8 @@ use crate::summary;
 pub struct BatchNormConfig {
     /// Added to the variance; default 1e-5 (Keras: 1e-3).
     pub eps: f64,
-    /// The share of the new batch in the running statistics; default 0.1 (Keras counts the other way: its 0.99 is 0.01).
+    /// The share of the new batch in the running statistics; default 0.1 (Keras counts the other
+    /// way: its 0.99 is 0.01).
     pub momentum: f64,
 }
 
@@ -21,21 +22,25 @@ impl Default for BatchNormConfig {
     }
 }
 
-/// Batch normalization over every dimension but the channels': PyTorch's `nn.BatchNorm1d` and `nn.BatchNorm2d`.
+/// Batch normalization over every dimension but the channels': PyTorch's `nn.BatchNorm1d` and
+/// `nn.BatchNorm2d`.
 ///
 /// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, channel by channel.
 ///
-/// - In training, mean and (biased) variance are the batch's, and the running statistics move towards them:
-///   `running = (1 - momentum) * running + momentum * batch`, with the batch's *unbiased* variance, as in PyTorch.
+/// - In training, mean and (biased) variance are the batch's, and the running statistics move
+///   towards them: `running = (1 - momentum) * running + momentum * batch`, with the batch's
+///   *unbiased* variance, as in PyTorch.
 /// - In evaluation they are the running statistics.
 /// - Frozen, they are the running statistics also in training, and those stay as they are.
 ///
 /// A layer is frozen if neither `weight` nor `bias` is a variable: that is how
-/// [`Weights`](crate::weights::Weights) hands out frozen parameters, and what a plain safetensors `VarBuilder` gives.
+/// [`Weights`](crate::weights::Weights) hands out frozen parameters, and what a plain safetensors
+/// `VarBuilder` gives.
 ///
-/// Parameters: `weight` (c), from 1, and `bias` (c), from 0. Buffers: `running_mean` (c), from 0, and `running_var`
-/// (c), from 1. They are shared with the backend behind the `VarBuilder`, so saving it saves them. PyTorch's
-/// `num_batches_tracked`, which counts for nothing unless `momentum` is `None`, is not kept.
+/// Parameters: `weight` (c), from 1, and `bias` (c), from 0. Buffers: `running_mean` (c), from 0,
+/// and `running_var` (c), from 1. They are shared with the backend behind the `VarBuilder`, so
+/// saving it saves them. PyTorch's `num_batches_tracked`, which counts for nothing unless
+/// `momentum` is `None`, is not kept.
 ///
 /// # Shapes
 ///
@@ -86,7 +91,7 @@ impl BatchNorm {
     pub fn new(channels: usize, config: BatchNormConfig, vb: VarBuilder<'_>) -> Result<Self> {
         let weight = init::get(&vb, channels, "weight", &Initializer::Ones)?;
         let bias = init::get(&vb, channels, "bias", &Initializer::Zeros)?;
-        // `from_tensor` shares a tensor that is a variable already, so the backend sees the updates.
+        // `from_tensor` shares a tensor that is a variable: the backend sees the updates.
         let running_mean =
             Var::from_tensor(&init::get(&vb, channels, "running_mean", &Initializer::Zeros)?)?;
         let running_var =

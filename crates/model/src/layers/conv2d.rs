@@ -11,7 +11,7 @@ use crate::summary;
 /// ```
 /// use taper_model::layers::Conv2dConfig;
 ///
-/// let config = Conv2dConfig { stride: (2, 2), padding: (1, 1), bias: false, ..Default::default() };
+/// let config = Conv2dConfig { stride: (2, 2), bias: false, ..Default::default() };
 /// assert_eq!(config.dilation, (1, 1));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,8 @@ pub struct Conv2dConfig {
     pub bias: bool,
     /// First values of the weight; default PyTorch's, uniform on `±1 / sqrt(fan_in)`.
     pub weight_init: Initializer,
-    /// First values of the bias; default `None`, PyTorch's, uniform on `±1 / sqrt(fan_in)` of the weight.
+    /// First values of the bias; default `None`, PyTorch's, uniform on `±1 / sqrt(fan_in)` of the
+    /// weight.
     pub bias_init: Option<Initializer>,
 }
 
@@ -69,14 +70,15 @@ impl Conv2dConfig {
 
 /// Two-dimensional convolution (cross-correlation), PyTorch's `nn.Conv2d` with zero padding.
 ///
-/// `y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[n, c, i*sh - ph + u*dh, j*sw - pw + v*dw]`,
-/// where `c` runs over the channels of `o`'s group.
+/// `y[n, o, i, j] = bias[o] + sum over c, u, v of
+/// weight[o, c, u, v] * x[n, c, i*sh - ph + u*dh, j*sw - pw + v*dw]`, where `c` runs over the channels of `o`'s group.
 ///
 /// Parameters: `weight` (out, in / groups, kh, kw) and `bias` (out).
 ///
 /// # Shapes
 ///
-/// (n, in, h, w) to (n, out, h', w') with `h' = (h + 2 ph - dh (kh - 1) - 1) / sh + 1`, rounded down.
+/// (n, in, h, w) to (n, out, h', w') with `h' = (h + 2 ph - dh (kh - 1) - 1) / sh + 1`, rounded
+/// down.
 ///
 /// ```
 /// use candle_core::{DType, Device, Module, Tensor};
@@ -84,7 +86,8 @@ impl Conv2dConfig {
 /// use taper_model::layers::{Conv2d, Conv2dConfig};
 ///
 /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
-/// let conv = Conv2d::new(3, 8, (3, 3), Conv2dConfig { padding: (1, 1), ..Default::default() }, vb.pp("conv1"))?;
+/// let config = Conv2dConfig { padding: (1, 1), ..Default::default() };
+/// let conv = Conv2d::new(3, 8, (3, 3), config, vb.pp("conv1"))?;
 /// let images = Tensor::zeros((2, 3, 5, 7), DType::F32, &Device::Cpu)?;
 /// assert_eq!(conv.forward(&images)?.dims(), [2, 8, 5, 7]);
 /// # Ok::<(), candle_core::Error>(())
@@ -101,7 +104,8 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// A convolution from `in_channels` to `out_channels`, its kernel (height, width), named by `vb`'s prefix.
+    /// A convolution from `in_channels` to `out_channels`, its kernel (height, width), named by
+    /// `vb`'s prefix.
     ///
     /// # Errors
     ///

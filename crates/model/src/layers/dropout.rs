@@ -8,9 +8,10 @@ use crate::summary;
 
 /// Inverted dropout: PyTorch's `nn.Dropout`.
 ///
-/// In training each element is zeroed with probability `rate`, the others are divided by `1 - rate`; in evaluation
-/// nothing happens. The mask is a function of (seed, layer's name, step, call within the step, element), so a run that
-/// is resumed draws the masks it would have drawn; which elements fall differs from PyTorch.
+/// In training each element is zeroed with probability `rate`, the others are divided by
+/// `1 - rate`; in evaluation nothing happens. The mask is a function of (seed, layer's name, step,
+/// call within the step, element), so a run that is resumed draws the masks it would have drawn;
+/// which elements fall differs from PyTorch.
 ///
 /// # Shapes
 ///
@@ -40,13 +41,14 @@ use crate::summary;
 /// Srivastava et al., "Dropout", 2014.
 #[derive(Clone, Debug)]
 pub struct Dropout {
-    /// The probability that an element is zeroed, from 0 to 1 (1 excluded).
+    /// The probability that an element is zeroed, from 0 to 1, 1 excluded (PyTorch allows it).
     pub rate: f64,
     rng: LayerRng,
 }
 
 impl Dropout {
-    /// A dropout of `rate` whose masks come from `key` under the name of `vb`'s prefix; it asks `vb` for no tensor.
+    /// A dropout of `rate` whose masks come from `key` under the name of `vb`'s prefix; it asks
+    /// `vb` for no tensor.
     ///
     /// # Errors
     ///
@@ -62,7 +64,6 @@ impl Dropout {
 
 impl ModuleT for Dropout {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        // A rate of 0 draws nothing, but must not shift the numbers of later calls either way: each layer has its own.
         let y = if train && self.rate > 0.0 {
             taper_kernels::dropout(x, self.rate, self.rng.next_seed())?
         } else {

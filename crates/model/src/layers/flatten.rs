@@ -6,8 +6,9 @@ use crate::summary;
 
 /// All dimensions after the first made one: PyTorch's `nn.Flatten()`.
 ///
-/// The order is channel, row, column. Keras flattens row, column, channel: its dense kernels after a flatten are
-/// permuted when they are loaded, see [`NetInfo::flatten`](crate::nets::NetInfo::flatten).
+/// The order is channel, row, column. Keras flattens row, column, channel: its dense kernels after
+/// a flatten are permuted when they are loaded, see
+/// [`NetInfo::flatten`](crate::nets::NetInfo::flatten).
 ///
 /// # Shapes
 ///

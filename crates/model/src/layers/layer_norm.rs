@@ -21,8 +21,8 @@ impl Default for LayerNormConfig {
 
 /// Layer normalization over the last dimension: PyTorch's `nn.LayerNorm(features)`.
 ///
-/// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, with the biased variance. Unlike candle 0.11's own, its
-/// gradient reaches the input and the parameters.
+/// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, with the biased variance. Unlike candle
+/// 0.11's own, its gradient reaches the input and the parameters.
 ///
 /// Parameters: `weight` (features), from 1, and `bias` (features), from 0.
 ///

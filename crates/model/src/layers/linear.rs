@@ -34,7 +34,8 @@ impl LinearConfig {
     }
 }
 
-/// A dense layer, `y = x weightᵀ + bias` over the last dimension: PyTorch's `nn.Linear`, Keras's `Dense`.
+/// A dense layer, `y = x weightᵀ + bias` over the last dimension: PyTorch's `nn.Linear`, Keras's
+/// `Dense`.
 ///
 /// Parameters: `weight` (out, in), the transpose of Keras's kernel, and `bias` (out).
 ///

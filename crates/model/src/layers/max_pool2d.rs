@@ -6,8 +6,9 @@ use crate::summary;
 
 /// The maximum of each window: PyTorch's `nn.MaxPool2d`, its gradient too.
 ///
-/// Padding counts as minus infinity and may be at most half the kernel. Where a window holds its maximum more than
-/// once, the first one in reading order takes all of the gradient; candle 0.11's own `max_pool2d` does otherwise.
+/// Padding counts as minus infinity and may be at most half the kernel. Where a window holds its
+/// maximum more than once, the first one in reading order takes all of the gradient; candle 0.11's
+/// own `max_pool2d` does otherwise.
 ///
 /// # Shapes
 ///

@@ -8,8 +8,9 @@ type Path = Box<dyn ModuleT + Send + Sync>;
 
 /// A residual block, `main(x) + shortcut(x)`.
 ///
-/// The shortcut is the identity, or a projection where the main path changes the shape. What comes after the sum (a
-/// ResNet's ReLU) is the next layer's business: put it behind in a [`Sequential`](super::Sequential).
+/// The shortcut is the identity, or a projection where the main path changes the shape. What comes
+/// after the sum (a ResNet's ReLU) is the next layer's business: put it behind in a
+/// [`Sequential`](super::Sequential).
 ///
 /// # Shapes
 ///

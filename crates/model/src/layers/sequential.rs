@@ -4,9 +4,9 @@ use candle_core::{ModuleT, Result, Tensor};
 
 /// Layers one after another, each told whether this is training: PyTorch's `nn.Sequential`.
 ///
-/// Takes anything that is a candle `Module` or `ModuleT`: layers of this crate, of candle, your own, closures. Names
-/// are given by the `VarBuilder` that each layer was made from; PyTorch numbers them, `vb.pp(0)`, `vb.pp(1)`, …,
-/// layers without parameters included.
+/// Takes anything that is a candle `Module` or `ModuleT`: layers of this crate, of candle, your
+/// own, closures. Names are given by the `VarBuilder` that each layer was made from; PyTorch
+/// numbers them, `vb.pp(0)`, `vb.pp(1)`, …, layers without parameters included.
 ///
 /// ```
 /// use candle_core::{DType, Device, ModuleT, Tensor};

@@ -4,10 +4,12 @@ use candle_core::{Module, Result, Tensor};
 
 use crate::summary;
 
-/// Probabilities from logits, `exp(x) / sum exp(x)` over the last dimension: PyTorch's `nn.Softmax(dim=-1)`.
+/// Probabilities from logits, `exp(x) / sum exp(x)` over the last dimension: PyTorch's
+/// `nn.Softmax(dim=-1)`.
 ///
-/// The nets of this crate end in logits, and [`CrossEntropy`](crate::loss::CrossEntropy) takes logits; this is for
-/// attention, and for reading probabilities. Unlike candle 0.11's `softmax_last_dim`, it passes the gradient on.
+/// The nets of this crate end in logits, and [`CrossEntropy`](crate::loss::CrossEntropy) takes
+/// logits; this is for attention, and for reading probabilities. Unlike candle 0.11's
+/// `softmax_last_dim`, it passes the gradient on.
 ///
 /// # Shapes
 ///

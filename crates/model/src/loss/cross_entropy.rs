@@ -6,14 +6,16 @@ use super::LossError;
 
 /// Softmax cross-entropy from logits, averaged over the batch: PyTorch's `F.cross_entropy`.
 ///
-/// With `p = softmax(logits)`, the smoothed targets `t = (1 - label_smoothing) * target + label_smoothing / classes`
-/// and the class weights `w`, a row's loss is `-sum over k of w[k] t[k] log p[k]`. Over the batch
+/// With `p = softmax(logits)`, the smoothed targets
+/// `t = (1 - label_smoothing) * target + label_smoothing / classes` and the class weights `w`, a
+/// row's loss is `-sum over k of w[k] t[k] log p[k]`. Over the batch
 ///
-/// - class ids ([`class_ids`](Self::class_ids)) give the sum divided by the sum of the labels' weights,
+/// - class ids ([`class_ids`](Self::class_ids)) give the sum divided by the sum of the labels'
+///   weights,
 /// - targets ([`targets`](Self::targets)) give the sum divided by the number of rows,
 ///
-/// which is what PyTorch's `reduction="mean"` does for each. Without class weights the two agree on one-hot targets.
-/// Keras's `categorical_crossentropy` is the second without weights.
+/// which is what PyTorch's `reduction="mean"` does for each. Without class weights the two agree on
+/// one-hot targets. Keras's `categorical_crossentropy` is the second without weights.
 ///
 /// Softmax and logarithm are one operation, so large logits neither overflow nor lose the gradient.
 ///
@@ -47,8 +49,8 @@ impl CrossEntropy {
     ///
     /// # Errors
     ///
-    /// Shapes that do not go together; a label out of range, before anything is computed; class weights that do not
-    /// fit the classes, or are all zero for this batch; smoothing out of range.
+    /// Shapes that do not go together; a label out of range, before anything is computed; class
+    /// weights that do not fit the classes, or are all zero for this batch; smoothing out of range.
     pub fn class_ids(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor, LossError> {
         let (n, classes) = self.check(logits)?;
         check_targets(logits, labels, &[n])?;
@@ -79,12 +81,13 @@ impl CrossEntropy {
         mean(logits, &targets, total)
     }
 
-    /// The mean loss of `logits` (n, classes) against `targets` (n, classes): one-hot or soft, rows usually summing
-    /// to 1. The targets get no gradient.
+    /// The mean loss of `logits` (n, classes) against `targets` (n, classes): one-hot or soft, rows
+    /// usually summing to 1. The targets get no gradient.
     ///
     /// # Errors
     ///
-    /// Shapes that do not go together; class weights that do not fit the classes; smoothing out of range.
+    /// Shapes that do not go together; class weights that do not fit the classes; smoothing out of
+    /// range.
     pub fn targets(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, LossError> {
         let (n, classes) = self.check(logits)?;
         check_targets(logits, targets, &[n, classes])?;

@@ -53,7 +53,8 @@ pub struct NetInfo {
     /// The names that its parameters have in other programs' checkpoints.
     pub key_maps: &'static [NamedKeyMap],
     /// The weight of the dense layer behind the flatten, and what is flattened, as
-    /// [`WeightsConfig::flatten`](crate::weights::WeightsConfig::flatten) takes them; `None` if there is none.
+    /// [`WeightsConfig::flatten`](crate::weights::WeightsConfig::flatten) takes them; `None` if
+    /// there is none.
     ///
     /// Keras flattens row, column, channel, PyTorch and this crate channel, row, column: with
     /// [`Layout::Keras`](crate::weights::Layout::Keras), the rows of that kernel are permuted.

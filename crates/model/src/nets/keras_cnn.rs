@@ -37,12 +37,12 @@ pub const KERAS_CNN: NetInfo = NetInfo {
 
 /// The net of the Keras MNIST example (`mnist_cnn.py`), with the names of PyTorch's.
 ///
-/// Conv 3x3x32, ReLU, conv 3x3x64, ReLU, max-pool 2, dropout 0.25, flatten, dense 128, ReLU, dropout 0.5, dense.
-/// The example ends in a softmax; this net gives logits, and the softmax is the loss's. Weights start
-/// Glorot-uniform, biases at zero.
+/// Conv 3x3x32, ReLU, conv 3x3x64, ReLU, max-pool 2, dropout 0.25, flatten, dense 128, ReLU,
+/// dropout 0.5, dense. The example ends in a softmax; this net gives logits, and the softmax is the
+/// loss's. Weights start Glorot-uniform, biases at zero.
 ///
-/// Parameters: `conv1`, `conv2`, `fc1`, `fc2`, each with `weight` and `bias`; 1,199,882 elements for (1, 28, 28) and
-/// 10 classes.
+/// Parameters: `conv1`, `conv2`, `fc1`, `fc2`, each with `weight` and `bias`; 1,199,882 elements
+/// for (1, 28, 28) and 10 classes.
 ///
 /// # Shapes
 ///

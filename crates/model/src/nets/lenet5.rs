@@ -8,7 +8,7 @@ use crate::layers::{
     Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d, Relu, Sequential,
 };
 use crate::rng::RngKey;
-use crate::weights;
+use crate::weights::{self, NamedKeyMap};
 
 /// `lenet5`, see [`LeNet5`].
 pub const LENET5: NetInfo = NetInfo {
@@ -18,7 +18,16 @@ pub const LENET5: NetInfo = NetInfo {
     num_classes: 10,
     stem: "conv1",
     head: "fc3",
-    key_maps: &[],
+    key_maps: &[NamedKeyMap {
+        name: "keras",
+        rules: &[
+            ("conv2d.*", "conv1.*"),
+            ("conv2d_1.*", "conv2.*"),
+            ("dense.*", "fc1.*"),
+            ("dense_1.*", "fc2.*"),
+            ("dense_2.*", "fc3.*"),
+        ],
+    }],
     flatten: |config| {
         let (height, width) = flattened(config)?;
         Some(("fc1.weight", weights::Flatten { height, width, channels: 16 }))
@@ -28,15 +37,16 @@ pub const LENET5: NetInfo = NetInfo {
 
 /// LeNet-5 in its common modern form: ReLU and max-pools.
 ///
-/// Conv 5x5x6 with padding 2 (so that 28x28 stays 28x28, as the original's 32x32 did), ReLU, max-pool 2, conv 5x5x16,
-/// ReLU, max-pool 2, flatten, dense 120, ReLU, dense 84, ReLU, dense. Weights start as PyTorch's defaults.
+/// Conv 5x5x6 with padding 2 (so that 28x28 stays 28x28, as the original's 32x32 did), ReLU,
+/// max-pool 2, conv 5x5x16, ReLU, max-pool 2, flatten, dense 120, ReLU, dense 84, ReLU, dense.
+/// Weights start as PyTorch's defaults.
 ///
-/// The original (LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", 1998)
-/// has scaled tanh activations, trainable subsampling, a second convolution that sees only some of the six planes, and
-/// radial basis functions at the end.
+/// The original (LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document
+/// Recognition", 1998) has scaled tanh activations, trainable subsampling, a second convolution
+/// that sees only some of the six planes, and radial basis functions at the end.
 ///
-/// Parameters: `conv1`, `conv2`, `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 61,706 elements for (1, 28, 28)
-/// and 10 classes.
+/// Parameters: `conv1`, `conv2`, `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 61,706
+/// elements for (1, 28, 28) and 10 classes.
 ///
 /// # Shapes
 ///

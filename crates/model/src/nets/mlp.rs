@@ -29,10 +29,11 @@ pub const MLP: NetInfo = NetInfo {
 
 /// A multilayer perceptron, that of the Keras MNIST example `mnist_mlp.py`.
 ///
-/// Flatten, dense 512, ReLU, dropout 0.2, dense 512, ReLU, dropout 0.2, dense. The example ends in a softmax; this net
-/// gives logits. Weights start Glorot-uniform, biases at zero.
+/// Flatten, dense 512, ReLU, dropout 0.2, dense 512, ReLU, dropout 0.2, dense. The example ends in
+/// a softmax; this net gives logits. Weights start Glorot-uniform, biases at zero.
 ///
-/// Parameters: `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 669,706 elements for (1, 28, 28) and 10 classes.
+/// Parameters: `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 669,706 elements for (1, 28, 28)
+/// and 10 classes.
 ///
 /// # Shapes
 ///

@@ -19,8 +19,9 @@ thread_local! {
 /// Says, from inside a layer's forward pass, what the layer did; heard only while
 /// [`summarize`](super::summarize) runs.
 ///
-/// `kind` is the layer's type, `name` the prefix that it got its parameters under (empty if it has none), and
-/// `multiply_adds` counts its work from its output. A layer of your own may call it, and need not.
+/// `kind` is the layer's type, `name` the prefix that it got its parameters under (empty if it has
+/// none), and `multiply_adds` counts its work from its output. A layer of your own may call it, and
+/// need not.
 ///
 /// ```
 /// use candle_core::{Module, Result, Tensor};
