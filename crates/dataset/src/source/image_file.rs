@@ -63,6 +63,10 @@ pub fn decode_image(
         [] => return Err(broken("the file is empty".to_owned())),
         _ => return Err(broken("its first bytes are those of neither PNG nor JPEG".to_owned())),
     };
+    if format == ImageFormat::Jpeg && !jpeg_reaches_its_end(bytes) {
+        // The decoder would fill what is missing with grey and say nothing.
+        return Err(broken("the JPEG data is cut short".to_owned()));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut decoder_limits = ::image::Limits::default();
     // 8 bytes is the widest pixel (16-bit RGBA); as much again and a little for the decoder itself.
@@ -87,6 +91,24 @@ pub fn decode_image(
     } else {
         Image::new(height, width, 1, decoded.into_luma8().into_raw())
     }
+}
+
+/// Whether the segments of a JPEG file (ITU-T T.81, annex B) lead to an end-of-image marker.
+fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
+    let mut place = 2; // behind the start-of-image marker
+    while let Some(&[prefix, marker]) = bytes.get(place..place + 2) {
+        match (prefix, marker) {
+            (0xff, 0xd9) => return true,
+            // Fill bytes, what stands between segments, coded data; markers without a length.
+            (0xff, 0xff) | (..0xff, _) => place += 1,
+            (0xff, 0x00 | 0x01 | 0xd0..=0xd8) => place += 2,
+            (0xff, _) => match bytes.get(place + 2..place + 4) {
+                Some(&[high, low]) => place += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -142,6 +164,35 @@ mod tests {
         for end in 1..png.len() - 12 {
             // The last 12 bytes are the end mark, which carries nothing.
             assert!(message(&png[..end]).starts_with("x.png is no readable image: "));
+        }
+    }
+
+    #[test]
+    fn a_truncated_jpeg_is_an_error() {
+        let pixels = (0..64 * 64).map(|place| (place * 7 % 256) as u8).collect();
+        let image = ::image::GrayImage::from_raw(64, 64, pixels).unwrap();
+        let bytes = encode(image.into(), ImageFormat::Jpeg);
+        for end in 2..bytes.len() - 2 {
+            assert!(decode(&bytes[..end]).is_err(), "{end} of {}", bytes.len());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_bytes_are_an_image_or_an_error(
+            jpeg: bool,
+            damage in proptest::collection::vec((0usize..1 << 16, 0u8..=255), 1..6),
+        ) {
+            let pixels = (0..16 * 16).map(|place| (place * 7 % 256) as u8).collect();
+            let image = ::image::GrayImage::from_raw(16, 16, pixels).unwrap();
+            let format = if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
+            let mut bytes = encode(image.into(), format);
+            for (place, value) in damage {
+                let place = place % bytes.len();
+                bytes[place] = value;
+            }
+            let limits = ImageLimits { pixels: 1 << 16, ..ImageLimits::default() };
+            let _ = decode_image(&bytes, "x", &limits);
         }
     }
 
