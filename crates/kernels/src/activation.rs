@@ -14,7 +14,7 @@ use candle_core::{Result, Tensor};
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
         Path::Composed => composed::relu(x),
-        Path::Auto | Path::Naive => naive::apply(x, naive::Activation::Relu),
+        _ => naive::apply(x, naive::Activation::Relu),
     }
 }
 
@@ -29,7 +29,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
         Path::Composed => composed::gelu(x),
-        Path::Auto | Path::Naive => naive::apply(x, naive::Activation::Gelu),
+        _ => naive::apply(x, naive::Activation::Gelu),
     }
 }
 
@@ -42,7 +42,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
         Path::Composed => composed::gelu_tanh(x),
-        Path::Auto | Path::Naive => naive::apply(x, naive::Activation::GeluTanh),
+        _ => naive::apply(x, naive::Activation::GeluTanh),
     }
 }
 

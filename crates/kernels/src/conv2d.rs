@@ -4,10 +4,14 @@ mod composed;
 mod naive;
 mod op;
 mod product;
+mod winograd;
 
 use crate::path::{Path, resolve};
+use crate::pool::{self, Pool2dConfig};
 use crate::window::positions;
-use candle_core::{Result, Shape, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
+use op::Conv2d;
+use winograd::{Plan, Tail};
 
 /// How the filters of [`conv2d`] move over the image; pairs are (height, width), in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,8 +87,8 @@ impl Geometry {
         Ok(Self { n, c_in, h, w, c_out, kh, kw, oh, ow, stride, padding, dilation, groups })
     }
 
-    fn output_shape(&self) -> Shape {
-        (self.n, self.c_out, self.oh, self.ow).into()
+    fn output_dims(&self) -> [usize; 4] {
+        [self.n, self.c_out, self.oh, self.ow]
     }
 }
 
@@ -108,23 +112,74 @@ pub fn conv2d(
     bias: Option<&Tensor>,
     config: &Conv2dConfig,
 ) -> Result<Tensor> {
-    let geometry = Geometry::new(x, weight, bias, config)?;
-    let run = |algorithm| op::apply(x, weight, bias, geometry, algorithm);
-    match resolve(x) {
-        Path::Composed => composed::conv2d(x, weight, bias, &geometry),
-        Path::Naive => run(Algorithm::Naive),
-        // A product needs columns of some length: the short ones of grouped and depthwise
-        // convolutions are faster in plain loops.
-        Path::Auto if geometry.groups == 1 => run(Algorithm::Product),
-        Path::Auto => run(Algorithm::Naive),
+    conv2d_block(x, weight, bias, &Conv2dBlock { conv: *config, ..Conv2dBlock::default() })
+}
+
+/// A convolution and what often follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Conv2dBlock {
+    /// How the filters move.
+    pub conv: Conv2dConfig,
+    /// Whether `max(x, 0)` is applied to the result. Default false.
+    pub relu: bool,
+    /// Max-pooling applied last. Default none.
+    pub max_pool: Option<Pool2dConfig>,
+}
+
+/// [`conv2d`], then [`relu`](crate::relu), then [`max_pool2d`](crate::max_pool2d), in one
+/// operation: the same result without the large tensors in between, in memory and on the tape.
+///
+/// # Shapes
+///
+/// Those of [`conv2d`] followed by those of [`max_pool2d`](crate::max_pool2d).
+///
+/// # Errors
+///
+/// As [`conv2d`] and [`max_pool2d`](crate::max_pool2d).
+pub fn conv2d_block(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    block: &Conv2dBlock,
+) -> Result<Tensor> {
+    let geometry = Geometry::new(x, weight, bias, &block.conv)?;
+    let pool = match &block.max_pool {
+        Some(config) => Some(pool::Geometry::new("max_pool2d", &geometry.output_dims(), config)?),
+        None => None,
+    };
+    let path = resolve(x);
+    if path == Path::Composed {
+        let y = composed::conv2d(x, weight, bias, &geometry)?;
+        let y = if block.relu { crate::relu(&y)? } else { y };
+        return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| crate::max_pool2d(&y, c));
     }
+    let algorithm = choose(path, x.dtype(), geometry, block);
+    op::apply(x, weight, bias, Conv2d::new(geometry, block.relu, pool, algorithm))
 }
 
 /// Which CPU kernels a convolution takes, forward and backward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Algorithm {
     Naive,
     Product,
+    Winograd(Plan),
+}
+
+fn choose(path: Path, dtype: DType, g: Geometry, block: &Conv2dBlock) -> Algorithm {
+    let fast = path != Path::Naive && dtype == DType::F32;
+    // Windows that a 4x4 tile holds whole are pooled within the kernel.
+    let pool = block.max_pool.is_some_and(|pool| pool == Pool2dConfig::square(2));
+    let tail = Tail { relu: block.relu && (pool || block.max_pool.is_none()), pool };
+    match () {
+        _ if path == Path::Naive => Algorithm::Naive,
+        _ if fast && Plan::fits(&g) && g.c_in >= 4 && g.c_out >= 4 => {
+            Algorithm::Winograd(Plan::new(g, path.isa(), tail))
+        }
+        // A product needs columns of some length: the short ones of grouped and depthwise
+        // convolutions are faster in plain loops.
+        _ if g.groups == 1 => Algorithm::Product,
+        _ => Algorithm::Naive,
+    }
 }
 
 #[cfg(test)]

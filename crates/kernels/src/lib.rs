@@ -37,11 +37,15 @@
 //! # }
 //! ```
 
+mod blocked;
 #[cfg(test)]
 mod check;
 pub mod counter;
 mod element;
+mod micro;
 mod path;
+mod scratch;
+mod simd;
 mod window;
 
 mod activation;
@@ -53,7 +57,7 @@ mod pool;
 mod softmax;
 
 pub use activation::{gelu, gelu_tanh, relu};
-pub use conv2d::{Conv2dConfig, conv2d};
+pub use conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 pub use dropout::dropout;
 pub use linear::linear;
 pub use norm::{BatchNormTrain, batch_norm_eval, batch_norm_train, layer_norm};

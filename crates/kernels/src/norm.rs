@@ -58,7 +58,7 @@ pub fn batch_norm_train(
     }
     match resolve(x) {
         Path::Composed => composed::batch_norm_train(x, gamma, beta, eps),
-        Path::Auto | Path::Naive => naive::batch_norm_train(x, gamma, beta, eps),
+        _ => naive::batch_norm_train(x, gamma, beta, eps),
     }
 }
 
@@ -86,7 +86,7 @@ pub fn batch_norm_eval(
     check_channels("batch_norm_eval", x, &vectors)?;
     match resolve(x) {
         Path::Composed => composed::batch_norm_eval(x, gamma, beta, mean, variance, eps),
-        Path::Auto | Path::Naive => naive::batch_norm_eval(x, gamma, beta, mean, variance, eps),
+        _ => naive::batch_norm_eval(x, gamma, beta, mean, variance, eps),
     }
 }
 
@@ -110,7 +110,7 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result
     check_vectors("layer_norm", last, &[("gamma", gamma), ("beta", beta)])?;
     match resolve(x) {
         Path::Composed => composed::layer_norm(x, gamma, beta, eps),
-        Path::Auto | Path::Naive => naive::layer_norm(x, gamma, beta, eps),
+        _ => naive::layer_norm(x, gamma, beta, eps),
     }
 }
 

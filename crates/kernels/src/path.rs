@@ -1,5 +1,6 @@
 //! Which implementation of an operation runs.
 
+use crate::simd::Isa;
 use candle_core::{DType, Tensor};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -8,7 +9,8 @@ use std::sync::OnceLock;
 ///
 /// The choice is made when an operation is applied, and its backward pass follows it. It is read
 /// from [`with_path`] if one is active on the thread, else from the environment variable
-/// `TAPER_KERNELS` (`auto`, `naive`, `composed`; read once; an unknown value means `auto`).
+/// `TAPER_KERNELS` (`auto`, `avx2`, `portable`, `naive`,
+/// `composed`; read once; an unknown value means `auto`).
 ///
 /// Tensors that no CPU kernel can take (another device, another element type than `f32` and
 /// `f64`) always go the composed path.
@@ -18,6 +20,10 @@ pub enum Path {
     /// The best kernels for the tensor and the machine. The default.
     #[default]
     Auto,
+    /// Kernels for AVX2 with FMA; where the machine has none, those of `Portable`.
+    Avx2,
+    /// The same kernels without the machine's own instructions.
+    Portable,
     /// Plain loops that say what the operation means; the others are tested against them.
     Naive,
     /// Candle's own operations, arranged so that the gradient is right; what a GPU runs.
@@ -54,6 +60,8 @@ pub fn with_path<T>(path: Path, f: impl FnOnce() -> T) -> T {
 fn from_environment() -> Path {
     static PATH: OnceLock<Path> = OnceLock::new();
     *PATH.get_or_init(|| match std::env::var("TAPER_KERNELS").as_deref() {
+        Ok("avx2") => Path::Avx2,
+        Ok("portable") => Path::Portable,
         Ok("naive") => Path::Naive,
         Ok("composed") => Path::Composed,
         _ => Path::Auto,
@@ -67,6 +75,17 @@ pub(crate) fn resolve(x: &Tensor) -> Path {
         asked
     } else {
         Path::Composed
+    }
+}
+
+impl Path {
+    /// The instruction set for a path that is neither naive nor composed.
+    pub(crate) fn isa(self) -> Isa {
+        match self {
+            Path::Auto => Isa::best(),
+            Path::Avx2 => Isa::avx2().unwrap_or(Isa::PORTABLE),
+            Path::Portable | Path::Naive | Path::Composed => Isa::PORTABLE,
+        }
     }
 }
 

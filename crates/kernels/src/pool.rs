@@ -1,7 +1,7 @@
 //! Pooling: windows of an image reduced to one number each.
 
 mod composed;
-mod naive;
+pub(crate) mod naive;
 
 use crate::path::{Path, resolve};
 use crate::window::positions;
@@ -27,7 +27,7 @@ impl Pool2dConfig {
 
 /// The sizes of one pooling, checked.
 #[derive(Clone, Copy, Debug)]
-struct Geometry {
+pub(crate) struct Geometry {
     n: usize,
     c: usize,
     h: usize,
@@ -38,9 +38,9 @@ struct Geometry {
 }
 
 impl Geometry {
-    fn new(op: &str, x: &Tensor, config: &Pool2dConfig) -> Result<Self> {
-        let &[n, c, h, w] = x.dims() else {
-            bail!("{op}: expected an input of rank 4 (n, c, h, w), found {:?}", x.dims())
+    pub(crate) fn new(op: &str, dims: &[usize], config: &Pool2dConfig) -> Result<Self> {
+        let &[n, c, h, w] = dims else {
+            bail!("{op}: expected an input of rank 4 (n, c, h, w), found {dims:?}")
         };
         let &Pool2dConfig { kernel, stride, padding } = config;
         let oh = positions(op, "height", h, kernel.0, stride.0, padding.0, 1)?;
@@ -69,10 +69,10 @@ impl Geometry {
 /// If `x` is not of rank 4, a window is larger than the padded image, a size or stride is zero,
 /// or the padding is more than half a window.
 pub fn max_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
-    let geometry = Geometry::new("max_pool2d", x, config)?;
+    let geometry = Geometry::new("max_pool2d", x.dims(), config)?;
     match resolve(x) {
         Path::Composed => composed::max_pool2d(x, &geometry),
-        Path::Auto | Path::Naive => naive::max_pool2d(x, geometry),
+        _ => naive::max_pool2d(x, geometry),
     }
 }
 
@@ -89,10 +89,10 @@ pub fn max_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
 ///
 /// As [`max_pool2d`].
 pub fn avg_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
-    let geometry = Geometry::new("avg_pool2d", x, config)?;
+    let geometry = Geometry::new("avg_pool2d", x.dims(), config)?;
     match resolve(x) {
         Path::Composed => composed::avg_pool2d(x, &geometry),
-        Path::Auto | Path::Naive => naive::avg_pool2d(x, geometry),
+        _ => naive::avg_pool2d(x, geometry),
     }
 }
 
@@ -110,9 +110,9 @@ pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
     }
     match resolve(x) {
         Path::Composed => composed::global_avg_pool2d(x),
-        Path::Auto | Path::Naive => {
+        _ => {
             let whole = Pool2dConfig { kernel: (h, w), stride: (1, 1), padding: (0, 0) };
-            let geometry = Geometry::new("global_avg_pool2d", x, &whole)?;
+            let geometry = Geometry::new("global_avg_pool2d", x.dims(), &whole)?;
             naive::avg_pool2d(x, geometry)?.reshape((n, c))
         }
     }

@@ -1,19 +1,20 @@
-//! Convolution as an operation on candle's tape.
+//! Convolution, with ReLU and max-pooling, as an operation on candle's tape.
 
-use super::{Algorithm, Geometry, naive, product};
-use crate::element::{Element, dispatch, read, slice, tensor};
+use super::{Algorithm, Geometry, naive, product, winograd};
+use crate::element::{Element, dispatch, read, slice};
+use crate::pool;
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::sync::OnceLock;
 
 pub(super) fn apply(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    geometry: Geometry,
-    algorithm: Algorithm,
+    op: Conv2d,
 ) -> Result<Tensor> {
-    let op = Conv2d { geometry, algorithm };
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
         Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
@@ -21,51 +22,125 @@ pub(super) fn apply(
     }
 }
 
-struct Conv2d {
+pub(super) struct Conv2d {
     geometry: Geometry,
+    relu: bool,
+    pool: Option<pool::Geometry>,
     algorithm: Algorithm,
+    winners: OnceLock<Winners>,
+}
+
+/// Where the gradient of a pooled pixel goes, kept for the backward pass.
+enum Winners {
+    /// Positions in the plane.
+    Positions(Vec<u32>),
+    /// Corners of the 2x2 window, as [`winograd`] keeps them.
+    Corners(Vec<u8>),
 }
 
 impl Conv2d {
+    pub(super) fn new(
+        geometry: Geometry,
+        relu: bool,
+        pool: Option<pool::Geometry>,
+        algorithm: Algorithm,
+    ) -> Self {
+        Self { geometry, relu, pool, algorithm, winners: OnceLock::new() }
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.pool.map_or(Shape::from_dims(&self.geometry.output_dims()), |pool| pool.output_shape())
+    }
+
     fn forward<T: Element>(&self, x: &[T], w: &[T], b: Option<&[T]>) -> Result<CpuStorage> {
-        let y = match self.algorithm {
-            Algorithm::Naive => naive::forward(&self.geometry, x, w, b),
-            Algorithm::Product => product::forward(&self.geometry, x, w, b)?,
+        let g = &self.geometry;
+        let mut y = match &self.algorithm {
+            Algorithm::Naive => naive::forward(g, x, w, b),
+            Algorithm::Product => product::forward(g, x, w, b)?,
+            Algorithm::Winograd(plan) => {
+                let bias = b.map(single).transpose()?;
+                let (y, corners) = winograd::forward(plan, single(x)?, single(w)?, bias);
+                if plan.pools() {
+                    let _ = self.winners.set(Winners::Corners(corners));
+                }
+                let y = T::cpu_storage_data(CpuStorage::F32(y))?;
+                if plan.pools() || self.pool.is_none() {
+                    return Ok(T::to_cpu_storage_owned(y));
+                }
+                y
+            }
         };
+        if self.relu {
+            y.par_iter_mut().with_min_len(1 << 14).for_each(|y| {
+                if *y <= T::ZERO {
+                    *y = T::ZERO;
+                }
+            });
+        }
+        if let Some(pool) = &self.pool {
+            let (pooled, positions) = pool::naive::max_forward(pool, &y);
+            let _ = self.winners.set(Winners::Positions(positions));
+            y = pooled;
+        }
         Ok(T::to_cpu_storage_owned(y))
     }
 
-    /// The gradients of `x` (only if it is tracked: for the images nobody needs it) and `weight`.
+    /// The gradient of the convolution's own output, from that of the operation's output `y`.
+    fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Cow<'a, [T]> {
+        let mut grad = Cow::Borrowed(grad);
+        if self.relu {
+            // The first maximum of a window is positive where the pooled pixel is.
+            let pairs = grad.par_iter().zip(y).with_min_len(1 << 14);
+            let flat = pairs.map(|(&g, &y)| if y <= T::ZERO { T::ZERO } else { g });
+            grad = Cow::Owned(flat.collect());
+        }
+        if let (Some(pool), Some(Winners::Positions(positions))) = (&self.pool, self.winners.get())
+        {
+            grad = Cow::Owned(pool::naive::max_backward(pool, positions, &grad));
+        }
+        grad
+    }
+
+    /// The gradients that are wanted, of `x` (for images nobody wants it), `weight` and `bias`.
     fn backward<T: Element>(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        x: &[T],
+        w: &[T],
+        y: &[T],
+        grad: &[T],
+        wanted: [bool; 3],
+    ) -> Result<[Option<Vec<T>>; 3]> {
         let g = &self.geometry;
-        let dx = if x.track_op() {
-            let dx = read::<T, _>(weight, |w| {
-                read::<T, _>(grad, |grad| match self.algorithm {
-                    Algorithm::Naive => Ok(naive::input_gradient(g, w, grad)),
-                    Algorithm::Product => product::input_gradient(g, w, grad),
-                })
-            })?;
-            Some(tensor(dx, x)?)
-        } else {
-            None
-        };
-        let dw = if weight.track_op() {
-            let dw = read::<T, _>(x, |x| {
-                read::<T, _>(grad, |grad| match self.algorithm {
-                    Algorithm::Naive => Ok(naive::weight_gradient(g, x, grad)),
-                    Algorithm::Product => product::weight_gradient(g, x, grad),
-                })
-            })?;
-            Some(tensor(dw, weight)?)
-        } else {
-            None
-        };
-        Ok((dx, dw))
+        if self.pool.is_some() && self.winners.get().is_none() {
+            bail!("conv2d: backward called before forward")
+        }
+        if let Algorithm::Winograd(plan) = &self.algorithm {
+            let fused = plan.pools() || self.pool.is_none();
+            let inner = if fused { Cow::Borrowed(grad) } else { self.inner_gradient(y, grad) };
+            let winners = match self.winners.get() {
+                Some(Winners::Corners(corners)) => corners.as_slice(),
+                _ => &[],
+            };
+            let output = winograd::Output { y: single(y)?, winners, grad: single(&inner)? };
+            let gradients = winograd::backward(plan, single(x)?, single(w)?, output, wanted);
+            let own = |v: Option<Vec<f32>>| {
+                v.map(|v| T::cpu_storage_data(CpuStorage::F32(v))).transpose()
+            };
+            let [dx, dw, db] = gradients;
+            return Ok([own(dx)?, own(dw)?, own(db)?]);
+        }
+        let grad = &*self.inner_gradient(y, grad);
+        let naive = matches!(self.algorithm, Algorithm::Naive);
+        let dx = wanted[0].then(|| match naive {
+            true => Ok(naive::input_gradient(g, w, grad)),
+            false => product::input_gradient(g, w, grad),
+        });
+        let dw = wanted[1].then(|| match naive {
+            true => Ok(naive::weight_gradient(g, x, grad)),
+            false => product::weight_gradient(g, x, grad),
+        });
+        let db = wanted[2].then(|| self.bias_gradient(grad));
+        Ok([dx.transpose()?, dw.transpose()?, db])
     }
 
     /// The gradient's sum over images and positions, channel by channel.
@@ -77,6 +152,38 @@ impl Conv2d {
             images.map(|plane| plane.iter().copied().sum()).sum()
         });
         channels.collect()
+    }
+
+    fn backward_tensors(
+        &self,
+        arguments: [Option<&Tensor>; 3],
+        y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<[Option<Tensor>; 3]> {
+        let [Some(x), Some(weight), _] = arguments else {
+            bail!("conv2d: backward called without arguments")
+        };
+        let wanted = arguments.map(|argument| argument.is_some_and(Tensor::track_op));
+        dispatch!(x.dtype(), "conv2d", T => {
+            let gradients = read::<T, _>(x, |x| read::<T, _>(weight, |w| {
+                read::<T, _>(y, |y| read::<T, _>(grad, |grad| self.backward(x, w, y, grad, wanted)))
+            }))?;
+            let mut tensors = [None, None, None];
+            for ((tensor, gradient), argument) in tensors.iter_mut().zip(gradients).zip(arguments) {
+                if let (Some(gradient), Some(argument)) = (gradient, argument) {
+                    *tensor = Some(crate::element::tensor(gradient, argument)?);
+                }
+            }
+            Ok(tensors)
+        })
+    }
+}
+
+/// A slice of a generic element type as the `f32` that it is.
+fn single<T: Element>(x: &[T]) -> Result<&[f32]> {
+    match T::cpu_storage_ref(x) {
+        candle_core::CpuStorageRef::F32(x) => Ok(x),
+        _ => bail!("conv2d: a kernel for f32 was called with {:?}", T::DTYPE),
     }
 }
 
@@ -94,7 +201,7 @@ impl CustomOp2 for Conv2d {
     ) -> Result<(CpuStorage, Shape)> {
         dispatch!(x.dtype(), "conv2d", T => {
             let y = self.forward::<T>(slice(x, x_layout)?, slice(w, w_layout)?, None)?;
-            Ok((y, self.geometry.output_shape()))
+            Ok((y, self.output_shape()))
         })
     }
 
@@ -102,10 +209,11 @@ impl CustomOp2 for Conv2d {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _: &Tensor,
+        y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        dispatch!(x.dtype(), "conv2d", T => self.backward::<T>(x, weight, grad))
+        let [dx, dw, _] = self.backward_tensors([Some(x), Some(weight), None], y, grad)?;
+        Ok((dx, dw))
     }
 }
 
@@ -126,7 +234,7 @@ impl CustomOp3 for Conv2d {
         dispatch!(x.dtype(), "conv2d", T => {
             let bias = Some(slice(b, b_layout)?);
             let y = self.forward::<T>(slice(x, x_layout)?, slice(w, w_layout)?, bias)?;
-            Ok((y, self.geometry.output_shape()))
+            Ok((y, self.output_shape()))
         })
     }
 
@@ -135,17 +243,10 @@ impl CustomOp3 for Conv2d {
         x: &Tensor,
         weight: &Tensor,
         bias: &Tensor,
-        _: &Tensor,
+        y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        dispatch!(x.dtype(), "conv2d", T => {
-            let (dx, dw) = self.backward::<T>(x, weight, grad)?;
-            let db = if bias.track_op() {
-                Some(tensor(read::<T, _>(grad, |grad| Ok(self.bias_gradient(grad)))?, bias)?)
-            } else {
-                None
-            };
-            Ok((dx, dw, db))
-        })
+        let [dx, dw, db] = self.backward_tensors([Some(x), Some(weight), Some(bias)], y, grad)?;
+        Ok((dx, dw, db))
     }
 }

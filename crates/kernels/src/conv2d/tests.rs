@@ -1,6 +1,7 @@
-use super::{Conv2dConfig, conv2d};
+use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal, pick};
 use crate::path::{Path, with_path};
+use crate::pool::Pool2dConfig;
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 fn case(x: &[usize], c_out: usize, kernel: (usize, usize), config: &Conv2dConfig) -> [Tensor; 3] {
@@ -12,7 +13,8 @@ fn check(x: &[usize], c_out: usize, kernel: (usize, usize), config: Conv2dConfig
     let inputs = case(x, c_out, kernel, &config);
     let what = format!("{x:?} to {c_out}, {kernel:?}, {config:?}");
     let f = |t: &[Tensor]| conv2d(&t[0], &t[1], Some(&t[2]), &config);
-    check_paths(&what, 1e-5, &inputs, f);
+    // The Winograd kernels lose three bits more than a plain sum.
+    check_paths(&what, 1e-4, &inputs, f);
     check_gradients(&what, &inputs, f);
 }
 
@@ -56,7 +58,89 @@ fn images_beyond_one_block_of_columns_agree() {
     let config = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
     let inputs = case(&[27, 16, 24, 24], 8, (3, 3), &config);
     // Gradients of the filters are sums of 15,552 terms.
-    check_paths("many images", 2e-5, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), &config));
+    check_paths("many images", 1e-4, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), &config));
+}
+
+/// Shapes that the Winograd kernels take: whole images to a block, several images to a block, and
+/// several blocks to an image; channels that fill their vectors and that do not.
+#[test]
+fn three_by_three_filters_agree_over_random_shapes() {
+    for seed in 0..30 {
+        let draw = |index, low, high| pick(seed, index, low, high);
+        let padding = (draw(0, 0, 2), draw(1, 0, 2));
+        let config = Conv2dConfig { padding, ..Conv2dConfig::default() };
+        let x = [draw(6, 1, 5), draw(4, 4, 36), draw(2, 3, 30), draw(3, 3, 30)];
+        let c_out = draw(5, 4, 36);
+        let inputs = case(&x, c_out, (3, 3), &config);
+        // Winograd's transforms cost three bits more than a plain sum.
+        check_paths(&format!("{x:?} to {c_out}, {config:?}"), 1e-4, &inputs, |t| {
+            conv2d(&t[0], &t[1], Some(&t[2]), &config)
+        });
+    }
+}
+
+#[test]
+fn three_by_three_filters_with_relu_and_pooling_agree_over_random_shapes() {
+    let mut checked = 0;
+    for seed in 0..60 {
+        let draw = |index, low, high| pick(seed, index, low, high);
+        let padding = (draw(0, 0, 2), draw(1, 0, 2));
+        let conv = Conv2dConfig { padding, ..Conv2dConfig::default() };
+        let x = [draw(6, 1, 3), draw(4, 4, 20), draw(2, 4, 17), draw(3, 4, 17)];
+        let c_out = draw(5, 4, 20);
+        let pool = Some(Pool2dConfig::square(2)).filter(|_| draw(8, 0, 3) > 0);
+        let block = Conv2dBlock { conv, relu: draw(7, 0, 2) > 0, max_pool: pool };
+        let inputs = case(&x, c_out, (3, 3), &conv);
+        if has_kinks(&inputs, &block) {
+            continue;
+        }
+        checked += 1;
+        check_paths(&format!("{x:?} to {c_out}, {block:?}"), 1e-4, &inputs, |t| {
+            conv2d_block(&t[0], &t[1], Some(&t[2]), &block)
+        });
+    }
+    assert!(checked >= 15, "{checked}");
+}
+
+/// Whether an output is so close to zero, or two of a window so close to each other, that `f32`
+/// and `f64` may take different sides of the kink and have different gradients.
+fn has_kinks(inputs: &[Tensor; 3], block: &Conv2dBlock) -> bool {
+    let y = conv2d(&inputs[0], &inputs[1], Some(&inputs[2]), &block.conv).unwrap();
+    let near = 1e-5 * y.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+    let (n, c, h, w) = y.dims4().unwrap();
+    let y: Vec<Vec<f64>> = y.reshape((n * c * h, w)).unwrap().to_vec2().unwrap();
+    let at_zero = block.relu && y.iter().flatten().any(|v| v.abs() < near);
+    let tied = block.max_pool.is_some()
+        && y.chunks(2).enumerate().filter(|(i, rows)| rows.len() == 2 && i * 2 % h + 1 < h).any(
+            |(_, rows)| {
+                rows[0].chunks_exact(2).zip(rows[1].chunks_exact(2)).any(|(a, b)| {
+                    let mut window = [a[0], a[1], b[0], b[1]];
+                    window.sort_by(f64::total_cmp);
+                    window[3] - window[2] < near
+                })
+            },
+        );
+    at_zero || tied
+}
+
+#[test]
+fn blocks_with_relu_and_any_pooling_agree() {
+    let plain = Conv2dConfig::default();
+    let resnet = Pool2dConfig { kernel: (3, 3), stride: (2, 2), padding: (1, 1) };
+    let pools = [None, Some(Pool2dConfig::square(2)), Some(Pool2dConfig::square(3)), Some(resnet)];
+    let shapes = [([2, 3, 11, 13], 5, plain), ([2, 8, 12, 9], 16, plain)];
+    let grouped = Conv2dConfig { groups: 4, padding: (1, 1), stride: (2, 2), ..plain };
+    for (x, c_out, conv) in shapes.into_iter().chain([([2, 8, 12, 9], 16, grouped)]) {
+        for max_pool in pools {
+            for relu in [false, true] {
+                let block = Conv2dBlock { conv, relu, max_pool };
+                let inputs = case(&x, c_out, (3, 3), &conv);
+                let f = |t: &[Tensor]| conv2d_block(&t[0], &t[1], Some(&t[2]), &block);
+                check_paths(&format!("{x:?} {block:?}"), 1e-4, &inputs, f);
+                check_gradients(&format!("{x:?} {block:?}"), &inputs, f);
+            }
+        }
+    }
 }
 
 #[test]

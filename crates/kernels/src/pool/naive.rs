@@ -25,7 +25,7 @@ impl Geometry {
         self.oh * self.ow
     }
 
-    fn output_shape(&self) -> Shape {
+    pub(crate) fn output_shape(&self) -> Shape {
         (self.n, self.c, self.oh, self.ow).into()
     }
 
@@ -50,43 +50,41 @@ struct MaxPool {
     winners: OnceLock<Vec<u32>>,
 }
 
-impl MaxPool {
-    fn forward<T: Element>(&self, x: &[T]) -> (Vec<T>, Vec<u32>) {
-        let g = &self.geometry;
-        let planes = g.n * g.c;
-        let mut y = vec![T::ZERO; planes * g.plane_out()];
-        let mut winners = vec![0u32; y.len()];
-        let outputs = y.par_chunks_mut(g.plane_out()).zip(winners.par_chunks_mut(g.plane_out()));
-        outputs.zip(x.par_chunks(g.plane_in())).for_each(|((y, winners), x)| {
-            for (o, (y, winner)) in y.iter_mut().zip(winners).enumerate() {
-                let (rows, columns) = g.window(o);
-                let mut best = rows.start * g.w + columns.start;
-                for row in rows {
-                    for i in row * g.w + columns.start..row * g.w + columns.end {
-                        let is_first_nan = x[i].is_nan() && !x[best].is_nan();
-                        if x[i] > x[best] || is_first_nan {
-                            best = i;
-                        }
+/// The maxima, and the position of each in its plane.
+pub(crate) fn max_forward<T: Element>(g: &Geometry, x: &[T]) -> (Vec<T>, Vec<u32>) {
+    let planes = g.n * g.c;
+    let mut y = vec![T::ZERO; planes * g.plane_out()];
+    let mut winners = vec![0u32; y.len()];
+    let outputs = y.par_chunks_mut(g.plane_out()).zip(winners.par_chunks_mut(g.plane_out()));
+    outputs.zip(x.par_chunks(g.plane_in())).for_each(|((y, winners), x)| {
+        for (o, (y, winner)) in y.iter_mut().zip(winners).enumerate() {
+            let (rows, columns) = g.window(o);
+            let mut best = rows.start * g.w + columns.start;
+            for row in rows {
+                for i in row * g.w + columns.start..row * g.w + columns.end {
+                    let is_first_nan = x[i].is_nan() && !x[best].is_nan();
+                    if x[i] > x[best] || is_first_nan {
+                        best = i;
                     }
                 }
-                *y = x[best];
-                *winner = best as u32;
             }
-        });
-        (y, winners)
-    }
+            *y = x[best];
+            *winner = best as u32;
+        }
+    });
+    (y, winners)
+}
 
-    fn backward<T: Element>(&self, winners: &[u32], grad: &[T]) -> Vec<T> {
-        let g = &self.geometry;
-        let mut dx = vec![T::ZERO; g.n * g.c * g.plane_in()];
-        let inputs = winners.par_chunks(g.plane_out()).zip(grad.par_chunks(g.plane_out()));
-        dx.par_chunks_mut(g.plane_in()).zip(inputs).for_each(|(dx, (winners, grad))| {
-            for (&winner, &grad) in winners.iter().zip(grad) {
-                dx[winner as usize] += grad;
-            }
-        });
-        dx
-    }
+/// Adds each output's gradient to its winner.
+pub(crate) fn max_backward<T: Element>(g: &Geometry, winners: &[u32], grad: &[T]) -> Vec<T> {
+    let mut dx = vec![T::ZERO; g.n * g.c * g.plane_in()];
+    let inputs = winners.par_chunks(g.plane_out()).zip(grad.par_chunks(g.plane_out()));
+    dx.par_chunks_mut(g.plane_in()).zip(inputs).for_each(|(dx, (winners, grad))| {
+        for (&winner, &grad) in winners.iter().zip(grad) {
+            dx[winner as usize] += grad;
+        }
+    });
+    dx
 }
 
 impl CustomOp1 for MaxPool {
@@ -99,7 +97,7 @@ impl CustomOp1 for MaxPool {
             bail!("max_pool2d: a plane of {} pixels is too large", self.geometry.plane_in())
         }
         dispatch!(storage.dtype(), self.name(), T => {
-            let (y, winners) = self.forward(slice::<T>(storage, layout)?);
+            let (y, winners) = max_forward(&self.geometry, slice::<T>(storage, layout)?);
             // An op is applied once; were it applied again, the positions would be the same.
             let _ = self.winners.set(winners);
             Ok((T::to_cpu_storage_owned(y), self.geometry.output_shape()))
@@ -111,7 +109,8 @@ impl CustomOp1 for MaxPool {
             bail!("max_pool2d: backward called before forward")
         };
         dispatch!(x.dtype(), self.name(), T => {
-            Ok(Some(tensor(read::<T, _>(grad, |g| Ok(self.backward(winners, g)))?, x)?))
+            let dx = read::<T, _>(grad, |g| Ok(max_backward(&self.geometry, winners, g)))?;
+            Ok(Some(tensor(dx, x)?))
         })
     }
 }

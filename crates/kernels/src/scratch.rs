@@ -1,0 +1,95 @@
+//! Scratch memory that is reused: a kernel in the steady state allocates only what candle owns.
+
+use std::sync::Mutex;
+
+/// One cache line, so that buffers start on one.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+
+/// A buffer on loan; it goes back when dropped. Its contents are whatever was left in it.
+pub(crate) struct Scratch {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+/// Lends a buffer of `len` numbers, the smallest returned one that fits or a new one.
+pub(crate) fn take(len: usize) -> Scratch {
+    let needed = len.div_ceil(16);
+    let found = {
+        let mut pool = POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let fits = pool.iter().enumerate().filter(|(_, b)| b.len() >= needed);
+        let best = fits.min_by_key(|(_, b)| b.len()).map(|(i, b)| (i, b.len()));
+        // A buffer far too large is left for whoever needs it.
+        best.filter(|&(_, found)| found <= 4 * needed + 1024).map(|(i, _)| pool.swap_remove(i))
+    };
+    let lines = found.unwrap_or_else(|| vec![Line([0.; 16]); needed]);
+    Scratch { lines, len }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        /// Buffers kept; beyond these the smallest ones are freed.
+        const KEPT: usize = 64;
+        let mut pool = POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        pool.push(std::mem::take(&mut self.lines));
+        if pool.len() > KEPT
+            && let Some((i, _)) = pool.iter().enumerate().min_by_key(|(_, b)| b.len())
+        {
+            pool.swap_remove(i);
+        }
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `lines` holds at least `len` initialized numbers without gaps (`Line` is 16
+        // numbers and as large as they are).
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl std::ops::DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// A pointer into an output whose disjoint parts are written by several tasks.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(*mut T);
+
+// SAFETY: the tasks that get a copy write to disjoint elements; each use says why.
+unsafe impl<T: Send> Send for Shared<T> {}
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(data: &mut [T]) -> Self {
+        Self(data.as_mut_ptr())
+    }
+
+    pub(crate) fn pointer(self) -> *mut T {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::take;
+
+    #[test]
+    fn buffers_have_their_length_start_on_a_cache_line_and_come_back() {
+        for len in [0, 1, 16, 17, 1000] {
+            let mut buffer = take(len);
+            assert_eq!(buffer.len(), len);
+            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            buffer.fill(1.);
+        }
+        let (a, b) = (take(100), take(100));
+        assert_ne!(a.as_ptr(), b.as_ptr());
+    }
+}

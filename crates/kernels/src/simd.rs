@@ -1,0 +1,114 @@
+//! Vectors of `f32`, one trait over the instruction sets, and the choice between them.
+//!
+//! A kernel is written once, generic over [`Simd`], and compiled for each instruction set:
+//! [`Isa::run`] enters a function that has the set's features switched on, and everything marked
+//! `inline(always)` below it is compiled with them.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+pub(crate) use portable::Portable;
+
+/// The operations on a vector of [`LANES`](Self::LANES) numbers.
+///
+/// # Safety
+///
+/// Every function needs the features of its instruction set: call them inside [`Kernel::run`]
+/// alone. Loads and stores need `LANES` (or the stated number of) elements behind the pointer.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    type Vector: Copy;
+    const LANES: usize;
+
+    unsafe fn load(from: *const f32) -> Self::Vector;
+    /// The first `count < LANES` elements, zeros above them.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
+    unsafe fn store(to: *mut f32, v: Self::Vector);
+    unsafe fn splat(x: f32) -> Self::Vector;
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a * b + c`; rounded once or twice as the instruction set does it.
+    unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// `max(v, 0)`; a NaN stays.
+    unsafe fn relu(v: Self::Vector) -> Self::Vector;
+    /// `value` in the lanes where `condition > 0`, zero in the others.
+    unsafe fn where_positive(condition: Self::Vector, value: Self::Vector) -> Self::Vector;
+    /// Where `b` wins over `a` as the later candidate for a maximum (`b > a`, or `b` is the first
+    /// NaN): (`b`, `index_b`); elsewhere (`a`, `index_a`).
+    unsafe fn later_maximum(
+        a: Self::Vector,
+        index_a: Self::Vector,
+        b: Self::Vector,
+        index_b: Self::Vector,
+    ) -> (Self::Vector, Self::Vector);
+    /// `value` in the lanes where `a == b`, zero in the others.
+    unsafe fn where_equal(a: Self::Vector, b: Self::Vector, value: Self::Vector) -> Self::Vector;
+    /// Stores the lanes, small whole numbers, as bytes.
+    unsafe fn store_bytes(to: *mut u8, v: Self::Vector);
+    /// Loads bytes as numbers.
+    unsafe fn load_bytes(from: *const u8) -> Self::Vector;
+    /// Transposes a square of `LANES` rows: row `i` of the source starts at `from + i * from_row`.
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
+}
+
+/// Work that is compiled for each instruction set.
+pub(crate) trait Kernel {
+    type Output;
+    /// # Safety
+    ///
+    /// The CPU has the features of `S`. To be marked `inline(always)`, like all it calls that
+    /// uses `S`.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// An instruction set that the CPU has: a value is proof of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Isa(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Isa {
+    pub(crate) const PORTABLE: Self = Self(Set::Portable);
+
+    /// AVX2 with FMA, if this CPU has it.
+    pub(crate) fn avx2() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return Some(Self(Set::Avx2));
+        }
+        None
+    }
+
+    /// The best that this CPU has.
+    pub(crate) fn best() -> Self {
+        Self::avx2().unwrap_or(Self::PORTABLE)
+    }
+
+    /// Lanes of a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Avx2::LANES,
+            Set::Portable => Portable::LANES,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            // SAFETY: a value with this set is made by `avx2` alone, which looked for the features.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::enter(kernel) },
+            // SAFETY: `Portable` needs no features.
+            Set::Portable => unsafe { kernel.run::<Portable>() },
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Vectors as arrays: the compiler makes of them what the target has (SSE2, NEON).
+
+use super::Simd;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+const LANES: usize = 8;
+
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+pub(crate) struct Array([f32; LANES]);
+
+#[inline(always)]
+fn each(f: impl Fn(usize) -> f32) -> Array {
+    Array(std::array::from_fn(f))
+}
+
+// SAFETY (all functions): pointers are used as the trait promises, `LANES` elements or `count`.
+impl Simd for Portable {
+    type Vector = Array;
+    const LANES: usize = LANES;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Array {
+        Array(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Array {
+        each(|i| if i < count { unsafe { *from.add(i) } } else { 0. })
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Array) {
+        unsafe { to.cast::<[f32; LANES]>().write_unaligned(v.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Array {
+        Array([x; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: Array, b: Array) -> Array {
+        each(|i| a.0[i] + b.0[i])
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: Array, b: Array) -> Array {
+        each(|i| a.0[i] - b.0[i])
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: Array, b: Array) -> Array {
+        each(|i| a.0[i] * b.0[i])
+    }
+
+    #[inline(always)]
+    unsafe fn fma(a: Array, b: Array, c: Array) -> Array {
+        // Not `mul_add`, which is a call into the C library where the target has no such
+        // instruction.
+        each(|i| a.0[i] * b.0[i] + c.0[i])
+    }
+
+    #[inline(always)]
+    unsafe fn relu(v: Array) -> Array {
+        each(|i| if v.0[i] <= 0. { 0. } else { v.0[i] })
+    }
+
+    #[inline(always)]
+    unsafe fn where_positive(condition: Array, value: Array) -> Array {
+        each(|i| if condition.0[i] > 0. { value.0[i] } else { 0. })
+    }
+
+    #[inline(always)]
+    unsafe fn later_maximum(a: Array, index_a: Array, b: Array, index_b: Array) -> (Array, Array) {
+        let wins = |i: usize| b.0[i] > a.0[i] || (b.0[i].is_nan() && !a.0[i].is_nan());
+        (
+            each(|i| if wins(i) { b.0[i] } else { a.0[i] }),
+            each(|i| if wins(i) { index_b.0[i] } else { index_a.0[i] }),
+        )
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(a: Array, b: Array, value: Array) -> Array {
+        each(|i| if a.0[i] == b.0[i] { value.0[i] } else { 0. })
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(to: *mut u8, v: Array) {
+        unsafe { to.cast::<[u8; LANES]>().write_unaligned(v.0.map(|x| x as u8)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Array {
+        Array(unsafe { from.cast::<[u8; LANES]>().read_unaligned() }.map(f32::from))
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for i in 0..LANES {
+            for j in 0..LANES {
+                unsafe { *to.add(j * to_row + i) = *from.add(i * from_row + j) }
+            }
+        }
+    }
+}
