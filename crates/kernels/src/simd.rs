@@ -54,6 +54,27 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
 }
 
+/// `N` vectors at a distance of `stride` numbers. A loop, not a closure: closures are functions
+/// that the compiler may leave without the instruction set's features.
+///
+/// # Safety
+///
+/// As [`Simd::load`], for each vector.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd, const N: usize>(
+    from: *const f32,
+    stride: usize,
+) -> [S::Vector; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut vectors = [S::splat(0.); N];
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            *vector = S::load(from.add(i * stride));
+        }
+        vectors
+    }
+}
+
 /// Work that is compiled for each instruction set.
 pub(crate) trait Kernel {
     type Output;

@@ -6,7 +6,7 @@ use super::{POINTS, Plan, Run, point_stride, transform};
 use crate::blocked::{Planes, gather, scatter, zero};
 use crate::micro::{Steps, rows};
 use crate::scratch::{Scratch, Shared, take};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, load};
 use rayon::prelude::*;
 
 /// The forward pass's output and winners, and the gradient of the output.
@@ -228,9 +228,8 @@ impl BackwardBlock<'_> {
                         let from = pixels.add(4 * row * width * S::LANES);
                         let mut sum = S::splat(0.);
                         for column in 0..width {
-                            let g: [S::Vector; 4] = std::array::from_fn(|i| {
-                                S::load(from.add((i * width + column) * S::LANES))
-                            });
+                            let g: [S::Vector; 4] =
+                                load::<S, 4>(from.add(column * S::LANES), width * S::LANES);
                             sum = S::add(sum, S::add(S::add(g[0], g[1]), S::add(g[2], g[3])));
                             let z = transform::output_transposed::<S>(g);
                             for (i, v) in z.into_iter().enumerate() {
@@ -242,7 +241,7 @@ impl BackwardBlock<'_> {
                         for tile in 0..plan.tile_columns {
                             for i in 0..6 {
                                 let from = half.add((i * width + 4 * tile) * S::LANES);
-                                let g = std::array::from_fn(|j| S::load(from.add(j * S::LANES)));
+                                let g = load::<S, 4>(from, S::LANES);
                                 let z = transform::output_transposed::<S>(g);
                                 for (j, v) in z.into_iter().enumerate() {
                                     let at = (i * 6 + j) * stride + (first + tile) * S::LANES;
@@ -364,7 +363,7 @@ impl BackwardBlock<'_> {
                     let to = pixels.add((4 * row * width + 4 * tile) * S::LANES);
                     let mut half = [[S::splat(0.); 6]; 6];
                     for j in 0..6 {
-                        let v = std::array::from_fn(|i| S::load(from.add((i * 6 + j) * stride)));
+                        let v = load::<S, 6>(from.add(j * stride), 6 * stride);
                         for (half, v) in half.iter_mut().zip(transform::input_transposed::<S>(v)) {
                             half[j] = v;
                         }

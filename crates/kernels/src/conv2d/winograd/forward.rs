@@ -5,7 +5,7 @@ use super::{POINTS, Plan, Run, point_stride, transform};
 use crate::blocked::{Planes, gather, scatter};
 use crate::micro::{Steps, rows};
 use crate::scratch::{Shared, take};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, load};
 use rayon::prelude::*;
 
 /// The output, and for each pooled pixel in blocked order which of its four pixels won: 1 to 4,
@@ -140,9 +140,7 @@ pub(super) unsafe fn transform_input<S: Simd>(
                 for row in 0..run.end - run.start {
                     let from = pixels.add(4 * row * width * S::LANES);
                     for column in 0..width {
-                        let d = std::array::from_fn(|i| {
-                            S::load(from.add((i * width + column) * S::LANES))
-                        });
+                        let d = load::<S, 6>(from.add(column * S::LANES), width * S::LANES);
                         for (i, v) in transform::input::<S>(d).into_iter().enumerate() {
                             S::store(half.add((i * width + column) * S::LANES), v);
                         }
@@ -151,7 +149,7 @@ pub(super) unsafe fn transform_input<S: Simd>(
                     for tile in 0..plan.tile_columns {
                         for i in 0..6 {
                             let from = half.add((i * width + 4 * tile) * S::LANES);
-                            let d = std::array::from_fn(|j| S::load(from.add(j * S::LANES)));
+                            let d = load::<S, 6>(from, S::LANES);
                             for (j, v) in transform::input::<S>(d).into_iter().enumerate() {
                                 let at = (i * 6 + j) * stride + (first + tile) * S::LANES;
                                 S::store(points.add(at), v);
@@ -256,7 +254,7 @@ unsafe fn inverse<S: Simd>(
     unsafe {
         let mut half = [[S::splat(0.); 6]; 4];
         for j in 0..6 {
-            let m = std::array::from_fn(|i| S::load(from.add((i * 6 + j) * stride)));
+            let m = load::<S, 6>(from.add(j * stride), 6 * stride);
             for (half, v) in half.iter_mut().zip(transform::output::<S>(m)) {
                 half[j] = v;
             }
