@@ -102,6 +102,15 @@ pub enum RunnerError {
         /// Classes of the model.
         expected: usize,
     },
+    /// The weights were trained on the data that is to judge them.
+    #[error(
+        "the weights have been trained on the images of `{data}`: a score on it would say nothing; \
+         choose other data or other weights"
+    )]
+    SeenData {
+        /// The data's name.
+        data: String,
+    },
     /// Data could not be read.
     #[error(transparent)]
     Dataset(#[from] taper_dataset::Error),

@@ -17,6 +17,7 @@ use crate::plan::weights_config;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
+use crate::seen;
 
 /// A net with trained weights, and what is needed to use it.
 pub struct FinishedModel {
@@ -30,6 +31,8 @@ pub struct FinishedModel {
     pub config: ModelConfig,
     /// The recipe of its run, or the defaults.
     pub recipe: Recipe,
+    /// Data sets that it was trained on before the run that made it.
+    pub seen: Vec<String>,
 }
 
 /// The classes that a model names for one image.
@@ -101,6 +104,7 @@ impl FinishedModel {
         registry: &Registry,
     ) -> Result<Self, RunnerError> {
         let info = *registry.net(&config.architecture)?;
+        let seen = seen::of(&file)?;
         let [channels, height, width] = config.pretrained_cfg.input_size;
         recipe.model = Default::default();
         recipe.image.channels = channels;
@@ -120,7 +124,7 @@ impl FinishedModel {
         let vb = weights.var_builder(DType::F32, &Device::Cpu);
         let net = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));
         let (params, _) = weights.finish()?;
-        Ok(Self { net: net?, params, info, config, recipe })
+        Ok(Self { net: net?, params, info, config, recipe, seen })
     }
 
     /// Scores the model on a part of a data set (by default the run's own); gives the data in words
@@ -138,6 +142,7 @@ impl FinishedModel {
         if let Some(source) = data {
             recipe.data.source = source.to_string();
         }
+        seen::check(&self.seen, &recipe.data.source)?;
         let data = Data::open(&recipe, registry)?;
         let classes = data.train.class_names();
         if classes.len() != self.config.num_classes {

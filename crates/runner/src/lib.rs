@@ -33,6 +33,7 @@ mod finished;
 mod predict;
 mod run;
 mod run_folder;
+mod seen;
 mod summary;
 
 pub use config::{ModelConfig, PretrainedConfig};

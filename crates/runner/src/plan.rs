@@ -12,6 +12,7 @@ use crate::error::RunnerError;
 use crate::recipe::{LayoutRecipe, Recipe, TrainRecipe};
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
+use crate::seen;
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
 pub struct Plan {
@@ -25,6 +26,8 @@ pub struct Plan {
     pub data: Data,
     /// The weights to start from, and how to fit them to the net.
     pub weights: WeightsConfig,
+    /// Data sets that the weights were trained on before.
+    pub seen: Vec<String>,
 }
 
 impl Plan {
@@ -49,13 +52,15 @@ impl Plan {
             }
         }
         let source = read_weights(&recipe, registry)?;
+        let seen = source.as_ref().map(seen::of).transpose()?.unwrap_or_default();
+        seen::check(&seen, &recipe.data.source)?;
         let data = Data::open(&recipe, registry)?;
         let classes = data.train.class_names().to_vec();
         check_class_weights(&recipe.train, classes.len())?;
 
         let config = model_config(&recipe, &net, classes);
         let weights = weights_config(&recipe, &net, &config.net_config(), source);
-        Ok(Self { recipe, net, config, data, weights })
+        Ok(Self { recipe, net, config, data, weights, seen })
     }
 
     /// The same plan with weights drawn from the seed, nothing frozen.
@@ -70,6 +75,7 @@ impl Plan {
             config: self.config.clone(),
             data: self.data.clone(),
             weights,
+            seen: Vec::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::evaluate::{Evaluation, Scores, evaluate};
 use crate::observe::{History, Listener};
 use crate::plan::Plan;
 use crate::run_folder::{RunFolder, write_whole};
+use crate::seen;
 use crate::train::{Trained, Training, train};
 
 /// What a run did.
@@ -136,6 +137,7 @@ fn metadata(plan: &Plan) -> BTreeMap<String, serde_json::Value> {
     BTreeMap::from([
         ("config".to_string(), serde_json::json!(plan.config)),
         ("seed".to_string(), plan.recipe.seed.into()),
+        (seen::KEY.to_string(), plan.seen.clone().into()),
         ("taper_version".to_string(), plan.recipe.taper_version.clone().into()),
     ])
 }

@@ -115,3 +115,93 @@ pub(super) fn one_line(message: &str) -> String {
         .collect();
     lines.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use taper_optimizer::{Adadelta, Adam, ScheduleKind};
+
+    use super::*;
+
+    fn with(base: Option<&str>, overrides: &[(&str, &str)]) -> Result<Recipe, String> {
+        let overrides: Vec<_> =
+            overrides.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        resolve(base, &overrides).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn without_layers_a_recipe_is_the_defaults() {
+        let recipe = with(None, &[]).unwrap();
+        let taper_version = recipe.taper_version.clone();
+        assert_eq!(recipe, Recipe { taper_version, ..Recipe::default() });
+    }
+
+    #[test]
+    fn the_reference_recipe_is_the_keras_example() {
+        let recipe = with(Some("keras-mnist"), &[]).unwrap();
+        assert_eq!(recipe.model.net, "keras-cnn");
+        assert_eq!((recipe.train.epochs, recipe.train.batch_size), (12, 128));
+        let rule = Adadelta { rho: 0.95, epsilon: 1e-7, ..Adadelta::pytorch() };
+        assert_eq!(recipe.optimizer, RuleConfig::Adadelta(rule));
+        assert_eq!(recipe.optimizer.rule().learning_rate(), 1.0);
+    }
+
+    #[test]
+    fn every_named_recipe_resolves_and_survives_being_written() {
+        for (name, _) in NAMED {
+            let recipe = with(Some(name), &[]).unwrap();
+            let text = toml::to_string(&recipe).unwrap();
+            assert_eq!(toml::from_str::<Recipe>(&text).unwrap(), recipe, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_later_layer_wins_and_leaves_the_other_keys() {
+        let overrides = [("train.epochs", "3"), ("train.epochs", "4"), ("model.net", "lenet5")];
+        let recipe = with(Some("keras-mnist"), &overrides).unwrap();
+        assert_eq!(recipe.train.epochs, 4);
+        assert_eq!(recipe.train.batch_size, 128);
+        assert_eq!(recipe.model.net, "lenet5");
+    }
+
+    #[test]
+    fn another_optimizer_replaces_all_settings_of_the_one_before() {
+        let overrides = [("optimizer", "adam-keras"), ("optimizer.learning_rate", "0.5")];
+        let recipe = with(Some("keras-mnist"), &overrides).unwrap();
+        let rule = Adam { learning_rate: 0.5, ..Adam::keras() };
+        assert_eq!(recipe.optimizer, RuleConfig::Adam(rule));
+    }
+
+    #[test]
+    fn another_schedule_replaces_all_settings_of_the_one_before() {
+        let overrides = [("schedule.kind.name", "step"), ("schedule.kind.every", "5")];
+        let error = with(Some("finetune-digits"), &overrides).unwrap_err();
+        assert!(error.contains("factor"), "{error}");
+        let kind = [("schedule.kind", r#"{ name = "step", every = 5, factor = 0.5 }"#)];
+        let recipe = with(Some("finetune-digits"), &kind).unwrap();
+        assert_eq!(recipe.schedule.kind, ScheduleKind::Step { every: 5, factor: 0.5 });
+    }
+
+    #[test]
+    fn whole_numbers_do_for_floats() {
+        let recipe = with(None, &[("optimizer", "sgd"), ("optimizer.learning_rate", "1")]).unwrap();
+        assert_eq!(recipe.optimizer.rule().learning_rate(), 1.0);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_those_there_are() {
+        let error = with(None, &[("train.epoch", "3")]).unwrap_err();
+        assert!(error.starts_with("recipe the flags: "), "{error}");
+        assert!(error.contains("`epoch`") && error.contains("`epochs`"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+
+    #[test]
+    fn a_recipe_file_that_is_no_toml_is_an_error_in_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        std::fs::write(&path, "[train\nepochs = 3").unwrap();
+        let error = with(path.to_str(), &[]).unwrap_err();
+        assert!(error.contains("mine.toml"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}

@@ -1,0 +1,22 @@
+//! `evaluate`: scores of a finished model on labelled images.
+
+use anyhow::Result;
+use taper_runner::{PartName, Registry};
+
+use super::{model, print, print_json};
+use crate::flags::{EvaluateFlags, Part};
+use crate::table;
+
+pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
+    let model = model::open(&flags.model, registry)?;
+    let part = match flags.part {
+        Part::Train => PartName::Train,
+        Part::Test => PartName::Test,
+        Part::All => PartName::All,
+    };
+    let (data, evaluation) = model.evaluate(flags.data.as_deref(), part, registry)?;
+    if flags.output.json {
+        return print_json(&table::evaluation_json(&evaluation)?);
+    }
+    print(&table::evaluation(&data, &evaluation)?)
+}

@@ -1,0 +1,17 @@
+//! `predict`: the class of image files.
+
+use anyhow::Result;
+use taper_runner::Registry;
+
+use super::{model, print, print_json};
+use crate::flags::PredictFlags;
+use crate::table;
+
+pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
+    let model = model::open(&flags.model, registry)?;
+    let predictions = model.predict(&flags.images, flags.top_k)?;
+    if flags.output.json {
+        return print_json(&serde_json::json!({ "predictions": predictions }));
+    }
+    print(&table::predictions(&predictions))
+}

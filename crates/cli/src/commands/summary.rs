@@ -1,0 +1,21 @@
+//! `summary`: a net's layers, shapes, parameters and multiply-adds.
+
+use std::path::Path;
+
+use anyhow::Result;
+use taper_runner::{FinishedModel, Registry, summarize};
+
+use super::{print, print_json};
+use crate::flags::SummaryFlags;
+
+pub fn run(flags: &SummaryFlags, registry: &Registry) -> Result<()> {
+    let path = Path::new(&flags.net);
+    let summary = match path.is_dir() {
+        true => FinishedModel::open_run(path, registry)?.summary(&flags.freeze)?,
+        false => summarize(registry.net(&flags.net)?, flags.classes, &flags.freeze)?,
+    };
+    if flags.json {
+        return print_json(&serde_json::to_value(&summary)?);
+    }
+    print(&format!("{summary}"))
+}

@@ -1,0 +1,240 @@
+//! The flags, as typed. What they mean together is decided in the runner's plan.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Fine-tune image classifiers from pretrained safetensors weights.
+#[derive(Debug, Parser)]
+#[command(name = "taper", version, about, max_term_width = 100)]
+#[command(
+    after_help = "RAYON_NUM_THREADS sets the number of threads; results do not depend on it."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fine-tune pretrained weights; without a flag: the shipped digit weights on the UCI digits
+    Finetune(FinetuneFlags),
+    /// Train from random weights
+    Train(TrainFlags),
+    /// Score a run's model, or a weights file, on labelled images
+    Evaluate(EvaluateFlags),
+    /// Name the class of image files
+    Predict(PredictFlags),
+    /// Show a net's layers, shapes, parameters and multiply-adds
+    Summary(SummaryFlags),
+}
+
+/// Flags of `finetune`.
+#[derive(Debug, Args)]
+pub struct FinetuneFlags {
+    /// Flags shared with `train`.
+    #[command(flatten)]
+    pub recipe: RecipeFlags,
+
+    /// Weights to start from: a safetensors file, a run's folder, or `keras-cnn-mnist`
+    #[arg(long, value_name = "WEIGHTS")]
+    pub weights: Option<String>,
+
+    /// How the weights file stores its arrays
+    #[arg(long, value_enum)]
+    pub layout: Option<Layout>,
+
+    /// Keep parameters as loaded, by name or pattern such as 'conv*' (may be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub freeze: Vec<String>,
+
+    /// Initialize parameters that the weights lack, by name or pattern (may be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub allow_missing: Vec<String>,
+
+    /// Leave out tensors that the net has no use for, by name or pattern (may be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub allow_unused: Vec<String>,
+
+    /// Also train from random weights with the same budget, and print all three results
+    #[arg(long)]
+    pub compare: bool,
+}
+
+/// Flags of `train`.
+#[derive(Debug, Args)]
+pub struct TrainFlags {
+    /// Flags shared with `finetune`.
+    #[command(flatten)]
+    pub recipe: RecipeFlags,
+}
+
+/// What makes a recipe; a flag wins over the recipe's own value.
+#[derive(Debug, Args)]
+pub struct RecipeFlags {
+    /// A recipe: a TOML file or a name (`keras-mnist`, `finetune-digits`)
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<String>,
+
+    /// Images: a folder (IDX files, or a folder per class), `digits` or `mnist-sample`
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+
+    /// The net: keras-cnn, lenet5 or mlp
+    #[arg(long, value_name = "NET")]
+    pub net: Option<String>,
+
+    /// Passes over the training part
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+
+    /// Images a training step
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+
+    /// Peak learning rate
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+
+    /// The update rule: sgd, adadelta, adagrad, rmsprop, adam or adamw with PyTorch's defaults,
+    /// NAME-keras with Keras's
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<String>,
+
+    /// Seed of initialization, order and dropout
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Any other setting, by its key in the recipe: --set train.label_smoothing=0.1 (may be
+    /// repeated)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+
+    /// The run's folder [default: the next free runs/NAME-N]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Replace a run that the folder holds already
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// How results are printed.
+#[derive(Debug, Args)]
+pub struct OutputFlags {
+    /// Print the result as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Flags of `evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateFlags {
+    /// Where the model comes from.
+    #[command(flatten)]
+    pub model: ModelFlags,
+
+    /// Images: a folder, `digits` or `mnist-sample` [default: the run's own]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+
+    /// Which part of the data [default: test]
+    #[arg(long, value_enum, default_value_t = Part::Test)]
+    pub part: Part,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// Flags of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictFlags {
+    /// Where the model comes from.
+    #[command(flatten)]
+    pub model: ModelFlags,
+
+    /// Image files, or folders of them
+    #[arg(value_name = "FILE|FOLDER", required = true)]
+    pub images: Vec<PathBuf>,
+
+    /// How many classes to name for each image
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    pub top_k: usize,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// Flags of `summary`.
+#[derive(Debug, Args)]
+pub struct SummaryFlags {
+    /// The net, or a run's folder
+    #[arg(value_name = "NET|RUN", default_value = "keras-cnn")]
+    pub net: String,
+
+    /// Keep parameters as loaded, by name or pattern (may be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub freeze: Vec<String>,
+
+    /// Number of classes
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+
+    /// Print the result as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A run's folder, or a weights file with its net.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ModelFlags {
+    /// A run's folder
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+
+    /// A safetensors file, or `keras-cnn-mnist`
+    #[arg(long, value_name = "WEIGHTS")]
+    pub weights: Option<String>,
+}
+
+/// How a weights file stores its arrays.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Layout {
+    /// Kernels out-in-height-width, dense rows out-in
+    Pytorch,
+    /// Kernels height-width-in-out, dense in-out, flattened height-width-channels
+    Keras,
+}
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Part {
+    /// What training sees
+    Train,
+    /// What is held out
+    Test,
+    /// Everything
+    All,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_string(), value.trim().to_string()))
+        }
+        _ => Err("expected KEY=VALUE, such as train.epochs=3".to_string()),
+    }
+}

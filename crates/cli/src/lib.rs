@@ -1,0 +1,54 @@
+//! The command line of Taper: flags to a recipe, the recipe to the runner, results to a table or
+//! to JSON.
+//!
+//! The binary `taper` and `cargo xtask` are both a call of [`run`]. A program of one's own, with
+//! its own nets or data sets, is such a call with an extended [`Registry`]:
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     let registry = taper_cli::registry();
+//!     // registry.add_net(…);
+//!     taper_cli::run(std::env::args_os(), &registry)
+//! }
+//! ```
+
+mod commands;
+mod flags;
+mod overrides;
+mod table;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use taper_runner::Registry;
+
+/// What Taper knows by name, the shipped weights `keras-cnn-mnist` included.
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry
+        .add_weights("keras-cnn-mnist", include_bytes!("../assets/keras-cnn-mnist.safetensors"));
+    registry
+}
+
+/// Runs a command line, the program's name first, and says how it ended: 0 done, 1 an error, told
+/// in one line on stderr, 2 flags that are not understood.
+pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
+    let cli = match flags::Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" too, for stdout. A closed pipe is no reason to fail.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match commands::dispatch(&cli, registry) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Each error's message tells its cause already: the chain would tell it twice.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

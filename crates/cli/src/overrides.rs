@@ -1,0 +1,70 @@
+//! Flags to overrides of a recipe's keys.
+
+use crate::flags::{FinetuneFlags, Layout, RecipeFlags};
+
+/// The overrides that the shared flags ask for; `--set` comes last and wins.
+pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
+    let mut overrides = Vec::new();
+    text(&mut overrides, "data.source", &flags.data);
+    text(&mut overrides, "model.net", &flags.net);
+    number(&mut overrides, "train.epochs", flags.epochs);
+    number(&mut overrides, "train.batch_size", flags.batch_size);
+    number(&mut overrides, "seed", flags.seed);
+    text(&mut overrides, "optimizer", &flags.optimizer);
+    number(&mut overrides, "optimizer.learning_rate", flags.learning_rate.map(Float));
+    overrides.extend(flags.set.iter().cloned());
+    overrides
+}
+
+/// The overrides of `finetune`.
+pub fn finetune(flags: &FinetuneFlags) -> Vec<(String, String)> {
+    let mut overrides = Vec::new();
+    text(&mut overrides, "model.weights", &flags.weights);
+    let layout = flags.layout.map(|layout| match layout {
+        Layout::Pytorch => "pytorch".to_string(),
+        Layout::Keras => "keras".to_string(),
+    });
+    text(&mut overrides, "model.layout", &layout);
+    list(&mut overrides, "model.freeze", &flags.freeze);
+    list(&mut overrides, "model.allow_missing", &flags.allow_missing);
+    list(&mut overrides, "model.allow_unused", &flags.allow_unused);
+    overrides.extend(shared(&flags.recipe));
+    overrides
+}
+
+/// A float that TOML does not take for an integer.
+struct Float(f64);
+
+impl std::fmt::Display for Float {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+fn text(overrides: &mut Vec<(String, String)>, key: &str, value: &Option<String>) {
+    if let Some(value) = value {
+        overrides.push((key.to_string(), quoted(value)));
+    }
+}
+
+fn number<T: std::fmt::Display>(
+    overrides: &mut Vec<(String, String)>,
+    key: &str,
+    value: Option<T>,
+) {
+    if let Some(value) = value {
+        overrides.push((key.to_string(), value.to_string()));
+    }
+}
+
+fn list(overrides: &mut Vec<(String, String)>, key: &str, values: &[String]) {
+    if !values.is_empty() {
+        let items: Vec<_> = values.iter().map(|v| quoted(v)).collect();
+        overrides.push((key.to_string(), format!("[{}]", items.join(", "))));
+    }
+}
+
+/// A TOML basic string; JSON's escapes are a part of TOML's.
+fn quoted(value: &str) -> String {
+    serde_json::Value::String(value.to_string()).to_string()
+}

@@ -1,0 +1,129 @@
+//! Results as text and as JSON.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use taper_runner::metrics::ZeroDivision;
+use taper_runner::{Evaluation, Outcome, Plan, Prediction, Scores};
+
+/// The result of `finetune` and `train`.
+pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<String> {
+    let mut text = String::new();
+    let images = outcome.after.n;
+    let pretrained = !plan.recipe.model.weights.is_empty();
+    writeln!(text, "\nData      {}", plan.data.describe())?;
+    let report = outcome.load_report.to_string();
+    writeln!(text, "Weights   {}", indent(report.trim_start_matches("weights ")))?;
+    writeln!(
+        text,
+        "\nOn {images} held-out images{:>16}{:>10}{:>10}",
+        "accuracy", "macro F1", "loss"
+    )?;
+    let mut row = |name: &str, scores: &Scores| {
+        writeln!(
+            text,
+            "  {name:<24}{:>12.2} %{:>10.4}{:>10.4}",
+            100.0 * scores.accuracy,
+            scores.macro_f1,
+            scores.loss
+        )
+    };
+    row(if pretrained { "weights as loaded" } else { "before training" }, &outcome.before)?;
+    row(if pretrained { "fine-tuned" } else { "trained" }, &outcome.after)?;
+    if let Some(scratch) = scratch {
+        row("from random weights", scratch)?;
+    }
+    writeln!(text, "\n{}", report(&outcome.evaluation)?)?;
+    let trained = &outcome.trained;
+    writeln!(
+        text,
+        "Training  {} steps in {:.1} s, {:.0} images/s",
+        trained.steps,
+        trained.seconds,
+        images_per_second(trained.images, trained.seconds)
+    )?;
+    writeln!(text, "Run       {}", outcome.run.display())?;
+    Ok(text)
+}
+
+/// The result of `finetune` and `train` for programs.
+pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<Value> {
+    let trained = &outcome.trained;
+    let mut value = json!({
+        "run": outcome.run,
+        "data": plan.data.describe(),
+        "before": outcome.before,
+        "after": outcome.after,
+        "report": report_of(&outcome.evaluation)?,
+        "load_report": outcome.load_report,
+        "steps": trained.steps,
+        "seconds": trained.seconds,
+        "images_per_second": images_per_second(trained.images, trained.seconds),
+    });
+    if let Some(scratch) = scratch {
+        value["from_random_weights"] = serde_json::to_value(scratch)?;
+    }
+    Ok(value)
+}
+
+/// The result of `evaluate`.
+pub fn evaluation(data: &str, evaluation: &Evaluation) -> Result<String> {
+    let scores = Scores::of(evaluation)?;
+    let n = scores.n;
+    let mut text = String::new();
+    writeln!(text, "Data      {data}")?;
+    writeln!(
+        text,
+        "Accuracy  {:.2} % of {n} images, macro F1 {:.4}, loss {:.4}",
+        100.0 * scores.accuracy,
+        scores.macro_f1,
+        scores.loss
+    )?;
+    writeln!(text, "\n{}", report(evaluation)?)?;
+    writeln!(text, "Speed     {:.0} images/s", images_per_second(n, evaluation.seconds))?;
+    Ok(text)
+}
+
+/// The result of `evaluate` for programs.
+pub fn evaluation_json(evaluation: &Evaluation) -> Result<Value> {
+    let mut value = serde_json::to_value(Scores::of(evaluation)?)?;
+    value["report"] = serde_json::to_value(report_of(evaluation)?)?;
+    value["seconds"] = evaluation.seconds.into();
+    value["images_per_second"] =
+        images_per_second(evaluation.labels.len(), evaluation.seconds).into();
+    Ok(value)
+}
+
+/// The result of `predict`.
+pub fn predictions(predictions: &[Prediction]) -> String {
+    let width = predictions.iter().map(|p| p.image.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for prediction in predictions {
+        let classes: Vec<_> = prediction
+            .classes
+            .iter()
+            .map(|c| format!("{} {:.1} %", c.class_name, 100.0 * c.probability))
+            .collect();
+        text += &format!("{:<width$}  {}\n", prediction.image, classes.join("   "));
+    }
+    text
+}
+
+fn report_of(evaluation: &Evaluation) -> Result<taper_runner::metrics::ClassificationReport> {
+    let names: Vec<&str> = evaluation.class_names.iter().map(String::as_str).collect();
+    Ok(evaluation.confusion()?.report(&names, ZeroDivision::Zero)?)
+}
+
+fn report(evaluation: &Evaluation) -> Result<String> {
+    Ok(report_of(evaluation)?.to_string())
+}
+
+fn images_per_second(images: usize, seconds: f64) -> f64 {
+    images as f64 / seconds.max(1e-9)
+}
+
+/// Lines after the first stand under the first.
+fn indent(text: &str) -> String {
+    text.trim_end().replace('\n', "\n          ")
+}

@@ -1,0 +1,66 @@
+//! A stranger's program: a net and a data set of its own, in the same command line.
+
+use std::sync::Arc;
+
+use candle_core::{Module, ModuleT, Result, Tensor};
+use candle_nn::{Linear, VarBuilder};
+use taper_dataset::{Dataset, InMemory};
+use taper_model::nets::{Net, NetInfo};
+use taper_runner::{Plan, Registry, resolve, run};
+use tempfile::tempdir;
+
+/// Logistic regression with candle's own layer; no trait of ours.
+struct Logistic(Linear);
+
+impl ModuleT for Logistic {
+    fn forward_t(&self, images: &Tensor, _train: bool) -> Result<Tensor> {
+        self.0.forward(&images.flatten_from(1)?)
+    }
+}
+
+const LOGISTIC: NetInfo = NetInfo {
+    name: "logistic",
+    description: "one linear layer",
+    default_input: (1, 4, 4),
+    num_classes: 2,
+    stem: "linear",
+    head: "linear",
+    key_maps: &[],
+    flatten: |_| None,
+    build: |config, vb: VarBuilder<'_>, _key| {
+        let inputs = config.channels * config.height * config.width;
+        Ok(Net::new(Logistic(candle_nn::linear(inputs, config.num_classes, vb.pp("linear"))?)))
+    },
+};
+
+fn stripes() -> InMemory {
+    let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
+    let pixels = labels.iter().flat_map(|&label| {
+        (0..16).map(move |p| if (p / 4 + label as usize).is_multiple_of(2) { 255 } else { 0 })
+    });
+    let classes = vec!["even".to_string(), "odd".to_string()];
+    InMemory::new("stripes", [4, 4, 1], pixels.collect(), labels.clone(), classes).unwrap()
+}
+
+#[test]
+fn a_net_and_a_data_set_of_ones_own_train_by_name() {
+    let mut registry = Registry::new();
+    registry.add_net(LOGISTIC);
+    registry.add_dataset("stripes", || {
+        let train = Arc::new(stripes());
+        Ok(Dataset { name: "stripes".to_string(), train, validation: None, test: None })
+    });
+    let overrides = [
+        ("model.net", "logistic"),
+        ("data.source", "stripes"),
+        ("train.batch_size", "8"),
+        ("optimizer", "sgd"),
+        ("optimizer.learning_rate", "0.1"),
+    ];
+    let overrides = overrides.map(|(key, value)| (key.to_string(), value.to_string()));
+    let plan = Plan::new(resolve(None, &overrides).unwrap(), &registry).unwrap();
+    let folder = tempdir().unwrap();
+    let outcome = run(&plan, folder.path().join("run"), false, Vec::new()).unwrap();
+    assert_eq!(outcome.after.accuracy, 1.0);
+    assert_eq!(outcome.evaluation.class_names, ["even", "odd"]);
+}

@@ -1,0 +1,7 @@
+//! The command line from outside: what it prints, what it leaves, how it ends.
+
+mod bad_input;
+mod commands;
+mod extension;
+mod program;
+mod same_bits;
