@@ -1,0 +1,230 @@
+//! `bench`: how fast Taper is here, alone or side by side with its peers.
+
+mod kernel;
+mod memory;
+mod net;
+mod ours;
+mod peak;
+mod peers;
+mod results;
+mod serve;
+mod side;
+mod table;
+mod work;
+mod works;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+
+use peers::OURS;
+use results::{Results, metrics};
+use side::{Running, Side};
+use work::{Task, Work};
+
+/// Measure speed: the machine's peak, the reference CNN, single kernels, and the peers
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", max_term_width = 100)]
+#[command(after_help = "RAYON_NUM_THREADS sets the number of threads, the peers' too. \
+    docs/performance.md tells how it is measured, benches/peers/README.md how to set up the peers.")]
+struct Flags {
+    /// Only works whose name contains this (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    filter: Vec<String>,
+
+    /// Measure the peers too, in turn with ours; the Python that has them installed
+    #[arg(long, value_name = "PYTHON")]
+    peers: Option<String>,
+
+    /// Only these peers, by name, separated by commas
+    #[arg(long, value_name = "PEERS", value_delimiter = ',', requires = "peers")]
+    sides: Vec<String>,
+
+    /// Rounds in which every side has its turn [default: 5 with peers, 1 without]
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+
+    /// Seconds for which a kernel is repeated in a round; a whole net takes five times as long
+    #[arg(long, value_name = "S", default_value_t = 0.3)]
+    seconds: f64,
+
+    /// Print everything as one JSON object on stdout, the values of each round included
+    #[arg(long)]
+    json: bool,
+
+    /// Print the list of works and end
+    #[arg(long)]
+    list: bool,
+
+    /// Answer works on stdin, as the peers do
+    #[arg(long, hide = true)]
+    serve: bool,
+}
+
+/// Carries out the command, its arguments given without the program's name.
+pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<()> {
+    let name = std::ffi::OsString::from("cargo xtask bench");
+    let flags = match Flags::try_parse_from(std::iter::once(name).chain(args)) {
+        Ok(flags) => flags,
+        Err(error) => error.exit(),
+    };
+    if flags.serve {
+        return ours::run();
+    }
+    let mut works = works::all();
+    works.retain(|work| {
+        flags.filter.is_empty() || flags.filter.iter().any(|part| work.name.contains(part))
+    });
+    if works.is_empty() {
+        bail!("no work's name contains {}; --list names them", flags.filter.join(" or "));
+    }
+    if flags.list {
+        works.iter().for_each(|work| println!("{}", work.name));
+        return Ok(());
+    }
+    compare(&flags, &works)
+}
+
+/// The profile that this program was built with.
+fn profile() -> &'static str {
+    // Both are at opt-level 3; dev keeps the debug assertions of the workspace's own crates.
+    if cfg!(debug_assertions) { "dev (optimized, with debug assertions)" } else { "release" }
+}
+
+fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
+    let peak = peak::measure();
+    let mut sides = vec![peers::ours()?];
+    if let Some(python) = &flags.peers {
+        sides.extend(peers::find(python, &flags.sides)?);
+    }
+    let rounds = flags.rounds.unwrap_or(if sides.len() > 1 { 5 } else { 1 });
+    let logs = logs()?;
+    let mut measuring = Measuring::start(sides, peak.threads, &logs)?;
+    if !flags.json {
+        print!("{}", table::peak(&peak));
+        for (name, hello) in &measuring.hellos {
+            println!("{name}: {}, {} threads, {}", hello.version, hello.threads, hello.settings);
+        }
+        println!("{rounds} rounds, medians; (2.00x): takes twice as long as {OURS}\n");
+    }
+    for work in works {
+        for round in 0..rounds {
+            measuring.round(work, round, flags.seconds)?;
+        }
+        if !flags.json {
+            let names = measuring.names();
+            let one = std::slice::from_ref(work);
+            print!("{}", table::results(&measuring.results, one, &names, &peak));
+        }
+    }
+    let names = measuring.names();
+    if flags.json {
+        let report = serde_json::json!({
+            "machine": machine(),
+            "profile": profile(),
+            "peak_gflops": peak,
+            "rounds": rounds,
+            "sides": measuring.hellos.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "results": measuring.results.rows(works, &names, peak.all_threads),
+            "sums": measuring.results.sums(works, &names),
+        });
+        println!("{report}");
+    } else {
+        println!("\nForward and backward, summed over the net:");
+        print!("{}", table::sums(&measuring.results, works, &names));
+    }
+    Ok(())
+}
+
+/// The sides at work.
+struct Measuring<'a> {
+    sides: Vec<(Side, Running)>,
+    hellos: Vec<(String, serve::Hello)>,
+    threads: usize,
+    logs: &'a Path,
+    results: Results,
+}
+
+impl<'a> Measuring<'a> {
+    fn start(sides: Vec<Side>, threads: usize, logs: &'a Path) -> Result<Self> {
+        let mut running = Vec::new();
+        for side in sides {
+            let started = side.start(threads, logs).with_context(|| side.name.to_string())?;
+            running.push((side, started));
+        }
+        let hellos = running.iter().map(|(s, r)| (s.name.to_string(), r.hello.clone())).collect();
+        Ok(Self { sides: running, hellos, threads, logs, results: Results::default() })
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.sides.iter().map(|(side, _)| side.name).collect()
+    }
+
+    /// Every side's turn at a work; each round begins with another side.
+    fn round(&mut self, work: &Work, round: usize, seconds: f64) -> Result<()> {
+        let count = self.sides.len();
+        for turn in 0..count {
+            let place = (turn + round) % count;
+            let name = self.sides[place].0.name;
+            let values = match &work.task {
+                task if task.is_whole_process() => self.whole_process(place, work),
+                task => {
+                    let factor = if task.images().is_some() { 5.0 } else { 1.0 };
+                    let running = &mut self.sides[place].1;
+                    running.measure(work, factor * seconds).map(|a| a.values.into_iter().collect())
+                }
+            };
+            let values: Vec<(String, f64)> =
+                values.with_context(|| format!("{name}, {}", work.name))?;
+            for (metric, value) in values {
+                debug_assert!(metrics(&work.task).contains(&metric.as_str()));
+                self.results.add(work, &metric, name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// A work that begins with a process's start.
+    fn whole_process(&self, place: usize, work: &Work) -> Result<Vec<(String, f64)>> {
+        let started = Instant::now();
+        let mut fresh = self.sides[place].0.start(self.threads, self.logs)?;
+        let values = match work.task {
+            Task::Memory { .. } => {
+                if fresh.prepare(work)?.unsupported.is_some() {
+                    return Ok(Vec::new());
+                }
+                let (answer, growth) = fresh.memory().growth(|| fresh.measure(work, 0.0));
+                answer?;
+                growth
+                    .map_or_else(Vec::new, |growth| {
+                        vec![("memory", growth.resident), ("memory_anonymous", growth.anonymous)]
+                    })
+                    .into_iter()
+                    .map(|(metric, bytes)| (metric.to_string(), bytes as f64))
+                    .collect()
+            }
+            _ => match fresh.measure(work, 0.0)?.unsupported {
+                Some(_) => Vec::new(),
+                None => vec![("start".to_string(), started.elapsed().as_secs_f64())],
+            },
+        };
+        Ok(values)
+    }
+}
+
+/// Where the sides' stderr goes.
+fn logs() -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("taper-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(folder)
+}
+
+/// The processor's name, where Linux tells.
+fn machine() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| std::env::consts::ARCH.to_string(), |(_, name)| name.to_string())
+}

@@ -1,0 +1,119 @@
+//! Whole nets on our side: the runner's own loop over images in memory.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use candle_core::{Device, ModuleT, Tensor};
+use taper_dataset::{Dataset, InMemory, Source};
+use taper_kernels::counter::Counter;
+use taper_optimizer::Optimizer;
+use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::{Plan, Registry, RunnerError, Training, load, resolve, train as carry_out};
+
+use super::serve::{Measure, median, repeat};
+
+/// Training with the recipe `keras-mnist`: loader, dropout, Adadelta, all of it. Without `steps`,
+/// for as long as asked; the time of a step is from one update to the next.
+pub fn train(net: &str, batch: usize, images: usize, steps: Option<usize>) -> Result<Measure> {
+    let plan = plan(net, batch, images)?;
+    let loaded = load(&plan, &Device::Cpu)?;
+    Ok(Box::new(move |seconds| {
+        let rule = plan.recipe.optimizer.build();
+        let mut optimizer = Optimizer::new(loaded.params.trainable(), rule, &plan.recipe.groups)?;
+        let times = Rc::new(RefCell::new(Vec::new()));
+        let clock = Clock { seconds, steps, last: None, spent: 0.0, times: times.clone() };
+        let training = Training {
+            net: &loaded.net,
+            optimizer: &mut optimizer,
+            schedule: &plan.recipe.schedule,
+            loss: &plan.loss(),
+            rng: &loaded.rng,
+            recipe: &plan.recipe.train,
+            train: &plan.data.train,
+            validation: None,
+            device: &Device::Cpu,
+        };
+        carry_out(training, &mut [Box::new(clock)])?;
+        let times = times.take();
+        let runs = times.len();
+        // A single step has no time from one update to the next.
+        let values = if runs == 0 { Vec::new() } else { vec![("step", median(times))] };
+        Ok((values, runs))
+    }))
+}
+
+/// Evaluation of images that are tensors already: logits.
+pub fn evaluate(net: &str, batch: usize) -> Result<Measure> {
+    let plan = plan(net, batch, batch)?;
+    let loaded = load(&plan, &Device::Cpu)?;
+    let (c, h, w) = plan.net.default_input;
+    let images = Tensor::rand(0f32, 1., (batch, c, h, w), &Device::Cpu)?;
+    Ok(Box::new(move |seconds| {
+        repeat(["step"], seconds, || {
+            let started = Instant::now();
+            loaded.net.forward_t(&images, false)?;
+            Ok([started.elapsed().as_secs_f64()])
+        })
+    }))
+}
+
+/// The recipe's plan over random images in memory.
+fn plan(net: &str, batch: usize, images: usize) -> Result<Plan> {
+    let mut registry = Registry::new();
+    let (c, h, w) = registry.net(net)?.default_input;
+    registry.add_dataset("random-bytes", move || {
+        // The test part is there so that nothing is split off the training part.
+        let train = random_images(images, [h, w, c])?;
+        let test = random_images(10, [h, w, c])?;
+        Ok(Dataset { name: "random-bytes".to_string(), train, validation: None, test: Some(test) })
+    });
+    let settings = [
+        ("model.net", net.to_string()),
+        ("data.source", "random-bytes".to_string()),
+        ("train.batch_size", batch.to_string()),
+        ("train.epochs", 1_000_000.to_string()),
+    ];
+    let overrides: Vec<_> = settings.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+    Ok(Plan::new(resolve(Some("keras-mnist"), &overrides)?, &registry)?)
+}
+
+fn random_images(count: usize, size: [usize; 3]) -> Result<Arc<dyn Source>, RunnerError> {
+    let random = Counter::new(0);
+    let bytes = count * size.iter().product::<usize>();
+    let words = (0..bytes.div_ceil(16) as u64).flat_map(|i| random.block(i));
+    let mut pixels: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+    pixels.truncate(bytes);
+    let labels = (0..count).map(|i| (i % 10) as u32).collect();
+    let names = (0..10).map(|digit| digit.to_string()).collect();
+    Ok(Arc::new(InMemory::new("random bytes", size, pixels, labels, names)?))
+}
+
+/// Times the steps of a run and ends it when there are enough.
+struct Clock {
+    seconds: f64,
+    steps: Option<usize>,
+    last: Option<Instant>,
+    spent: f64,
+    times: Rc<RefCell<Vec<f64>>>,
+}
+
+impl Listener for Clock {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        let Event::Step { step, .. } = event else { return Ok(Verdict::Continue) };
+        let now = Instant::now();
+        // The time of the first step holds the loader's start: it warms up.
+        if let Some(last) = self.last.replace(now) {
+            let time = (now - last).as_secs_f64();
+            self.spent += time;
+            self.times.borrow_mut().push(time);
+        }
+        let enough = match self.steps {
+            Some(steps) => *step as usize >= steps,
+            None => self.spent >= self.seconds && self.times.borrow().len() >= 3,
+        };
+        Ok(if enough { Verdict::Stop("measured".to_string()) } else { Verdict::Continue })
+    }
+}

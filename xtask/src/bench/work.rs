@@ -1,0 +1,100 @@
+//! One piece of work, as both sides are told it, and what is counted for it.
+
+use serde::{Deserialize, Serialize};
+
+/// One piece of work; every side does the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Work {
+    /// Unique: `group/shape`.
+    pub name: String,
+    /// Works of one kind in one net: their times are also added up.
+    pub group: String,
+    /// How often the net does it in one pass.
+    pub count: usize,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub task: Task,
+}
+
+/// What is to be done. Images are (n, c, h, w); pairs are (height, width), both alike here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Task {
+    /// Training steps of a whole net, the batch gathered from `images` images of bytes in memory.
+    Train { net: String, batch: usize, images: usize },
+    /// Logits of a whole net in evaluation mode for images of floats in memory.
+    Evaluate { net: String, batch: usize },
+    /// One training step in a fresh process; timed from outside, from the process's start.
+    FirstStep { net: String, batch: usize, images: usize },
+    /// Training steps in a fresh process; its memory is looked at from outside.
+    Memory { net: String, batch: usize, images: usize, steps: usize },
+    /// A convolution, no dilation.
+    Conv2d {
+        input: [usize; 4],
+        output_channels: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        groups: usize,
+        bias: bool,
+        /// Whether the gradient of the images is wanted: not in a net's first layer.
+        input_gradient: bool,
+    },
+    /// Max-pooling.
+    MaxPool2d { input: [usize; 4], kernel: usize, stride: usize, padding: usize },
+    /// Batch normalization in training mode.
+    BatchNorm { input: [usize; 4] },
+    /// Layer normalization over the last dimension.
+    LayerNorm { rows: usize, width: usize },
+    /// A dense layer with bias.
+    Linear { rows: usize, input: usize, output: usize },
+    /// The exact GELU.
+    Gelu { rows: usize, width: usize },
+    /// Scaled dot-product attention, neither mask nor dropout; q, k and v are
+    /// (batch, heads, tokens, width).
+    Attention { batch: usize, heads: usize, tokens: usize, width: usize },
+}
+
+impl Task {
+    /// Whether it needs a process of its own.
+    pub fn is_whole_process(&self) -> bool {
+        matches!(self, Task::FirstStep { .. } | Task::Memory { .. })
+    }
+
+    /// Images done by one measured step; `None` for single kernels.
+    pub fn images(&self) -> Option<usize> {
+        match self {
+            Task::Train { batch, .. } | Task::Evaluate { batch, .. } => Some(*batch),
+            _ => None,
+        }
+    }
+
+    /// Floating-point operations forward and backward, a multiply-add counted as two and a
+    /// convolution as a direct one; `None` where the products are not what takes the time.
+    pub fn operations(&self) -> Option<(f64, f64)> {
+        let (forward, products) = match *self {
+            Task::Conv2d {
+                input: [n, c, h, w],
+                output_channels,
+                kernel,
+                stride,
+                padding,
+                groups,
+                input_gradient,
+                ..
+            } => {
+                let positions = |side: usize| (side + 2 * padding - kernel) / stride + 1;
+                let outputs = n * output_channels * positions(h) * positions(w);
+                let taps = c / groups * kernel * kernel;
+                (outputs * taps, if input_gradient { 2 } else { 1 })
+            }
+            Task::Linear { rows, input, output } => (rows * input * output, 2),
+            Task::Attention { batch, heads, tokens, width } => {
+                (2 * batch * heads * tokens * tokens * width, 2)
+            }
+            _ => return None,
+        };
+        let forward = 2.0 * forward as f64;
+        Some((forward, forward * f64::from(products)))
+    }
+}
