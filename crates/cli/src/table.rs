@@ -13,8 +13,8 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
     let images = outcome.after.n;
     let pretrained = !plan.recipe.model.weights.is_empty();
     writeln!(text, "\nData      {}", plan.data.describe())?;
-    let report = outcome.load_report.to_string();
-    writeln!(text, "Weights   {}", indent(report.trim_start_matches("weights ")))?;
+    let weights = outcome.load_report.to_string();
+    writeln!(text, "Weights   {}", indent(weights.trim_start_matches("weights ")))?;
     writeln!(
         text,
         "\nOn {images} held-out images{:>16}{:>10}{:>10}",
