@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod composed;
+mod direct;
 mod naive;
 mod op;
 mod product;
@@ -11,7 +12,7 @@ use crate::pool::{self, Pool2dConfig};
 use crate::window::positions;
 use candle_core::{DType, Result, Tensor, bail};
 use op::Conv2d;
-use winograd::{Plan, Tail};
+use winograd::Tail;
 
 /// How the filters of [`conv2d`] move over the image; pairs are (height, width), in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,7 +163,8 @@ pub fn conv2d_block(
 enum Algorithm {
     Naive,
     Product,
-    Winograd(Plan),
+    Direct(direct::Plan),
+    Winograd(winograd::Plan),
 }
 
 fn choose(path: Path, dtype: DType, g: Geometry, block: &Conv2dBlock) -> Algorithm {
@@ -172,8 +174,12 @@ fn choose(path: Path, dtype: DType, g: Geometry, block: &Conv2dBlock) -> Algorit
     let tail = Tail { relu: block.relu && (pool || block.max_pool.is_none()), pool };
     match () {
         _ if path == Path::Naive => Algorithm::Naive,
-        _ if fast && Plan::fits(&g) && g.c_in >= 4 && g.c_out >= 4 => {
-            Algorithm::Winograd(Plan::new(g, path.isa(), tail))
+        // One to three channels fill no vector: plain sums along the rows.
+        _ if fast && direct::Plan::fits(&g) && g.c_in < 4 => {
+            Algorithm::Direct(direct::Plan::new(g, path.isa(), block.relu))
+        }
+        _ if fast && winograd::Plan::fits(&g) && g.c_in >= 4 && g.c_out >= 4 => {
+            Algorithm::Winograd(winograd::Plan::new(g, path.isa(), tail))
         }
         // A product needs columns of some length: the short ones of grouped and depthwise
         // convolutions are faster in plain loops.

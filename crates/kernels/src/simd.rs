@@ -26,6 +26,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The first `count < LANES` elements, zeros above them.
     unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
     unsafe fn store(to: *mut f32, v: Self::Vector);
+    /// Stores the first `count < LANES` elements.
+    unsafe fn store_first(to: *mut f32, v: Self::Vector, count: usize);
     unsafe fn splat(x: f32) -> Self::Vector;
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;

@@ -1,6 +1,6 @@
 //! Convolution, with ReLU and max-pooling, as an operation on candle's tape.
 
-use super::{Algorithm, Geometry, naive, product, winograd};
+use super::{Algorithm, Geometry, direct, naive, product, winograd};
 use crate::element::{Element, dispatch, read, slice};
 use crate::pool;
 use candle_core::backend::BackendStorage;
@@ -57,6 +57,10 @@ impl Conv2d {
         let mut y = match &self.algorithm {
             Algorithm::Naive => naive::forward(g, x, w, b),
             Algorithm::Product => product::forward(g, x, w, b)?,
+            Algorithm::Direct(plan) => {
+                let y = direct::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
+                T::cpu_storage_data(CpuStorage::F32(y))?
+            }
             Algorithm::Winograd(plan) => {
                 let bias = b.map(single).transpose()?;
                 let (y, corners) = winograd::forward(plan, single(x)?, single(w)?, bias);
@@ -70,7 +74,7 @@ impl Conv2d {
                 y
             }
         };
-        if self.relu {
+        if self.relu && !matches!(self.algorithm, Algorithm::Direct(_)) {
             y.par_iter_mut().with_min_len(1 << 14).for_each(|y| {
                 if *y <= T::ZERO {
                     *y = T::ZERO;
@@ -128,6 +132,20 @@ impl Conv2d {
             };
             let [dx, dw, db] = gradients;
             return Ok([own(dx)?, own(dw)?, own(db)?]);
+        }
+        if let Algorithm::Direct(plan) = &self.algorithm {
+            let inner = if self.pool.is_some() || wanted[0] {
+                self.inner_gradient(y, grad)
+            } else {
+                Cow::Borrowed(grad)
+            };
+            let (dw, db) = match self.pool {
+                Some(_) => direct::weight_gradient(plan, single(x)?, None, single(&inner)?),
+                None => direct::weight_gradient(plan, single(x)?, Some(single(y)?), single(grad)?),
+            };
+            let own = |v: Vec<f32>| T::cpu_storage_data(CpuStorage::F32(v));
+            let dx = wanted[0].then(|| product::input_gradient(g, w, &inner)).transpose()?;
+            return Ok([dx, Some(own(dw)?), wanted[2].then(|| own(db)).transpose()?]);
         }
         let grad = &*self.inner_gradient(y, grad);
         let naive = matches!(self.algorithm, Algorithm::Naive);

@@ -58,6 +58,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn store_first(to: *mut f32, v: __m256, count: usize) {
+        unsafe { _mm256_maskstore_ps(to, first(count), v) }
+    }
+
+    #[inline(always)]
     unsafe fn splat(x: f32) -> __m256 {
         unsafe { _mm256_set1_ps(x) }
     }

@@ -37,6 +37,13 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn store_first(to: *mut f32, v: Array, count: usize) {
+        for (i, &x) in v.0.iter().enumerate().take(count) {
+            unsafe { *to.add(i) = x }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn splat(x: f32) -> Array {
         Array([x; LANES])
     }
