@@ -285,3 +285,16 @@ fn flatten_keeps_the_order_channel_row_column() {
     let y = Flatten.forward(&x).unwrap().to_vec2::<f32>().unwrap();
     assert_eq!(y, [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]);
 }
+
+#[test]
+fn a_convolution_with_relu_and_pool_at_once_equals_the_three_layers_in_a_row() {
+    let (_, vb) = vb(DType::F32);
+    let conv = Conv2d::new(3, 8, (3, 3), Conv2dConfig::default(), vb).unwrap();
+    let pool = MaxPool2d::new(2);
+    let x = Tensor::rand(-1f32, 1.0, (2, 3, 14, 14), &Device::Cpu).unwrap();
+    let at_once = conv.forward_relu(&x, Some(&pool)).unwrap();
+    let in_a_row = pool.forward(&Relu.forward(&conv.forward(&x).unwrap()).unwrap()).unwrap();
+    let difference = (at_once - in_a_row).unwrap().abs().unwrap().max_all().unwrap();
+    // The order of summation may differ, in f32.
+    assert!(difference.to_scalar::<f32>().unwrap() < 1e-5, "{difference}");
+}

@@ -88,9 +88,8 @@ impl KerasCnn {
 
     /// The convolutional part: images to (n, 64, (h - 4) / 2, (w - 4) / 2).
     fn features(&self, images: &Tensor) -> Result<Tensor> {
-        let x = Relu.forward(&self.conv1.forward(images)?)?;
-        let x = Relu.forward(&self.conv2.forward(&x)?)?;
-        MaxPool2d::new(2).forward(&x)
+        let x = self.conv1.forward_relu(images, None)?;
+        self.conv2.forward_relu(&x, Some(&MaxPool2d::new(2)))
     }
 }
 
