@@ -5,9 +5,12 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use std::time::Instant;
 use taper_kernels::{
-    Conv2dBlock, Conv2dConfig, Pool2dConfig, conv2d, conv2d_block, dropout, linear, relu,
+    Conv2dBlock, Conv2dConfig, Pool2dConfig, conv2d, conv2d_block, dropout, linear, linear_relu,
     softmax_cross_entropy,
 };
+
+#[global_allocator]
+static ALLOCATOR: taper_kernels::PoolingAllocator = taper_kernels::PoolingAllocator::new();
 
 struct Net {
     vars: Vec<Var>,
@@ -37,7 +40,7 @@ impl Net {
         let second = Conv2dBlock { max_pool: Some(Pool2dConfig::square(2)), ..first };
         let x = conv2d_block(&x, &v[2], Some(&v[3]), &second)?;
         let x = if train { dropout(&x, 0.25, 1)? } else { x };
-        let x = relu(&linear(&x.flatten_from(1)?, &v[4], Some(&v[5]))?)?;
+        let x = linear_relu(&x.flatten_from(1)?, &v[4], Some(&v[5]))?;
         let x = if train { dropout(&x, 0.5, 2)? } else { x };
         linear(&x, &v[6], Some(&v[7]))
     }

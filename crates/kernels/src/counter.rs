@@ -33,6 +33,20 @@ impl Counter {
         philox4x32_10([index as u32, (index >> 32) as u32, 0, 0], self.key)
     }
 
+    /// The words of eight blocks from `first` on, in order.
+    pub(crate) fn eight_blocks(&self, first: u64) -> [u32; 32] {
+        let mut words = [0; 32];
+        for (i, block) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            *block = self.block(first.wrapping_add(i as u64));
+        }
+        words
+    }
+
+    /// The key, for kernels that make blocks by themselves.
+    pub(crate) fn key(&self) -> [u32; 2] {
+        self.key
+    }
+
     /// The 64-bit word at `index`: half of block `index / 2`.
     pub fn bits(&self, index: u64) -> u64 {
         let block = self.block(index / 2);
@@ -64,18 +78,23 @@ impl Counter {
     }
 }
 
+/// What Philox multiplies by, and what it adds to the key in each of its ten rounds.
+pub(crate) const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(crate) const ROUNDS: usize = 10;
+
 #[inline]
 fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..10 {
-        let a = u64::from(counter[0]) * 0xD251_1F53;
-        let b = u64::from(counter[2]) * 0xCD9E_8D57;
+    for _ in 0..ROUNDS {
+        let a = u64::from(counter[0]) * MULTIPLIERS[0];
+        let b = u64::from(counter[2]) * MULTIPLIERS[1];
         counter = [
             (b >> 32) as u32 ^ counter[1] ^ key[0],
             b as u32,
             (a >> 32) as u32 ^ counter[3] ^ key[1],
             a as u32,
         ];
-        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
+        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
     counter
 }
@@ -83,6 +102,7 @@ fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::{Isa, Kernel, Simd};
 
     /// The three vectors that Random123 publishes for `philox4x32 10` in its `kat_vectors`.
     #[test]
@@ -100,6 +120,26 @@ mod tests {
             assert_eq!(philox4x32_10(counter, key), expected);
         }
         assert_eq!(Counter::new(0).block(0), cases[0].2);
+    }
+
+    #[test]
+    fn eight_blocks_at_once_are_the_same_as_one_by_one() {
+        struct EightBlocks(Counter, u64);
+        impl Kernel for EightBlocks {
+            type Output = [u32; 32];
+            #[inline(always)]
+            unsafe fn run<S: Simd>(self) -> [u32; 32] {
+                // SAFETY: the features are there by `run`'s promise.
+                unsafe { S::eight_blocks(&self.0, self.1) }
+            }
+        }
+        let counter = Counter::new(0x1234_5678_9abc_def0);
+        for first in [0, 5, u64::from(u32::MAX) - 3] {
+            let expected: Vec<u32> = (first..first + 8).flat_map(|i| counter.block(i)).collect();
+            for isa in [Isa::PORTABLE, Isa::best()] {
+                assert_eq!(isa.run(EightBlocks(counter, first)).as_slice(), expected);
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Dropout with a mask that is a function of seed and position.
 
 mod composed;
-mod naive;
+mod counted;
 
 use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor, bail};
@@ -11,24 +11,28 @@ use candle_core::{Result, Tensor, bail};
 struct Mask {
     counter: crate::counter::Counter,
     /// A word below this drops its element.
-    threshold: u64,
+    threshold: u32,
+    /// Whether every element is dropped.
+    all: bool,
     /// What a kept element is multiplied by.
     scale: f64,
 }
 
 impl Mask {
     fn new(rate: f64, seed: u64) -> Self {
+        let threshold = (rate * 2f64.powi(32)).round();
         Self {
             counter: crate::counter::Counter::new(seed),
-            threshold: (rate * 2f64.powi(32)).round() as u64,
+            // A rate below 1 by less than 2^-33 is one.
+            threshold: threshold as u32,
+            all: threshold >= 2f64.powi(32),
             scale: if rate < 1. { 1. / (1. - rate) } else { 0. },
         }
     }
 
-    /// The factors of elements `4 * block` and the next three.
-    fn block(&self, block: u64) -> [f64; 4] {
-        let words = self.counter.block(block);
-        words.map(|word| if u64::from(word) < self.threshold { 0. } else { self.scale })
+    #[inline(always)]
+    fn drops(&self, word: u32) -> bool {
+        self.all | (word < self.threshold)
     }
 }
 
@@ -53,9 +57,10 @@ pub fn dropout(x: &Tensor, rate: f64, seed: u64) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let mask = Mask::new(rate, seed);
-    match resolve(x) {
+    let path = resolve(x);
+    match path {
         Path::Composed => composed::dropout(x, &mask),
-        _ => naive::dropout(x, mask),
+        _ => counted::dropout(x, mask, path.isa()),
     }
 }
 

@@ -37,11 +37,13 @@
 //! # }
 //! ```
 
+mod allocator;
 mod blocked;
 #[cfg(test)]
 mod check;
 pub mod counter;
 mod element;
+mod gemm;
 mod micro;
 mod path;
 mod scratch;
@@ -57,9 +59,10 @@ mod pool;
 mod softmax;
 
 pub use activation::{gelu, gelu_tanh, relu};
+pub use allocator::PoolingAllocator;
 pub use conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 pub use dropout::dropout;
-pub use linear::linear;
+pub use linear::{linear, linear_relu};
 pub use norm::{BatchNormTrain, batch_norm_eval, batch_norm_train, layer_norm};
 pub use path::{Path, with_path};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};

@@ -1,5 +1,8 @@
 //! The fully connected layer's product.
 
+mod op;
+
+use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor, bail};
 
 /// Multiplies the last dimension of `x` by a matrix: `y = x wᵀ + b`.
@@ -13,6 +16,23 @@ use candle_core::{Result, Tensor, bail};
 ///
 /// If a rank is wrong or the sizes do not fit together.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    apply(x, weight, bias, false)
+}
+
+/// [`linear`], then [`relu`](crate::relu), in one operation.
+///
+/// # Shapes
+///
+/// As [`linear`].
+///
+/// # Errors
+///
+/// As [`linear`].
+pub fn linear_relu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    apply(x, weight, bias, true)
+}
+
+fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
     let &[out, inner] = weight.dims() else {
         bail!("linear: expected a weight of rank 2 (out, in), found {:?}", weight.dims())
     };
@@ -28,17 +48,27 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         bail!("linear: expected a bias of shape [{out}], found {:?}", bias.dims())
     }
     let rows: usize = leading.iter().product();
-    let y = x.reshape((rows, inner))?.matmul(&weight.contiguous()?.t()?)?;
-    let y = match bias {
-        Some(bias) => y.broadcast_add(bias)?,
-        None => y,
+    let x = x.reshape((rows, inner))?;
+    let y = match resolve(&x) {
+        Path::Naive | Path::Composed => composed(&x, weight, bias, relu)?,
+        _ => op::apply(&x, weight, bias, relu)?,
     };
     y.reshape([leading, &[out]].concat())
 }
 
+/// From candle's own operations; their products are good enough to serve as the naive path.
+fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    let y = x.matmul(&weight.contiguous()?.t()?)?;
+    let y = match bias {
+        Some(bias) => y.broadcast_add(bias)?,
+        None => y,
+    };
+    if relu { crate::relu(&y) } else { Ok(y) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::linear;
+    use super::{linear, linear_relu};
     use crate::check::{assert_error, check_gradients, check_paths, normal};
     use candle_core::Tensor;
 
@@ -51,6 +81,9 @@ mod tests {
                 let with_bias = |t: &[Tensor]| linear(&t[0], &t[1], Some(&t[2]));
                 check_paths(&format!("{leading:?} {inner} {out}"), 1e-5, &inputs, with_bias);
                 check_gradients(&format!("{leading:?} {inner} {out}"), &inputs, with_bias);
+                let relu = |t: &[Tensor]| linear_relu(&t[0], &t[1], Some(&t[2]));
+                check_paths(&format!("{leading:?} {inner} {out} relu"), 1e-5, &inputs, relu);
+                check_gradients(&format!("{leading:?} {inner} {out} relu"), &inputs, relu);
                 let without = |t: &[Tensor]| linear(&t[0], &t[1], None);
                 check_paths(&format!("{leading:?} {inner} {out}"), 1e-5, &inputs[..2], without);
             }

@@ -1,5 +1,6 @@
 //! Scratch memory that is reused: a kernel in the steady state allocates only what candle owns.
 
+use rayon::prelude::*;
 use std::sync::Mutex;
 
 /// One cache line, so that buffers start on one.
@@ -56,6 +57,42 @@ impl std::ops::DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as above, and borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// An output whose elements are still to be written.
+pub(crate) struct Output<T> {
+    data: Vec<T>,
+    len: usize,
+}
+
+impl<T: Copy> Output<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        Self { data: Vec::with_capacity(len), len }
+    }
+
+    pub(crate) fn shared(&mut self) -> Shared<T> {
+        Shared(self.data.as_mut_ptr())
+    }
+
+    /// The elements, in pieces of `size`, to be written.
+    pub(crate) fn pieces(
+        &mut self,
+        size: usize,
+    ) -> rayon::slice::ChunksMut<'_, std::mem::MaybeUninit<T>>
+    where
+        T: Send,
+    {
+        self.data.spare_capacity_mut()[..self.len].par_chunks_mut(size)
+    }
+
+    /// # Safety
+    ///
+    /// Every element was written.
+    pub(crate) unsafe fn finish(mut self) -> Vec<T> {
+        // SAFETY: the capacity is `len` at least, and the elements are the caller's promise.
+        unsafe { self.data.set_len(self.len) };
+        self.data
     }
 }
 

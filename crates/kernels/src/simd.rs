@@ -12,6 +12,8 @@ mod portable;
 pub(crate) use avx2::Avx2;
 pub(crate) use portable::Portable;
 
+use crate::counter::Counter;
+
 /// The operations on a vector of [`LANES`](Self::LANES) numbers.
 ///
 /// # Safety
@@ -52,6 +54,11 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn store_bytes(to: *mut u8, v: Self::Vector);
     /// Loads bytes as numbers.
     unsafe fn load_bytes(from: *const u8) -> Self::Vector;
+    /// The words of eight blocks of a counter from `first` on, in order.
+    #[inline(always)]
+    unsafe fn eight_blocks(counter: &Counter, first: u64) -> [u32; 32] {
+        counter.eight_blocks(first)
+    }
     /// Transposes a square of `LANES` rows: row `i` of the source starts at `from + i * from_row`.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
 }

@@ -2,7 +2,7 @@
 //! they save: vectors along the rows of the image, four output channels at a time.
 
 use super::Geometry;
-use crate::scratch::{Scratch, take};
+use crate::scratch::{Output, Scratch, take};
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
 
@@ -67,14 +67,16 @@ pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -
     assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
     assert_eq!(w.len(), g.c_out * g.c_in * g.kh * g.kw);
     assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
-    let mut y = vec![0f32; g.n * g.c_out * g.oh * g.ow];
-    let images = y.par_chunks_mut(g.c_out * g.oh * g.ow).zip(x.par_chunks(g.c_in * g.h * g.w));
+    let mut y = Output::<f32>::new(g.n * g.c_out * g.oh * g.ow);
+    let images = y.pieces(g.c_out * g.oh * g.ow).zip(x.par_chunks(g.c_in * g.h * g.w));
     images.for_each(|(y, x)| {
         let mut padded = take(plan.padded_len());
         plan.pad(x, &mut padded);
+        let y = y.as_mut_ptr().cast();
         plan.isa.run(Forward { plan, x: &padded, w, bias, y });
     });
-    y
+    // SAFETY: every channel, row and column of an image's output is written.
+    unsafe { y.finish() }
 }
 
 struct Forward<'a> {
@@ -82,7 +84,8 @@ struct Forward<'a> {
     x: &'a [f32],
     w: &'a [f32],
     bias: Option<&'a [f32]>,
-    y: &'a mut [f32],
+    /// One image's output, to be written.
+    y: *mut f32,
 }
 
 impl Kernel for Forward<'_> {
@@ -95,10 +98,10 @@ impl Kernel for Forward<'_> {
             // SAFETY: the sizes were checked by `forward`.
             unsafe {
                 match c_out - first {
-                    1 => self.channels::<S, 1>(first),
-                    2 => self.channels::<S, 2>(first),
-                    3 => self.channels::<S, 3>(first),
-                    _ => self.channels::<S, CHANNELS>(first),
+                    1 => self.width::<S, 1>(first),
+                    2 => self.width::<S, 2>(first),
+                    3 => self.width::<S, 3>(first),
+                    _ => self.width::<S, CHANNELS>(first),
                 }
             }
         }
@@ -106,19 +109,31 @@ impl Kernel for Forward<'_> {
 }
 
 impl Forward<'_> {
-    /// Output channels `first..first + N`.
+    #[inline(always)]
+    unsafe fn width<S: Simd, const N: usize>(&mut self, first: usize) {
+        unsafe {
+            match self.plan.g.kw {
+                1 => self.channels::<S, N, 1>(first),
+                2 => self.channels::<S, N, 2>(first),
+                _ => self.channels::<S, N, 3>(first),
+            }
+        }
+    }
+
+    /// Output channels `first..first + N` for filters of width `K`.
     ///
     /// # Safety
     ///
     /// The slices have the plan's lengths. The last vector of a row reads up to
     /// `ow + LANES + kw - 2 < row()` numbers of a row of the padded input.
     #[inline(always)]
-    unsafe fn channels<S: Simd, const N: usize>(&mut self, first: usize) {
+    unsafe fn channels<S: Simd, const N: usize, const K: usize>(&mut self, first: usize) {
         let (plan, g) = (self.plan, &self.plan.g);
-        let taps = g.c_in * g.kh * g.kw;
+        assert_eq!(K, g.kw);
+        let taps = g.c_in * g.kh * K;
         unsafe {
             let w = self.w.as_ptr().add(first * taps);
-            let y = self.y.as_mut_ptr();
+            let y = self.y;
             for i in 0..g.oh {
                 for j in (0..g.ow).step_by(S::LANES) {
                     let mut sums = [S::splat(0.); N];
@@ -131,7 +146,7 @@ impl Forward<'_> {
                     for c in 0..g.c_in {
                         for p in 0..g.kh {
                             let row = (c * plan.rows() + i + p) * plan.row() + j;
-                            for q in 0..g.kw {
+                            for q in 0..K {
                                 let x = S::load(self.x.as_ptr().add(row + q));
                                 for (o, sum) in sums.iter_mut().enumerate() {
                                     *sum = S::fma(S::splat(*w.add(o * taps + tap)), x, *sum);

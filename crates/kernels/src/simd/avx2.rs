@@ -1,6 +1,7 @@
 //! Vectors of 256 bits, with fused multiply-add.
 
 use super::{Kernel, Simd};
+use crate::counter::{Counter, MULTIPLIERS, ROUNDS, WEYL};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -33,6 +34,21 @@ unsafe fn pair(row: *const f32, stride: usize) -> __m256 {
     unsafe {
         let low = _mm256_castps128_ps256(_mm_loadu_ps(row));
         _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(row.add(4 * stride)))
+    }
+}
+
+/// The low and high words of the products of eight words with a constant.
+#[inline(always)]
+unsafe fn multiply(words: __m256i, by: u64) -> (__m256i, __m256i) {
+    // SAFETY: arithmetic on registers; the caller has AVX2.
+    unsafe {
+        let by = _mm256_set1_epi64x(by as i64);
+        let even = _mm256_mul_epu32(words, by);
+        let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(words), by);
+        (
+            _mm256_blend_epi32::<0b1010_1010>(even, _mm256_slli_epi64::<32>(odd)),
+            _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd),
+        )
     }
 }
 
@@ -133,6 +149,66 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> __m256 {
         unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn eight_blocks(counter: &Counter, first: u64) -> [u32; 32] {
+        unsafe {
+            let indices: [u64; 8] = std::array::from_fn(|i| first.wrapping_add(i as u64));
+            let low = indices.map(|index| index as u32);
+            let high = indices.map(|index| (index >> 32) as u32);
+            let mut words = [
+                _mm256_loadu_si256(low.as_ptr().cast()),
+                _mm256_loadu_si256(high.as_ptr().cast()),
+                _mm256_setzero_si256(),
+                _mm256_setzero_si256(),
+            ];
+            let mut key = counter.key();
+            for _ in 0..ROUNDS {
+                let (a_low, a_high) = multiply(words[0], MULTIPLIERS[0]);
+                let (b_low, b_high) = multiply(words[2], MULTIPLIERS[1]);
+                let keys = key.map(|key| key as i32);
+                words = [
+                    _mm256_xor_si256(
+                        _mm256_xor_si256(b_high, words[1]),
+                        _mm256_set1_epi32(keys[0]),
+                    ),
+                    b_low,
+                    _mm256_xor_si256(
+                        _mm256_xor_si256(a_high, words[3]),
+                        _mm256_set1_epi32(keys[1]),
+                    ),
+                    a_low,
+                ];
+                key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+            }
+            // Words of a block side by side: four blocks of each half, then the halves in order.
+            let (ab, ab2) = (
+                _mm256_unpacklo_epi32(words[0], words[1]),
+                _mm256_unpackhi_epi32(words[0], words[1]),
+            );
+            let (cd, cd2) = (
+                _mm256_unpacklo_epi32(words[2], words[3]),
+                _mm256_unpackhi_epi32(words[2], words[3]),
+            );
+            let pairs = [
+                _mm256_unpacklo_epi64(ab, cd),
+                _mm256_unpackhi_epi64(ab, cd),
+                _mm256_unpacklo_epi64(ab2, cd2),
+                _mm256_unpackhi_epi64(ab2, cd2),
+            ];
+            let mut out = [0u32; 32];
+            for (half, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+                for (pair, out) in pairs.iter().zip(out.as_chunks_mut::<4>().0) {
+                    let block = match half {
+                        0 => _mm256_castsi256_si128(*pair),
+                        _ => _mm256_extracti128_si256::<1>(*pair),
+                    };
+                    _mm_storeu_si128(out.as_mut_ptr().cast(), block);
+                }
+            }
+            out
+        }
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use super::forward::{pixels_len, transform_input};
 use super::{POINTS, Plan, Run, point_stride, transform};
 use crate::blocked::{Planes, gather, scatter, zero};
 use crate::micro::{Steps, rows};
-use crate::scratch::{Scratch, Shared, take};
+use crate::scratch::{self, Scratch, take};
 use crate::simd::{Kernel, Simd, load};
 use rayon::prelude::*;
 
@@ -42,8 +42,8 @@ pub(in crate::conv2d) fn backward(
     let (c_blocks, o_blocks) = plan.channel_blocks();
     let partial_len = POINTS * c_blocks * o_blocks * lanes * lanes;
     let filters = want_x.then(|| pack(plan.isa, w, g.c_in, g.c_out, Rows::Output));
-    let mut dx = if want_x { vec![0f32; x.len()] } else { Vec::new() };
-    let shared = Shared::new(&mut dx);
+    let mut dx = scratch::Output::<f32>::new(if want_x { x.len() } else { 0 });
+    let shared = dx.shared();
 
     // A piece is whole images: their blocks add to the same rows of the input gradient.
     let images = g.n.div_ceil((PARTIALS / partial_len).clamp(1, PIECES));
@@ -69,7 +69,8 @@ pub(in crate::conv2d) fn backward(
         .collect();
     let (dw, db): (Vec<Scratch>, Vec<Scratch>) = partials.into_iter().unzip();
     [
-        want_x.then_some(dx),
+        // SAFETY: the blocks' tiles cover every row and column of every image.
+        want_x.then(|| unsafe { dx.finish() }),
         want_w.then(|| unpack(plan.isa, &dw, g.c_in, g.c_out)),
         want_bias.then(|| (0..g.c_out).map(|o| db.iter().map(|db| db[o]).sum()).collect()),
     ]

@@ -4,7 +4,7 @@ use super::filters::{Packed, Rows, pack};
 use super::{POINTS, Plan, Run, point_stride, transform};
 use crate::blocked::{Planes, gather, scatter};
 use crate::micro::{Steps, rows};
-use crate::scratch::{Shared, take};
+use crate::scratch::{Output, take};
 use crate::simd::{Kernel, Simd, load};
 use rayon::prelude::*;
 
@@ -20,15 +20,16 @@ pub(in crate::conv2d) fn forward(
     assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
     assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
     let filters = pack(plan.isa, w, g.c_in, g.c_out, Rows::Input);
-    let mut y = vec![0f32; plan.output_len()];
-    let mut winners = vec![0u8; plan.winners_len()];
-    let outputs = (Shared::new(&mut y), Shared::new(&mut winners));
+    let mut y = Output::<f32>::new(plan.output_len());
+    let mut winners = Output::<u8>::new(plan.winners_len());
+    let outputs = (y.shared(), winners.shared());
     (0..plan.blocks()).into_par_iter().for_each(|block| {
         let (y, winners) = (outputs.0.pointer(), outputs.1.pointer());
         let filters = &filters;
         plan.isa.run(ForwardBlock { plan, x, filters, bias, y, winners, block });
     });
-    (y, winners)
+    // SAFETY: the blocks' tiles cover every row and column of every image's output.
+    unsafe { (y.finish(), winners.finish()) }
 }
 
 struct ForwardBlock<'a> {

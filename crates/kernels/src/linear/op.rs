@@ -1,0 +1,174 @@
+//! The product with bias and ReLU as an operation on candle's tape.
+
+use crate::element::{Element, dispatch, read, slice, tensor};
+use crate::gemm::{Matrix, product};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// `x` is of rank 2.
+pub(super) fn apply(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    relu: bool,
+) -> Result<Tensor> {
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear { relu }),
+        None => x.apply_op2(&weight, Linear { relu }),
+    }
+}
+
+struct Linear {
+    relu: bool,
+}
+
+/// Rows whose gradients of the bias one task adds up.
+const ROWS: usize = 64;
+
+impl Linear {
+    fn forward<T: Element>(
+        &self,
+        (x, x_layout): (&CpuStorage, &Layout),
+        (w, w_layout): (&CpuStorage, &Layout),
+        bias: Option<(&CpuStorage, &Layout)>,
+    ) -> Result<(CpuStorage, Shape)> {
+        let ((rows, inner), (out, _)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
+        let x = Matrix::new(slice::<T>(x, x_layout)?, rows, inner);
+        let w = Matrix::new(slice::<T>(w, w_layout)?, out, inner);
+        let bias = bias.map(|(b, layout)| slice::<T>(b, layout)).transpose()?;
+        let mut y = product(x, w.transposed());
+        if self.relu || bias.is_some() {
+            y.par_chunks_mut(out.max(1)).with_min_len(16).for_each(|row| {
+                for (o, y) in row.iter_mut().enumerate() {
+                    *y += bias.map_or(T::ZERO, |bias| bias[o]);
+                    if self.relu && *y <= T::ZERO {
+                        *y = T::ZERO;
+                    }
+                }
+            });
+        }
+        Ok((T::to_cpu_storage_owned(y), (rows, out).into()))
+    }
+
+    fn backward(
+        &self,
+        arguments: [Option<&Tensor>; 3],
+        y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<[Option<Tensor>; 3]> {
+        let [Some(x), Some(w), bias] = arguments else {
+            bail!("linear: backward called without arguments")
+        };
+        dispatch!(x.dtype(), "linear", T => read::<T, _>(x, |x_data| read::<T, _>(w, |w_data| {
+            read::<T, _>(y, |y_data| read::<T, _>(grad, |grad| {
+                let grad = self.inner_gradient(y_data, grad);
+                let ((rows, inner), out) = (x.dims2()?, w.dim(0)?);
+                let g = Matrix::new(&grad, rows, out);
+                let dx = || product(g, Matrix::new(w_data, out, inner));
+                let dw = || product(g.transposed(), Matrix::new(x_data, rows, inner));
+                let wanted = |t: Option<&Tensor>, f: &dyn Fn() -> Vec<T>| match t {
+                    Some(t) if t.track_op() => Ok(Some(tensor(f(), t)?)),
+                    _ => Ok::<_, candle_core::Error>(None),
+                };
+                let db = || column_sums(&grad, out);
+                Ok([wanted(Some(x), &dx)?, wanted(Some(w), &dw)?, wanted(bias, &db)?])
+            }))
+        })))
+    }
+
+    fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Cow<'a, [T]> {
+        if !self.relu {
+            return Cow::Borrowed(grad);
+        }
+        let pairs = y.par_iter().zip(grad).with_min_len(1 << 12);
+        Cow::Owned(pairs.map(|(&y, &g)| if y <= T::ZERO { T::ZERO } else { g }).collect())
+    }
+}
+
+/// Sums of the columns: blocks of rows in parallel, the blocks in order.
+fn column_sums<T: Element>(x: &[T], columns: usize) -> Vec<T> {
+    let mut total = vec![T::ZERO; columns];
+    if columns == 0 {
+        return total;
+    }
+    let partials: Vec<Vec<T>> = x
+        .par_chunks(ROWS * columns)
+        .map(|block| {
+            let mut sums = vec![T::ZERO; columns];
+            for row in block.chunks(columns) {
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
+            }
+            sums
+        })
+        .collect();
+    for partial in partials {
+        for (total, sum) in total.iter_mut().zip(partial) {
+            *total += sum;
+        }
+    }
+    total
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        dispatch!(x.dtype(), "linear", T => self.forward::<T>((x, x_layout), (w, w_layout), None))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, _] = self.backward([Some(x), Some(weight), None], y, grad)?;
+        Ok((dx, dw))
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        dispatch!(x.dtype(), "linear", T => {
+            self.forward::<T>((x, x_layout), (w, w_layout), Some((b, b_layout)))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        y: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, db] = self.backward([Some(x), Some(weight), Some(bias)], y, grad)?;
+        Ok((dx, dw, db))
+    }
+}
