@@ -3,6 +3,7 @@
 mod kernel;
 mod memory;
 mod net;
+mod operations;
 mod ours;
 mod peak;
 mod peers;

@@ -24,6 +24,7 @@ const PEERS: &[(&str, Kind)] = &[
     ("pytorch-compile", Kind::Python(&["pytorch.py", "compile"])),
     ("pytorch-compile-channels-last", Kind::Python(&["pytorch.py", "compile-channels-last"])),
     ("keras-tensorflow", Kind::Python(&["keras_tensorflow.py"])),
+    ("keras-tensorflow-xla", Kind::Python(&["keras_tensorflow.py", "xla"])),
     ("burn", Kind::Cargo("burn")),
     ("candle", Kind::Cargo("candle")),
 ];
