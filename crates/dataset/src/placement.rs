@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::pipeline::Pipeline;
-use crate::resize::{Filter, resize, resize_part};
+use crate::resize::{Edge, Filter, resize, resize_part};
 
 /// How an image of another size is brought to the net's.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub fn place_digit(image: &Image, height: usize, width: usize, filter: Filter) -
     };
     let rows = part(height, ink.rows, ink.center.0);
     let columns = part(width, ink.columns, ink.center.1);
-    resize_part(image, rows, columns, (height, width), filter)
+    resize_part(image, rows, columns, (height, width), filter, Edge::Black)
 }
 
 /// The largest size inside `height` x `width` with the image's proportions, at least 1.
@@ -96,12 +96,24 @@ fn fit_inside(image: &Image, height: usize, width: usize) -> (usize, usize) {
     (side(image.height, height), side(image.width, width))
 }
 
+/// The most pixels that an image is resized to before its centre is cut out. Beyond it, which takes
+/// a very long image or a tiny `crop`, the centre alone is resized: the same but for the rounding.
+const CROP_LIMIT: usize = 64 << 20;
+
 /// Resizes so that `1 / crop` of the size is covered, and cuts the centre out.
 fn center_crop(image: &Image, height: usize, width: usize, crop: f64, filter: Filter) -> Image {
     let cover = |side: usize| (side as f64 / crop).floor();
     let scale = (cover(height) / image.height as f64).max(cover(width) / image.width as f64);
     let side = |from: usize, least: usize| ((from as f64 * scale).round() as usize).max(least);
     let (h, w) = (side(image.height, height), side(image.width, width));
+    if h.saturating_mul(w) > CROP_LIMIT {
+        let part = |from: usize, side: usize| {
+            let length = side as f64 / scale;
+            ((from as f64 - length) / 2.0, (from as f64 + length) / 2.0)
+        };
+        let (rows, columns) = (part(image.height, height), part(image.width, width));
+        return resize_part(image, rows, columns, (height, width), filter, Edge::Cut);
+    }
     let large = resize(image, h, w, filter);
     cut(&large, (h - height) / 2, (w - width) / 2, height, width)
 }

@@ -83,16 +83,17 @@ pub fn resize(image: &Image, height: usize, width: usize, filter: Filter) -> Ima
 }
 
 /// The part `rows` x `columns` (begin and end, in pixels of `image`) in another size. It may reach
-/// beyond the image, and all around the image is black.
+/// beyond the image.
 pub(crate) fn resize_part(
     image: &Image,
     rows: (f64, f64),
     columns: (f64, f64),
     (height, width): (usize, usize),
     filter: Filter,
+    edge: Edge,
 ) -> Image {
-    let columns = windows(image.width, columns.0, columns.1, width, filter, Edge::Black);
-    let rows = windows(image.height, rows.0, rows.1, height, filter, Edge::Black);
+    let columns = windows(image.width, columns.0, columns.1, width, filter, edge);
+    let rows = windows(image.height, rows.0, rows.1, height, filter, edge);
     resize_columns(&resize_rows(image, &columns), &rows)
 }
 
@@ -143,7 +144,7 @@ impl Window {
 
 /// What lies beyond the border of an image.
 #[derive(Clone, Copy, PartialEq)]
-enum Edge {
+pub(crate) enum Edge {
     /// Nothing: what is inside weighs more (Pillow).
     Cut,
     /// Black.

@@ -26,6 +26,22 @@ fn cropping_takes_the_centre() {
 }
 
 #[test]
+fn a_very_long_image_or_a_tiny_crop_fills_no_memory() {
+    // Resized whole, the first would take 2.5 GB and the second more than there is.
+    let half = 2_500_000;
+    let pixels = [vec![10; half], vec![90; half], vec![10; half], vec![90; half]].concat();
+    let placed = place(image(2, 2 * half, &pixels), &pipeline(28, 28, Placement::Crop(0.875)));
+    let placed = placed.unwrap();
+    assert_eq!((placed.height, placed.width), (28, 28));
+    assert_eq!((placed.pixels[0], placed.pixels[27]), (10, 90));
+    let square = image(2, 2, &[7; 4]);
+    for crop in [1e-9, 1e-300, f64::from_bits(1)] {
+        let placed = place(square.clone(), &pipeline(3, 3, Placement::Crop(crop))).unwrap();
+        assert_eq!(placed.pixels, [7; 9], "{crop:e}");
+    }
+}
+
+#[test]
 fn a_crop_must_be_a_share() {
     for crop in [0.0, 1.5, f64::NAN] {
         assert!(Placement::Crop(crop).check().is_err());
