@@ -14,6 +14,10 @@ use super::{Weights, WeightsConfig, WeightsError, matches};
 use crate::init::{Initializer, take_pending};
 use crate::params::{ParamKind, Params};
 
+/// The most elements that a parameter may have: 8 GiB of f32. A net that asks for more was given
+/// sizes that are wrong, and to find that out by allocating ends the process.
+const MAX_ELEMENTS: usize = 1 << 31;
+
 /// Where the tensors come from.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -68,6 +72,14 @@ impl State {
                 )
             }
             return Ok(handed_out(var, param.kind));
+        }
+        let elements = shape.dims().iter().try_fold(1usize, |n, &size| n.checked_mul(size));
+        if elements.is_none_or(|elements| elements > MAX_ELEMENTS) {
+            candle_core::bail!(
+                "the net asks for `{name}` {:?}, more than the {MAX_ELEMENTS} elements that a \
+                 parameter may have: make the images or the layers smaller",
+                shape.dims()
+            )
         }
         let (answer, from, note) = self.find(request)?;
         let zeros = || Var::zeros(shape, *dtype, device);

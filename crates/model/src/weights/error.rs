@@ -235,10 +235,13 @@ fn faults(report: &LoadReport) -> String {
 /// Where nothing was found and all names of the file begin alike, the prefix is likely the reason.
 fn hint(report: &LoadReport) -> String {
     let first_part = |name: &str| name.split_once('.').map(|(part, _)| part.to_string());
+    let no_name_fits = [&report.loaded, &report.adapted, &report.initialized, &report.mismatched]
+        .iter()
+        .all(|list| list.iter().all(|entry| entry.from.is_none()));
     let mut parts = report.unused.iter().map(|entry| first_part(&entry.name));
     match parts.next().flatten() {
         Some(part)
-            if report.loaded.is_empty()
+            if no_name_fits
                 && !report.missing.is_empty()
                 && parts.all(|other| other.as_deref() == Some(&part)) =>
         {

@@ -73,6 +73,13 @@ fn a_prefix_on_all_names_is_pointed_out() {
 }
 
 #[test]
+fn a_prefix_on_the_unused_names_alone_is_not_pointed_out() {
+    let file = file_of(&[("fc1.weight", counting(&[9, 9])), ("fc3.weight", counting(&[4, 3]))]);
+    let message = text(build(from(file), 2));
+    assert!(message.contains("unused `fc3.weight`") && !message.contains("key map"), "{message}");
+}
+
+#[test]
 fn what_is_allowed_by_name_is_no_fault() {
     let file = file_of(&[
         ("fc1.weight", counting(&[4, 3])),
@@ -105,6 +112,16 @@ fn a_counter_of_batches_is_skipped_and_no_other_integer() {
         text(weights.finish())
             .ends_with("mismatched `ids` []: the file has [] of type i64, which is no float")
     );
+}
+
+#[test]
+fn a_parameter_beyond_all_measure_is_an_error_and_not_allocated() {
+    let weights = Weights::new(WeightsConfig::default()).unwrap();
+    let vb = weights.var_builder(DType::F32, &CPU);
+    for shape in [[1 << 20, 1 << 20], [usize::MAX, 2]] {
+        let error = vb.get(&shape[..], "fc1.weight").unwrap_err().to_string();
+        assert!(error.contains("`fc1.weight`") && error.contains("2147483648"), "{error}");
+    }
 }
 
 #[test]
