@@ -79,6 +79,20 @@ fn progress_goes_to_stderr_as_plain_lines_when_it_is_no_terminal() {
 }
 
 #[test]
+fn a_reader_of_the_progress_that_goes_away_does_not_end_the_run() {
+    let folder = tempdir().unwrap();
+    let data = idx_folder(folder.path(), 40);
+    let run = folder.path().join("run");
+    let args = ["train", "--data", arg(&data), "--net", "mlp", "--epochs", "2", "--out", arg(&run)];
+    let mut command = taper(&args);
+    command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    assert!(child.wait().unwrap().success());
+    assert!(run.join("model.safetensors").is_file());
+}
+
+#[test]
 fn fine_tuning_on_other_classes_replaces_the_head_and_says_so() {
     let folder = tempdir().unwrap();
     let data = image_folder(folder.path(), 10);

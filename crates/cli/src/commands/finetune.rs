@@ -24,7 +24,7 @@ pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
     let output = &flags.recipe.output;
     let outcome = carry_out(&plan, out, flags.recipe.overwrite, progress("finetune", output))?;
     let scratch: Option<Scores> = match flags.compare {
-        true => Some(from_scratch(&plan, progress("from random weights", output))?),
+        true => Some(from_scratch(&plan, progress("from scratch", output))?),
         false => None,
     };
     if output.json {

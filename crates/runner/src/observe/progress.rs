@@ -1,6 +1,6 @@
 //! A progress bar on a terminal, plain lines elsewhere; both on stderr.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -43,9 +43,9 @@ impl Progress {
         }
         let total = (epochs * steps_per_epoch) as u64;
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
-        if let Ok(style) = ProgressStyle::with_template(
-            "{prefix} {bar:24} {pos}/{len} {msg} · {elapsed} elapsed, {eta} left",
-        ) {
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} · {eta} left")
+        {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar.set_prefix(self.label.clone());
@@ -69,9 +69,15 @@ impl Progress {
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => say(text),
         }
     }
+}
+
+/// A line on stderr. That nobody reads it (a closed pipe, a full disk) is no reason to end a run, as
+/// `eprintln!` would.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl Listener for Progress {
@@ -81,15 +87,7 @@ impl Listener for Progress {
             Event::Step { loss, learning_rate, images, .. } => {
                 self.step(*loss, *learning_rate, *images);
             }
-            Event::Epoch {
-                epoch,
-                loss,
-                learning_rate,
-                validation,
-                images_per_second,
-                seconds,
-                ..
-            } => {
+            Event::Epoch { epoch, loss, learning_rate, validation, images_per_second, .. } => {
                 let done = epoch + 1;
                 let left = self.started.elapsed().as_secs_f64() / done as f64
                     * (self.epochs - done.min(self.epochs)) as f64;
@@ -98,7 +96,7 @@ impl Listener for Progress {
                 });
                 self.line(&format!(
                     "{} epoch {done}/{}: loss {loss:.4}{validation} · rate {learning_rate:.2e} · \
-                     {images_per_second:.0} images/s · {seconds:.1} s, {left:.0} s left",
+                     {images_per_second:.0} images/s · {left:.0} s left",
                     self.label, self.epochs,
                 ));
             }
@@ -107,7 +105,7 @@ impl Listener for Progress {
                     bar.finish_and_clear();
                 }
                 if let Some(reason) = stopped {
-                    eprintln!("{} stopped: {reason}", self.label);
+                    say(&format!("{} stopped: {reason}", self.label));
                 }
             }
         }
