@@ -120,6 +120,44 @@ fn an_image_file_that_is_none() {
 }
 
 #[test]
+fn data_of_one_class() {
+    let folder = tempdir().unwrap();
+    let data = image_folder(folder.path(), 5);
+    std::fs::remove_dir_all(data.join("dog")).unwrap();
+    let line = train_error(&folder, &data);
+    assert!(line.contains("has 1 class, expected 2 or more"), "{line}");
+}
+
+#[test]
+fn images_of_sizes_that_no_net_takes_or_too_few_to_hold_one_out() {
+    let folder = tempdir().unwrap();
+    let line = error(&["train", "--set", "image.height=4", "--set", "image.width=4"]);
+    let expected = "error: keras-cnn needs images of at least 6x6 pixels, found 4x4";
+    assert!(line.starts_with(expected), "{line}");
+    let line = error(&["train", "--set", "image.height=9999", "--set", "image.width=9999"]);
+    assert!(line.contains("`fc1.weight`") && line.contains("smaller"), "{line}");
+    let line = train_error(&folder, &idx_folder(folder.path(), 2));
+    assert!(line.contains("the held-out part of"), "{line}");
+    assert!(line.contains("data.test_fraction"), "{line}");
+}
+
+#[test]
+fn a_folder_without_images_to_predict() {
+    let folder = tempdir().unwrap();
+    let line = error(&["predict", "--weights", "keras-cnn-mnist", arg(folder.path())]);
+    assert!(line.ends_with("holds no PNG or JPEG file"), "{line}");
+}
+
+#[test]
+fn patterns_that_leave_nothing_to_train() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let line = error(&["finetune", "--freeze", "*", "--out", arg(&out)]);
+    assert!(line.contains("leaves nothing to train: all 8 parameters are frozen"), "{line}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn weights_with_a_missing_tensor() {
     let folder = tempdir().unwrap();
     let mut tensors = tensors();
@@ -193,6 +231,21 @@ fn an_unknown_flag_value() {
     assert!(line.contains("epoch") && line.contains("epochs"), "{line}");
     let line = error(&["train", "--epochs", "0"]);
     assert_eq!(line, "error: `train.epochs` is 0, expected 1 or more");
+    for rate in ["-1", "nan", "inf"] {
+        let line = error(&["train", "--learning-rate", rate]);
+        assert!(line.ends_with("expected a finite number of 0 or more"), "{line}");
+    }
+    for args in [
+        ["train", "--seed", "9223372036854775808"],
+        ["predict", "--top-k", "0"],
+        ["summary", "--classes", "0"],
+        ["summary", "--classes", "99999999999"],
+    ] {
+        let output = taper(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let text = crate::program::stderr(&output);
+        assert!(text.contains(args[2]) && text.contains(args[1]), "{text}");
+    }
 }
 
 #[test]

@@ -4,9 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The largest seed that a recipe can hold: TOML's integers have 64 bits, the sign among them.
+const MAX_SEED: u64 = i64::MAX as u64;
+
+/// The most classes that `summary` builds a net for.
+const MAX_CLASSES: u64 = 1_000_000;
+
 /// Fine-tune image classifiers from pretrained safetensors weights.
 #[derive(Debug, Parser)]
-#[command(name = "taper", version, about, max_term_width = 100)]
+#[command(name = "taper", version, max_term_width = 100)]
 #[command(
     after_help = "RAYON_NUM_THREADS sets the number of threads; results do not depend on it."
 )]
@@ -95,7 +101,7 @@ pub struct RecipeFlags {
     pub batch_size: Option<usize>,
 
     /// Peak learning rate
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub learning_rate: Option<f64>,
 
     /// The update rule: sgd, adadelta, adagrad, rmsprop, adam or adamw with PyTorch's defaults,
@@ -104,7 +110,7 @@ pub struct RecipeFlags {
     pub optimizer: Option<String>,
 
     /// Seed of initialization, order and dropout
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     pub seed: Option<u64>,
 
     /// Any other setting, by its key in the recipe: --set train.label_smoothing=0.1 (may be
@@ -144,7 +150,7 @@ pub struct EvaluateFlags {
     #[command(flatten)]
     pub model: ModelFlags,
 
-    /// Images: a folder, `digits` or `mnist-sample` [default: the run's own]
+    /// Images: a folder, `digits` or `mnist-sample` [default: the run's own; digits for a file]
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
 
@@ -169,8 +175,8 @@ pub struct PredictFlags {
     pub images: Vec<PathBuf>,
 
     /// How many classes to name for each image
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    pub top_k: usize,
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top_k: u32,
 
     /// How results are printed.
     #[command(flatten)]
@@ -189,8 +195,8 @@ pub struct SummaryFlags {
     pub freeze: Vec<String>,
 
     /// Number of classes
-    #[arg(long, value_name = "N")]
-    pub classes: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CLASSES))]
+    pub classes: Option<u64>,
 
     /// Print the result as one JSON object on stdout
     #[arg(long)]

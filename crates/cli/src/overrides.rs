@@ -37,7 +37,8 @@ struct Float(f64);
 
 impl std::fmt::Display for Float {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.0)
+        // TOML's word for it; the plan says what is expected instead.
+        if self.0.is_nan() { write!(f, "nan") } else { write!(f, "{:?}", self.0) }
     }
 }
 

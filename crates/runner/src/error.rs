@@ -85,13 +85,33 @@ pub enum RunnerError {
         learning_rate: f64,
     },
     /// Nothing to train on or to evaluate.
-    #[error("the {part} part of {source_name} is empty")]
+    #[error(
+        "the {part} part of {source_name} is empty; give more images, or another \
+         `data.test_fraction`"
+    )]
     Empty {
         /// Which part.
         part: &'static str,
         /// The data's name.
         source_name: String,
     },
+    /// There is nothing to tell apart.
+    #[error("{data} has {found} class, expected 2 or more: a folder, or a label, for each")]
+    FewClasses {
+        /// The data's name.
+        data: String,
+        /// Classes in the data.
+        found: usize,
+    },
+    /// No parameter is left to train.
+    #[error("`model.freeze` leaves nothing to train: all {frozen} parameters are frozen")]
+    AllFrozen {
+        /// Parameters that are frozen.
+        frozen: usize,
+    },
+    /// A folder in which images are looked for has none.
+    #[error("{} holds no PNG or JPEG file", .0.display())]
+    NoImages(PathBuf),
     /// The data has another number of classes than the model.
     #[error("{data} has {found} classes, the model was trained on {expected}")]
     Classes {
@@ -127,6 +147,16 @@ pub enum RunnerError {
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     /// A tensor operation failed.
-    #[error("tensor operation: {0}")]
+    #[error("{}", tensor_message(.0))]
     Tensor(#[from] candle_core::Error),
+}
+
+/// What candle says, in one line: the backtrace that it adds under `RUST_BACKTRACE` is left out.
+fn tensor_message(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => tensor_message(inner),
+        // What a net says of its input needs no preface.
+        candle_core::Error::Msg(message) => message.clone(),
+        other => format!("tensor operation: {other}"),
+    }
 }

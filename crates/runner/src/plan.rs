@@ -56,6 +56,9 @@ impl Plan {
         seen::check(&seen, &recipe.data.source)?;
         let data = Data::open(&recipe, registry)?;
         let classes = data.train.class_names().to_vec();
+        if classes.len() < 2 {
+            return Err(RunnerError::FewClasses { data: data.name, found: classes.len() });
+        }
         check_class_weights(&recipe.train, classes.len())?;
 
         let config = model_config(&recipe, &net, classes);

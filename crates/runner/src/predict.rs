@@ -23,7 +23,13 @@ pub(crate) fn predict(
     let mut paths = Vec::new();
     for path in images {
         match path.is_dir() {
-            true => image_files(path, &mut paths)?,
+            true => {
+                let before = paths.len();
+                image_files(path, &mut paths)?;
+                if paths.len() == before {
+                    return Err(RunnerError::NoImages(path.clone()));
+                }
+            }
             false => paths.push(path.clone()),
         }
     }

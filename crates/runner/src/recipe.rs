@@ -48,7 +48,8 @@ pub struct DataRecipe {
     pub source: String,
     /// The share held out for testing when the source has no test part of its own. Default 0.2.
     pub test_fraction: f64,
-    /// The share of the training part held out for validation. Default 0: no validation.
+    /// The share held out for validation: of all images, or of the training part where the source
+    /// has a test part of its own. Default 0: no validation.
     pub validation_fraction: f64,
     /// Seed of the stratified split; independent of the run's seed. Default 0.
     pub split_seed: u64,

@@ -50,7 +50,7 @@ pub struct Loaded {
 /// Builds the plan's net from the plan's weights.
 ///
 /// # Errors
-/// Tensors that are missing, left over or of another shape.
+/// Tensors that are missing, left over or of another shape; nothing left to train.
 pub fn load(plan: &Plan, device: &Device) -> Result<Loaded, RunnerError> {
     let rng = RngKey::new(plan.recipe.seed);
     let weights = Weights::new(plan.weights.clone())?;
@@ -58,7 +58,11 @@ pub fn load(plan: &Plan, device: &Device) -> Result<Loaded, RunnerError> {
         (plan.net.build)(&plan.config.net_config(), weights.var_builder(DType::F32, device), &rng);
     // A fault of the weights says more than what it led to in the net.
     let (params, report) = weights.finish()?;
-    Ok(Loaded { net: built?, params, report, rng })
+    let net = built?;
+    if params.trainable().is_empty() {
+        return Err(RunnerError::AllFrozen { frozen: params.len() });
+    }
+    Ok(Loaded { net, params, report, rng })
 }
 
 /// Carries out a plan and writes its run folder.

@@ -9,7 +9,7 @@ use crate::table;
 
 pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
     let model = model::open(&flags.model, registry)?;
-    let predictions = model.predict(&flags.images, flags.top_k)?;
+    let predictions = model.predict(&flags.images, flags.top_k as usize)?;
     if flags.output.json {
         return print_json(&serde_json::json!({ "predictions": predictions }));
     }

@@ -11,8 +11,14 @@ use crate::flags::SummaryFlags;
 pub fn run(flags: &SummaryFlags, registry: &Registry) -> Result<()> {
     let path = Path::new(&flags.net);
     let summary = match path.is_dir() {
+        true if flags.classes.is_some() => {
+            anyhow::bail!("--classes is for a net by name; a run has its own classes")
+        }
         true => FinishedModel::open_run(path, registry)?.summary(&flags.freeze)?,
-        false => summarize(registry.net(&flags.net)?, flags.classes, &flags.freeze)?,
+        false => {
+            let classes = flags.classes.map(|classes| classes as usize);
+            summarize(registry.net(&flags.net)?, classes, &flags.freeze)?
+        }
     };
     if flags.json {
         return print_json(&serde_json::to_value(&summary)?);

@@ -23,33 +23,39 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// `overrides`, pairs of a dotted key and a value such as `("train.epochs", "3")`.
 ///
 /// A value is read as TOML; what is no TOML value is taken as a string, so that `model.net=lenet5`
-/// needs no quotes. A layer changes the keys that it names and leaves the others, with two
+/// needs no quotes. A layer changes the keys that it names and leaves the others, with three
 /// additions: `optimizer = "adam-keras"` stands for all settings of that preset
-/// ([`RuleConfig::preset`]), and a table with another `name` replaces the one below, since its
-/// keys belong to something else.
+/// ([`RuleConfig::preset`]), `schedule = "cosine"` for that schedule with its defaults, and a table
+/// with another `name` replaces the one below, since its keys belong to something else.
 ///
 /// # Errors
 /// An unknown recipe name, an unreadable file, an unknown key, a value of the wrong type.
 pub fn resolve(base: Option<&str>, overrides: &[(String, String)]) -> Result<Recipe, RunnerError> {
-    let origin = base.unwrap_or("the flags");
-    let invalid = |reason: String| RunnerError::Recipe {
+    let mut origin = "from the flags";
+    let invalid = |origin: &str, reason: String| RunnerError::Recipe {
         origin: origin.to_string(),
         reason: one_line(&reason),
     };
-    let mut table = Table::try_from(Recipe::default()).map_err(|e| invalid(e.to_string()))?;
+    let mut table =
+        Table::try_from(Recipe::default()).map_err(|e| invalid(origin, e.to_string()))?;
     if let Some(base) = base {
         merge(&mut table, read(base)?)?;
+        // What is wrong with a recipe that is right by itself has come with the overrides.
+        if Value::Table(table.clone()).try_into::<Recipe>().is_err() {
+            origin = base;
+        }
     }
     for (key, value) in overrides {
-        let overlay = key.rsplit('.').fold(parse_value(value), |value, part| {
-            Value::Table(Table::from_iter([(part.into(), value)]))
-        });
+        let overlay = key
+            .rsplit('.')
+            .fold(parse_value(value), |value, part| Value::Table(table_of(part, value)));
         if let Value::Table(overlay) = overlay {
             merge(&mut table, overlay)?;
         }
     }
-    let mut recipe: Recipe =
-        Value::Table(table).try_into().map_err(|e: toml::de::Error| invalid(e.to_string()))?;
+    let mut recipe: Recipe = Value::Table(table)
+        .try_into()
+        .map_err(|e: toml::de::Error| invalid(origin, e.to_string()))?;
     recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
     Ok(recipe)
 }
@@ -62,6 +68,12 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
             value = Value::try_from(rule)
                 .map_err(|e| RunnerError::Recipe { origin: key.clone(), reason: e.to_string() })?;
         }
+        if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
+            value = Value::Table(table_of("kind", Value::String(name.clone())));
+        }
+        if let ("kind", Value::String(name)) = (key.as_str(), &value) {
+            value = Value::Table(table_of("name", Value::String(name.clone())));
+        }
         match (below.get_mut(&key), value) {
             (Some(Value::Table(old)), Value::Table(new)) if !renames(old, &new) => merge(old, new)?,
             (_, value) => {
@@ -70,6 +82,10 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
         }
     }
     Ok(())
+}
+
+fn table_of(key: &str, value: Value) -> Table {
+    Table::from_iter([(key.to_string(), value)])
 }
 
 /// Whether `new` is about something else than `old`.
@@ -113,7 +129,24 @@ pub(super) fn one_line(message: &str) -> String {
         .map(str::trim)
         .filter(|l| !l.is_empty() && !l.starts_with('|') && !l.ends_with('|'))
         .collect();
-    lines.join("; ")
+    plain(&lines.join("; "))
+}
+
+/// The types by the words of a recipe's reader in place of Rust's.
+fn plain(message: &str) -> String {
+    let Some((found, expected)) = message.split_once("expected ") else {
+        return message.to_string();
+    };
+    let (expected, rest) = expected.split_at(expected.find([';', ',']).unwrap_or(expected.len()));
+    let expected = match expected {
+        "usize" | "u64" => "a whole number of 0 or more",
+        "f64" | "f32" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list, such as [1, 2]",
+        table if table.starts_with("struct ") || table.contains("tagged enum") => "a table",
+        other => other,
+    };
+    format!("{found}expected {expected}{rest}")
 }
 
 #[cfg(test)]
@@ -182,6 +215,40 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_can_be_given_by_its_name() {
+        for key in ["schedule", "schedule.kind", "schedule.kind.name"] {
+            let recipe = with(Some("keras-mnist"), &[(key, "cosine")]).unwrap();
+            assert_eq!(recipe.schedule.kind, ScheduleKind::Cosine { final_scale: 0.0 }, "{key}");
+        }
+        let error = with(None, &[("schedule", "cosin")]).unwrap_err();
+        assert!(error.contains("`cosin`") && error.contains("`cosine`"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_told_in_plain_words() {
+        for (key, value, expected) in [
+            ("train.epochs", "abc", "string \"abc\", expected a whole number of 0 or more"),
+            ("train.epochs", "-1", "integer `-1`, expected a whole number of 0 or more"),
+            ("optimizer.learning_rate", "fast", "string \"fast\", expected a number"),
+            ("train", "1", "integer `1`, expected a table"),
+            ("groups", "1", "integer `1`, expected a list"),
+        ] {
+            let error = with(Some("keras-mnist"), &[(key, value)]).unwrap_err();
+            assert!(error.starts_with("recipe from the flags: "), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_a_recipe_file_is_told_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        std::fs::write(&path, "[train]\nepoch = 3").unwrap();
+        let error = with(path.to_str(), &[("train.epochs", "3")]).unwrap_err();
+        assert!(error.contains("mine.toml: unknown field `epoch`"), "{error}");
+    }
+
+    #[test]
     fn whole_numbers_do_for_floats() {
         let recipe = with(None, &[("optimizer", "sgd"), ("optimizer.learning_rate", "1")]).unwrap();
         assert_eq!(recipe.optimizer.rule().learning_rate(), 1.0);
@@ -190,7 +257,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_those_there_are() {
         let error = with(None, &[("train.epoch", "3")]).unwrap_err();
-        assert!(error.starts_with("recipe the flags: "), "{error}");
+        assert!(error.starts_with("recipe from the flags: "), "{error}");
         assert!(error.contains("`epoch`") && error.contains("`epochs`"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
