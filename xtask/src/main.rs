@@ -14,6 +14,10 @@ In the checkout alone:
   ship-weights  Make a run's weights those that come with Taper
 ";
 
+/// Keeps the large tensors of a step for the next one.
+#[global_allocator]
+static ALLOCATOR: taper_cli::PoolingAllocator = taper_cli::PoolingAllocator::new();
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();

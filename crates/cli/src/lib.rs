@@ -24,6 +24,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use taper_runner::Registry;
 
+pub use taper_kernels::PoolingAllocator;
+
 /// What Taper knows by name, the shipped weights `keras-cnn-mnist` included.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();

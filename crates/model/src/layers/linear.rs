@@ -87,11 +87,28 @@ impl Linear {
     }
 }
 
+impl Linear {
+    /// The layer and ReLU as one operation: the same as the two in a row.
+    ///
+    /// # Errors
+    ///
+    /// An input whose last dimension is not the number of input features.
+    pub fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+        let y = taper_kernels::linear_relu(x, &self.weight, self.bias.as_ref())?;
+        summary::record("Linear, ReLU", &self.name, &y, |y| self.multiply_adds(y));
+        Ok(y)
+    }
+
+    /// One multiply-add for each output and each input feature; the bias is not counted.
+    fn multiply_adds(&self, y: &Tensor) -> usize {
+        y.elem_count() * self.weight.dims()[1]
+    }
+}
+
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = taper_kernels::linear(x, &self.weight, self.bias.as_ref())?;
-        // One multiply-add for each output and each input feature; the bias is not counted.
-        summary::record("Linear", &self.name, &y, |y| y.elem_count() * self.weight.dims()[1]);
+        summary::record("Linear", &self.name, &y, |y| self.multiply_adds(y));
         Ok(y)
     }
 }

@@ -96,7 +96,7 @@ impl KerasCnn {
 impl ModuleT for KerasCnn {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let x = self.dropout1.forward_t(&self.features(images)?, train)?;
-        let x = Relu.forward(&self.fc1.forward(&Flatten.forward(&x)?)?)?;
+        let x = self.fc1.forward_relu(&Flatten.forward(&x)?)?;
         self.fc2.forward(&self.dropout2.forward_t(&x, train)?)
     }
 }
