@@ -4,9 +4,7 @@ use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::{Net, NetConfig, NetInfo};
-use crate::layers::{
-    Conv2d, Conv2dConfig, Dropout, Flatten, Linear, LinearConfig, MaxPool2d, Relu,
-};
+use crate::layers::{Conv2d, Conv2dConfig, Dropout, Flatten, Linear, LinearConfig, MaxPool2d};
 use crate::rng::RngKey;
 use crate::weights::{self, NamedKeyMap};
 
