@@ -73,7 +73,7 @@ def train(work):
 
         return step
 
-    return steps_of(work, start)
+    return steps_of(work, start, warm_up=2)
 
 
 def evaluate(work):

@@ -52,12 +52,15 @@ def repeat(seconds, names, step):
     return dict(zip(names, map(statistics.median, zip(*runs)))), len(runs)
 
 
-def steps_of(work, step):
+def steps_of(work, step, warm_up=0):
     """A measurement of a training step: so many steps in a fresh process, or for some seconds.
-    `step()` makes the optimizer and gives the function that does one step."""
+    `step()` makes the optimizer and gives the function that does one step; compilers take
+    `warm_up` steps to settle."""
     count = {"first_step": 1, "memory": work.get("steps")}.get(work["task"])
     if count is None:
         one = step()
+        for _ in range(warm_up):
+            one()
 
         def timed():
             started = time.perf_counter()

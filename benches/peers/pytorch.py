@@ -11,6 +11,8 @@ from protocol import THREADS, Unsupported, repeat, serve, steps_of
 
 MODE = sys.argv[1]
 COMPILE = MODE.startswith("compile")
+# The second call compiles once more, with the optimizer's state there; then it is settled.
+WARM_UP = 4 if COMPILE else 0
 FORMAT = torch.channels_last if MODE.endswith("channels-last") else torch.contiguous_format
 torch.set_num_threads(THREADS)
 torch.manual_seed(0)
@@ -68,7 +70,7 @@ def train(work):
 
         return step
 
-    return steps_of(work, start)
+    return steps_of(work, start, WARM_UP)
 
 
 def evaluate(work):
@@ -86,6 +88,8 @@ def evaluate(work):
             forward(images)
             return (time.perf_counter() - started,)
 
+    for _ in range(WARM_UP):
+        step()
     return lambda seconds: repeat(seconds, ["step"], step)
 
 
@@ -153,6 +157,8 @@ def single(work):
         torch.autograd.grad(output, wanted, ones)
         return done - started, time.perf_counter() - done
 
+    for _ in range(WARM_UP):
+        step()
     return lambda seconds: repeat(seconds, ["forward", "backward"], step)
 
 

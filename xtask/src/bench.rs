@@ -14,6 +14,7 @@ mod table;
 mod work;
 mod works;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -63,6 +64,9 @@ struct Flags {
     #[arg(long, hide = true)]
     serve: bool,
 }
+
+/// Seconds beyond those asked for after which a side is not asked for the same again.
+const SLOW: f64 = 10.0;
 
 /// Carries out the command, its arguments given without the program's name.
 pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<()> {
@@ -143,6 +147,8 @@ fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
 struct Measuring<'a> {
     sides: Vec<(Side, Running)>,
     hellos: Vec<(String, serve::Hello)>,
+    /// Sides that take no further turn, with the work.
+    slow: BTreeSet<(usize, String)>,
     threads: usize,
     logs: &'a Path,
     results: Results,
@@ -156,25 +162,29 @@ impl<'a> Measuring<'a> {
             running.push((side, started));
         }
         let hellos = running.iter().map(|(s, r)| (s.name.to_string(), r.hello.clone())).collect();
-        Ok(Self { sides: running, hellos, threads, logs, results: Results::default() })
+        let (slow, results) = (BTreeSet::new(), Results::default());
+        Ok(Self { sides: running, hellos, slow, threads, logs, results })
     }
 
     fn names(&self) -> Vec<&'static str> {
         self.sides.iter().map(|(side, _)| side.name).collect()
     }
 
-    /// Every side's turn at a work; each round begins with another side.
+    /// Every side's turn at a work; each round begins with another side. One that takes very long
+    /// has a single turn.
     fn round(&mut self, work: &Work, round: usize, seconds: f64) -> Result<()> {
         let count = self.sides.len();
         for turn in 0..count {
             let place = (turn + round) % count;
             let name = self.sides[place].0.name;
+            if self.slow.contains(&(place, work.name.clone())) {
+                continue;
+            }
             let values = match &work.task {
                 task if task.is_whole_process() => self.whole_process(place, work),
                 task => {
                     let factor = if task.images().is_some() { 5.0 } else { 1.0 };
-                    let running = &mut self.sides[place].1;
-                    running.measure(work, factor * seconds).map(|a| a.values.into_iter().collect())
+                    self.turn(place, work, factor * seconds)
                 }
             };
             let values: Vec<(String, f64)> =
@@ -185,6 +195,19 @@ impl<'a> Measuring<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A side's turn at a work that its process, which stays, repeats for so many seconds.
+    fn turn(&mut self, place: usize, work: &Work, seconds: f64) -> Result<Vec<(String, f64)>> {
+        let running = &mut self.sides[place].1;
+        // The first time, a compiler may need minutes for it.
+        running.prepare(work)?;
+        let started = Instant::now();
+        let answer = running.measure(work, seconds)?;
+        if started.elapsed().as_secs_f64() > SLOW + seconds {
+            self.slow.insert((place, work.name.clone()));
+        }
+        Ok(answer.values.into_iter().collect())
     }
 
     /// A work that begins with a process's start.
