@@ -277,7 +277,23 @@ const LABELS: &str = "labels as integers [count] or [count, columns]";
 fn read_class_names(folder: &Path) -> Result<Option<Vec<String>>> {
     let path = folder.join("classes.txt");
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.lines().map(|line| line.trim().to_owned()).collect())),
+        Ok(text) => {
+            let names: Vec<String> =
+                text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
+            for (line, name) in names.iter().enumerate() {
+                let number = line + 1;
+                let reason = match names[..line].iter().position(|other| other == name) {
+                    _ if name.is_empty() => format!("line {number} of classes.txt names no class"),
+                    None => continue,
+                    Some(first) => format!(
+                        "lines {} and {number} of classes.txt both name the class `{name}`",
+                        first + 1
+                    ),
+                };
+                return Err(Error::Layout { path: folder.to_owned(), reason });
+            }
+            Ok(Some(names))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::Read { path, source }),
     }

@@ -159,6 +159,21 @@ fn classes_are_named_by_a_file() {
 }
 
 #[test]
+fn a_class_name_that_is_missing_or_repeated_is_an_error() {
+    let message_for = |names: &str| {
+        let mut files = mnist(images(), labels());
+        files.push(("classes.txt", names.as_bytes().to_vec()));
+        message(&files)
+    };
+    let repeated = message_for("cat\ndog\ncat\n");
+    assert!(repeated.ends_with("lines 1 and 3 of classes.txt both name the class `cat`"));
+    assert!(message_for("cat\n\ndog").ends_with("line 2 of classes.txt names no class"));
+    let mut files = mnist(images(), labels());
+    files.push(("classes.txt", b"cat\r\ndog\r\n\n".to_vec()));
+    assert_eq!(read_folder(&files).unwrap().train.class_names(), ["cat", "dog"]);
+}
+
+#[test]
 fn more_classes_than_ten_are_counted_when_none_is_left_out() {
     let count = 30;
     let labels: Vec<u8> = (0..count).collect();
