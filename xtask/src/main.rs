@@ -4,6 +4,8 @@
 mod bench;
 mod ship_weights;
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,15 +21,17 @@ In the checkout alone:
 static ALLOCATOR: taper_cli::PoolingAllocator = taper_cli::PoolingAllocator::new();
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    // None of our words is other than UTF-8; a path may be.
+    let words: Vec<&str> = args.iter().skip(1).map(|a| a.to_str().unwrap_or_default()).collect();
     let done = match words.as_slice() {
         ["bench", ..] => bench::run(std::env::args_os().skip(2)),
-        ["ship-weights", run] => ship_weights::run(Path::new(run)),
+        ["ship-weights", _] => ship_weights::run(Path::new(&args[2])),
         _ => {
             let code = taper_cli::run(std::env::args_os(), &taper_cli::registry());
             if let ["help" | "-h" | "--help"] = words.as_slice() {
-                print!("{DEVELOPERS}");
+                // Whoever has closed the pipe has read enough.
+                let _ = std::io::stdout().write_all(DEVELOPERS.as_bytes());
             }
             return code;
         }

@@ -21,18 +21,24 @@ pub type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Syn
 /// let error = registry.net("keras").unwrap_err().to_string();
 /// assert_eq!(error, "unknown net `keras`, expected one of: keras-cnn, lenet5, mlp");
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Registry {
     nets: BTreeMap<String, NetInfo>,
     datasets: BTreeMap<String, OpenDataset>,
     weights: BTreeMap<String, &'static [u8]>,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Registry {
     /// The nets of `taper-model`; the embedded data sets are always known.
     pub fn new() -> Self {
         let nets = taper_model::nets::all().iter().map(|net| (net.name.to_string(), *net));
-        Self { nets: nets.collect(), ..Self::default() }
+        Self { nets: nets.collect(), datasets: BTreeMap::new(), weights: BTreeMap::new() }
     }
 
     /// Adds a net under its own name, or replaces the one that had it.
