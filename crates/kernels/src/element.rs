@@ -1,6 +1,6 @@
 //! The element types that have CPU kernels, and the way from tensors to slices and back.
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
+use candle_core::{CpuStorage, CpuStorageRef, Layout, Result, Storage, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
 /// `f32` or `f64`.
@@ -83,6 +83,19 @@ pub(crate) fn map2<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -
         }
     });
     out
+}
+
+/// A slice as the `f32` that it is, if it is.
+pub(crate) fn single<T: Element>(x: &[T]) -> Option<&[f32]> {
+    match T::cpu_storage_ref(x) {
+        CpuStorageRef::F32(x) => Some(x),
+        _ => None,
+    }
+}
+
+/// `f32` as the element type that it is.
+pub(crate) fn from_single<T: Element>(x: Vec<f32>) -> Result<Vec<T>> {
+    T::cpu_storage_data(CpuStorage::F32(x))
 }
 
 /// Runs a body with `$t` the element type that a CPU data type names.

@@ -51,7 +51,7 @@ fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Resu
     let x = x.reshape((rows, inner))?;
     let y = match resolve(&x) {
         Path::Naive | Path::Composed => composed(&x, weight, bias, relu)?,
-        _ => op::apply(&x, weight, bias, relu)?,
+        path => op::apply(&x, weight, bias, relu, path.isa())?,
     };
     y.reshape([leading, &[out]].concat())
 }

@@ -1,7 +1,8 @@
 //! The product with bias and ReLU as an operation on candle's tape.
 
-use crate::element::{Element, dispatch, read, slice, tensor};
-use crate::gemm::{Matrix, product};
+use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::gemm::{Finish, Matrix, multiply, product};
+use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -13,16 +14,18 @@ pub(super) fn apply(
     weight: &Tensor,
     bias: Option<&Tensor>,
     relu: bool,
+    isa: Isa,
 ) -> Result<Tensor> {
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear { relu }),
-        None => x.apply_op2(&weight, Linear { relu }),
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear { relu, isa }),
+        None => x.apply_op2(&weight, Linear { relu, isa }),
     }
 }
 
 struct Linear {
     relu: bool,
+    isa: Isa,
 }
 
 /// Rows whose gradients of the bias one task adds up.
@@ -36,9 +39,16 @@ impl Linear {
         bias: Option<(&CpuStorage, &Layout)>,
     ) -> Result<(CpuStorage, Shape)> {
         let ((rows, inner), (out, _)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
-        let x = Matrix::new(slice::<T>(x, x_layout)?, rows, inner);
-        let w = Matrix::new(slice::<T>(w, w_layout)?, out, inner);
+        let (x, w) = (slice::<T>(x, x_layout)?, slice::<T>(w, w_layout)?);
         let bias = bias.map(|(b, layout)| slice::<T>(b, layout)).transpose()?;
+        let finish = |bias| Finish { column_bias: bias, relu: self.relu, ..Finish::default() };
+        if let (Some(x_data), Some(w_data)) = (single(x), single(w)) {
+            let (x, w) = (Matrix::new(x_data, rows, inner), Matrix::new(w_data, out, inner));
+            let bias = bias.and_then(single);
+            let y = multiply(self.isa, x, w.transposed(), finish(bias));
+            return Ok((T::to_cpu_storage_owned(from_single(y)?), (rows, out).into()));
+        }
+        let (x, w) = (Matrix::new(x, rows, inner), Matrix::new(w, out, inner));
         let mut y = product(x, w.transposed());
         if self.relu || bias.is_some() {
             y.par_chunks_mut(out.max(1)).with_min_len(16).for_each(|row| {
@@ -67,16 +77,23 @@ impl Linear {
                 let grad = self.inner_gradient(y_data, grad);
                 let ((rows, inner), out) = (x.dims2()?, w.dim(0)?);
                 let g = Matrix::new(&grad, rows, out);
-                let dx = || product(g, Matrix::new(w_data, out, inner));
-                let dw = || product(g.transposed(), Matrix::new(x_data, rows, inner));
-                let wanted = |t: Option<&Tensor>, f: &dyn Fn() -> Vec<T>| match t {
-                    Some(t) if t.track_op() => Ok(Some(tensor(f(), t)?)),
+                let dx = || self.multiply(g, Matrix::new(w_data, out, inner));
+                let dw = || self.multiply(g.transposed(), Matrix::new(x_data, rows, inner));
+                let wanted = |t: Option<&Tensor>, f: &dyn Fn() -> Result<Vec<T>>| match t {
+                    Some(t) if t.track_op() => Ok(Some(tensor(f()?, t)?)),
                     _ => Ok::<_, candle_core::Error>(None),
                 };
-                let db = || column_sums(&grad, out);
+                let db = || Ok(column_sums(&grad, out));
                 Ok([wanted(Some(x), &dx)?, wanted(Some(w), &dw)?, wanted(bias, &db)?])
             }))
         })))
+    }
+
+    fn multiply<T: Element>(&self, a: Matrix<T>, b: Matrix<T>) -> Result<Vec<T>> {
+        match (a.single(), b.single()) {
+            (Some(a), Some(b)) => from_single(multiply(self.isa, a, b, Finish::default())),
+            _ => Ok(product(a, b)),
+        }
     }
 
     fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Cow<'a, [T]> {
