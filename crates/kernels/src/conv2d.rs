@@ -1,5 +1,6 @@
 //! Two-dimensional convolution.
 
+mod columns;
 mod composed;
 mod direct;
 mod naive;
@@ -163,6 +164,7 @@ pub fn conv2d_block(
 enum Algorithm {
     Naive,
     Product,
+    Columns(columns::Plan),
     Direct(direct::Plan),
     Winograd(winograd::Plan),
 }
@@ -178,14 +180,24 @@ fn choose(path: Path, dtype: DType, g: Geometry, block: &Conv2dBlock) -> Algorit
         _ if fast && direct::Plan::fits(&g) && g.c_in < 4 => {
             Algorithm::Direct(direct::Plan::new(g, path.isa(), block.relu))
         }
-        _ if fast && winograd::Plan::fits(&g) && g.c_in >= 4 && g.c_out >= 4 => {
+        _ if fast && winograd::Plan::fits(&g) && g.c_in >= 4 && g.c_out >= 4 && tiles_pay(&g) => {
             Algorithm::Winograd(winograd::Plan::new(g, path.isa(), tail))
+        }
+        _ if fast && columns::Plan::fits(&g) => {
+            Algorithm::Columns(columns::Plan::new(g, path.isa(), block.relu))
         }
         // A product needs columns of some length: the short ones of grouped and depthwise
         // convolutions are faster in plain loops.
         _ if g.groups == 1 => Algorithm::Product,
         _ => Algorithm::Naive,
     }
+}
+
+/// Whether the 4x4 tiles of Winograd's algorithm waste less than they save. A tile costs 36
+/// products, its pixels 9 each in a plain sum; the transforms take about a third of the time.
+fn tiles_pay(g: &Geometry) -> bool {
+    let tiles = g.oh.div_ceil(4) * g.ow.div_ceil(4);
+    3 * tiles * 36 < 2 * g.oh * g.ow * 9
 }
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, rows, columns, strides: (columns, 1) }
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     pub(crate) fn transposed(self) -> Self {
         let (row, column) = self.strides;
         Self { rows: self.columns, columns: self.rows, strides: (column, row), ..self }
@@ -134,10 +138,11 @@ impl Panels {
 }
 
 /// Packs the columns from `first` on.
-struct PackPanel<'a> {
-    b: Matrix<'a, f32>,
-    first: usize,
-    out: &'a mut [f32],
+pub(crate) struct PackPanel<'a> {
+    pub b: Matrix<'a, f32>,
+    pub first: usize,
+    /// The panel: `b.rows` rows of its width.
+    pub out: &'a mut [f32],
 }
 
 impl Kernel for PackPanel<'_> {

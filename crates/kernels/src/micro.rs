@@ -75,6 +75,7 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
 /// The same pointer, of which the compiler knows nothing: it keeps each row's in a register,
 /// where it would else add up the distance of two rows six times a step.
 #[inline(always)]
+#[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read: the block is empty")]
 fn opaque(pointer: *const f32) -> *const f32 {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     {

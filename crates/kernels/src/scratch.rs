@@ -109,6 +109,11 @@ impl<T> Shared<T> {
         Self(data.as_mut_ptr())
     }
 
+    /// The pointer to the element `count` further on, which the caller has to know to exist.
+    pub(crate) fn offset(self, count: usize) -> Self {
+        Self(self.0.wrapping_add(count))
+    }
+
     pub(crate) fn pointer(self) -> *mut T {
         self.0
     }

@@ -1,6 +1,6 @@
 //! Convolution, with ReLU and max-pooling, as an operation on candle's tape.
 
-use super::{Algorithm, Geometry, direct, naive, product, winograd};
+use super::{Algorithm, Geometry, columns, direct, naive, product, winograd};
 use crate::element::{Element, dispatch, read, slice};
 use crate::pool;
 use candle_core::backend::BackendStorage;
@@ -61,6 +61,10 @@ impl Conv2d {
                 let y = direct::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
                 T::cpu_storage_data(CpuStorage::F32(y))?
             }
+            Algorithm::Columns(plan) => {
+                let y = columns::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
+                T::cpu_storage_data(CpuStorage::F32(y))?
+            }
             Algorithm::Winograd(plan) => {
                 let bias = b.map(single).transpose()?;
                 let (y, corners) = winograd::forward(plan, single(x)?, single(w)?, bias);
@@ -74,7 +78,7 @@ impl Conv2d {
                 y
             }
         };
-        if self.relu && !matches!(self.algorithm, Algorithm::Direct(_)) {
+        if self.relu && !matches!(self.algorithm, Algorithm::Direct(_) | Algorithm::Columns(_)) {
             y.par_iter_mut().with_min_len(1 << 14).for_each(|y| {
                 if *y <= T::ZERO {
                     *y = T::ZERO;
@@ -148,6 +152,14 @@ impl Conv2d {
             return Ok([dx, Some(own(dw)?), wanted[2].then(|| own(db)).transpose()?]);
         }
         let grad = &*self.inner_gradient(y, grad);
+        if let Algorithm::Columns(plan) = &self.algorithm {
+            let (x, w, single_grad) = (single(x)?, single(w)?, single(grad)?);
+            let [dx, dw] = columns::backward(plan, x, w, single_grad, [wanted[0], wanted[1]]);
+            let own = |v: Option<Vec<f32>>| {
+                v.map(|v| T::cpu_storage_data(CpuStorage::F32(v))).transpose()
+            };
+            return Ok([own(dx)?, own(dw)?, wanted[2].then(|| self.bias_gradient(grad))]);
+        }
         let naive = matches!(self.algorithm, Algorithm::Naive);
         let dx = wanted[0].then(|| match naive {
             true => Ok(naive::input_gradient(g, w, grad)),

@@ -1,0 +1,255 @@
+//! Images laid out so that every row of the column matrix lies in one piece: padded with zeros,
+//! and each row sorted by the column's remainder modulo the stride.
+
+use crate::conv2d::Geometry;
+use crate::gemm::Panels;
+use crate::simd::{Isa, Kernel, Simd};
+
+/// The layout of a padded image.
+#[derive(Clone, Copy)]
+pub(super) struct Padded {
+    rows: usize,
+    /// Remainders modulo the stride, and the length of a row of one.
+    phases: usize,
+    row: usize,
+    channels: usize,
+    /// Numbers of a panel's row, which are read and written whole.
+    width: usize,
+}
+
+impl Padded {
+    pub(super) fn new(g: &Geometry, isa: Isa) -> Self {
+        let phases = g.stride.1;
+        Self {
+            rows: g.h + 2 * g.padding.0,
+            phases,
+            row: (g.w + 2 * g.padding.1).div_ceil(phases),
+            channels: g.c_in,
+            width: 2 * isa.lanes(),
+        }
+    }
+
+    /// Length of an image, and what may be read beyond the last one.
+    pub(super) fn image(&self) -> usize {
+        self.channels * self.rows * self.phases * self.row
+    }
+
+    pub(super) fn slack(&self) -> usize {
+        self.width
+    }
+
+    /// Where row `y` of a channel and phase starts.
+    fn start(&self, channel: usize, y: usize, phase: usize) -> usize {
+        ((channel * self.rows + y) * self.phases + phase) * self.row
+    }
+
+    /// Copies images into zeros.
+    pub(super) fn fill(&self, g: &Geometry, x: &[f32], padded: &mut [f32]) {
+        for (plane, x) in x.chunks_exact(g.h * g.w).enumerate() {
+            let image = plane / self.channels * self.image();
+            for (y, row) in x.chunks_exact(g.w).enumerate() {
+                let start =
+                    |phase| image + self.start(plane % self.channels, y + g.padding.0, phase);
+                if self.phases == 1 {
+                    padded[start(0) + g.padding.1..][..g.w].copy_from_slice(row);
+                    continue;
+                }
+                for phase in 0..self.phases {
+                    // The first column of the image in this phase.
+                    let skip = (phase + self.phases - g.padding.1 % self.phases) % self.phases;
+                    let to = &mut padded[start(phase) + (skip + g.padding.1) / self.phases..];
+                    for (to, &v) in to.iter_mut().zip(row.iter().skip(skip).step_by(self.phases)) {
+                        *to = v;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies images back, without what lies around them.
+    pub(super) fn unfill(&self, g: &Geometry, padded: &[f32], x: &mut [f32]) {
+        for (plane, x) in x.chunks_exact_mut(g.h * g.w).enumerate() {
+            let image = plane / self.channels * self.image();
+            for (y, row) in x.chunks_exact_mut(g.w).enumerate() {
+                let start =
+                    |phase| image + self.start(plane % self.channels, y + g.padding.0, phase);
+                if self.phases == 1 {
+                    row.copy_from_slice(&padded[start(0) + g.padding.1..][..g.w]);
+                    continue;
+                }
+                for phase in 0..self.phases {
+                    let skip = (phase + self.phases - g.padding.1 % self.phases) % self.phases;
+                    let from = &padded[start(phase) + (skip + g.padding.1) / self.phases..];
+                    let to = row.iter_mut().skip(skip).step_by(self.phases);
+                    for (to, &v) in to.zip(from) {
+                        *to = v;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Columns of the matrix from `first` on; columns count the pixels of all images.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub g: &'a Geometry,
+    pub layout: Padded,
+    pub first: usize,
+}
+
+/// Columns that lie side by side in one row of an image.
+#[derive(Clone, Copy, Default)]
+struct Segment {
+    /// The first column within the panel, and how many.
+    start: usize,
+    len: usize,
+    /// Where the image's row starts for the first tap, at the first pixel.
+    at: usize,
+}
+
+/// The segments of some columns: at most one a column.
+struct Segments {
+    list: [Segment; 32],
+    count: usize,
+}
+
+impl Columns<'_> {
+    /// The segments of `count` columns (at most 32) from `column` on.
+    #[inline(always)]
+    fn segments(&self, column: usize, count: usize) -> Segments {
+        let (g, layout) = (self.g, self.layout);
+        let mut segments = Segments { list: [Segment::default(); 32], count: 0 };
+        let mut start = 0;
+        while start < count {
+            let column = column + start;
+            let (image, pixel) = (column / (g.oh * g.ow), column % (g.oh * g.ow));
+            let (i, j) = (pixel / g.ow, pixel % g.ow);
+            let len = (g.ow - j).min(count - start);
+            let at = image * layout.image() + layout.start(0, i * g.stride.0, 0) + j;
+            segments.list[segments.count] = Segment { start, len, at };
+            segments.count += 1;
+            start += len;
+        }
+        segments
+    }
+
+    /// Where tap `k` lies from the start of a segment.
+    #[inline(always)]
+    fn tap(&self, k: usize) -> usize {
+        let (g, layout) = (self.g, self.layout);
+        let (channel, p, q) = (k / (g.kh * g.kw), k / g.kw % g.kh, k % g.kw);
+        let x = q * g.dilation.1;
+        layout.start(channel, p * g.dilation.0, x % layout.phases) + x / layout.phases
+    }
+
+    /// Packs as many columns as the panels have.
+    pub(super) fn pack(self, isa: Isa, padded: &[f32], panels: &mut Panels) {
+        let columns = panels.columns;
+        let last =
+            self.segments(self.first + columns - 1, 1).list[0].at + self.tap(panels.depth - 1);
+        assert!(columns > 0 && last + self.layout.width <= padded.len());
+        isa.run(Pack { columns: self, padded, panels });
+    }
+
+    /// Adds a product (k, columns) to the padded images.
+    pub(super) fn add(self, isa: Isa, product: &[f32], count: usize, padded: &mut [f32]) {
+        let last = self.segments(self.first + count - 1, 1).list[0].at;
+        assert!(last + self.tap(product.len() / count - 1) < padded.len());
+        isa.run(Add { columns: self, product, count, padded });
+    }
+}
+
+struct Pack<'a> {
+    columns: Columns<'a>,
+    padded: &'a [f32],
+    panels: &'a mut Panels,
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { columns, padded, panels } = self;
+        let (len, width) = panels.panel();
+        assert!(width == 2 * S::LANES && width <= 32);
+        let end = panels.data.len();
+        for panel in 0..panels.count() {
+            let count = (panels.columns - panel * width).min(width);
+            let segments = columns.segments(columns.first + panel * width, count);
+            let to = &mut panels.data[panel * len..];
+            for k in 0..panels.depth {
+                let tap = columns.tap(k);
+                for segment in &segments.list[..segments.count] {
+                    // SAFETY: whole vectors are read: `Columns::pack` checked that there is room
+                    // behind the last column's last tap, which lies behind all others. They are
+                    // written whole, too: over the columns of the next segments and into the next
+                    // row or panel, which are written later; the very last ones in parts.
+                    unsafe {
+                        let from = padded.as_ptr().add(segment.at + tap);
+                        let at = k * width + segment.start;
+                        let out = to.as_mut_ptr().add(at);
+                        if panel * len + at + width <= end {
+                            S::store(out, S::load(from));
+                            S::store(out.add(S::LANES), S::load(from.add(S::LANES)));
+                        } else {
+                            out.copy_from_nonoverlapping(from, segment.len);
+                        }
+                    }
+                }
+            }
+            if count < width {
+                for row in to[..len].chunks_exact_mut(width) {
+                    row[count..].fill(0.);
+                }
+            }
+        }
+    }
+}
+
+struct Add<'a> {
+    columns: Columns<'a>,
+    product: &'a [f32],
+    count: usize,
+    padded: &'a mut [f32],
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { columns, product, count, padded } = self;
+        for (k, row) in product.chunks_exact(count).enumerate() {
+            let tap = columns.tap(k);
+            let mut start = 0;
+            while start < count {
+                // One segment at a time: a row of an image, or what is left of it.
+                let part = (count - start).min(32);
+                let segments = columns.segments(columns.first + start, part);
+                for segment in &segments.list[..segments.count] {
+                    // SAFETY: the segment lies within the row; its tap within the padded image,
+                    // as `Columns::add` checked for the last one, which lies behind all others.
+                    unsafe {
+                        let from = row.as_ptr().add(start + segment.start);
+                        let to = padded.as_mut_ptr().add(segment.at + tap);
+                        let mut i = 0;
+                        while i + S::LANES <= segment.len {
+                            let sum = S::add(S::load(to.add(i)), S::load(from.add(i)));
+                            S::store(to.add(i), sum);
+                            i += S::LANES;
+                        }
+                        let rest = segment.len - i;
+                        if rest > 0 {
+                            let (to, from) = (to.add(i), from.add(i));
+                            let sum = S::add(S::load_first(to, rest), S::load_first(from, rest));
+                            S::store_first(to, sum, rest);
+                        }
+                    }
+                }
+                start += part;
+            }
+        }
+    }
+}
