@@ -48,8 +48,10 @@ mod key_map;
 mod layout;
 mod net;
 mod pattern;
+mod pickle;
 mod report;
 mod save;
+mod sharded;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +67,7 @@ pub use layout::{Flatten, Layout};
 pub use pattern::{matches, rename};
 pub use report::{Entry, LoadReport};
 pub use save::{METADATA_KEY, save, save_as, to_bytes};
+pub use sharded::{INDEX_SUFFIX, ShardIndex};
 
 use crate::params::Params;
 use backend::{Source, State};

@@ -27,6 +27,22 @@ pub enum WeightsError {
         /// Why.
         source: SafeTensorError,
     },
+    /// A file of PyTorch's that cannot be read.
+    #[error("the PyTorch file {file} cannot be read: {reason}")]
+    Pickle {
+        /// The file.
+        file: String,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// An index of a sharded checkpoint that is none, or that its files contradict.
+    #[error("{file} is no index of a sharded checkpoint: {reason}")]
+    Index {
+        /// The index.
+        file: String,
+        /// Why, in one line.
+        reason: String,
+    },
     /// A tensor with an infinity or a NaN.
     #[error(
         "the tensor `{tensor}` of {file} holds {value} at element {index}; all values must be \

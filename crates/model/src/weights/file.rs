@@ -1,14 +1,16 @@
-//! Reading safetensors files, checked whole before anything is set.
+//! Reading checkpoints, checked whole before anything is set.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
-use super::WeightsError;
+use super::{WeightsError, pickle, sharded};
 
-/// The tensors of a safetensors file, in memory and checked.
+/// The tensors of a checkpoint, in memory and checked.
 ///
 /// The file is read, not mapped: a file that changes or shrinks later changes nothing here. Every
 /// float tensor (`f16`, `bf16`, `f32`, `f64`) is known to hold finite values only. Tensors of other
@@ -18,7 +20,7 @@ use super::WeightsError;
 pub struct TensorFile {
     pub(super) origin: String,
     pub(super) tensors: BTreeMap<String, FileTensor>,
-    metadata: BTreeMap<String, String>,
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 /// One tensor of a file.
@@ -40,16 +42,42 @@ impl FileTensor {
 }
 
 impl TensorFile {
-    /// Reads the safetensors file at `path`.
+    /// Reads the checkpoint at `path`: a safetensors file, a file of PyTorch's (`.pth`, `.bin`), or
+    /// the index of several of either (`….index.json`, see [`ShardIndex`](super::ShardIndex)).
+    ///
+    /// What a file is shows in its first bytes, not in its name. Of a PyTorch file the state dict is
+    /// taken, at the top or under `state_dict`, `model_state_dict` or `model`; nothing in it is
+    /// executed.
     ///
     /// # Errors
     ///
     /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short or is none,
-    /// [`WeightsError::NonFinite`].
+    /// [`WeightsError::Pickle`], [`WeightsError::Index`], [`WeightsError::NonFinite`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
+        let unreadable = |source| WeightsError::Read { path: path.to_path_buf(), source };
+        if path.to_string_lossy().ends_with(sharded::INDEX_SUFFIX) {
+            return sharded::read(path);
+        }
+        let mut file = File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(16).read_to_end(&mut bytes).map_err(unreadable)?;
+        // A safetensors file begins with the length of its header, then the header's brace.
+        if bytes.get(8) != Some(&b'{') {
+            if pickle::is_archive(&bytes) {
+                return pickle::read(path);
+            }
+            if pickle::is_old(&bytes) {
+                return Err(WeightsError::Pickle {
+                    file: path.display().to_string(),
+                    reason:
+                        "it is written as before PyTorch 1.6; load it with torch.load there and \
+                             save it again, best as safetensors"
+                            .to_string(),
+                });
+            }
+        }
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
         Self::from_bytes(&bytes, &path.display().to_string())
     }
 
