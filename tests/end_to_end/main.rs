@@ -3,5 +3,7 @@
 mod bad_input;
 mod commands;
 mod extension;
+mod hub;
+mod hub_server;
 mod program;
 mod same_bits;

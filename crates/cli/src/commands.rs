@@ -17,6 +17,7 @@ use crate::flags::{Cli, Command, OutputFlags};
 
 /// Carries out the command.
 pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
+    let registry = &with_downloads(registry, cli);
     match &cli.command {
         Command::Finetune(flags) => finetune::run(flags, registry),
         Command::Train(flags) => train::run(flags, registry),
@@ -24,6 +25,20 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
         Command::Predict(flags) => predict::run(flags, registry),
         Command::Summary(flags) => summary::run(flags, registry),
     }
+}
+
+/// The registry, showing downloads unless that is not wanted.
+fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
+    let output = match &cli.command {
+        Command::Finetune(flags) => Some(&flags.recipe.output),
+        Command::Train(flags) => Some(&flags.recipe.output),
+        Command::Evaluate(flags) => Some(&flags.output),
+        Command::Predict(flags) => Some(&flags.output),
+        Command::Summary(_) => None,
+    };
+    let mut registry = registry.clone();
+    registry.show_downloads(output.is_some_and(|output| !output.quiet));
+    registry
 }
 
 /// The progress display, unless it is not wanted.

@@ -44,7 +44,8 @@ pub struct FinetuneFlags {
     #[command(flatten)]
     pub recipe: RecipeFlags,
 
-    /// Weights to start from: a safetensors file, a run's folder, or `keras-cnn-mnist`
+    /// Weights to start from: a file (safetensors, .pth, .bin, an index of several), a folder of the
+    /// Hub's layout, a run's folder, `hub:OWNER/NAME[@REVISION]`, or `keras-cnn-mnist`
     #[arg(long, value_name = "WEIGHTS")]
     pub weights: Option<String>,
 
@@ -211,7 +212,8 @@ pub struct ModelFlags {
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
 
-    /// A safetensors file, or `keras-cnn-mnist`
+    /// A weights file or folder that says what net it is of, `hub:OWNER/NAME[@REVISION]`, or
+    /// `keras-cnn-mnist`
     #[arg(long, value_name = "WEIGHTS")]
     pub weights: Option<String>,
 }

@@ -69,6 +69,26 @@ pub enum RunnerError {
         /// What is wrong, in one line.
         reason: String,
     },
+    /// A folder without weights, or with too many.
+    #[error("{} {reason}", path.display())]
+    NoWeights {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The Hub, in a build without it.
+    #[error(
+        "`{name}` is on the Hub, and this build has no way there; build it with the feature `hub`"
+    )]
+    NoHub {
+        /// The name as given.
+        name: String,
+    },
+    /// The Hub's files could not be had.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
     /// The loss stopped being a number.
     #[error(
         "loss is {loss} at step {step} (epoch {epoch}, learning rate {learning_rate:e}); \

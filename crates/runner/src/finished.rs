@@ -14,7 +14,8 @@ use crate::data::{Data, PartName};
 use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::plan::weights_config;
-use crate::recipe::Recipe;
+use crate::pretrained::Pretrained;
+use crate::recipe::{ModelRecipe, Recipe};
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
 use crate::seen;
@@ -63,38 +64,29 @@ impl FinishedModel {
     pub fn open_run(run: &Path, registry: &Registry) -> Result<Self, RunnerError> {
         let folder = RunFolder::open(run)?;
         let config = ModelConfig::read(&folder.config())?;
-        let recipe = crate::recipe::read_resolved(&folder.recipe())?;
+        let mut recipe = crate::recipe::read_resolved(&folder.recipe())?;
+        // What a run saves has the net's own names.
+        recipe.model.key_map = String::new();
         Self::build(TensorFile::read(folder.model())?, config, recipe, registry)
     }
 
-    /// Opens weights by name or file. What the model is comes from the file's own metadata, or from
-    /// a `config.json` beside it.
+    /// Opens weights by name, file or folder, or from the Hub, as [`Pretrained::open`] finds them.
+    /// What the model is comes from the file's own metadata, or from a `config.json` beside it.
     ///
     /// # Errors
     /// The file cannot be read, or nothing says what net it belongs to.
     pub fn open_weights(weights: &str, registry: &Registry) -> Result<Self, RunnerError> {
-        let path = Path::new(weights);
-        let file = match registry.weights(weights) {
-            Some(bytes) => TensorFile::from_bytes(bytes, weights)?,
-            None => TensorFile::read(path)?,
-        };
-        let beside = path.with_file_name("config.json");
-        let config = match file.metadata()?.remove("config") {
-            Some(value) => serde_json::from_value(value).map_err(|e| RunnerError::Config {
-                path: path.to_path_buf(),
-                reason: format!("metadata `config`: {e}"),
-            })?,
-            None if beside.is_file() => ModelConfig::read(&beside)?,
-            None => {
-                return Err(RunnerError::Config {
-                    path: path.to_path_buf(),
-                    reason: "nothing says what net this is: expected the metadata that Taper \
-                             writes, or a config.json beside the file"
-                        .to_string(),
-                });
-            }
-        };
-        Self::build(file, config, Recipe::default(), registry)
+        let pretrained = Pretrained::open(weights, registry)?;
+        let said = pretrained.said.as_ref().ok_or_else(|| RunnerError::Config {
+            path: PathBuf::from(weights),
+            reason: "nothing says what net this is: expected the metadata that Taper writes, or a \
+                     config.json beside the file"
+                .to_string(),
+        })?;
+        let config = said.model_config(registry.net(&said.net)?, weights)?;
+        let mut recipe = Recipe::default();
+        recipe.model.key_map = said.key_map.clone();
+        Self::build(pretrained.read()?, config, recipe, registry)
     }
 
     fn build(
@@ -106,7 +98,7 @@ impl FinishedModel {
         let info = *registry.net(&config.architecture)?;
         let seen = seen::of(&file)?;
         let [channels, height, width] = config.pretrained_cfg.input_size;
-        recipe.model = Default::default();
+        recipe.model = ModelRecipe { key_map: recipe.model.key_map, ..Default::default() };
         recipe.image.channels = channels;
         recipe.image.height = height;
         recipe.image.width = width;
@@ -116,7 +108,7 @@ impl FinishedModel {
         recipe.image.placement = config.pretrained_cfg.placement;
 
         let net_config = config.net_config();
-        let mut strict = weights_config(&recipe, &info, &net_config, Some(file));
+        let mut strict = weights_config(&recipe, &info, &net_config, Some(file))?;
         // A finished model is taken as it is: no head or stem is made to fit.
         strict.head = Vec::new();
         strict.stem = Vec::new();

@@ -22,7 +22,10 @@ mod recipe;
 
 mod config;
 mod data;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod plan;
+mod pretrained;
 mod registry;
 
 mod evaluate;
@@ -42,6 +45,7 @@ pub use error::RunnerError;
 pub use evaluate::{Evaluation, Scores, evaluate, top_k};
 pub use finished::{ClassProbability, FinishedModel, Prediction};
 pub use plan::Plan;
+pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
     DataRecipe, ImageRecipe, LayoutRecipe, ModelRecipe, NAMED, Recipe, Rename, TrainRecipe, named,
     resolve,

@@ -2,6 +2,7 @@
 //!
 //! The loop emits events and knows none of its listeners. A listener answers with a [`Verdict`].
 
+mod download;
 mod history;
 mod progress;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::error::RunnerError;
 use crate::evaluate::Scores;
 
+pub use download::DownloadBar;
 pub use history::History;
 pub use progress::Progress;
 

@@ -1,17 +1,15 @@
 //! A recipe, validated: everything that can be known before the first step is known here.
 
-use std::path::Path;
-
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::{NetConfig, NetInfo};
-use taper_model::weights::{Layout, TensorFile, WeightsConfig};
+use taper_model::weights::{KeyMap, Layout, TensorFile, WeightsConfig};
 
 use crate::config::{ModelConfig, PretrainedConfig};
 use crate::data::Data;
 use crate::error::RunnerError;
+use crate::pretrained::Pretrained;
 use crate::recipe::{LayoutRecipe, Recipe, TrainRecipe};
 use crate::registry::Registry;
-use crate::run_folder::RunFolder;
 use crate::seen;
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
@@ -62,7 +60,7 @@ impl Plan {
         check_class_weights(&recipe.train, classes.len())?;
 
         let config = model_config(&recipe, &net, classes);
-        let weights = weights_config(&recipe, &net, &config.net_config(), source);
+        let weights = weights_config(&recipe, &net, &config.net_config(), source)?;
         Ok(Self { recipe, net, config, data, weights, seen })
     }
 
@@ -71,7 +69,7 @@ impl Plan {
         let mut recipe = self.recipe.clone();
         recipe.model.weights = String::new();
         recipe.model.freeze = Vec::new();
-        let weights = weights_config(&recipe, &self.net, &self.config.net_config(), None);
+        let weights = WeightsConfig { source: None, freeze: Vec::new(), ..self.weights.clone() };
         Self {
             recipe,
             net: self.net,
@@ -124,7 +122,7 @@ pub(crate) fn weights_config(
     net: &NetInfo,
     config: &NetConfig,
     source: Option<TensorFile>,
-) -> WeightsConfig {
+) -> Result<WeightsConfig, RunnerError> {
     let model = &recipe.model;
     let layout = match model.layout {
         LayoutRecipe::Pytorch => Layout::PyTorch,
@@ -138,25 +136,36 @@ pub(crate) fn weights_config(
         seed: recipe.seed,
         ..WeightsConfig::for_net(net, config, layout)
     };
+    if let Some(map) = key_map(recipe, net)? {
+        weights.key_map = map;
+    }
     let renames = model.renames.iter().map(|rename| (rename.from.clone(), rename.to.clone()));
     weights.key_map.rules.extend(renames);
-    weights
+    Ok(weights)
 }
 
 fn read_weights(recipe: &Recipe, registry: &Registry) -> Result<Option<TensorFile>, RunnerError> {
-    let name = &recipe.model.weights;
+    match recipe.model.weights.as_str() {
+        "" => Ok(None),
+        name => Ok(Some(Pretrained::open(name, registry)?.read()?)),
+    }
+}
+
+/// The net's key map that the recipe names, if it names one.
+fn key_map(recipe: &Recipe, net: &NetInfo) -> Result<Option<KeyMap>, RunnerError> {
+    let name = &recipe.model.key_map;
     if name.is_empty() {
         return Ok(None);
     }
-    if let Some(bytes) = registry.weights(name) {
-        return Ok(Some(TensorFile::from_bytes(bytes, name)?));
-    }
-    let path = Path::new(name);
-    let file = match path.is_dir() {
-        true => RunFolder::open(path)?.model(),
-        false => path.to_path_buf(),
-    };
-    Ok(Some(TensorFile::read(&file)?))
+    let map = net.key_maps.iter().find(|map| map.name == name);
+    map.map(|map| Some(KeyMap::from(*map))).ok_or_else(|| RunnerError::Unknown {
+        what: "key map",
+        name: name.clone(),
+        known: match net.key_maps {
+            [] => format!("none, {} has none", net.name),
+            maps => maps.iter().map(|map| map.name).collect::<Vec<_>>().join(", "),
+        },
+    })
 }
 
 fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {

@@ -14,6 +14,7 @@ use taper_optimizer::{AdamW, ParamGroup, RuleConfig, Schedule};
 
 use crate::error::RunnerError;
 
+pub(crate) use layers::layered;
 pub use layers::{NAMED, named, resolve};
 
 /// Every setting of a run.
@@ -86,9 +87,13 @@ pub struct ImageRecipe {
 pub struct ModelRecipe {
     /// Name of the net. Default `keras-cnn`.
     pub net: String,
-    /// A safetensors file, the folder of a run, or a name that the registry knows; empty: the
+    /// A file (safetensors, PyTorch's, the index of several), a folder of the Hub's layout, the
+    /// folder of a run, `hub:OWNER/NAME[@REVISION]`, or a name that the registry knows; empty: the
     /// weights are initialized from the seed. Default empty.
     pub weights: String,
+    /// The net's key map that the file's names need, such as `transformers`; empty: none. What is
+    /// given in `renames` is applied after it. Default empty.
+    pub key_map: String,
     /// How the file stores its arrays: `pytorch` or `keras`. Default `pytorch`.
     pub layout: LayoutRecipe,
     /// Renames of the file's tensors, `from` to `to`, tried in the order written. Default none.
@@ -189,6 +194,7 @@ impl Default for ModelRecipe {
         Self {
             net: "keras-cnn".to_string(),
             weights: String::new(),
+            key_map: String::new(),
             layout: LayoutRecipe::Pytorch,
             renames: Vec::new(),
             freeze: Vec::new(),

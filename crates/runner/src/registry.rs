@@ -26,6 +26,7 @@ pub struct Registry {
     nets: BTreeMap<String, NetInfo>,
     datasets: BTreeMap<String, OpenDataset>,
     weights: BTreeMap<String, &'static [u8]>,
+    shows_downloads: bool,
 }
 
 impl Default for Registry {
@@ -38,7 +39,12 @@ impl Registry {
     /// The nets of `taper-model`; the embedded data sets are always known.
     pub fn new() -> Self {
         let nets = taper_model::nets::all().iter().map(|net| (net.name.to_string(), *net));
-        Self { nets: nets.collect(), datasets: BTreeMap::new(), weights: BTreeMap::new() }
+        Self {
+            nets: nets.collect(),
+            datasets: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            shows_downloads: false,
+        }
     }
 
     /// Adds a net under its own name, or replaces the one that had it.
@@ -58,6 +64,16 @@ impl Registry {
     /// Adds the bytes of a safetensors file that `model.weights = NAME` takes.
     pub fn add_weights(&mut self, name: &str, bytes: &'static [u8]) {
         self.weights.insert(name.to_string(), bytes);
+    }
+
+    /// Whether the progress of downloads is shown on stderr; it is not unless asked for.
+    pub fn show_downloads(&mut self, show: bool) {
+        self.shows_downloads = show;
+    }
+
+    #[cfg(feature = "hub")]
+    pub(crate) fn shows_downloads(&self) -> bool {
+        self.shows_downloads
     }
 
     /// A net by name.

@@ -1,7 +1,9 @@
 //! `finetune`: pretrained weights to a better model.
 
 use anyhow::Result;
-use taper_runner::{Plan, Registry, RunFolder, Scores, from_scratch, resolve, run as carry_out};
+use taper_runner::{
+    Plan, Registry, RunFolder, Scores, from_scratch, resolve_pretrained, run as carry_out,
+};
 
 use super::{out_folder, print, print_json, progress};
 use crate::flags::FinetuneFlags;
@@ -11,8 +13,8 @@ use crate::{overrides, table};
 const DEFAULT_RECIPE: &str = "finetune-digits";
 
 pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
-    let base = flags.recipe.recipe.as_deref().unwrap_or(DEFAULT_RECIPE);
-    let recipe = resolve(Some(base), &overrides::finetune(flags))?;
+    let base = flags.recipe.recipe.as_deref();
+    let recipe = resolve_pretrained(DEFAULT_RECIPE, base, &overrides::finetune(flags), registry)?;
     anyhow::ensure!(
         !recipe.model.weights.is_empty(),
         "no weights to fine-tune: name them with --weights, or use `train` to start from random ones"

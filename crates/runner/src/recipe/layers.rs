@@ -31,6 +31,17 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// # Errors
 /// An unknown recipe name, an unreadable file, an unknown key, a value of the wrong type.
 pub fn resolve(base: Option<&str>, overrides: &[(String, String)]) -> Result<Recipe, RunnerError> {
+    layered(None, Table::new(), base, overrides)
+}
+
+/// Resolves a recipe: the defaults, the recipe `below`, the settings `said`, then `base` and
+/// `overrides`.
+pub(crate) fn layered(
+    below: Option<&str>,
+    said: Table,
+    base: Option<&str>,
+    overrides: &[(String, String)],
+) -> Result<Recipe, RunnerError> {
     let mut origin = "from the flags";
     let invalid = |origin: &str, reason: String| RunnerError::Recipe {
         origin: origin.to_string(),
@@ -38,6 +49,10 @@ pub fn resolve(base: Option<&str>, overrides: &[(String, String)]) -> Result<Rec
     };
     let mut table =
         Table::try_from(Recipe::default()).map_err(|e| invalid(origin, e.to_string()))?;
+    if let Some(below) = below {
+        merge(&mut table, read(below)?)?;
+    }
+    merge(&mut table, said)?;
     if let Some(base) = base {
         merge(&mut table, read(base)?)?;
         // What is wrong with a recipe that is right by itself has come with the overrides.

@@ -1,0 +1,145 @@
+//! One file: received to a name of its own, gone on with where it broke off, verified, then renamed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+
+use super::HubError;
+use super::cache::{Snapshot, sha256};
+use super::error::at;
+use super::http::{Client, Facts};
+use crate::observe::DownloadBar;
+
+/// A download that breaks off goes on; less than this between two breaks counts as a failed try.
+const PROGRESS: u64 = 64 << 10;
+
+/// Sees to it that the snapshot has a file, whole.
+pub(super) fn ensure(
+    client: &Client<'_>,
+    snapshot: &Snapshot<'_>,
+    file: &str,
+) -> Result<(), HubError> {
+    if snapshot.holds(file) {
+        return Ok(());
+    }
+    let facts = client.facts(snapshot, file)?;
+    let blob = snapshot.blob(&facts.etag);
+    let folder = blob.parent().unwrap_or(&blob).to_path_buf();
+    std::fs::create_dir_all(&folder).map_err(at(&folder))?;
+    // Another process may have been at the same, and be done by now.
+    let _lock = snapshot.lock(&facts.etag)?;
+    if blob.is_file() && difference(&blob, &facts).map_err(at(&blob))?.is_none() {
+        return snapshot.link(file, &facts.etag);
+    }
+    let part = blob.with_file_name(format!("{}.incomplete", facts.etag));
+    for last in [false, true] {
+        receive(client, snapshot, file, &part, facts.size)?;
+        match difference(&part, &facts).map_err(at(&part))? {
+            None => break,
+            Some((found, expected)) => {
+                std::fs::remove_file(&part).map_err(at(&part))?;
+                if last {
+                    let (id, file) = (client.id.clone(), file.to_string());
+                    return Err(HubError::Broken { id, file, found, expected });
+                }
+            }
+        }
+    }
+    std::fs::rename(&part, &blob).map_err(at(&blob))?;
+    snapshot.link(file, &facts.etag)
+}
+
+/// How a file differs from what the Hub says of it: what was found, what is expected.
+fn difference(path: &Path, facts: &Facts) -> std::io::Result<Option<(String, String)>> {
+    let length = path.metadata()?.len();
+    if let Some(size) = facts.size.filter(|size| *size != length) {
+        return Ok(Some((format!("{length} bytes"), format!("{size}"))));
+    }
+    let Some(expected) = facts.sha256() else { return Ok(None) };
+    let found = sha256(path)?;
+    Ok((found != expected).then(|| (format!("SHA-256 {found}"), expected.to_string())))
+}
+
+/// Receives a file, or what is still to come of it.
+fn receive(
+    client: &Client<'_>,
+    snapshot: &Snapshot<'_>,
+    file: &str,
+    part: &Path,
+    size: Option<u64>,
+) -> Result<(), HubError> {
+    let mut failed = 0;
+    let mut bar: Option<DownloadBar> = None;
+    loop {
+        let mut have = part.metadata().map_or(0, |metadata| metadata.len());
+        match size {
+            Some(size) if have == size && part.is_file() => return Ok(()),
+            // Without a length nobody can say whether what is here is the file's beginning.
+            Some(size) if have < size => {}
+            _ => have = 0,
+        }
+        let mut response = client.get(snapshot, file, have)?;
+        if response.status() == 416 {
+            // It has no such position: what is here is not its beginning.
+            std::fs::remove_file(part).map_err(at(part))?;
+            response = client.get(snapshot, file, 0)?;
+        }
+        let range = response.headers().get("content-range").and_then(|range| range.to_str().ok());
+        let goes_on = response.status() == 206
+            && range.is_some_and(|range| range.starts_with(&format!("bytes {have}-")));
+        if !goes_on {
+            have = 0;
+        }
+        let mut out = OpenOptions::new()
+            .create(true)
+            .append(goes_on)
+            .write(true)
+            .truncate(!goes_on)
+            .open(part)
+            .map_err(at(part))?;
+        let bar = bar.get_or_insert_with(|| DownloadBar::new(client.hub.progress, file, size));
+        bar.set(have);
+        let limit = size.map_or(u64::MAX, |size| size.saturating_sub(have).saturating_add(1));
+        let body = response.body_mut().as_reader().take(limit);
+        let (received, ended) = copy(body, &mut out, bar).map_err(at(part))?;
+        out.sync_all().map_err(at(part))?;
+        let whole = match size {
+            // One byte too many is enough to know that it is another file.
+            Some(size) => have + received >= size,
+            None => ended,
+        };
+        if whole {
+            bar.finish();
+            return Ok(());
+        }
+        failed = if received >= PROGRESS { 1 } else { failed + 1 };
+        if failed >= client.hub.tries {
+            let (id, received) = (client.id.clone(), have + received);
+            return Err(HubError::Cut { id, file: file.to_string(), received });
+        }
+        std::thread::sleep(client.pause(failed));
+    }
+}
+
+/// Copies until the end, or until the connection is cut; gives the bytes received and whether it was
+/// the end. Only the disk's errors are errors.
+fn copy(
+    mut body: impl Read,
+    out: &mut File,
+    bar: &mut DownloadBar,
+) -> std::io::Result<(u64, bool)> {
+    let mut buffer = vec![0; 128 << 10];
+    let mut received = 0;
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => return Ok((received, true)),
+            Ok(n) => {
+                out.write_all(&buffer[..n])?;
+                received += n as u64;
+                bar.advance(n as u64);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Ok((received, false)),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What can go wrong between a repository's name and its files.
+
+use std::path::PathBuf;
+
+use taper_model::weights::WeightsError;
+
+use super::HubId;
+
+/// What can go wrong between a repository's name and its files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// A name that no repository can have.
+    #[error("`{name}` is no name of a repository: {reason}; expected hub:OWNER/NAME[@REVISION]")]
+    Name {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A setting of the environment that cannot be used.
+    #[error("{key} is {found:?}, expected {expected}")]
+    Environment {
+        /// The variable.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Nothing says where the cache is.
+    #[error("there is no home folder for the Hub's cache; set HF_HOME")]
+    NoHome,
+    /// Something is not in the cache, and the network is not to be used.
+    #[error("{missing} of {id} is not in {}, and HF_HUB_OFFLINE is set", cache.display())]
+    Offline {
+        /// The repository.
+        id: HubId,
+        /// What is missing.
+        missing: String,
+        /// The cache.
+        cache: PathBuf,
+    },
+    /// The Hub cannot be reached.
+    #[error("cannot reach {endpoint} for {id}: {reason}")]
+    Unreachable {
+        /// The Hub's address.
+        endpoint: String,
+        /// The repository.
+        id: HubId,
+        /// Why.
+        reason: String,
+    },
+    /// The Hub does not let this user in.
+    #[error("{endpoint} refuses {id} (status {status}): {advice}")]
+    Refused {
+        /// The Hub's address.
+        endpoint: String,
+        /// The repository.
+        id: HubId,
+        /// The status of the answer.
+        status: u16,
+        /// What to do.
+        advice: String,
+    },
+    /// The Hub knows no such thing.
+    #[error("{endpoint} has no {what} (status 404)")]
+    NotFound {
+        /// The Hub's address.
+        endpoint: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// The Hub asks to wait longer than we will.
+    #[error(
+        "{endpoint} is asked too often and wants {seconds} s of peace; try again then, or set HF_TOKEN"
+    )]
+    TooManyRequests {
+        /// The Hub's address.
+        endpoint: String,
+        /// How long it asks to wait.
+        seconds: u64,
+    },
+    /// The Hub failed again and again.
+    #[error("{endpoint} answers for {what} with status {status} (tries: {tries})")]
+    Status {
+        /// The Hub's address.
+        endpoint: String,
+        /// What was asked for.
+        what: String,
+        /// The status of the last answer.
+        status: u16,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// An answer that cannot be right.
+    #[error("the Hub's answer for {id} cannot be used: it gives {what}")]
+    Answer {
+        /// The repository.
+        id: HubId,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file name that would leave its folder.
+    #[error("{id} has a file named {name:?}, which would leave its folder; refused")]
+    FileName {
+        /// The repository.
+        id: HubId,
+        /// The name.
+        name: String,
+    },
+    /// Nothing in the repository, or too much, can be the weights.
+    #[error("{id} {reason}")]
+    NoWeights {
+        /// The repository.
+        id: HubId,
+        /// Why.
+        reason: String,
+    },
+    /// The connection ended before the file did, again and again.
+    #[error(
+        "the download of {file} of {id} breaks off at {received} bytes; try again to go on from there"
+    )]
+    Cut {
+        /// The repository.
+        id: HubId,
+        /// The file.
+        file: String,
+        /// Bytes that are here.
+        received: u64,
+    },
+    /// A file that arrived, twice, as another than the Hub says it is.
+    #[error("{file} of {id} arrives broken: {found}, the Hub says {expected}")]
+    Broken {
+        /// The repository.
+        id: HubId,
+        /// The file.
+        file: String,
+        /// What arrived.
+        found: String,
+        /// What the Hub says.
+        expected: String,
+    },
+    /// An index of shards that is none.
+    #[error(transparent)]
+    Index(#[from] WeightsError),
+    /// The cache cannot be read or written.
+    #[error("the Hub's cache: {}: {source}", path.display())]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Names the path in an error of the file system.
+pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> HubError {
+    let path = path.into();
+    move |source| HubError::Cache { path, source }
+}

@@ -1,0 +1,398 @@
+//! Weights from the Hub, against a server on loopback: every case ends in the file or in one clear
+//! line.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use taper_runner::hub::{Fetched, Hub, HubId};
+use tempfile::{TempDir, tempdir};
+
+use crate::hub_server::{COMMIT, HubServer, sha256};
+use crate::program::{arg, json, stderr, taper};
+
+/// A repository as timm has them, with `large` bytes of weights that are none.
+fn files(large: usize) -> BTreeMap<String, Vec<u8>> {
+    let weights = (0..large).map(|i| (i * 31 % 251) as u8).collect();
+    BTreeMap::from([
+        ("README.md".to_string(), b"# A net".to_vec()),
+        ("config.json".to_string(), br#"{"architecture": "resnet18"}"#.to_vec()),
+        ("model.safetensors".to_string(), weights),
+    ])
+}
+
+/// A server, and a cache for one test.
+struct Fixture {
+    server: HubServer,
+    hub: Hub,
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new(large: usize) -> Self {
+        Self::of(files(large))
+    }
+
+    fn of(files: BTreeMap<String, Vec<u8>>) -> Self {
+        let server = HubServer::start(files);
+        let folder = tempdir().unwrap();
+        let hub = Hub {
+            endpoint: server.endpoint.clone(),
+            cache: folder.path().join("hub"),
+            token: None,
+            offline: false,
+            progress: false,
+            tries: 3,
+            pause: Duration::from_millis(1),
+            longest_pause: Duration::from_secs(2),
+        };
+        Self { server, hub, folder }
+    }
+
+    fn fetch(&self) -> Result<Fetched, String> {
+        self.fetch_revision("main")
+    }
+
+    fn fetch_revision(&self, revision: &str) -> Result<Fetched, String> {
+        let id = HubId { repo: "taper/test".to_string(), revision: revision.to_string() };
+        let result = self.hub.fetch(&id).map_err(|e| e.to_string());
+        if let Err(line) = &result {
+            assert_eq!(line.lines().count(), 1, "{line}");
+        }
+        result
+    }
+
+    /// Fetches, and checks that the weights are the server's.
+    fn fetch_whole(&self) -> Fetched {
+        let fetched = self.fetch().unwrap();
+        self.check(&fetched);
+        fetched
+    }
+
+    fn check(&self, fetched: &Fetched) {
+        let here = std::fs::read(fetched.folder.join("model.safetensors")).unwrap();
+        assert!(here == self.server.state.lock().unwrap().files["model.safetensors"]);
+        assert_eq!(fetched.commit, COMMIT);
+    }
+
+    fn requests_of(&self, what: &str) -> Vec<String> {
+        self.server.log().into_iter().filter(|line| line.contains(what)).collect()
+    }
+}
+
+#[test]
+fn a_repository_becomes_a_folder_in_the_layout_that_python_shares() {
+    let fixture = Fixture::new(1000);
+    let fetched = fixture.fetch_whole();
+    let repo = fixture.hub.cache.join("models--taper--test");
+    assert_eq!(fetched.folder, repo.join("snapshots").join(COMMIT));
+    assert_eq!(std::fs::read_to_string(repo.join("refs/main")).unwrap(), COMMIT);
+    let weights = &fixture.server.state.lock().unwrap().files["model.safetensors"].clone();
+    let blob = repo.join("blobs").join(sha256(weights));
+    assert!(std::fs::read(&blob).unwrap() == *weights);
+    let link = std::fs::read_link(fetched.folder.join("model.safetensors")).unwrap();
+    assert_eq!(link, Path::new("../../blobs").join(sha256(weights)));
+    // Nothing is fetched that is not needed, and nothing is left half done.
+    assert!(!fetched.folder.join("README.md").exists());
+    let left = std::fs::read_dir(repo.join("blobs")).unwrap();
+    assert_eq!(left.count(), 2);
+}
+
+#[test]
+fn a_warm_cache_needs_no_server_at_all() {
+    let mut fixture = Fixture::new(1000);
+    fixture.fetch_whole();
+    let asked = fixture.server.log().len();
+    fixture.hub.endpoint = "http://127.0.0.1:1".to_string();
+    fixture.fetch_whole();
+    fixture.check(&fixture.fetch_revision(COMMIT).unwrap());
+    fixture.hub.offline = true;
+    fixture.fetch_whole();
+    assert_eq!(fixture.server.log().len(), asked);
+}
+
+#[test]
+fn what_python_has_left_in_the_cache_is_used() {
+    let mut fixture = Fixture::new(1000);
+    fixture.hub.offline = true;
+    let repo = fixture.hub.cache.join("models--taper--test");
+    let snapshot = repo.join("snapshots").join(COMMIT);
+    for folder in [&repo.join("refs"), &repo.join("blobs"), &snapshot] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::fs::write(repo.join("refs/main"), COMMIT).unwrap();
+    for (name, bytes) in &fixture.server.state.lock().unwrap().files {
+        let blob = sha256(bytes);
+        std::fs::write(repo.join("blobs").join(&blob), bytes).unwrap();
+        let link = Path::new("../../blobs").join(&blob);
+        std::os::unix::fs::symlink(link, snapshot.join(name)).unwrap();
+    }
+    fixture.fetch_whole();
+    assert!(fixture.server.log().is_empty());
+}
+
+#[test]
+fn offline_what_is_missing_is_named() {
+    let mut fixture = Fixture::new(1000);
+    fixture.hub.offline = true;
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.starts_with("revision `main` of hub:taper/test is not in "), "{line}");
+    assert!(line.ends_with("HF_HUB_OFFLINE is set") && fixture.server.log().is_empty(), "{line}");
+    fixture.hub.offline = false;
+    let fetched = fixture.fetch_whole();
+    fixture.hub.offline = true;
+    std::fs::remove_file(fetched.folder.join("model.safetensors")).unwrap();
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.starts_with("a weights file of hub:taper/test is not in "), "{line}");
+}
+
+#[test]
+fn a_cut_connection_is_gone_on_with_where_it_broke_off() {
+    let fixture = Fixture::new(300_000);
+    fixture.server.state.lock().unwrap().cuts = vec![100_000, 70_000];
+    fixture.fetch_whole();
+    let ranges = fixture.requests_of("/model.safetensors?");
+    let ranges: Vec<_> = ranges.iter().map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(ranges, [None, Some("bytes=100000-"), Some("bytes=170000-")]);
+}
+
+#[test]
+fn a_download_that_was_given_up_goes_on_at_the_next_run() {
+    let fixture = Fixture::new(1000);
+    fixture.server.state.lock().unwrap().cuts = vec![400, 0, 0];
+    let line = fixture.fetch().unwrap_err();
+    let expected = "the download of model.safetensors of hub:taper/test breaks off at 400 bytes";
+    assert!(line.starts_with(expected), "{line}");
+    fixture.fetch_whole();
+    assert_eq!(fixture.requests_of("bytes=400-").len(), 3 + 3, "{:?}", fixture.server.log());
+}
+
+#[test]
+fn a_server_that_ignores_ranges_starts_over() {
+    let fixture = Fixture::new(1000);
+    let mut state = fixture.server.state.lock().unwrap();
+    (state.cuts, state.ignore_ranges) = (vec![400], true);
+    drop(state);
+    fixture.fetch_whole();
+}
+
+#[test]
+fn what_is_left_of_another_file_is_found_out_and_done_again() {
+    let fixture = Fixture::new(1000);
+    let weights = fixture.server.state.lock().unwrap().files["model.safetensors"].clone();
+    let blobs = fixture.hub.cache.join("models--taper--test/blobs");
+    std::fs::create_dir_all(&blobs).unwrap();
+    for length in [500, 1000, 2000] {
+        let part = blobs.join(format!("{}.incomplete", sha256(&weights)));
+        std::fs::write(&part, vec![7; length]).unwrap();
+        let fetched = fixture.fetch_whole();
+        std::fs::remove_dir_all(&fetched.folder).unwrap();
+        std::fs::remove_file(blobs.join(sha256(&weights))).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_hash_is_downloaded_again_and_then_an_error() {
+    let fixture = Fixture::new(1000);
+    fixture.server.state.lock().unwrap().corrupt = 1;
+    fixture.fetch_whole();
+
+    let fixture = Fixture::new(1000);
+    fixture.server.state.lock().unwrap().corrupt = 2;
+    let line = fixture.fetch().unwrap_err();
+    let start = "model.safetensors of hub:taper/test arrives broken: SHA-256 ";
+    assert!(line.starts_with(start) && line.contains(", the Hub says "), "{line}");
+    let blobs = std::fs::read_dir(fixture.hub.cache.join("models--taper--test/blobs")).unwrap();
+    assert_eq!(blobs.count(), 1, "the configuration alone");
+    assert!(!fixture.hub.cache.join("models--taper--test/refs").exists());
+}
+
+#[test]
+fn a_file_that_was_damaged_in_the_cache_is_downloaded_again() {
+    let mut fixture = Fixture::new(1000);
+    let fetched = fixture.fetch_whole();
+    let blob = fetched.folder.join("model.safetensors").canonicalize().unwrap();
+    std::fs::write(&blob, vec![0; 1000]).unwrap();
+    fixture.hub.offline = true;
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.starts_with("model.safetensors of hub:taper/test is not in "), "{line}");
+    fixture.hub.offline = false;
+    fixture.fetch_whole();
+}
+
+#[test]
+fn a_busy_server_is_waited_for() {
+    let fixture = Fixture::new(1000);
+    let statuses = vec![(503, None), (429, Some(1)), (200, None)];
+    fixture.server.state.lock().unwrap().statuses = statuses[..2].to_vec();
+    let start = std::time::Instant::now();
+    fixture.fetch_whole();
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_server_that_stays_busy_or_broken_is_an_error() {
+    let fixture = Fixture::new(1000);
+    fixture.server.state.lock().unwrap().statuses = vec![(429, Some(3600))];
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.contains("wants 3600 s of peace"), "{line}");
+    fixture.server.state.lock().unwrap().statuses = vec![(429, Some(0)); 3];
+    assert!(fixture.fetch().unwrap_err().contains("is asked too often"));
+    for status in [500, 502, 503, 504] {
+        fixture.server.state.lock().unwrap().statuses = vec![(status, None); 3];
+        let line = fixture.fetch().unwrap_err();
+        assert!(line.ends_with(&format!("with status {status} (tries: 3)")), "{line}");
+    }
+    fixture.fetch_whole();
+}
+
+#[test]
+fn nobody_there_is_an_error_with_the_address() {
+    let mut fixture = Fixture::new(1000);
+    fixture.hub.endpoint = "http://127.0.0.1:1".to_string();
+    let line = fixture.fetch().unwrap_err();
+    let start = "cannot reach http://127.0.0.1:1 for hub:taper/test: ";
+    assert!(line.starts_with(start) && line.ends_with("the connection is refused"), "{line}");
+}
+
+#[test]
+fn a_private_repository_takes_the_token_and_the_store_never_sees_it() {
+    let mut fixture = Fixture::new(1000);
+    fixture.server.state.lock().unwrap().token = Some("hf_right".to_string());
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.ends_with("it is private and needs HF_TOKEN"), "{line}");
+    fixture.hub.token = Some("hf_wrong".to_string());
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.ends_with("or HF_TOKEN has no right to read it"), "{line}");
+    assert!(!line.contains("hf_wrong"), "{line}");
+    fixture.hub.token = Some("hf_right".to_string());
+    fixture.fetch_whole();
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let fixture = Fixture::new(1000);
+    let line = fixture.fetch_revision("v9").unwrap_err();
+    assert!(line.ends_with("has no revision `v9` of hub:taper/test (status 404)"), "{line}");
+    fixture.server.state.lock().unwrap().repo = "taper/other".to_string();
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.ends_with("has no repository taper/test (status 404)"), "{line}");
+
+    let mut some = files(10);
+    some.remove("model.safetensors");
+    let line = Fixture::of(some).fetch().unwrap_err();
+    assert!(line.starts_with("hub:taper/test has no weights: expected "), "{line}");
+}
+
+#[test]
+fn a_hostile_file_name_is_refused() {
+    for name in ["../../../evil.safetensors", "/etc/cron.d/x", "a/../../b", "C:\\x", "..\\x"] {
+        let mut some = files(10);
+        some.insert(name.to_string(), b"evil".to_vec());
+        let fixture = Fixture::of(some);
+        let line = fixture.fetch().unwrap_err();
+        assert!(line.ends_with("which would leave its folder; refused"), "{line}");
+        assert!(!fixture.folder.path().join("evil.safetensors").exists());
+    }
+    let mut some = files(10);
+    some.remove("model.safetensors");
+    let index = br#"{"weight_map": {"x": "../../../../evil.safetensors"}}"#;
+    some.insert("model.safetensors.index.json".to_string(), index.to_vec());
+    let line = Fixture::of(some).fetch().unwrap_err();
+    assert!(line.contains("is no name of a file beside it"), "{line}");
+}
+
+#[test]
+fn a_commit_or_an_answer_that_makes_no_sense_is_an_error() {
+    let fixture = Fixture::new(10);
+    fixture.server.state.lock().unwrap().commit = "../../x".to_string();
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.contains("`../../x` as the commit of `main`"), "{line}");
+    assert!(!fixture.hub.cache.exists());
+}
+
+#[test]
+fn all_shards_come_with_their_index() {
+    let mut some = files(10);
+    let weights = some.remove("model.safetensors").unwrap();
+    let index = br#"{"weight_map": {"a": "1-of-2.safetensors", "b": "2-of-2.safetensors"}}"#;
+    some.insert("model.safetensors.index.json".to_string(), index.to_vec());
+    some.insert("1-of-2.safetensors".to_string(), weights.clone());
+    some.insert("2-of-2.safetensors".to_string(), [weights, vec![1]].concat());
+    let mut fixture = Fixture::of(some);
+    let fetched = fixture.fetch().unwrap();
+    assert_eq!(std::fs::read(fetched.folder.join("2-of-2.safetensors")).unwrap().len(), 11);
+    fixture.hub.offline = true;
+    fixture.fetch().unwrap();
+    std::fs::remove_file(fetched.folder.join("2-of-2.safetensors")).unwrap();
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.starts_with("2-of-2.safetensors of hub:taper/test is not in "), "{line}");
+}
+
+#[test]
+fn transformers_preprocessing_comes_along() {
+    let mut some = files(10);
+    some.insert("config.json".to_string(), br#"{"model_type": "vit"}"#.to_vec());
+    some.insert("preprocessor_config.json".to_string(), br#"{"size": 224}"#.to_vec());
+    let mut fixture = Fixture::of(some);
+    let fetched = fixture.fetch().unwrap();
+    assert!(fetched.folder.join("preprocessor_config.json").is_file());
+    fixture.hub.offline = true;
+    std::fs::remove_file(fetched.folder.join("preprocessor_config.json")).unwrap();
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.starts_with("preprocessor_config.json of hub:taper/test is not in "), "{line}");
+}
+
+#[test]
+fn two_at_once_both_end_with_the_file() {
+    let fixture = Fixture::new(2_000_000);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| fixture.fetch_whole());
+        }
+    });
+    assert_eq!(fixture.requests_of("/model.safetensors?").len(), 1);
+}
+
+/// The shipped digit weights as a repository: `finetune --weights hub:…` takes net, preprocessing and
+/// tensors from there, and the recipe says which commit it was.
+#[test]
+fn fine_tuning_starts_from_the_hub_and_pins_the_commit() {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../crates/cli/assets/keras-cnn-mnist.safetensors");
+    let config = br#"{"architecture": "keras-cnn", "num_classes": 10, "pretrained_cfg": {
+        "input_size": [1, 28, 28], "mean": [0.0], "std": [1.0], "interpolation": "bicubic",
+        "placement": "digit", "first_conv": "conv1", "classifier": "fc2"}}"#;
+    let files = BTreeMap::from([
+        ("config.json".to_string(), config.to_vec()),
+        ("model.safetensors".to_string(), std::fs::read(weights).unwrap()),
+    ]);
+    let server = HubServer::start(files);
+    let folder = tempdir().unwrap();
+    let finetune = |out: &str, weights: &str, endpoint: &str, offline: &str| {
+        let out = folder.path().join(out);
+        let command = ["finetune", "--weights", weights, "--epochs", "1", "--out", arg(&out), "-q"];
+        let output = taper(&command)
+            .env("HF_HOME", folder.path())
+            .env("HF_ENDPOINT", endpoint)
+            .env("HF_HUB_OFFLINE", offline)
+            .env_remove("HF_HUB_CACHE")
+            .env_remove("HF_TOKEN")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(output.stderr.is_empty(), "{}", stderr(&output));
+        std::fs::read(out.join("model.safetensors")).unwrap()
+    };
+    let first = finetune("first", "hub:taper/test", &server.endpoint, "0");
+    let recipe = std::fs::read_to_string(folder.path().join("first/recipe.toml")).unwrap();
+    let pinned = format!("hub:taper/test@{COMMIT}");
+    assert!(recipe.contains(&format!("weights = \"{pinned}\"")), "{recipe}");
+    assert!(recipe.contains("net = \"keras-cnn\"") && recipe.contains("placement = \"digit\""));
+
+    // The same again, from the cache alone.
+    let second = finetune("second", &pinned, "http://127.0.0.1:1", "1");
+    assert!(first == second);
+    let scores = json(&["evaluate", "--run", arg(&folder.path().join("first"))]);
+    assert!(scores["accuracy"].as_f64().unwrap() > 0.9, "{scores}");
+}
