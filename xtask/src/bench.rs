@@ -137,8 +137,10 @@ fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
         });
         println!("{report}");
     } else {
-        println!("\nForward and backward, summed over the net:");
-        print!("{}", table::sums(&measuring.results, works, &names));
+        let sums = table::sums(&measuring.results, works, &names);
+        if !sums.trim().is_empty() {
+            print!("\nForward and backward, summed over the net:\n{sums}");
+        }
     }
     Ok(())
 }
