@@ -222,7 +222,8 @@ fn an_unknown_flag_value() {
     assert!(text.contains("'tensorflow'") && text.contains("pytorch, keras"), "{text}");
 
     let line = error(&["train", "--net", "resnet9000"]);
-    assert_eq!(line, "error: unknown net `resnet9000`, expected one of: keras-cnn, lenet5, mlp");
+    assert!(line.starts_with("error: unknown net `resnet9000`, expected one of: "), "{line}");
+    assert!(line.contains("keras-cnn, lenet5, mlp, resnet101"), "{line}");
     let line = error(&["train", "--optimizer", "adamax"]);
     assert!(line.contains("adamax") && line.contains("adadelta-keras"), "{line}");
     let line = error(&["train", "--recipe", "keras"]);

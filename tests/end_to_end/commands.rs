@@ -139,3 +139,20 @@ fn every_command_and_flag_is_described() {
         assert_eq!(bare.collect::<Vec<_>>(), Vec::<&[&str]>::new(), "{help}");
     }
 }
+
+#[test]
+fn models_lists_every_net_with_its_size_and_weights_to_start_from() {
+    let nets = json(&["models", "--json"]);
+    let nets = nets.as_array().unwrap();
+    let net = |name: &str| nets.iter().find(|net| net["name"] == name).unwrap();
+    assert_eq!(net("resnet18")["parameters"], 11_689_512);
+    assert_eq!(net("resnet18")["input"], serde_json::json!([3, 224, 224]));
+    assert_eq!(net("resnet18")["hub"], "timm/resnet18.a1_in1k");
+    assert!(net("lenet5")["hub"].is_null());
+
+    let output = taper(&["models"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1 + nets.len());
+    let line = text.lines().find(|line| line.starts_with("vit_tiny")).unwrap();
+    assert!(line.contains("5.7 M") && line.contains("3x224x224") && line.contains("hub:timm/vit"));
+}

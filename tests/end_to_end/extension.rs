@@ -19,18 +19,15 @@ impl ModuleT for Logistic {
 }
 
 const LOGISTIC: NetInfo = NetInfo {
-    name: "logistic",
     description: "one linear layer",
     default_input: (1, 4, 4),
     num_classes: 2,
     stem: "linear",
     head: "linear",
-    key_maps: &[],
-    flatten: |_| None,
-    build: |config, vb: VarBuilder<'_>, _key| {
+    ..NetInfo::new("logistic", |config, vb: VarBuilder<'_>, _key| {
         let inputs = config.channels * config.height * config.width;
         Ok(Net::new(Logistic(candle_nn::linear(inputs, config.num_classes, vb.pp("linear"))?)))
-    },
+    })
 };
 
 fn stripes() -> InMemory {

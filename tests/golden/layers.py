@@ -128,6 +128,71 @@ class Block(nn.Module):
 
 layer("residual", Block(), (2, 2, 5, 5))
 
+
+# A transformer's layers, as timm defines them
+class Attention(nn.Module):
+    def __init__(self, features, heads):
+        super().__init__()
+        self.qkv = nn.Linear(features, 3 * features)
+        self.proj = nn.Linear(features, features)
+        self.heads = heads
+
+    def forward(self, x):
+        n, t, d = x.shape
+        q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, t, d))
+
+
+class MlpBlock(nn.Module):
+    def __init__(self, features, hidden):
+        super().__init__()
+        self.fc1 = nn.Linear(features, hidden)
+        self.fc2 = nn.Linear(hidden, features)
+
+    def forward(self, x):
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class PatchEmbed(nn.Module):
+    def __init__(self, channels, size, features):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, features, size, stride=size)
+
+    def forward(self, x):
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class TokenEmbed(nn.Module):
+    def __init__(self, tokens, features):
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, features))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + tokens, features))
+
+    def forward(self, x):
+        return torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+
+
+class LayerScale(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x):
+        return x * self.gamma
+
+
+class Subsample(nn.Module):
+    def forward(self, x):
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2))
+
+
+layer("attention", Attention(6, 2), (2, 3, 6))
+layer("mlp_block", MlpBlock(3, 5), (2, 2, 3))
+layer("patch_embed", PatchEmbed(2, 2, 3), (2, 2, 5, 4))
+layer("token_embed", TokenEmbed(3, 4), (2, 3, 4))
+layer("layer_scale", LayerScale(3), (2, 2, 3))
+layer("subsample", Subsample(), (2, 2, 3, 6))
+
 # Losses: logits (4, 5)
 LABELS = torch.tensor([3, 0, 4, 3])
 WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 0.25, 1.5], dtype=torch.float64)

@@ -3,6 +3,7 @@
 mod evaluate;
 mod finetune;
 mod model;
+mod models;
 mod predict;
 mod summary;
 mod train;
@@ -24,6 +25,7 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
         Command::Evaluate(flags) => evaluate::run(flags, registry),
         Command::Predict(flags) => predict::run(flags, registry),
         Command::Summary(flags) => summary::run(flags, registry),
+        Command::Models(flags) => models::run(flags, registry),
     }
 }
 
@@ -34,7 +36,7 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
         Command::Train(flags) => Some(&flags.recipe.output),
         Command::Evaluate(flags) => Some(&flags.output),
         Command::Predict(flags) => Some(&flags.output),
-        Command::Summary(_) => None,
+        Command::Summary(_) | Command::Models(_) => None,
     };
     let mut registry = registry.clone();
     registry.show_downloads(output.is_some_and(|output| !output.quiet));

@@ -35,6 +35,8 @@ pub enum Command {
     Predict(PredictFlags),
     /// Show a net's layers, shapes, parameters and multiply-adds
     Summary(SummaryFlags),
+    /// List the nets: parameters, multiply-adds, input size, and weights of the Hub to start from
+    Models(ModelsFlags),
 }
 
 /// Flags of `finetune`.
@@ -245,4 +247,12 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected KEY=VALUE, such as train.epochs=3".to_string()),
     }
+}
+
+/// Flags of `models`.
+#[derive(Debug, Args)]
+pub struct ModelsFlags {
+    /// Print the list as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
 }

@@ -10,6 +10,7 @@
 //! [`Initializer`](crate::init::Initializer).
 
 mod activation;
+mod attention;
 mod avg_pool2d;
 mod batch_norm;
 mod conv2d;
@@ -17,13 +18,19 @@ mod dropout;
 mod flatten;
 mod global_avg_pool2d;
 mod layer_norm;
+mod layer_scale;
 mod linear;
 mod max_pool2d;
+mod mlp_block;
+mod patch_embed;
 mod residual;
 mod sequential;
 mod softmax;
+mod subsample;
+mod token_embed;
 
 pub use activation::{Gelu, Relu};
+pub use attention::Attention;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
@@ -31,11 +38,16 @@ pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use layer_norm::{LayerNorm, LayerNormConfig};
+pub use layer_scale::LayerScale;
 pub use linear::{Linear, LinearConfig};
 pub use max_pool2d::MaxPool2d;
+pub use mlp_block::MlpBlock;
+pub use patch_embed::PatchEmbed;
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use softmax::Softmax;
+pub use subsample::Subsample;
+pub use token_embed::TokenEmbed;
 
 #[cfg(test)]
 mod tests;

@@ -21,19 +21,47 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cifar_resnet;
+mod dinov2;
 mod info;
 mod keras_cnn;
 mod lenet5;
 mod mlp;
+mod resnet;
+mod vit;
 
-pub use info::{Net, NetConfig, NetInfo};
+pub use cifar_resnet::{
+    CIFAR_RESNET20, CIFAR_RESNET32, CIFAR_RESNET44, CIFAR_RESNET56, CifarResNet,
+};
+pub use dinov2::DINOV2_SMALL;
+pub use info::{BuildNet, Net, NetConfig, NetInfo, NetSize, Patches};
 pub use keras_cnn::{KERAS_CNN, KerasCnn};
 pub use lenet5::{LENET5, LeNet5};
 pub use mlp::{MLP, Mlp};
+pub use resnet::{RESNET18, RESNET34, RESNET50, RESNET101, ResNet, ResNetBlock, ResNetConfig};
+pub use vit::{VIT_BASE, VIT_SMALL, VIT_TINY, Vit, VitBody, VitConfig, VitPool};
 
 /// The nets that this crate knows.
 pub fn all() -> &'static [NetInfo] {
-    const { &[KERAS_CNN, LENET5, MLP] }
+    const {
+        &[
+            KERAS_CNN,
+            LENET5,
+            MLP,
+            CIFAR_RESNET20,
+            CIFAR_RESNET32,
+            CIFAR_RESNET44,
+            CIFAR_RESNET56,
+            RESNET18,
+            RESNET34,
+            RESNET50,
+            RESNET101,
+            VIT_TINY,
+            VIT_SMALL,
+            VIT_BASE,
+            DINOV2_SMALL,
+        ]
+    }
 }
 
 /// The net called `name`.

@@ -49,6 +49,7 @@ mod layout;
 mod net;
 mod pattern;
 mod pickle;
+mod positions;
 mod report;
 mod save;
 mod sharded;
@@ -62,9 +63,10 @@ use candle_nn::VarBuilder;
 pub use buffers::{NAMES_OF_NO_WEIGHTS, Role, role};
 pub use error::WeightsError;
 pub use file::TensorFile;
-pub use key_map::{KeyMap, NamedKeyMap};
+pub use key_map::{Join, KeyMap, NamedKeyMap};
 pub use layout::{Flatten, Layout};
 pub use pattern::{matches, rename};
+pub use positions::Positions;
 pub use report::{Entry, LoadReport};
 pub use save::{METADATA_KEY, save, save_as, to_bytes};
 pub use sharded::{INDEX_SUFFIX, ShardIndex};
@@ -97,6 +99,9 @@ pub struct WeightsConfig {
     /// (their sum) or 1 as 3 (each a third), so that a gray image gives the same as its copy in
     /// three channels did.
     pub stem: Vec<String>,
+    /// The position embeddings and the grid of patches, for a transformer: a file's for another,
+    /// square grid are resampled.
+    pub positions: Option<Positions>,
     /// Patterns of the parameters to freeze; each must match one at least.
     pub freeze: Vec<String>,
     /// Patterns of the parameters that the file may lack; they are initialized.

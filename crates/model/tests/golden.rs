@@ -6,8 +6,9 @@ use candle_core::{DType, Device, ModuleT, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use taper_kernels::{Path, with_path};
 use taper_model::layers::{
-    AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Gelu, GlobalAvgPool2d, LayerNorm,
-    LayerNormConfig, Linear, LinearConfig, MaxPool2d, Relu, Residual, Sequential, Softmax,
+    Attention, AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Gelu, GlobalAvgPool2d,
+    LayerNorm, LayerNormConfig, LayerScale, Linear, LinearConfig, MaxPool2d, MlpBlock, PatchEmbed,
+    Relu, Residual, Sequential, Softmax, Subsample, TokenEmbed,
 };
 use taper_model::loss::CrossEntropy;
 use taper_model::nets;
@@ -247,6 +248,21 @@ fn a_residual_block_is_pytorch_s() {
         let down = Conv2d::new(2, 3, (1, 1), down, vb.pp("down"))?;
         Ok(Sequential::new().add(Residual::with_shortcut(main, down)).add(Relu))
     });
+}
+
+#[test]
+fn a_transformer_s_layers_are_timm_s() {
+    let dense = LinearConfig::default;
+    check("attention", &[2, 3, 6], |vb| Attention::new(6, 2, dense(), vb));
+    check("mlp_block", &[2, 2, 3], |vb| MlpBlock::new(3, 5, dense(), vb));
+    check("patch_embed", &[2, 2, 5, 4], |vb| PatchEmbed::new(2, 2, 3, vb));
+    check("token_embed", &[2, 3, 4], |vb| TokenEmbed::new(3, 4, vb));
+    check("layer_scale", &[2, 2, 3], |vb| LayerScale::new(3, 1.0, vb));
+}
+
+#[test]
+fn a_shortcut_without_parameters_is_pytorch_s() {
+    check("subsample", &[2, 2, 3, 6], |_| Ok(Subsample { stride: 2, channels: 5 }));
 }
 
 #[test]

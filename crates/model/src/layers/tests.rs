@@ -102,6 +102,9 @@ fn layers_without_parameters_keep_the_promises_of_a_layer() {
     check_layer(|_, _| Ok(Gelu::Tanh), &[3, 7], &[3, 7]).unwrap();
     check_layer(|_, _| Ok(Softmax), &[2, 3, 4], &[2, 3, 4]).unwrap();
     check_layer(|_, _| Ok(Flatten), &[2, 3, 2, 2], &[2, 12]).unwrap();
+    for (channels, output) in [(5, [2, 5, 2, 3]), (2, [2, 2, 2, 3])] {
+        check_layer(|_, _| Ok(Subsample { stride: 2, channels }), &[2, 2, 3, 6], &output).unwrap();
+    }
     let check = check_layer(|vb, key| Dropout::new(0.4, key, vb), &[5, 7], &[5, 7]).unwrap();
     assert!(check.parameters.is_empty());
 }
@@ -297,4 +300,44 @@ fn a_convolution_with_relu_and_pool_at_once_equals_the_three_layers_in_a_row() {
     let difference = (at_once - in_a_row).unwrap().abs().unwrap().max_all().unwrap();
     // The order of summation may differ, in f32.
     assert!(difference.to_scalar::<f32>().unwrap() < 1e-5, "{difference}");
+}
+
+#[test]
+fn a_subsampling_shortcut_to_fewer_channels_is_an_error() {
+    let x = Tensor::zeros((1, 3, 4, 4), DType::F32, &Device::Cpu).unwrap();
+    let error = Subsample { stride: 2, channels: 2 }.forward(&x).unwrap_err().to_string();
+    assert!(error.contains("3 channels can't become 2 by adding zeros"), "{error}");
+}
+
+#[test]
+fn a_transformer_s_layers_keep_the_promises_of_a_layer() {
+    let check = check_layer(|vb, _| PatchEmbed::new(2, 2, 3, vb), &[2, 2, 5, 4], &[2, 4, 3]);
+    assert_eq!(check.unwrap().parameters, ["proj.bias", "proj.weight"]);
+    let check = check_layer(|vb, _| TokenEmbed::new(3, 4, vb), &[2, 3, 4], &[2, 4, 4]);
+    assert_eq!(check.unwrap().parameters, ["cls_token", "pos_embed"]);
+    let dense = LinearConfig::default;
+    let check = check_layer(|vb, _| Attention::new(6, 2, dense(), vb), &[2, 3, 6], &[2, 3, 6]);
+    let names = ["proj.bias", "proj.weight", "qkv.bias", "qkv.weight"];
+    assert_eq!(check.unwrap().parameters, names);
+    let check = check_layer(|vb, _| MlpBlock::new(3, 5, dense(), vb), &[2, 2, 3], &[2, 2, 3]);
+    assert_eq!(check.unwrap().parameters, ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight"]);
+    let check = check_layer(|vb, _| LayerScale::new(3, 0.5, vb), &[2, 2, 3], &[2, 2, 3]);
+    assert_eq!(check.unwrap().parameters, ["gamma"]);
+}
+
+#[test]
+fn heads_that_do_not_divide_the_features_are_an_error() {
+    let (_map, vb) = vb(DType::F32);
+    let error = Attention::new(10, 3, LinearConfig::default(), vb.pp("attn")).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("attention `attn`: 3 heads do not divide 10 features"), "{error}");
+}
+
+#[test]
+fn an_image_of_another_size_than_the_position_embeddings_is_an_error() {
+    let (_map, vb) = vb(DType::F32);
+    let embed = TokenEmbed::new(4, 2, vb).unwrap();
+    let x = Tensor::zeros((1, 6, 2), DType::F32, &Device::Cpu).unwrap();
+    let error = embed.forward(&x).unwrap_err().to_string();
+    assert!(error.contains("position embeddings for 4 tokens, found 6"), "{error}");
 }

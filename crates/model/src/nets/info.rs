@@ -4,21 +4,58 @@ use candle_core::{ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::rng::RngKey;
-use crate::weights::{Flatten, NamedKeyMap};
+use crate::weights::{Flatten, KeyMap, NamedKeyMap};
+
+type Part = Box<dyn ModuleT + Send + Sync>;
 
 /// A net of any architecture, ready to run: images (n, c, h, w) to logits (n, classes).
-pub struct Net(Box<dyn ModuleT + Send + Sync>);
+pub struct Net {
+    body: Option<Part>,
+    head: Part,
+}
 
 impl Net {
     /// Hides which architecture it is.
     pub fn new(net: impl ModuleT + Send + Sync + 'static) -> Self {
-        Self(Box::new(net))
+        Self { body: None, head: Box::new(net) }
+    }
+
+    /// A net that can also be run in two halves: `body` from images to features, `head` from
+    /// features to logits.
+    pub fn with_head(
+        body: impl ModuleT + Send + Sync + 'static,
+        head: impl ModuleT + Send + Sync + 'static,
+    ) -> Self {
+        Self { body: Some(Box::new(body)), head: Box::new(head) }
+    }
+
+    /// The features of each image that the head takes, (n, features); `None` for a net that was not
+    /// made of two halves.
+    ///
+    /// # Errors
+    ///
+    /// Those of the net's forward pass.
+    pub fn features(&self, images: &Tensor, train: bool) -> Result<Option<Tensor>> {
+        self.body.as_ref().map(|body| body.forward_t(images, train)).transpose()
+    }
+
+    /// The logits of features that [`Net::features`] gave; of images, for a net that was not made
+    /// of two halves.
+    ///
+    /// # Errors
+    ///
+    /// Those of the head's forward pass.
+    pub fn logits(&self, features: &Tensor, train: bool) -> Result<Tensor> {
+        self.head.forward_t(features, train)
     }
 }
 
 impl ModuleT for Net {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        self.0.forward_t(x, train)
+        match &self.body {
+            Some(body) => self.head.forward_t(&body.forward_t(x, train)?, train),
+            None => self.head.forward_t(x, train),
+        }
     }
 }
 
@@ -35,10 +72,50 @@ pub struct NetConfig {
     pub width: usize,
 }
 
+/// How large a net is, as it is usually built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct NetSize {
+    /// Elements of its parameters, buffers left out.
+    pub parameters: usize,
+    /// Multiply-adds of one image's forward pass, counted as in
+    /// [`Totals`](crate::summary::Totals).
+    pub multiply_adds: usize,
+}
+
+/// The patches of a vision transformer whose position embeddings are `pos_embed`, the class
+/// token's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patches {
+    /// The side of a patch, in pixels.
+    pub size: usize,
+    /// How position embeddings are resampled for images of another size, see
+    /// [`Positions::antialias`](crate::weights::Positions::antialias).
+    pub antialias: bool,
+}
+
 /// An architecture: how to build it and what loading a checkpoint needs to know.
+///
+/// [`NetInfo::new`] fills in what a net of one's own has no need for:
+///
+/// ```
+/// use taper_model::nets::{Net, NetInfo};
+///
+/// const LOGISTIC: NetInfo = NetInfo {
+///     default_input: (1, 28, 28),
+///     num_classes: 10,
+///     head: "linear",
+///     ..NetInfo::new("logistic", |config, vb, _key| {
+///         let inputs = config.channels * config.height * config.width;
+///         let linear = candle_nn::linear(inputs, config.num_classes, vb.pp("linear"))?;
+///         let flatten = candle_nn::func(|x| x.flatten_from(1));
+///         Ok(Net::with_head(flatten, linear))
+///     })
+/// };
+/// assert_eq!(LOGISTIC.config().num_classes, 10);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct NetInfo {
-    /// Its name, by which recipes choose it.
+    /// Its name, by which recipes choose it; that of timm, where timm has it.
     pub name: &'static str,
     /// One line that says what it is.
     pub description: &'static str,
@@ -59,18 +136,74 @@ pub struct NetInfo {
     /// Keras flattens row, column, channel, PyTorch and this crate channel, row, column: with
     /// [`Layout::Keras`](crate::weights::Layout::Keras), the rows of that kernel are permuted.
     pub flatten: fn(&NetConfig) -> Option<(&'static str, Flatten)>,
+    /// How a vision transformer cuts images into patches; `None` for other nets.
+    pub patches: Option<Patches>,
+    /// Its parameters in steps from the image to the logits, each a list of patterns: the stem, each
+    /// block, the head.
+    ///
+    /// What fine-tuning unfreezes from the end, or gives its own learning rate, is a number of
+    /// these. Every parameter is in exactly one, and each pattern matches one at least, so that
+    /// they can be frozen by ([`WeightsConfig::freeze`](crate::weights::WeightsConfig::freeze)).
+    /// Empty if no steps are known.
+    ///
+    /// ```
+    /// let info = taper_model::nets::find("resnet18").expect("it is one of ours");
+    /// let blocks = (info.blocks)();
+    /// assert_eq!(blocks.len(), 10);
+    /// assert_eq!(blocks[0], ["conv1.*", "bn1.*"]);
+    /// assert_eq!(blocks[1], ["layer1.0.*"]);
+    /// assert_eq!(blocks[9], ["fc.*"]);
+    /// ```
+    pub blocks: fn() -> Vec<Vec<String>>,
+    /// How large it is; `None` if nobody counted.
+    pub size: Option<NetSize>,
+    /// A repository of the Hugging Face Hub with pretrained weights to start from, `OWNER/NAME`.
+    pub hub: Option<&'static str>,
     /// Builds it.
     ///
     /// # Errors
     ///
     /// Images too small for it; those of the `VarBuilder`.
-    pub build: fn(&NetConfig, VarBuilder<'_>, &RngKey) -> Result<Net>,
+    pub build: BuildNet,
 }
 
+/// Builds a net for a configuration from a builder of its parameters and a source of randomness.
+pub type BuildNet = fn(&NetConfig, VarBuilder<'_>, &RngKey) -> Result<Net>;
+
 impl NetInfo {
+    /// A net by name, with no more known about it: for images of (3, 224, 224) and 1000 classes,
+    /// without key maps, blocks, stem and head.
+    pub const fn new(name: &'static str, build: BuildNet) -> Self {
+        Self {
+            name,
+            description: "",
+            default_input: (3, 224, 224),
+            num_classes: 1000,
+            stem: "",
+            head: "",
+            key_maps: &[],
+            flatten: |_| None,
+            patches: None,
+            blocks: Vec::new,
+            size: None,
+            hub: None,
+            build,
+        }
+    }
+
     /// What it is usually built for.
     pub fn config(&self) -> NetConfig {
         let (channels, height, width) = self.default_input;
         NetConfig { num_classes: self.num_classes, channels, height, width }
     }
+
+    /// The key map called `name`, such as `transformers`.
+    pub fn key_map(&self, name: &str) -> Option<KeyMap> {
+        self.key_maps.iter().find(|map| map.name == name).map(|map| KeyMap::from(*map))
+    }
+}
+
+/// Steps of one pattern each.
+pub(super) fn one_by_one(patterns: &[&str]) -> Vec<Vec<String>> {
+    patterns.iter().map(|pattern| vec![pattern.to_string()]).collect()
 }

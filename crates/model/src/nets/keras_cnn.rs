@@ -3,7 +3,8 @@
 use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::{Net, NetConfig, NetInfo};
+use super::info::one_by_one;
+use super::{Net, NetConfig, NetInfo, NetSize};
 use crate::layers::{Conv2d, Conv2dConfig, Dropout, Flatten, Linear, LinearConfig, MaxPool2d};
 use crate::rng::RngKey;
 use crate::weights::{self, NamedKeyMap};
@@ -16,20 +17,24 @@ pub const KERAS_CNN: NetInfo = NetInfo {
     num_classes: 10,
     stem: "conv1",
     head: "fc2",
-    key_maps: &[NamedKeyMap {
-        name: "keras",
-        rules: &[
+    key_maps: &[NamedKeyMap::renames(
+        "keras",
+        &[
             // Keras counts its layers by kind, from an unnumbered first one.
             ("conv2d.*", "conv1.*"),
             ("conv2d_1.*", "conv2.*"),
             ("dense.*", "fc1.*"),
             ("dense_1.*", "fc2.*"),
         ],
-    }],
+    )],
     flatten: |config| {
         let (height, width) = flattened(config)?;
         Some(("fc1.weight", weights::Flatten { height, width, channels: 64 }))
     },
+    patches: None,
+    blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*"]),
+    size: Some(NetSize { parameters: 1_199_882, multiply_adds: 11_992_448 }),
+    hub: None,
     build: |config, vb, key| Ok(Net::new(KerasCnn::new(config, vb, key)?)),
 };
 

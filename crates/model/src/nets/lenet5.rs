@@ -3,7 +3,8 @@
 use candle_core::{ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::{Net, NetConfig, NetInfo};
+use super::info::one_by_one;
+use super::{Net, NetConfig, NetInfo, NetSize};
 use crate::layers::{
     Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d, Relu, Sequential,
 };
@@ -18,20 +19,24 @@ pub const LENET5: NetInfo = NetInfo {
     num_classes: 10,
     stem: "conv1",
     head: "fc3",
-    key_maps: &[NamedKeyMap {
-        name: "keras",
-        rules: &[
+    key_maps: &[NamedKeyMap::renames(
+        "keras",
+        &[
             ("conv2d.*", "conv1.*"),
             ("conv2d_1.*", "conv2.*"),
             ("dense.*", "fc1.*"),
             ("dense_1.*", "fc2.*"),
             ("dense_2.*", "fc3.*"),
         ],
-    }],
+    )],
     flatten: |config| {
         let (height, width) = flattened(config)?;
         Some(("fc1.weight", weights::Flatten { height, width, channels: 16 }))
     },
+    patches: None,
+    blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*", "fc3.*"]),
+    size: Some(NetSize { parameters: 61_706, multiply_adds: 416_520 }),
+    hub: None,
     build: |config, vb, key| Ok(Net::new(LeNet5::new(config, vb, key)?)),
 };
 

@@ -3,7 +3,8 @@
 use candle_core::{ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::{Net, NetConfig, NetInfo};
+use super::info::one_by_one;
+use super::{Net, NetConfig, NetInfo, NetSize};
 use crate::layers::{Dropout, Flatten, Linear, LinearConfig, Relu, Sequential};
 use crate::rng::RngKey;
 use crate::weights::{self, NamedKeyMap};
@@ -16,14 +17,18 @@ pub const MLP: NetInfo = NetInfo {
     num_classes: 10,
     stem: "fc1",
     head: "fc3",
-    key_maps: &[NamedKeyMap {
-        name: "keras",
-        rules: &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*"), ("dense_2.*", "fc3.*")],
-    }],
+    key_maps: &[NamedKeyMap::renames(
+        "keras",
+        &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*"), ("dense_2.*", "fc3.*")],
+    )],
     flatten: |config| {
         let NetConfig { channels, height, width, .. } = *config;
         Some(("fc1.weight", weights::Flatten { height, width, channels }))
     },
+    patches: None,
+    blocks: || one_by_one(&["fc1.*", "fc2.*", "fc3.*"]),
+    size: Some(NetSize { parameters: 669_706, multiply_adds: 668_672 }),
+    hub: None,
     build: |config, vb, key| Ok(Net::new(Mlp::new(config, vb, key)?)),
 };
 

@@ -1,9 +1,19 @@
-use candle_core::{DType, Device, ModuleT, Tensor};
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, ModuleT, Result, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder, VarMap};
 
 use super::*;
 use crate::params::{ParamKind, Params};
 use crate::rng::RngKey;
-use crate::weights::{Weights, WeightsConfig};
+use crate::summary::summarize;
+use crate::weights::{Role, Weights, WeightsConfig, matches, role};
+
+/// The nets that are small enough to draw and run several times in a test.
+fn small() -> impl Iterator<Item = &'static NetInfo> {
+    all().iter().filter(|info| info.size.unwrap().parameters < 2_000_000)
+}
 
 fn build(info: &NetInfo, config: &NetConfig) -> candle_core::Result<(Net, Params)> {
     let weights = Weights::new(WeightsConfig { seed: 1, ..Default::default() }).unwrap();
@@ -13,7 +23,7 @@ fn build(info: &NetInfo, config: &NetConfig) -> candle_core::Result<(Net, Params
 
 #[test]
 fn every_net_gives_logits_for_its_own_input_and_for_another() {
-    for info in all() {
+    for info in small() {
         let usual = info.config();
         let other = NetConfig { num_classes: 3, channels: 2, height: 15, width: 18 };
         for config in [usual, other] {
@@ -33,12 +43,14 @@ fn names_are_unique_and_stem_and_head_are_layers_of_the_net() {
     for (index, info) in all().iter().enumerate() {
         assert!(all()[..index].iter().all(|other| other.name != info.name));
         assert_eq!(find(info.name).unwrap().description, info.description);
+    }
+    for info in small() {
         let (_, params) = build(info, &info.config()).unwrap();
         let rows = |prefix: &str| {
             params.get(&format!("{prefix}.weight")).unwrap().var.dims()[..2].to_vec()
         };
         assert_eq!(rows(info.head)[0], info.num_classes);
-        let wide = NetConfig { channels: 3, ..info.config() };
+        let wide = NetConfig { channels: info.default_input.0 + 1, ..info.config() };
         let (_, wide) = build(info, &wide).unwrap();
         let changed: Vec<&str> = params
             .iter()
@@ -50,9 +62,92 @@ fn names_are_unique_and_stem_and_head_are_layers_of_the_net() {
     assert!(find("resnet0").is_none());
 }
 
+/// The shapes of a net's tensors; nothing is drawn.
+fn shapes(info: &NetInfo) -> BTreeMap<String, Vec<usize>> {
+    let map = VarMap::new();
+    let vb = VarBuilder::from_backend(Box::new(Zeros(map.clone())), DType::F32, Device::Cpu);
+    (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
+    let data = map.data().lock().unwrap();
+    data.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect()
+}
+
+/// A backend that starts every tensor from zeros, whatever the net asks for.
+struct Zeros(VarMap);
+
+impl SimpleBackend for Zeros {
+    fn get(&self, shape: Shape, name: &str, _: Init, d: DType, on: &Device) -> Result<Tensor> {
+        self.0.get(shape, name, candle_nn::init::ZERO, d, on)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        candle_core::bail!("`{name}` was asked for without a shape")
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.0.data().lock().unwrap().contains_key(name)
+    }
+}
+
+#[test]
+fn sizes_are_those_of_the_nets_as_usually_built() {
+    let mut wrong = Vec::new();
+    for info in all() {
+        let shapes = shapes(info);
+        let weights = shapes.iter().filter(|(name, _)| role(name) == Role::Weight);
+        let parameters = weights.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let (channels, height, width) = info.default_input;
+        let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
+        let net = (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
+        let summary = summarize(&net, &Params::new(), &[channels, height, width]).unwrap();
+        let found = NetSize { parameters, multiply_adds: summary.total.multiply_adds };
+        if info.size != Some(found) {
+            wrong.push((info.name, found));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_parameter_is_in_one_block_and_every_pattern_matches_one() {
+    for info in all() {
+        let shapes = shapes(info);
+        let names: Vec<&String> = shapes.keys().filter(|name| role(name) == Role::Weight).collect();
+        let blocks = (info.blocks)();
+        for name in &names {
+            let holds = |block: &&Vec<String>| block.iter().any(|pattern| matches(pattern, name));
+            assert_eq!(blocks.iter().filter(holds).count(), 1, "{}: {name}", info.name);
+        }
+        for pattern in blocks.iter().flatten() {
+            assert!(names.iter().any(|name| matches(pattern, name)), "{}: {pattern}", info.name);
+        }
+        let [first, .., last] = blocks.as_slice() else { panic!("{}: {blocks:?}", info.name) };
+        let holds = |block: &[String], layer: &str| {
+            block.iter().any(|pattern| matches(pattern, &format!("{layer}.weight")))
+        };
+        assert!(holds(first, info.stem) && holds(last, info.head), "{}", info.name);
+    }
+}
+
+#[test]
+fn features_and_head_give_the_net_s_logits() {
+    let info = find("cifar_resnet20").unwrap();
+    let (net, _) = build(info, &info.config()).unwrap();
+    let images = Tensor::ones((2, 3, 32, 32), DType::F32, &Device::Cpu).unwrap();
+    let features = net.features(&images, false).unwrap().unwrap();
+    assert_eq!(features.dims(), [2, 64]);
+    let values = |tensor: Tensor| tensor.to_vec2::<f32>().unwrap();
+    let whole = values(net.forward_t(&images, false).unwrap());
+    assert_eq!(values(net.logits(&features, false).unwrap()), whole);
+
+    let (net, _) = build(&MLP, &MLP.config()).unwrap();
+    let images = Tensor::ones((1, 1, 28, 28), DType::F32, &Device::Cpu).unwrap();
+    assert!(net.features(&images, false).unwrap().is_none());
+}
+
 #[test]
 fn the_flattened_shape_is_what_the_dense_layer_takes() {
-    for info in all() {
+    for name in ["keras-cnn", "lenet5", "mlp"] {
+        let info = find(name).unwrap();
         let config = NetConfig { height: 21, width: 30, ..info.config() };
         let (name, flatten) = (info.flatten)(&config).unwrap();
         let (_, params) = build(info, &config).unwrap();
@@ -96,13 +191,19 @@ fn keras_cnn_has_the_parameters_of_the_keras_example() {
 
 #[test]
 fn images_that_are_too_small_are_an_error() {
-    let sizes = [("keras-cnn", 5, "6x6"), ("lenet5", 11, "12x12"), ("mlp", 0, "one pixel")];
-    for (name, size, needs) in sizes {
+    let sizes = [
+        ("keras-cnn", "keras-cnn", 5, "6x6"),
+        ("lenet5", "lenet5", 11, "12x12"),
+        ("mlp", "mlp", 0, "one pixel"),
+        ("cifar_resnet20", "a ResNet", 0, "one pixel"),
+        ("vit_tiny_patch16_224", "vision transformer", 15, "16x16"),
+    ];
+    for (name, says, size, needs) in sizes {
         let info = find(name).unwrap();
         let fits = NetConfig { height: size + 1, width: size + 1, ..info.config() };
         assert!(build(info, &fits).is_ok(), "{name}");
         let small = NetConfig { width: size, ..fits };
         let error = build(info, &small).err().unwrap().to_string();
-        assert!(error.contains(name) && error.contains(needs), "{error}");
+        assert!(error.contains(says) && error.contains(needs), "{error}");
     }
 }

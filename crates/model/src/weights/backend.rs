@@ -178,11 +178,16 @@ impl State {
                 for (name, Mapped { from, tensor, .. }) in left {
                     let allowed = &self.config.allow_unused;
                     let allowed = first_match(allowed, name).or(first_match(allowed, from));
-                    let (list, note) = match (role(name), allowed) {
-                        (Role::Skipped, _) => {
+                    let known = first_match(&self.config.key_map.skip, name);
+                    let (list, note) = match (role(name), known, allowed) {
+                        (Role::Skipped, ..) => {
                             (&mut report.skipped, "no weight, by its name".to_string())
                         }
-                        (_, Some(pattern)) => {
+                        (_, Some(pattern), _) => {
+                            let note = format!("of no use to this net, key map's `{pattern}`");
+                            (&mut report.skipped, note)
+                        }
+                        (_, _, Some(pattern)) => {
                             (&mut report.skipped, format!("allowed by `{pattern}`"))
                         }
                         _ => (&mut report.unused, String::new()),
@@ -254,6 +259,16 @@ fn from_file(
                 return convert(&third, request, Answer::Adapted, note);
             }
             _ => {}
+        }
+    }
+    if let Some(positions) = config.positions.as_ref().filter(|p| p.name == request.name) {
+        let precise = tensor.to_dtype(wide(tensor.dtype()))?;
+        if let Some((resampled, side)) = positions.resample(&precise)?
+            && resampled.dims() == wanted
+        {
+            let (height, width) = (positions.height, positions.width);
+            let note = format!("positions: {side}x{side} patches resampled to {height}x{width}");
+            return convert(&resampled, request, Answer::Adapted, note);
         }
     }
     let keras = match *dims {

@@ -2,7 +2,8 @@
 
 use super::pattern::rename;
 
-/// A list of renaming rules from a file's names to a net's.
+/// From a file's tensors to a net's: rules to rename them, tensors to put together, tensors to
+/// leave.
 ///
 /// Each rule is a pair of patterns (`*` stands for any run of characters, see [`rename`]). The
 /// rules are applied in turn, each to what the one before made of the name; a rule that does not
@@ -25,12 +26,52 @@ use super::pattern::rename;
 pub struct KeyMap {
     /// The rules `(from, to)`, in the order in which they are applied.
     pub rules: Vec<(String, String)>,
+    /// Tensors to put together, by the names that the rules gave.
+    pub joins: Vec<Join>,
+    /// Patterns, over the names that the rules gave, of tensors that the net has no use for.
+    pub skip: Vec<String>,
+}
+
+/// Tensors of a file that are one tensor of the net: put one after another along the first
+/// dimension.
+///
+/// Where one of the parts is not there, nothing is done, and the report tells of the others.
+///
+/// ```
+/// use taper_model::weights::Join;
+///
+/// let join = Join {
+///     parts: ["*.query.*", "*.key.*", "*.value.*"].map(String::from).to_vec(),
+///     whole: "*.qkv.*".to_string(),
+/// };
+/// let (parts, whole) = join.of("blocks.3.attn.query.bias").expect("the first part matches");
+/// let expected = ["query", "key", "value"].map(|part| format!("blocks.3.attn.{part}.bias"));
+/// assert_eq!(parts, expected);
+/// assert_eq!(whole, "blocks.3.attn.qkv.bias");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Join {
+    /// Patterns of the parts, in their order; what each `*` of the first one matches stands for the
+    /// `*` of the others.
+    pub parts: Vec<String>,
+    /// The name of the whole.
+    pub whole: String,
+}
+
+impl Join {
+    /// The names of all parts and of the whole, if `name` is a first part.
+    pub fn of(&self, name: &str) -> Option<(Vec<String>, String)> {
+        let first = self.parts.first()?;
+        let parts = self.parts.iter().map(|part| rename(first, part, name)).collect::<Option<_>>();
+        Some((parts?, rename(first, &self.whole, name)?))
+    }
 }
 
 impl KeyMap {
     /// A map of the given rules `(from, to)`.
     pub fn new<S: Into<String>>(rules: impl IntoIterator<Item = (S, S)>) -> Self {
-        Self { rules: rules.into_iter().map(|(from, to)| (from.into(), to.into())).collect() }
+        let rules = rules.into_iter().map(|(from, to)| (from.into(), to.into())).collect();
+        Self { rules, ..Self::default() }
     }
 
     /// The net's name for the file's `name`.
@@ -48,11 +89,34 @@ pub struct NamedKeyMap {
     pub name: &'static str,
     /// The rules, as in [`KeyMap::rules`].
     pub rules: &'static [(&'static str, &'static str)],
+    /// Parts and wholes, as in [`KeyMap::joins`].
+    pub joins: &'static [(&'static [&'static str], &'static str)],
+    /// What to leave, as in [`KeyMap::skip`].
+    pub skip: &'static [&'static str],
+}
+
+impl NamedKeyMap {
+    /// A key map that renames and does nothing else.
+    pub const fn renames(
+        name: &'static str,
+        rules: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { name, rules, joins: &[], skip: &[] }
+    }
 }
 
 impl From<NamedKeyMap> for KeyMap {
     fn from(map: NamedKeyMap) -> Self {
-        Self::new(map.rules.iter().copied())
+        let strings = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        let join = |&(parts, whole): &(&[&str], &str)| Join {
+            parts: strings(parts),
+            whole: whole.to_string(),
+        };
+        Self {
+            joins: map.joins.iter().map(join).collect(),
+            skip: strings(map.skip),
+            ..Self::new(map.rules.iter().copied())
+        }
     }
 }
 
@@ -68,9 +132,8 @@ mod tests {
 
     #[test]
     fn a_prefix_does_not_match_a_longer_name() {
-        let map: KeyMap =
-            NamedKeyMap { name: "keras", rules: &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*")] }
-                .into();
+        let rules = &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*")];
+        let map: KeyMap = NamedKeyMap::renames("keras", rules).into();
         assert_eq!(map.apply("dense.weight"), "fc1.weight");
         assert_eq!(map.apply("dense_1.weight"), "fc2.weight");
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WeightsError;
 use super::file::{FileTensor, TensorFile};
-use super::key_map::KeyMap;
+use super::key_map::{Join, KeyMap};
 
 /// Whose order of dimensions, and whose names, a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,15 @@ pub(super) struct Mapped {
     pub note: String,
 }
 
+impl Mapped {
+    fn float(&self) -> Option<&Tensor> {
+        match &self.tensor {
+            FileTensor::Float(tensor) => Some(tensor),
+            FileTensor::Other { .. } => None,
+        }
+    }
+}
+
 /// The file's tensors by the net's names.
 pub(super) fn map(
     file: &TensorFile,
@@ -95,7 +104,7 @@ pub(super) fn map(
             let flatten = KerasFlatten::new(file, flatten)?;
             for (from, tensor) in &file.tensors {
                 let (layer, part) = keras_name(from);
-                let name = key_map.apply(&join(&layer, pytorch_part(&part)));
+                let name = key_map.apply(&layer_name(&layer, pytorch_part(&part)));
                 let (tensor, note) = match tensor {
                     FileTensor::Float(tensor) => {
                         let flatten = flatten.of(from, &name);
@@ -109,7 +118,51 @@ pub(super) fn map(
             flatten.check_all_used(file, &mapped)?;
         }
     }
+    for rule in &key_map.joins {
+        join(file, rule, &mut mapped)?;
+    }
     Ok(mapped)
+}
+
+/// Puts parts together, wherever all parts of a whole are there and fit.
+fn join(
+    file: &TensorFile,
+    rule: &Join,
+    mapped: &mut BTreeMap<String, Mapped>,
+) -> Result<(), WeightsError> {
+    let found: Vec<_> = mapped.keys().filter_map(|name| rule.of(name)).collect();
+    for (parts, whole) in found {
+        let entries: Option<Vec<&Mapped>> = parts.iter().map(|part| mapped.get(part)).collect();
+        let Some(entries) = entries else { continue };
+        let tensors: Option<Vec<&Tensor>> = entries.iter().map(|entry| entry.float()).collect();
+        // Shapes that differ are left apart: the report will tell of the parts as they are.
+        let Some(tensors) = tensors.filter(|tensors| same_but_first(tensors)) else { continue };
+        let from: Vec<&str> = entries.iter().map(|entry| entry.from.as_str()).collect();
+        let joined = Mapped {
+            from: from.join(" + "),
+            tensor: FileTensor::Float(Tensor::cat(&tensors, 0)?),
+            note: format!("{} tensors joined", parts.len()),
+        };
+        if let Some(first) = mapped.get(&whole) {
+            return Err(WeightsError::SameName {
+                file: file.origin.clone(),
+                first: first.from.clone(),
+                second: joined.from,
+                name: whole,
+            });
+        }
+        parts.iter().for_each(|part| drop(mapped.remove(part)));
+        mapped.insert(whole, joined);
+    }
+    Ok(())
+}
+
+/// Whether tensors can be put one after another along the first dimension.
+fn same_but_first(tensors: &[&Tensor]) -> bool {
+    tensors.windows(2).all(|pair| {
+        pair[0].dtype() == pair[1].dtype()
+            && matches!((pair[0].dims(), pair[1].dims()), ([_, a @ ..], [_, b @ ..]) if a == b)
+    })
 }
 
 /// A square kernel has a shape that fits either way: where the file says what it is, believe it.
@@ -135,7 +188,7 @@ fn keras_name(name: &str) -> (String, String) {
     }
 }
 
-fn join(layer: &str, part: &str) -> String {
+fn layer_name(layer: &str, part: &str) -> String {
     if layer.is_empty() { part.to_string() } else { format!("{layer}.{part}") }
 }
 

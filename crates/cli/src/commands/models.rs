@@ -1,0 +1,57 @@
+//! `models`: the nets that are known by name.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use serde_json::json;
+use taper_runner::Registry;
+
+use super::{print, print_json};
+use crate::flags::ModelsFlags;
+
+pub fn run(flags: &ModelsFlags, registry: &Registry) -> Result<()> {
+    let names: Vec<&str> = registry.net_names().collect();
+    let nets = names.into_iter().map(|name| registry.net(name)).collect::<Result<Vec<_>, _>>()?;
+    if flags.json {
+        let nets = nets.iter().map(|net| {
+            let (channels, height, width) = net.default_input;
+            json!({
+                "name": net.name,
+                "description": net.description,
+                "parameters": net.size.map(|size| size.parameters),
+                "multiply_adds": net.size.map(|size| size.multiply_adds),
+                "input": [channels, height, width],
+                "num_classes": net.num_classes,
+                "hub": net.hub,
+            })
+        });
+        return print_json(&nets.collect());
+    }
+    let width = nets.iter().map(|net| net.name.len()).max().unwrap_or(0);
+    let mut text = format!(
+        "{:<width$}  {:>10}  {:>13}  {:<13}  {}\n",
+        "net", "parameters", "multiply-adds", "input (c,h,w)", "weights to start from"
+    );
+    for net in nets {
+        let (parameters, multiply_adds) = match net.size {
+            Some(size) => (millions(size.parameters), millions(size.multiply_adds)),
+            None => ("?".to_string(), "?".to_string()),
+        };
+        let (c, h, w) = net.default_input;
+        let input = format!("{c}x{h}x{w}");
+        let hub = net.hub.map_or(String::new(), |hub| format!("hub:{hub}"));
+        let line = format!(
+            "{:<width$}  {parameters:>10}  {multiply_adds:>13}  {input:<13}  {hub}",
+            net.name
+        );
+        writeln!(text, "{}", line.trim_end())?;
+    }
+    print(&text)
+}
+
+/// Millions with the digits that tell nets apart.
+fn millions(count: usize) -> String {
+    let millions = count as f64 / 1e6;
+    let digits = if millions < 1.0 { 3 } else { 1 };
+    format!("{millions:.digits$} M")
+}

@@ -1,0 +1,84 @@
+//! Multi-head self-attention.
+
+use candle_core::{Module, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use super::{Linear, LinearConfig};
+use crate::summary;
+
+/// Multi-head self-attention: timm's `Attention`, without dropout.
+///
+/// With `q`, `k` and `v` the thirds of `qkv(x)`, each cut into heads of `d` features:
+/// `y = proj(concat over heads of softmax(q kᵀ / sqrt(d)) v)`. Every token sees every other.
+///
+/// Parameters: `qkv.weight` (3 features, features), in its rows first all of `q`, then `k`, then
+/// `v`, and `qkv.bias`; `proj.weight` (features, features) and `proj.bias`. Weights start
+/// as `config` says.
+///
+/// # Shapes
+///
+/// (n, tokens, features) to the same.
+///
+/// ```
+/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_nn::{VarBuilder, VarMap};
+/// use taper_model::layers::{Attention, LinearConfig};
+///
+/// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+/// let attention = Attention::new(12, 3, LinearConfig::default(), vb.pp("attn"))?;
+/// let tokens = Tensor::zeros((2, 5, 12), DType::F32, &Device::Cpu)?;
+/// assert_eq!(attention.forward(&tokens)?.dims(), [2, 5, 12]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
+/// Vaswani et al., "Attention Is All You Need", 2017.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// Queries, keys and values in one.
+    pub qkv: Linear,
+    /// The map behind the heads.
+    pub proj: Linear,
+    /// The number of heads.
+    pub heads: usize,
+    name: String,
+}
+
+impl Attention {
+    /// Attention over tokens of `features`, in `heads`, named by `vb`'s prefix.
+    ///
+    /// # Errors
+    ///
+    /// Where the heads don't divide the features; and those of `vb`.
+    pub fn new(
+        features: usize,
+        heads: usize,
+        config: LinearConfig,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
+        let name = vb.prefix();
+        if heads == 0 || !features.is_multiple_of(heads) {
+            bail!("attention `{name}`: {heads} heads do not divide {features} features");
+        }
+        let qkv = Linear::new(features, 3 * features, config.clone(), vb.pp("qkv"))?;
+        let proj = Linear::new(features, features, config, vb.pp("proj"))?;
+        Ok(Self { qkv, proj, heads, name })
+    }
+}
+
+impl Module for Attention {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, tokens, features) = x.dims3()?;
+        let size = features / self.heads;
+        let qkv = self.qkv.forward(x)?.reshape((n, tokens, 3, self.heads, size))?;
+        let part = |index| qkv.narrow(2, index, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        // The scale goes to the queries, which are fewer than the scores.
+        let q = (q * (1.0 / (size as f64).sqrt()))?;
+        let scores = q.matmul(&k.transpose(2, 3)?)?;
+        let mixed = taper_kernels::softmax(&scores)?.matmul(&v)?;
+        let mixed = mixed.transpose(1, 2)?.reshape((n, tokens, features))?;
+        // Two products over the tokens; the softmax is not counted.
+        summary::record("Attention", &self.name, &mixed, |y| 2 * y.elem_count() * tokens);
+        self.proj.forward(&mixed)
+    }
+}

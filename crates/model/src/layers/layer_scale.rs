@@ -1,0 +1,57 @@
+//! A learned size for each feature of a residual path.
+
+use candle_core::{Module, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::init::{self, Initializer};
+use crate::summary;
+
+/// Multiplies each feature by a learned number: timm's and DINOv2's `LayerScale`.
+///
+/// `y = x * gamma`.
+///
+/// Parameter: `gamma` (features), from a constant.
+///
+/// # Shapes
+///
+/// (…, features) to the same.
+///
+/// ```
+/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_nn::{VarBuilder, VarMap};
+/// use taper_model::layers::LayerScale;
+///
+/// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+/// let scale = LayerScale::new(2, 0.5, vb.pp("ls1"))?;
+/// let y = scale.forward(&Tensor::new(&[[2f32, 4.0]], &Device::Cpu)?)?;
+/// assert_eq!(y.to_vec2::<f32>()?, [[1.0, 2.0]]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
+/// Touvron et al., "Going deeper with Image Transformers", 2021.
+#[derive(Clone, Debug)]
+pub struct LayerScale {
+    /// The numbers, (features).
+    pub gamma: Tensor,
+    name: String,
+}
+
+impl LayerScale {
+    /// Over the last dimension, of `features`, from `first`; named by `vb`'s prefix.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn new(features: usize, first: f64, vb: VarBuilder<'_>) -> Result<Self> {
+        let gamma = init::get(&vb, features, "gamma", &Initializer::Constant(first))?;
+        Ok(Self { gamma, name: vb.prefix() })
+    }
+}
+
+impl Module for LayerScale {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = x.broadcast_mul(&self.gamma)?;
+        summary::record("LayerScale", &self.name, &y, |_| 0);
+        Ok(y)
+    }
+}

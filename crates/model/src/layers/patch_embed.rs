@@ -1,0 +1,66 @@
+//! Images to tokens.
+
+use candle_core::{Module, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::{Conv2d, Conv2dConfig};
+use crate::init::Initializer;
+
+/// Cuts images into square patches and maps each to a token: timm's `PatchEmbed`.
+///
+/// A convolution whose kernel is its stride; tokens in reading order. Pixels beyond the last whole
+/// patch are left out.
+///
+/// Parameters: `proj.weight` (features, channels, size, size), truncated normal of deviation 0.02,
+/// and `proj.bias` (features), zero.
+///
+/// # Shapes
+///
+/// (n, channels, h, w) to (n, h / size * w / size, features).
+///
+/// ```
+/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_nn::{VarBuilder, VarMap};
+/// use taper_model::layers::PatchEmbed;
+///
+/// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
+/// let embed = PatchEmbed::new(3, 16, 192, vb.pp("patch_embed"))?;
+/// let images = Tensor::zeros((2, 3, 32, 64), DType::F32, &Device::Cpu)?;
+/// assert_eq!(embed.forward(&images)?.dims(), [2, 8, 192]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
+/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020.
+#[derive(Clone, Debug)]
+pub struct PatchEmbed {
+    /// The map from a patch to a token.
+    pub proj: Conv2d,
+}
+
+impl PatchEmbed {
+    /// Patches of `size` pixels each way to tokens of `features`, named by `vb`'s prefix.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn new(channels: usize, size: usize, features: usize, vb: VarBuilder<'_>) -> Result<Self> {
+        let config = Conv2dConfig {
+            stride: (size, size),
+            weight_init: Initializer::TruncatedNormal {
+                mean: 0.0,
+                std: 0.02,
+                low: -2.0,
+                high: 2.0,
+            },
+            bias_init: Some(Initializer::Zeros),
+            ..Conv2dConfig::default()
+        };
+        Ok(Self { proj: Conv2d::new(channels, features, (size, size), config, vb.pp("proj"))? })
+    }
+}
+
+impl Module for PatchEmbed {
+    fn forward(&self, images: &Tensor) -> Result<Tensor> {
+        self.proj.forward(images)?.flatten_from(2)?.transpose(1, 2)?.contiguous()
+    }
+}

@@ -1,0 +1,90 @@
+//! Every tensor that a source saves has a place in the net, and every place a tensor.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use taper_model::nets;
+use taper_model::rng::RngKey;
+use taper_model::weights::{Layout, LoadReport, TensorFile, Weights, WeightsConfig};
+
+use crate::fixture::names;
+
+/// Loads zeros of the source's names and shapes into the net of the usual size.
+fn load(name: &str, source: &str, key_map: &str) -> LoadReport {
+    let info = nets::find(name).unwrap();
+    let tensor = |shape: Vec<usize>, dtype| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
+    let tensors: BTreeMap<String, Tensor> = names(name, source)
+        .into_iter()
+        .map(|(name, shape)| {
+            let counts = name.ends_with("num_batches_tracked");
+            (name, tensor(shape, if counts { DType::I64 } else { DType::F32 }))
+        })
+        .collect();
+    let weights = Weights::new(WeightsConfig {
+        source: Some(TensorFile::from_tensors(tensors, source).unwrap()),
+        key_map: info.key_map(key_map).unwrap_or_default(),
+        ..WeightsConfig::for_net(info, &info.config(), Layout::PyTorch)
+    })
+    .unwrap();
+    let vb = weights.var_builder(DType::F32, &Device::Cpu);
+    (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
+    // An error here names all that is missing, mismatched or left over.
+    let (_, report) = weights.finish().unwrap();
+    report
+}
+
+/// Checks that all is loaded as it is, and that what is skipped is what is known by name.
+fn check(name: &str, source: &str, skipped: &[&str]) {
+    let report = load(name, source, source);
+    let lists = [&report.initialized, &report.missing, &report.mismatched, &report.unused];
+    assert!(lists.iter().all(|list| list.is_empty()), "{name} of {source}: {report}");
+    for entry in &report.skipped {
+        let last = entry.name.rsplit('.').next().unwrap();
+        assert!(skipped.contains(&last), "{name} of {source}: {} is skipped", entry.name);
+    }
+}
+
+#[test]
+fn every_tensor_of_timm_s_resnets_has_its_place() {
+    for name in ["resnet18", "resnet34", "resnet50", "resnet101"] {
+        check(name, "timm", &["num_batches_tracked"]);
+    }
+}
+
+#[test]
+fn every_tensor_of_transformers_resnets_has_its_place() {
+    for name in ["resnet18", "resnet34", "resnet50", "resnet101"] {
+        check(name, "transformers", &["num_batches_tracked"]);
+    }
+}
+
+#[test]
+fn every_tensor_of_the_cifar_resnets_has_its_place() {
+    for name in ["cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56"] {
+        check(name, "reference", &["num_batches_tracked"]);
+    }
+}
+
+#[test]
+fn every_tensor_of_the_vision_transformers_has_its_place() {
+    for name in ["vit_tiny_patch16_224", "vit_small_patch16_224", "vit_base_patch16_224"] {
+        check(name, "timm", &[]);
+        check(name, "transformers", &[]);
+    }
+}
+
+#[test]
+fn every_tensor_of_dinov2_has_its_place() {
+    check("vit_small_patch14_dinov2", "transformers", &["mask_token"]);
+    // The file is for 518x518 pixels, the net for 224x224.
+    let report = load("vit_small_patch14_dinov2", "transformers", "transformers");
+    let adapted: Vec<&str> = report.adapted.iter().map(|entry| entry.note.as_str()).collect();
+    assert_eq!(adapted, ["positions: 37x37 patches resampled to 16x16"]);
+}
+
+#[test]
+fn a_key_map_of_another_source_loads_nothing_in_silence() {
+    let outcome = std::panic::catch_unwind(|| load("resnet18", "transformers", "none"));
+    let text = *outcome.unwrap_err().downcast::<String>().unwrap();
+    assert!(text.contains("resnet.embedder.embedder.convolution.weight"), "{text}");
+}

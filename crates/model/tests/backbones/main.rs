@@ -1,0 +1,6 @@
+//! Backbones against timm, torchvision and transformers: `tests/golden/backbones.py` says how.
+
+mod fixture;
+mod golden;
+mod key_maps;
+mod positions;
