@@ -115,9 +115,12 @@ impl<'a> Snapshot<'a> {
         let link = self.folder().join(name);
         let folder = link.parent().unwrap_or(&link).to_path_buf();
         std::fs::create_dir_all(&folder).map_err(at(&folder))?;
-        match std::fs::remove_file(&link) {
+        // Made beside its place and renamed over what is there: a reader finds the old or the new.
+        // The blob's lock is held, so nobody else has the name.
+        let fresh = folder.join(format!(".{etag}.new"));
+        match std::fs::remove_file(&fresh) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(at(&link)(error));
+                return Err(at(&fresh)(error));
             }
             _ => {}
         }
@@ -126,12 +129,14 @@ impl<'a> Snapshot<'a> {
             // From snapshots/COMMIT/…/FILE, with as many steps up as the name has parts.
             let mut target = PathBuf::from("../..");
             target.extend(name.split('/').skip(1).map(|_| ".."));
-            std::os::unix::fs::symlink(target.join("blobs").join(etag), &link).map_err(at(&link))
+            std::os::unix::fs::symlink(target.join("blobs").join(etag), &fresh)
+                .map_err(at(&fresh))?;
         }
         #[cfg(not(unix))]
         {
-            std::fs::copy(self.blob(etag), &link).map(|_| ()).map_err(at(&link))
+            std::fs::copy(self.blob(etag), &fresh).map_err(at(&fresh))?;
         }
+        std::fs::rename(&fresh, &link).map_err(at(&link))
     }
 
     /// Notes that the commit has no such file.
