@@ -142,7 +142,7 @@ fn every_command_and_flag_is_described() {
 
 #[test]
 fn models_lists_every_net_with_its_size_and_weights_to_start_from() {
-    let nets = json(&["models", "--json"]);
+    let nets = json(&["models"]);
     let nets = nets.as_array().unwrap();
     let net = |name: &str| nets.iter().find(|net| net["name"] == name).unwrap();
     assert_eq!(net("resnet18")["parameters"], 11_689_512);
