@@ -2,6 +2,7 @@
 
 mod composed;
 mod naive;
+mod vector;
 
 use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor};
@@ -14,7 +15,7 @@ use candle_core::{Result, Tensor};
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
         Path::Composed => composed::relu(x),
-        _ => naive::apply(x, naive::Activation::Relu),
+        path => naive::apply(x, naive::Activation::Relu, path),
     }
 }
 
@@ -29,7 +30,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
         Path::Composed => composed::gelu(x),
-        _ => naive::apply(x, naive::Activation::Gelu),
+        path => naive::apply(x, naive::Activation::Gelu, path),
     }
 }
 
@@ -42,7 +43,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     match resolve(x) {
         Path::Composed => composed::gelu_tanh(x),
-        _ => naive::apply(x, naive::Activation::GeluTanh),
+        path => naive::apply(x, naive::Activation::GeluTanh, path),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod columns;
 mod composed;
+mod depthwise;
 mod direct;
 mod naive;
 mod op;
@@ -165,6 +166,7 @@ enum Algorithm {
     Naive,
     Product,
     Columns(columns::Plan),
+    Depthwise(depthwise::Plan),
     Direct(direct::Plan),
     Winograd(winograd::Plan),
 }
@@ -186,8 +188,10 @@ fn choose(path: Path, dtype: DType, g: Geometry, block: &Conv2dBlock) -> Algorit
         _ if fast && columns::Plan::fits(&g) => {
             Algorithm::Columns(columns::Plan::new(g, path.isa(), block.relu))
         }
-        // A product needs columns of some length: the short ones of grouped and depthwise
-        // convolutions are faster in plain loops.
+        // A filter that sees one channel has too few taps for a product.
+        _ if fast && depthwise::Plan::fits(&g) => {
+            Algorithm::Depthwise(depthwise::Plan::new(g, path.isa(), block.relu))
+        }
         _ if g.groups == 1 => Algorithm::Product,
         _ => Algorithm::Naive,
     }

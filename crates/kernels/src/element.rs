@@ -1,5 +1,6 @@
 //! The element types that have CPU kernels, and the way from tensors to slices and back.
 
+use crate::scratch::Output;
 use candle_core::{CpuStorage, CpuStorageRef, Layout, Result, Storage, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
@@ -64,25 +65,28 @@ pub(crate) const CHUNK: usize = 1 << 14;
 
 /// `f` of each element.
 pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
+    let mut out = Output::new(x.len());
+    out.pieces(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
         for (out, &x) in out.iter_mut().zip(x) {
-            *out = f(x);
+            out.write(f(x));
         }
     });
-    out
+    // SAFETY: the chunks of the input and of the output are the same.
+    unsafe { out.finish() }
 }
 
 /// `f` of each pair of elements.
 pub(crate) fn map2<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; a.len()];
+    assert_eq!(a.len(), b.len());
+    let mut out = Output::new(a.len());
     let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
-    out.par_chunks_mut(CHUNK).zip(inputs).for_each(|(out, (a, b))| {
+    out.pieces(CHUNK).zip(inputs).for_each(|(out, (a, b))| {
         for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *out = f(a, b);
+            out.write(f(a, b));
         }
     });
-    out
+    // SAFETY: the chunks of the inputs and of the output are the same.
+    unsafe { out.finish() }
 }
 
 /// A slice as the `f32` that it is, if it is.

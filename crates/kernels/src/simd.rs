@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub(crate) mod math;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +37,16 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a * b + c`; rounded once or twice as the instruction set does it.
     unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The larger of the lane and the bound; a NaN stays.
+    unsafe fn at_least(v: Self::Vector, bound: f32) -> Self::Vector;
+    /// The smaller of the lane and the bound; a NaN stays.
+    unsafe fn at_most(v: Self::Vector, bound: f32) -> Self::Vector;
+    unsafe fn magnitude(v: Self::Vector) -> Self::Vector;
+    /// The nearest whole number; lanes are less than 2^22 in magnitude.
+    unsafe fn round(v: Self::Vector) -> Self::Vector;
+    /// `2^v` of whole numbers from -126 to 127; any number for others.
+    unsafe fn power_of_two(v: Self::Vector) -> Self::Vector;
     /// `max(v, 0)`; a NaN stays.
     unsafe fn relu(v: Self::Vector) -> Self::Vector;
     /// `value` in the lanes where `condition > 0`, zero in the others.
@@ -82,6 +93,19 @@ pub(crate) unsafe fn load<S: Simd, const N: usize>(
         }
         vectors
     }
+}
+
+/// The sum of the lanes, in order.
+///
+/// # Safety
+///
+/// The CPU has the features of `S`.
+#[inline(always)]
+pub(crate) unsafe fn sum_lanes<S: Simd>(v: S::Vector) -> f32 {
+    let mut lanes = [0f32; 16];
+    // SAFETY: a vector has at most sixteen lanes.
+    unsafe { S::store(lanes.as_mut_ptr(), v) };
+    lanes[..S::LANES].iter().sum()
 }
 
 /// Work that is compiled for each instruction set.

@@ -2,6 +2,7 @@
 
 mod composed;
 mod naive;
+mod vector;
 
 use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor, bail};
@@ -24,7 +25,7 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     check_rows("softmax", x)?;
     match resolve(x) {
         Path::Composed => composed::softmax(x),
-        _ => naive::softmax(x),
+        path => naive::softmax(x, path),
     }
 }
 
@@ -37,7 +38,7 @@ pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     check_rows("log_softmax", x)?;
     match resolve(x) {
         Path::Composed => composed::log_softmax(x),
-        _ => naive::log_softmax(x),
+        path => naive::log_softmax(x, path),
     }
 }
 

@@ -1,9 +1,19 @@
 //! Activations, one element at a time.
 
-use crate::element::{Element, dispatch, map, map2, read, slice, tensor};
+use super::vector;
+use crate::element::{Element, dispatch, from_single, map, map2, read, single, slice, tensor};
+use crate::path::Path;
+use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, PI};
+
+/// An activation as an operation on candle's tape; with an instruction set, in vectors.
+#[derive(Clone, Copy, Debug)]
+struct Op {
+    activation: Activation,
+    isa: Option<Isa>,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Activation {
@@ -12,8 +22,9 @@ pub(super) enum Activation {
     GeluTanh,
 }
 
-pub(super) fn apply(x: &Tensor, activation: Activation) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(activation)
+pub(super) fn apply(x: &Tensor, activation: Activation, path: Path) -> Result<Tensor> {
+    let isa = (path != Path::Naive).then(|| path.isa());
+    x.contiguous()?.apply_op1(Op { activation, isa })
 }
 
 impl Activation {
@@ -52,26 +63,37 @@ fn inner<T: Element>(x: T) -> T {
     T::from_f64(FRAC_2_PI.sqrt()) * (x + T::from_f64(0.044715) * x * x * x)
 }
 
-impl CustomOp1 for Activation {
+impl CustomOp1 for Op {
     fn name(&self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::Gelu => "gelu",
-            Self::GeluTanh => "gelu_tanh",
+        match self.activation {
+            Activation::Relu => "relu",
+            Activation::Gelu => "gelu",
+            Activation::GeluTanh => "gelu_tanh",
         }
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!(storage.dtype(), self.name(), T => {
-            let y = map(slice::<T>(storage, layout)?, |x| self.value(x));
-            Ok((candle_core::WithDType::to_cpu_storage_owned(y), layout.shape().clone()))
+            let x = slice::<T>(storage, layout)?;
+            let y = match (self.isa, single(x)) {
+                (Some(isa), Some(x)) => from_single(vector::apply(isa, self.activation, x, None))?,
+                _ => map(x, |x| self.activation.value(x)),
+            };
+            Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
         })
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            let slope = read::<T, _>(x, |x| read(grad, |g| Ok(map2(x, g, |x, g| self.slope(x) * g))))?;
-            Ok(Some(tensor(slope, x)?))
+            let dx = read::<T, _>(x, |x| read::<T, _>(grad, |g| {
+                match (self.isa, single(x), single(g)) {
+                    (Some(isa), Some(x), Some(g)) => {
+                        from_single(vector::apply(isa, self.activation, x, Some(g)))
+                    }
+                    _ => Ok(map2(x, g, |x, g| self.activation.slope(x) * g)),
+                }
+            }))?;
+            Ok(Some(tensor(dx, x)?))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Convolution, with ReLU and max-pooling, as an operation on candle's tape.
 
-use super::{Algorithm, Geometry, columns, direct, naive, product, winograd};
+use super::{Algorithm, Geometry, columns, depthwise, direct, naive, product, winograd};
 use crate::element::{Element, dispatch, read, slice};
 use crate::pool;
 use candle_core::backend::BackendStorage;
@@ -65,6 +65,11 @@ impl Conv2d {
                 let y = columns::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
                 T::cpu_storage_data(CpuStorage::F32(y))?
             }
+            Algorithm::Depthwise(plan) => {
+                let y =
+                    depthwise::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
+                T::cpu_storage_data(CpuStorage::F32(y))?
+            }
             Algorithm::Winograd(plan) => {
                 let bias = b.map(single).transpose()?;
                 let (y, corners) = winograd::forward(plan, single(x)?, single(w)?, bias);
@@ -78,7 +83,12 @@ impl Conv2d {
                 y
             }
         };
-        if self.relu && !matches!(self.algorithm, Algorithm::Direct(_) | Algorithm::Columns(_)) {
+        if self.relu
+            && matches!(
+                self.algorithm,
+                Algorithm::Naive | Algorithm::Product | Algorithm::Winograd(_)
+            )
+        {
             y.par_iter_mut().with_min_len(1 << 14).for_each(|y| {
                 if *y <= T::ZERO {
                     *y = T::ZERO;
@@ -152,9 +162,16 @@ impl Conv2d {
             return Ok([dx, Some(own(dw)?), wanted[2].then(|| own(db)).transpose()?]);
         }
         let grad = &*self.inner_gradient(y, grad);
-        if let Algorithm::Columns(plan) = &self.algorithm {
+        if matches!(self.algorithm, Algorithm::Columns(_) | Algorithm::Depthwise(_)) {
             let (x, w, single_grad) = (single(x)?, single(w)?, single(grad)?);
-            let [dx, dw] = columns::backward(plan, x, w, single_grad, [wanted[0], wanted[1]]);
+            let wanted_two = [wanted[0], wanted[1]];
+            let [dx, dw] = match &self.algorithm {
+                Algorithm::Columns(plan) => columns::backward(plan, x, w, single_grad, wanted_two),
+                Algorithm::Depthwise(plan) => {
+                    depthwise::backward(plan, x, w, single_grad, wanted_two)
+                }
+                _ => [None, None],
+            };
             let own = |v: Option<Vec<f32>>| {
                 v.map(|v| T::cpu_storage_data(CpuStorage::F32(v))).transpose()
             };

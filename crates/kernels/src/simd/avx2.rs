@@ -104,6 +104,39 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn div(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn at_least(v: __m256, bound: f32) -> __m256 {
+        unsafe { _mm256_max_ps(_mm256_set1_ps(bound), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(v: __m256, bound: f32) -> __m256 {
+        unsafe { _mm256_min_ps(_mm256_set1_ps(bound), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn magnitude(v: __m256) -> __m256 {
+        unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(v: __m256) -> __m256 {
+        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v) }
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(v: __m256) -> __m256 {
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn relu(v: __m256) -> __m256 {
         // The second operand comes out where one is a NaN.
         unsafe { _mm256_max_ps(_mm256_setzero_ps(), v) }

@@ -71,6 +71,38 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn div(a: Array, b: Array) -> Array {
+        each(|i| a.0[i] / b.0[i])
+    }
+
+    #[inline(always)]
+    unsafe fn at_least(v: Array, bound: f32) -> Array {
+        each(|i| if v.0[i] < bound { bound } else { v.0[i] })
+    }
+
+    #[inline(always)]
+    unsafe fn at_most(v: Array, bound: f32) -> Array {
+        each(|i| if v.0[i] > bound { bound } else { v.0[i] })
+    }
+
+    #[inline(always)]
+    unsafe fn magnitude(v: Array) -> Array {
+        each(|i| v.0[i].abs())
+    }
+
+    #[inline(always)]
+    unsafe fn round(v: Array) -> Array {
+        // Adding 1.5 * 2^23 leaves no bits for a fraction.
+        const SHIFT: f32 = 12_582_912.;
+        each(|i| (v.0[i] + SHIFT) - SHIFT)
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(v: Array) -> Array {
+        each(|i| f32::from_bits(((v.0[i] as i32).wrapping_add(127) << 23) as u32))
+    }
+
+    #[inline(always)]
     unsafe fn relu(v: Array) -> Array {
         each(|i| if v.0[i] <= 0. { 0. } else { v.0[i] })
     }

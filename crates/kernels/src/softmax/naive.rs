@@ -1,16 +1,29 @@
 //! Softmax row by row; sums are taken in `f64`.
 
-use crate::element::{Element, dispatch, read, slice, tensor};
+use super::vector::{self, Row};
+use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::path::Path;
+use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
-pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Softmax)
+pub(super) fn softmax(x: &Tensor, path: Path) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Softmax { isa: isa(path) })
 }
 
-pub(super) fn log_softmax(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(LogSoftmax)
+pub(super) fn log_softmax(x: &Tensor, path: Path) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(LogSoftmax { isa: isa(path) })
+}
+
+/// The instruction set for rows in vectors.
+fn isa(path: Path) -> Option<Isa> {
+    (path != Path::Naive).then(|| path.isa())
+}
+
+/// Rows in vectors, if there is an instruction set and the elements are `f32`.
+fn vectors<T: Element>(isa: Option<Isa>, k: usize, x: &[T], row: Row) -> Option<Result<Vec<T>>> {
+    Some(from_single(vector::rows(isa?, k, single(x)?, row)))
 }
 
 pub(super) fn softmax_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
@@ -56,7 +69,9 @@ fn log_softmax_row<T: Element>(y: &mut [T], x: &[T]) {
     }
 }
 
-struct Softmax;
+struct Softmax {
+    isa: Option<Isa>,
+}
 
 impl CustomOp1 for Softmax {
     fn name(&self) -> &'static str {
@@ -66,14 +81,23 @@ impl CustomOp1 for Softmax {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!(storage.dtype(), self.name(), T => {
             let x = slice::<T>(storage, layout)?;
-            let p = rows(row_length(layout), x, x, |p, x, _| softmax_row(p, x));
+            let k = row_length(layout);
+            let p = match vectors(self.isa, k, x, Row::Softmax) {
+                Some(p) => p?,
+                None => rows(k, x, x, |p, x, _| softmax_row(p, x)),
+            };
             Ok((T::to_cpu_storage_owned(p), layout.shape().clone()))
         })
     }
 
     fn bwd(&self, x: &Tensor, p: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            let dx = read::<T, _>(p, |p| read(grad, |grad| {
+            let dx = read::<T, _>(p, |p| read::<T, _>(grad, |grad| {
+                let row = single(grad).map(Row::SoftmaxGradient);
+                let k = row_length(x.layout());
+                if let Some(dx) = row.and_then(|row| vectors(self.isa, k, p, row)) {
+                    return dx;
+                }
                 Ok(rows(row_length(x.layout()), p, grad, |dx, p, g| {
                     let mean: f64 = p.iter().zip(g).map(|(&p, &g)| (p * g).to_f64()).sum();
                     for ((dx, &p), &g) in dx.iter_mut().zip(p).zip(g) {
@@ -86,7 +110,9 @@ impl CustomOp1 for Softmax {
     }
 }
 
-struct LogSoftmax;
+struct LogSoftmax {
+    isa: Option<Isa>,
+}
 
 impl CustomOp1 for LogSoftmax {
     fn name(&self) -> &'static str {
@@ -96,14 +122,23 @@ impl CustomOp1 for LogSoftmax {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!(storage.dtype(), self.name(), T => {
             let x = slice::<T>(storage, layout)?;
-            let y = rows(row_length(layout), x, x, |y, x, _| log_softmax_row(y, x));
+            let k = row_length(layout);
+            let y = match vectors(self.isa, k, x, Row::LogSoftmax) {
+                Some(y) => y?,
+                None => rows(k, x, x, |y, x, _| log_softmax_row(y, x)),
+            };
             Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
         })
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            let dx = read::<T, _>(y, |y| read(grad, |grad| {
+            let dx = read::<T, _>(y, |y| read::<T, _>(grad, |grad| {
+                let row = single(grad).map(Row::LogSoftmaxGradient);
+                let k = row_length(x.layout());
+                if let Some(dx) = row.and_then(|row| vectors(self.isa, k, y, row)) {
+                    return dx;
+                }
                 Ok(rows(row_length(x.layout()), y, grad, |dx, y, g| {
                     let sum: f64 = g.iter().map(|g| g.to_f64()).sum();
                     for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {

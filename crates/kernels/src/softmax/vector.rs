@@ -1,0 +1,151 @@
+//! Softmax in vectors along the rows.
+
+use crate::scratch::Output;
+use crate::simd::math::exp;
+use crate::simd::{Isa, Kernel, Simd, sum_lanes};
+use rayon::prelude::*;
+
+/// Numbers that one task takes, in whole rows.
+const TASK: usize = 1 << 13;
+
+/// What becomes of a row.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'a> {
+    Softmax,
+    LogSoftmax,
+    /// The gradient of softmax, from its result and that of the result.
+    SoftmaxGradient(&'a [f32]),
+    /// Likewise of its logarithm.
+    LogSoftmaxGradient(&'a [f32]),
+}
+
+/// Rows of `k` elements of `x` (of the result, for the gradients).
+pub(super) fn rows(isa: Isa, k: usize, x: &[f32], row: Row) -> Vec<f32> {
+    if let Row::SoftmaxGradient(grad) | Row::LogSoftmaxGradient(grad) = row {
+        assert_eq!(grad.len(), x.len());
+    }
+    let mut y = Output::<f32>::new(x.len());
+    let size = (TASK / k).max(1) * k;
+    y.pieces(size).zip(x.par_chunks(size)).enumerate().for_each(|(i, (y, x))| {
+        isa.run(Rows { k, x, first: i * size, row, y: y.as_mut_ptr().cast() });
+    });
+    // SAFETY: every element of every row is written.
+    unsafe { y.finish() }
+}
+
+struct Rows<'a> {
+    k: usize,
+    x: &'a [f32],
+    /// Index of the first element in the whole tensor.
+    first: usize,
+    row: Row<'a>,
+    /// As many elements as `x`, to be written.
+    y: *mut f32,
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for (i, x) in self.x.chunks_exact(self.k).enumerate() {
+            // SAFETY: the output has a row for each of the input; a gradient has the length of
+            // the whole tensor, as `rows` asserts.
+            unsafe {
+                let y = self.y.add(i * self.k);
+                match self.row {
+                    Row::Softmax => softmax::<S>(x, y, false),
+                    Row::LogSoftmax => softmax::<S>(x, y, true),
+                    Row::SoftmaxGradient(grad) => {
+                        let grad = &grad[self.first + i * self.k..][..self.k];
+                        let mean =
+                            fold::<S>(x, |sum, p, at| S::fma(p, grad_at::<S>(grad, at), sum));
+                        let mean = S::splat(mean);
+                        each::<S>(x, y, |p, at| S::mul(p, S::sub(grad_at::<S>(grad, at), mean)));
+                    }
+                    Row::LogSoftmaxGradient(grad) => {
+                        let grad = &grad[self.first + i * self.k..][..self.k];
+                        let sum = S::splat(fold::<S>(grad, |sum, g, _| S::add(sum, g)));
+                        each::<S>(x, y, |log, at| {
+                            S::sub(grad_at::<S>(grad, at), S::mul(exp::<S>(log), sum))
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Elements `at` to the end of the vector or row.
+type At = (usize, usize);
+
+#[inline(always)]
+unsafe fn grad_at<S: Simd>(x: &[f32], (i, count): At) -> S::Vector {
+    // SAFETY: the caller's elements.
+    unsafe {
+        let from = x.as_ptr().add(i);
+        if count < S::LANES { S::load_first(from, count) } else { S::load(from) }
+    }
+}
+
+/// Adds up what `f` makes of each vector; beyond the row's end it sees zeros and has to keep the
+/// sum.
+#[inline(always)]
+unsafe fn fold<S: Simd>(x: &[f32], f: impl Fn(S::Vector, S::Vector, At) -> S::Vector) -> f32 {
+    // SAFETY: elements of the row.
+    unsafe {
+        let mut sum = S::splat(0.);
+        for i in (0..x.len()).step_by(S::LANES) {
+            let at = (i, (x.len() - i).min(S::LANES));
+            sum = f(sum, grad_at::<S>(x, at), at);
+        }
+        sum_lanes::<S>(sum)
+    }
+}
+
+#[inline(always)]
+unsafe fn each<S: Simd>(x: &[f32], y: *mut f32, f: impl Fn(S::Vector, At) -> S::Vector) {
+    // SAFETY: elements of the row, and of the output's row of the same length.
+    unsafe {
+        for i in (0..x.len()).step_by(S::LANES) {
+            let at = (i, (x.len() - i).min(S::LANES));
+            let v = f(grad_at::<S>(x, at), at);
+            match at.1 < S::LANES {
+                true => S::store_first(y.add(i), v, at.1),
+                false => S::store(y.add(i), v),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn softmax<S: Simd>(x: &[f32], y: *mut f32, log: bool) {
+    // SAFETY: `y` has the length of `x`.
+    unsafe {
+        // A NaN is left out of the maximum, but not of the sum.
+        let max = x.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
+        let shift = S::splat(max);
+        let whole = x.len() / S::LANES * S::LANES;
+        let mut sum = S::splat(0.);
+        for i in (0..whole).step_by(S::LANES) {
+            let v = exp::<S>(S::sub(S::load(x.as_ptr().add(i)), shift));
+            sum = S::add(sum, v);
+            S::store(y.add(i), v);
+        }
+        let mut total = sum_lanes::<S>(sum);
+        if whole < x.len() {
+            let rest = x.len() - whole;
+            let v = exp::<S>(S::sub(S::load_first(x.as_ptr().add(whole), rest), shift));
+            S::store_first(y.add(whole), v, rest);
+            total += std::slice::from_raw_parts(y.add(whole), rest).iter().sum::<f32>();
+        }
+        if log {
+            let shift = S::splat(max + total.ln());
+            each::<S>(x, y, |x, _| S::sub(x, shift));
+        } else {
+            let scale = S::splat(1. / total);
+            let exponentials = std::slice::from_raw_parts(y.cast_const(), x.len());
+            each::<S>(exponentials, y, |e, _| S::mul(e, scale));
+        }
+    }
+}
