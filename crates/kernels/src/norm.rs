@@ -2,6 +2,7 @@
 
 mod composed;
 mod naive;
+mod vector;
 
 use crate::path::{Path, resolve};
 use candle_core::{Result, Tensor, bail};
@@ -58,7 +59,7 @@ pub fn batch_norm_train(
     }
     match resolve(x) {
         Path::Composed => composed::batch_norm_train(x, gamma, beta, eps),
-        _ => naive::batch_norm_train(x, gamma, beta, eps),
+        path => naive::batch_norm_train(x, gamma, beta, eps, path.vectors()),
     }
 }
 
@@ -86,7 +87,7 @@ pub fn batch_norm_eval(
     check_channels("batch_norm_eval", x, &vectors)?;
     match resolve(x) {
         Path::Composed => composed::batch_norm_eval(x, gamma, beta, mean, variance, eps),
-        _ => naive::batch_norm_eval(x, gamma, beta, mean, variance, eps),
+        path => naive::batch_norm_eval(x, gamma, beta, (mean, variance), eps, path.vectors()),
     }
 }
 
@@ -110,7 +111,7 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result
     check_vectors("layer_norm", last, &[("gamma", gamma), ("beta", beta)])?;
     match resolve(x) {
         Path::Composed => composed::layer_norm(x, gamma, beta, eps),
-        _ => naive::layer_norm(x, gamma, beta, eps),
+        path => naive::layer_norm(x, gamma, beta, eps, path.vectors()),
     }
 }
 

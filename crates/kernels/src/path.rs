@@ -89,6 +89,13 @@ impl Path {
     }
 }
 
+impl Path {
+    /// The instruction set for kernels in vectors; none for the naive path.
+    pub(crate) fn vectors(self) -> Option<Isa> {
+        (self != Path::Naive).then(|| self.isa())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

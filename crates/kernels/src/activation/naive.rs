@@ -23,7 +23,7 @@ pub(super) enum Activation {
 }
 
 pub(super) fn apply(x: &Tensor, activation: Activation, path: Path) -> Result<Tensor> {
-    let isa = (path != Path::Naive).then(|| path.isa());
+    let isa = path.vectors();
     x.contiguous()?.apply_op1(Op { activation, isa })
 }
 

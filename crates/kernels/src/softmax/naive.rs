@@ -9,16 +9,11 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 pub(super) fn softmax(x: &Tensor, path: Path) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Softmax { isa: isa(path) })
+    x.contiguous()?.apply_op1(Softmax { isa: path.vectors() })
 }
 
 pub(super) fn log_softmax(x: &Tensor, path: Path) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(LogSoftmax { isa: isa(path) })
-}
-
-/// The instruction set for rows in vectors.
-fn isa(path: Path) -> Option<Isa> {
-    (path != Path::Naive).then(|| path.isa())
+    x.contiguous()?.apply_op1(LogSoftmax { isa: path.vectors() })
 }
 
 /// Rows in vectors, if there is an instruction set and the elements are `f32`.

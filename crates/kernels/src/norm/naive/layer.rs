@@ -1,6 +1,8 @@
 //! Layer normalization, a row at a time.
 
-use crate::element::{Element, dispatch, read, slice, tensor};
+use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::norm::vector;
+use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType};
 use rayon::prelude::*;
@@ -10,12 +12,15 @@ pub(in crate::norm) fn layer_norm(
     gamma: &Tensor,
     beta: &Tensor,
     eps: f64,
+    isa: Option<Isa>,
 ) -> Result<Tensor> {
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, LayerNorm { eps })
+    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, LayerNorm { eps, isa })
 }
 
 struct LayerNorm {
     eps: f64,
+    /// For rows in vectors.
+    isa: Option<Isa>,
 }
 
 /// Rows whose gradients of gamma and beta one task adds up; the tasks' sums are added in order.
@@ -112,7 +117,13 @@ impl CustomOp3 for LayerNorm {
         dispatch!(x.dtype(), self.name(), T => {
             let gamma = slice::<T>(gamma, gamma_layout)?;
             let beta = slice::<T>(beta, beta_layout)?;
-            let y = self.forward(slice::<T>(x, layout)?, gamma, beta);
+            let x = slice::<T>(x, layout)?;
+            let y = match (self.isa, single(x), single(gamma), single(beta)) {
+                (Some(isa), Some(x), Some(gamma), Some(beta)) => {
+                    from_single(vector::layer::forward(isa, x, gamma, beta, self.eps))?
+                }
+                _ => self.forward(x, gamma, beta),
+            };
             Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
         })
     }
@@ -127,7 +138,15 @@ impl CustomOp3 for LayerNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         dispatch!(x.dtype(), self.name(), T => {
             let (dx, d_gamma, d_beta) = read::<T, _>(x, |x| {
-                read::<T, _>(gamma, |w| read::<T, _>(grad, |g| Ok(self.backward(x, w, g))))
+                read::<T, _>(gamma, |w| read::<T, _>(grad, |g| {
+                    match (self.isa, single(x), single(w), single(g)) {
+                        (Some(isa), Some(x), Some(w), Some(g)) => {
+                            let [dx, dw, db] = vector::layer::backward(isa, x, w, g, self.eps);
+                            Ok((from_single(dx)?, from_single(dw)?, from_single(db)?))
+                        }
+                        _ => Ok(self.backward(x, w, g)),
+                    }
+                }))
             })?;
             let d_gamma = tensor(d_gamma, gamma)?;
             Ok((Some(tensor(dx, x)?), Some(d_gamma), Some(tensor(d_beta, beta)?)))
