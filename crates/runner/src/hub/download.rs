@@ -40,6 +40,7 @@ pub(super) fn ensure(
                 std::fs::remove_file(&part).map_err(at(&part))?;
                 if last {
                     let (id, file) = (client.id.clone(), file.to_string());
+                    let (found, expected) = (found.into(), expected.into());
                     return Err(HubError::Broken { id, file, found, expected });
                 }
             }

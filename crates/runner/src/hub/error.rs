@@ -137,9 +137,9 @@ pub enum HubError {
         /// The file.
         file: String,
         /// What arrived.
-        found: String,
+        found: Box<str>,
         /// What the Hub says.
-        expected: String,
+        expected: Box<str>,
     },
     /// An index of shards that is none.
     #[error(transparent)]
