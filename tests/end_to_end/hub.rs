@@ -223,7 +223,7 @@ fn a_file_that_was_damaged_in_the_cache_is_downloaded_again() {
 #[test]
 fn a_busy_server_is_waited_for() {
     let fixture = Fixture::new(1000);
-    let statuses = vec![(503, None), (429, Some(1)), (200, None)];
+    let statuses = [(503, None), (429, Some(1)), (200, None)];
     fixture.server.state.lock().unwrap().statuses = statuses[..2].to_vec();
     let start = std::time::Instant::now();
     fixture.fetch_whole();
