@@ -40,6 +40,7 @@ impl Fixture {
             endpoint: server.endpoint.clone(),
             cache: folder.path().join("hub"),
             token: None,
+            certificates: None,
             offline: false,
             progress: false,
             tries: 3,
@@ -253,6 +254,16 @@ fn nobody_there_is_an_error_with_the_address() {
     let line = fixture.fetch().unwrap_err();
     let start = "cannot reach http://127.0.0.1:1 for hub:taper/test: ";
     assert!(line.starts_with(start) && line.ends_with("the connection is refused"), "{line}");
+}
+
+#[test]
+fn certificates_that_are_none_are_an_error_with_their_file() {
+    let mut fixture = Fixture::new(1000);
+    let path = fixture.folder.path().join("ca.pem");
+    std::fs::write(&path, "no certificate").unwrap();
+    fixture.hub.certificates = Some(path);
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.ends_with("ca.pem: it has no certificate in PEM"), "{line}");
 }
 
 #[test]

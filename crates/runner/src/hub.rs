@@ -46,6 +46,9 @@ pub struct Hub {
     pub cache: PathBuf,
     /// The token that says who asks; most repositories need none.
     pub token: Option<String>,
+    /// A file of certificates (PEM) to trust in place of the usual ones, as behind a proxy that has
+    /// its own.
+    pub certificates: Option<PathBuf>,
     /// Whether to use the cache alone.
     pub offline: bool,
     /// Whether to show the progress of downloads on stderr.
@@ -69,7 +72,8 @@ pub struct Fetched {
 
 impl Hub {
     /// The Hub as the environment says: `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`,
-    /// `HF_TOKEN_PATH` and `HF_HUB_OFFLINE`, with the meanings that they have in Python.
+    /// `HF_TOKEN_PATH` and `HF_HUB_OFFLINE`, with the meanings that they have in Python;
+    /// `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` for certificates.
     ///
     /// # Errors
     /// There is no home folder to keep a cache in, or a setting cannot be used.

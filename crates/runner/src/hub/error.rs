@@ -144,8 +144,8 @@ pub enum HubError {
     /// An index of shards that is none.
     #[error(transparent)]
     Index(#[from] WeightsError),
-    /// The cache cannot be read or written.
-    #[error("the Hub's cache: {}: {source}", path.display())]
+    /// A file of the cache or of the settings cannot be read or written.
+    #[error("for the Hub: {}: {source}", path.display())]
     Cache {
         /// The file or folder.
         path: PathBuf,

@@ -1,13 +1,16 @@
 //! Requests to the Hub: redirects, tries and what its answers mean.
 
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use hf_hub::api::RepoInfo;
 use ureq::http::Response;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::cache::{Snapshot, is_sha256};
+use super::error::at;
 use super::{Hub, HubError, HubId};
 
 const REDIRECTS: usize = 10;
@@ -59,6 +62,9 @@ impl<'a> Client<'a> {
         // A proxy knows nothing of this machine's own addresses.
         if ["127.0.0.1", "localhost", "[::1]"].contains(&host(authority(&hub.endpoint))) {
             config = config.proxy(None);
+        }
+        if let Some(path) = &hub.certificates {
+            config = config.tls_config(trusting(path)?);
         }
         Ok(Self { hub, id, agent: config.build().into() })
     }
@@ -251,6 +257,22 @@ impl<'a> Client<'a> {
     fn answer(&self, what: String) -> HubError {
         HubError::Answer { id: self.id.clone(), what }
     }
+}
+
+/// A configuration that trusts the certificates in a file alone.
+fn trusting(path: &Path) -> Result<TlsConfig, HubError> {
+    let bytes = std::fs::read(path).map_err(at(path))?;
+    let certificates: Vec<_> = parse_pem(&bytes)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(at(path)(std::io::Error::other("it has no certificate in PEM")));
+    }
+    let roots = RootCerts::new_with_certs(&certificates);
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 /// Why a request had no answer.

@@ -47,10 +47,12 @@ pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Hub, HubError
     }
     let offline = set("HF_HUB_OFFLINE")
         .is_some_and(|value| ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str()));
+    let certificates = set("REQUESTS_CA_BUNDLE").or_else(|| set("SSL_CERT_FILE"));
     Ok(Hub {
         endpoint: endpoint.trim_end_matches('/').to_string(),
         cache: cache.or_else(|| in_home("hub")).ok_or(HubError::NoHome)?,
         token,
+        certificates: certificates.map(path).filter(|path| !path.is_dir()),
         offline,
         progress: false,
         tries: 5,
