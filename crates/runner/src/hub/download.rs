@@ -28,6 +28,9 @@ pub(super) fn ensure(
     std::fs::create_dir_all(&folder).map_err(at(&folder))?;
     // Another process may have been at the same, and be done by now.
     let _lock = snapshot.lock(&facts.etag)?;
+    if snapshot.holds(file) {
+        return Ok(());
+    }
     if blob.is_file() && difference(&blob, &facts).map_err(at(&blob))?.is_none() {
         return snapshot.link(file, &facts.etag);
     }
