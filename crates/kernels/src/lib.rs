@@ -46,6 +46,7 @@ mod element;
 mod gemm;
 mod micro;
 mod path;
+mod phases;
 mod scratch;
 mod simd;
 mod window;

@@ -61,6 +61,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     ) -> (Self::Vector, Self::Vector);
     /// `value` in the lanes where `a == b`, zero in the others.
     unsafe fn where_equal(a: Self::Vector, b: Self::Vector, value: Self::Vector) -> Self::Vector;
+    /// The even lanes of two vectors one after the other, and the odd ones.
+    unsafe fn deinterleave(a: Self::Vector, b: Self::Vector) -> (Self::Vector, Self::Vector);
+    /// Two vectors lane by lane: the reverse of [`deinterleave`](Self::deinterleave).
+    unsafe fn interleave(a: Self::Vector, b: Self::Vector) -> (Self::Vector, Self::Vector);
     /// Stores the lanes, small whole numbers, as bytes.
     unsafe fn store_bytes(to: *mut u8, v: Self::Vector);
     /// Loads bytes as numbers.

@@ -111,7 +111,7 @@ impl Plan {
         let layout = Padded::new(&self.g, self.isa);
         let mut padded = take(x.len() / self.input() * layout.image() + layout.slack());
         padded.fill(0.);
-        layout.fill(&self.g, x, &mut padded);
+        layout.fill(self.isa, &self.g, x, &mut padded);
         padded
     }
 }
@@ -315,7 +315,7 @@ impl Plan {
         if fold {
             // SAFETY: the caller's promise.
             let dx = unsafe { std::slice::from_raw_parts_mut(dx.pointer(), x.len()) };
-            layout.unfill(g, &folded, dx);
+            layout.unfill(self.isa, g, &folded, dx);
         }
     }
 

@@ -170,6 +170,27 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn deinterleave(a: __m256, b: __m256) -> (__m256, __m256) {
+        unsafe {
+            // Within halves first, then their quarters in order: 0 2 1 3.
+            let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+            let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+            (
+                _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(even)),
+                _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(odd)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave(a: __m256, b: __m256) -> (__m256, __m256) {
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: __m256) {
         unsafe {
             let words = _mm256_cvttps_epi32(v);

@@ -127,6 +127,18 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn deinterleave(a: Array, b: Array) -> (Array, Array) {
+        let at = |i: usize| if i < LANES { a.0[i] } else { b.0[i - LANES] };
+        (each(|i| at(2 * i)), each(|i| at(2 * i + 1)))
+    }
+
+    #[inline(always)]
+    unsafe fn interleave(a: Array, b: Array) -> (Array, Array) {
+        let at = |i: usize| if i.is_multiple_of(2) { a.0[i / 2] } else { b.0[i / 2] };
+        (each(at), each(|i| at(i + LANES)))
+    }
+
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Array) {
         unsafe { to.cast::<[u8; LANES]>().write_unaligned(v.0.map(|x| x as u8)) }
     }

@@ -3,15 +3,13 @@
 
 use crate::conv2d::Geometry;
 use crate::gemm::Panels;
+use crate::phases::Phases;
 use crate::simd::{Isa, Kernel, Simd};
 
-/// The layout of a padded image.
+/// The layout of padded images, one plane after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Padded {
-    rows: usize,
-    /// Remainders modulo the stride, and the length of a row of one.
-    phases: usize,
-    row: usize,
+    plane: Phases,
     channels: usize,
     /// Numbers of a panel's row, which are read and written whole.
     width: usize,
@@ -19,73 +17,37 @@ pub(super) struct Padded {
 
 impl Padded {
     pub(super) fn new(g: &Geometry, isa: Isa) -> Self {
-        let phases = g.stride.1;
-        Self {
+        let plane = Phases {
             rows: g.h + 2 * g.padding.0,
-            phases,
-            row: (g.w + 2 * g.padding.1).div_ceil(phases),
-            channels: g.c_in,
-            width: 2 * isa.lanes(),
-        }
+            phases: g.stride.1,
+            row: (g.w + 2 * g.padding.1).div_ceil(g.stride.1),
+            padding: g.padding,
+        };
+        Self { plane, channels: g.c_in, width: 2 * isa.lanes() }
     }
 
     /// Length of an image, and what may be read beyond the last one.
     pub(super) fn image(&self) -> usize {
-        self.channels * self.rows * self.phases * self.row
+        self.channels * self.plane.len()
     }
 
     pub(super) fn slack(&self) -> usize {
         self.width
     }
 
-    /// Where row `y` of a channel and phase starts.
-    fn start(&self, channel: usize, y: usize, phase: usize) -> usize {
-        ((channel * self.rows + y) * self.phases + phase) * self.row
-    }
-
     /// Copies images into zeros.
-    pub(super) fn fill(&self, g: &Geometry, x: &[f32], padded: &mut [f32]) {
-        for (plane, x) in x.chunks_exact(g.h * g.w).enumerate() {
-            let image = plane / self.channels * self.image();
-            for (y, row) in x.chunks_exact(g.w).enumerate() {
-                let start =
-                    |phase| image + self.start(plane % self.channels, y + g.padding.0, phase);
-                if self.phases == 1 {
-                    padded[start(0) + g.padding.1..][..g.w].copy_from_slice(row);
-                    continue;
-                }
-                for phase in 0..self.phases {
-                    // The first column of the image in this phase.
-                    let skip = (phase + self.phases - g.padding.1 % self.phases) % self.phases;
-                    let to = &mut padded[start(phase) + (skip + g.padding.1) / self.phases..];
-                    for (to, &v) in to.iter_mut().zip(row.iter().skip(skip).step_by(self.phases)) {
-                        *to = v;
-                    }
-                }
-            }
+    pub(super) fn fill(&self, isa: Isa, g: &Geometry, x: &[f32], padded: &mut [f32]) {
+        let planes = padded.chunks_exact_mut(self.plane.len());
+        for (x, padded) in x.chunks_exact(g.h * g.w).zip(planes) {
+            self.plane.fill(isa, x, g.w, padded);
         }
     }
 
     /// Copies images back, without what lies around them.
-    pub(super) fn unfill(&self, g: &Geometry, padded: &[f32], x: &mut [f32]) {
-        for (plane, x) in x.chunks_exact_mut(g.h * g.w).enumerate() {
-            let image = plane / self.channels * self.image();
-            for (y, row) in x.chunks_exact_mut(g.w).enumerate() {
-                let start =
-                    |phase| image + self.start(plane % self.channels, y + g.padding.0, phase);
-                if self.phases == 1 {
-                    row.copy_from_slice(&padded[start(0) + g.padding.1..][..g.w]);
-                    continue;
-                }
-                for phase in 0..self.phases {
-                    let skip = (phase + self.phases - g.padding.1 % self.phases) % self.phases;
-                    let from = &padded[start(phase) + (skip + g.padding.1) / self.phases..];
-                    let to = row.iter_mut().skip(skip).step_by(self.phases);
-                    for (to, &v) in to.zip(from) {
-                        *to = v;
-                    }
-                }
-            }
+    pub(super) fn unfill(&self, isa: Isa, g: &Geometry, padded: &[f32], x: &mut [f32]) {
+        let planes = padded.chunks_exact(self.plane.len());
+        for (x, padded) in x.chunks_exact_mut(g.h * g.w).zip(planes) {
+            self.plane.unfill(isa, padded, g.w, x);
         }
     }
 }
@@ -126,7 +88,7 @@ impl Columns<'_> {
             let (image, pixel) = (column / (g.oh * g.ow), column % (g.oh * g.ow));
             let (i, j) = (pixel / g.ow, pixel % g.ow);
             let len = (g.ow - j).min(count - start);
-            let at = image * layout.image() + layout.start(0, i * g.stride.0, 0) + j;
+            let at = image * layout.image() + i * g.stride.0 * layout.plane.row_stride() + j;
             segments.list[segments.count] = Segment { start, len, at };
             segments.count += 1;
             start += len;
@@ -139,8 +101,8 @@ impl Columns<'_> {
     fn tap(&self, k: usize) -> usize {
         let (g, layout) = (self.g, self.layout);
         let (channel, p, q) = (k / (g.kh * g.kw), k / g.kw % g.kh, k % g.kw);
-        let x = q * g.dilation.1;
-        layout.start(channel, p * g.dilation.0, x % layout.phases) + x / layout.phases
+        let row = channel * layout.plane.rows + p * g.dilation.0;
+        row * layout.plane.row_stride() + layout.plane.column(q * g.dilation.1)
     }
 
     /// Packs as many columns as the panels have.
