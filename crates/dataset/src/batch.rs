@@ -11,11 +11,14 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Place of each item in the source.
     pub indices: Vec<usize>,
+    /// Where images were mixed: the share of each class in each item, (items, classes).
+    pub targets: Option<Vec<f32>>,
 }
 
 #[cfg(feature = "candle")]
 impl Batch {
     /// The images (n, c, h, w), f32, and the labels (n), u32, as tensors; nothing is copied on a CPU.
+    /// Soft targets are left out.
     ///
     /// # Errors
     ///

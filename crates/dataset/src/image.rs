@@ -70,7 +70,8 @@ impl Image {
     }
 }
 
-fn luma(red: u8, green: u8, blue: u8) -> u8 {
+/// The grey value of a colour, as Pillow rounds it.
+pub(crate) fn luma(red: u8, green: u8, blue: u8) -> u8 {
     let weighted = 19595 * u32::from(red) + 38470 * u32::from(green) + 7471 * u32::from(blue);
     // The weights add up to 65536, so the quotient is at most 255.
     ((weighted + 0x8000) >> 16) as u8

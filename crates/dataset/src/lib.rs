@@ -40,15 +40,19 @@ pub mod split;
 mod placement;
 mod resize;
 
+pub mod augment;
+
 mod normalize;
 mod one_hot;
 
 mod describe;
+pub mod sheet;
 
 mod batch;
 mod loader;
 mod pipeline;
 
+pub use augment::Augment;
 pub use batch::Batch;
 pub use describe::{Description, describe};
 pub use error::{Error, Result};

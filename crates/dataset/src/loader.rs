@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use crate::augment::{Augment, Scratch, mix};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -16,7 +17,7 @@ use crate::sampler::epoch_order;
 use crate::source::Source;
 
 /// How a loader goes through its items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoaderConfig {
     /// Items per batch; the last batch holds what is left. Default 128.
     pub batch_size: usize,
@@ -30,6 +31,8 @@ pub struct LoaderConfig {
     pub first_batch: usize,
     /// Batches that are kept ready. Default 4.
     pub prefetch: usize,
+    /// What is changed at random, by seed, epoch and index. Default nothing.
+    pub augment: Augment,
 }
 
 impl Default for LoaderConfig {
@@ -41,6 +44,7 @@ impl Default for LoaderConfig {
             epoch: 0,
             first_batch: 0,
             prefetch: 4,
+            augment: Augment::none(),
         }
     }
 }
@@ -86,6 +90,7 @@ impl Loader {
         config: LoaderConfig,
     ) -> Result<Self> {
         pipeline.check()?;
+        config.augment.check()?;
         check_indices(source.as_ref(), &indices)?;
         if config.batch_size == 0 {
             return Err(Error::setting("batch size", "at least 1", 0));
@@ -166,8 +171,9 @@ fn send_batches(
     sender: &SyncSender<Result<Batch>>,
 ) {
     let tables = pipeline.normalize.tables(pipeline.channels);
-    for indices in order.chunks(config.batch_size).skip(config.first_batch) {
-        let batch = make_batch(source, indices, pipeline, &tables);
+    let numbered = order.chunks(config.batch_size).enumerate().skip(config.first_batch);
+    for (number, indices) in numbered {
+        let batch = make_batch(source, indices, pipeline, &tables, config, number);
         let failed = batch.is_err();
         if sender.send(batch).is_err() || failed {
             return;
@@ -175,46 +181,91 @@ fn send_batches(
     }
 }
 
+/// All batches of an epoch, made by the caller's own threads.
+#[cfg(test)]
+pub(crate) fn all_batches(
+    source: &dyn Source,
+    indices: &[usize],
+    pipeline: &Pipeline,
+    config: &LoaderConfig,
+) -> Result<Vec<Batch>> {
+    let order = epoch_order(indices.len(), config.seed, config.epoch, config.shuffle);
+    let order: Vec<usize> = order.into_iter().map(|place| indices[place]).collect();
+    let tables = pipeline.normalize.tables(pipeline.channels);
+    let numbered = order.chunks(config.batch_size).enumerate().skip(config.first_batch);
+    let make = |(number, indices)| make_batch(source, indices, pipeline, &tables, config, number);
+    numbered.map(make).collect()
+}
+
 fn make_batch(
     source: &dyn Source,
     indices: &[usize],
     pipeline: &Pipeline,
     tables: &[[f32; 256]],
+    config: &LoaderConfig,
+    number: usize,
 ) -> Result<Batch> {
     let [height, width, channels] = pipeline.size();
+    let LoaderConfig { augment, seed, epoch, .. } = config;
     let mut images = vec![0.0; indices.len() * channels * height * width];
-    // A later augmentation of bytes goes between `prepare` and `write`, addressed by (seed, epoch,
-    // index); see `random::Purpose::Augment`.
-    prepare_all(source, indices, pipeline, &mut images, |image, out| {
-        normalize::write(image, tables, out);
-    })?;
-    Ok(Batch {
+    let prepare = |index: usize, scratch: &mut Scratch| match augment.changes_images() {
+        true => augment.prepare(source, pipeline, *seed, *epoch, index, scratch),
+        false => pipeline.prepare(source, index),
+    };
+    let work = Work { source, pipeline, indices, augment };
+    work.prepare_all(&mut images, prepare, |image, out| normalize::write(image, tables, out))?;
+    let mut batch = Batch {
         images,
         shape: [indices.len(), channels, height, width],
         labels: indices.iter().map(|&index| source.label(index)).collect(),
         indices: indices.to_vec(),
-    })
+        targets: None,
+    };
+    mix(augment, &mut batch, source.class_names().len(), *seed, *epoch, number as u64)?;
+    Ok(batch)
 }
 
-/// Prepares items and hands each to `write` with its piece of `out`; the first fault, in the order
-/// of the items, is returned.
-pub(crate) fn prepare_all<T: Send>(
-    source: &dyn Source,
-    indices: &[usize],
-    pipeline: &Pipeline,
-    out: &mut [T],
-    write: impl Fn(&Image, &mut [T]) + Sync,
-) -> Result<()> {
-    let each = pipeline.size().iter().product::<usize>();
-    let one = |(out, &index): (&mut [T], &usize)| {
-        pipeline.prepare(source, index).map(|image| write(&image, out))
-    };
-    if source.in_memory() && pipeline.placement == crate::Placement::AsIs {
-        return out.chunks_exact_mut(each).zip(indices).try_for_each(one);
+/// Items to prepare.
+pub(crate) struct Work<'a> {
+    pub source: &'a dyn Source,
+    pub pipeline: &'a Pipeline,
+    pub indices: &'a [usize],
+    pub augment: &'a Augment,
+}
+
+impl Work<'_> {
+    /// Prepares items and hands each to `write` with its piece of `out`; the first fault, in the
+    /// order of the items, is returned.
+    pub(crate) fn prepare_all<T: Send>(
+        &self,
+        out: &mut [T],
+        prepare: impl Fn(usize, &mut Scratch) -> Result<Image> + Sync,
+        write: impl Fn(&Image, &mut [T]) + Sync,
+    ) -> Result<()> {
+        let each = self.pipeline.size().iter().product::<usize>();
+        let one = |scratch: &mut Scratch, (out, &index): (&mut [T], &usize)| {
+            prepare(index, scratch).map(|image| write(&image, out))
+        };
+        if self.is_little(each) {
+            let mut scratch = Scratch::default();
+            return out
+                .chunks_exact_mut(each)
+                .zip(self.indices)
+                .try_for_each(|x| one(&mut scratch, x));
+        }
+        let results: Vec<Result<()>> = out
+            .par_chunks_exact_mut(each)
+            .zip(self.indices.par_iter())
+            .map_init(Scratch::default, one)
+            .collect();
+        results.into_iter().collect()
     }
-    let results: Vec<Result<()>> =
-        out.par_chunks_exact_mut(each).zip(indices.par_iter()).map(one).collect();
-    results.into_iter().collect()
+
+    /// Whether an item of `each` values is so little work that waking threads would cost more.
+    fn is_little(&self, each: usize) -> bool {
+        let placed = self.pipeline.placement == crate::Placement::AsIs && !self.augment.crops();
+        self.source.in_memory() && placed && (each <= 4096 || !self.augment.changes_images())
+    }
 }
 
 /// Makes sure that every index leads to an item.

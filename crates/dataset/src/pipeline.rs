@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::augment::Augment;
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::loader::Work;
 use crate::normalize::Normalize;
 use crate::placement::{Placement, place};
 use crate::resize::Filter;
@@ -125,9 +127,13 @@ pub fn cache(source: Arc<dyn Source>, pipeline: &Pipeline, limit: usize) -> Resu
     }
     let mut pixels = vec![0; each * source.len()];
     let indices: Vec<usize> = (0..source.len()).collect();
-    crate::loader::prepare_all(source.as_ref(), &indices, &pipeline, &mut pixels, |image, out| {
-        out.copy_from_slice(&image.pixels);
-    })?;
+    let augment = &Augment::none();
+    let work = Work { source: source.as_ref(), pipeline: &pipeline, indices: &indices, augment };
+    work.prepare_all(
+        &mut pixels,
+        |index, _| pipeline.prepare(source.as_ref(), index),
+        |image, out| out.copy_from_slice(&image.pixels),
+    )?;
     let size = pipeline.size();
     let rest = Pipeline { placement: Placement::AsIs, ..pipeline };
     Ok(Cached { source: Arc::new(Prepared { original: source, size, pixels }), pipeline: rest })

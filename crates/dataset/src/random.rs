@@ -5,6 +5,8 @@
 //! epoch and index are the counter. So nothing has to be saved to continue a run, and the order in
 //! which threads ask changes nothing.
 
+mod distributions;
+
 /// What random numbers are used for; purposes never share numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +22,8 @@ pub enum Purpose {
     Folds = 4,
     /// The changes made to an image in an epoch.
     Augment = 5,
+    /// Which images of a batch are mixed, and how much of each.
+    Mix = 6,
 }
 
 /// A stream of random numbers, a pure function of (seed, purpose, epoch, index).
@@ -48,6 +52,14 @@ impl Random {
             block: [0; 4],
             used: 4,
         }
+    }
+
+    /// The stream of one of several uses at the same address; lanes do not share numbers until
+    /// 2^26 have been taken. What one use takes does not change what another gets.
+    pub fn lane(mut self, lane: u8) -> Self {
+        self.counter[0] = u32::from(lane) << 24;
+        self.used = 4;
+        self
     }
 
     /// 32 random bits.
