@@ -18,7 +18,7 @@ impl ModuleT for Logistic {
     }
 }
 
-const LOGISTIC: NetInfo = NetInfo {
+pub const LOGISTIC: NetInfo = NetInfo {
     description: "one linear layer",
     default_input: (1, 4, 4),
     num_classes: 2,

@@ -5,5 +5,8 @@ mod commands;
 mod extension;
 mod hub;
 mod hub_server;
+mod long_runs;
 mod program;
+mod resume;
 mod same_bits;
+mod small;

@@ -5,16 +5,21 @@ mod finetune;
 mod model;
 mod models;
 mod predict;
+mod resume;
 mod summary;
 mod train;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use taper_runner::observe::{Listener, Progress};
-use taper_runner::{Registry, RunFolder};
+use taper_runner::{
+    Outcome, Plan, Recipe, Registry, Resumption, RunFolder, RunnerError, Scores, run as start,
+};
 
-use crate::flags::{Cli, Command, OutputFlags};
+use crate::flags::{Cli, Command, OutputFlags, RecipeFlags};
+use crate::{overrides, signals, table};
 
 /// Carries out the command.
 pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
@@ -22,6 +27,7 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
     match &cli.command {
         Command::Finetune(flags) => finetune::run(flags, registry),
         Command::Train(flags) => train::run(flags, registry),
+        Command::Resume(flags) => resume::run(flags, registry),
         Command::Evaluate(flags) => evaluate::run(flags, registry),
         Command::Predict(flags) => predict::run(flags, registry),
         Command::Summary(flags) => summary::run(flags, registry),
@@ -36,6 +42,7 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
         Command::Train(flags) => Some(&flags.recipe.output),
         Command::Evaluate(flags) => Some(&flags.output),
         Command::Predict(flags) => Some(&flags.output),
+        Command::Resume(flags) => Some(&flags.output),
         Command::Summary(_) | Command::Models(_) => None,
     };
     let mut registry = registry.clone();
@@ -43,9 +50,75 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
     registry
 }
 
-/// The progress display, unless it is not wanted.
-fn progress(label: &str, output: &OutputFlags) -> Vec<Box<dyn Listener>> {
-    if output.quiet { Vec::new() } else { vec![Box::new(Progress::new(label))] }
+/// Who listens to a run from here: the signals, and the progress display unless it is not wanted.
+fn listeners(label: &str, output: &OutputFlags) -> Result<Vec<Box<dyn Listener>>> {
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(signals::listener()?)];
+    if !output.quiet {
+        listeners.push(Box::new(Progress::new(label)));
+    }
+    Ok(listeners)
+}
+
+/// Carries out a recipe, from the beginning or, with `--resume`, from where it was left off;
+/// nothing where it is finished already, which is told.
+fn carry_out(
+    mut recipe: Recipe,
+    command: &str,
+    flags: &RecipeFlags,
+    registry: &Registry,
+) -> Result<Option<(Plan, Outcome)>> {
+    if flags.fast_dev_run {
+        overrides::fast_dev_run(&mut recipe);
+    }
+    let out = out_folder(&flags.out, command, &recipe.data.source);
+    if flags.resume && RunFolder::begun(&out).is_ok() {
+        let plan = Plan::new(recipe, registry)?;
+        return go_on(Resumption::of(&out, plan, flags.force), command, &flags.output);
+    }
+    RunFolder::check(&out, flags.overwrite)?;
+    let plan = Plan::new(recipe, registry)?;
+    let outcome = start(&plan, out, flags.overwrite, listeners(command, &flags.output)?)?;
+    Ok(Some((plan, outcome)))
+}
+
+/// Goes on with a run; nothing where it is finished already, which is told.
+fn go_on(
+    resumption: Result<Resumption, RunnerError>,
+    label: &str,
+    output: &OutputFlags,
+) -> Result<Option<(Plan, Outcome)>> {
+    let resumption = match resumption {
+        Err(finished @ RunnerError::Finished(_)) => {
+            match output.json {
+                true => print_json(&serde_json::json!({ "finished": finished.to_string() }))?,
+                false => print(&format!("{finished}\n"))?,
+            }
+            return Ok(None);
+        }
+        resumption => resumption?,
+    };
+    for (path, reason) in &resumption.broken {
+        // That nobody reads it is no reason to end the run, as `eprintln!` would.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: {}: {reason}; going on from the one before",
+            path.display()
+        );
+    }
+    Ok(Some(resumption.run(listeners(label, output)?)?))
+}
+
+/// Prints what a run came to.
+fn print_outcome(
+    plan: &Plan,
+    outcome: &Outcome,
+    scratch: Option<&Scores>,
+    output: &OutputFlags,
+) -> Result<()> {
+    match output.json {
+        true => print_json(&table::outcome_json(plan, outcome, scratch)?),
+        false => print(&table::outcome(plan, outcome, scratch)?),
+    }
 }
 
 /// Where a run goes: where the flag says, else the next free `runs/COMMAND-DATA-N`.
@@ -61,7 +134,6 @@ fn out_folder(out: &Option<PathBuf>, command: &str, data: &str) -> PathBuf {
 
 /// Prints to stdout; a reader that has closed the pipe has what it wanted.
 fn print(text: &str) -> Result<()> {
-    use std::io::Write;
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
         _ => Ok(()),

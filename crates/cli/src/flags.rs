@@ -29,6 +29,8 @@ pub enum Command {
     Finetune(FinetuneFlags),
     /// Train from random weights
     Train(TrainFlags),
+    /// Go on with a run that was killed or left off, to the result it would have had
+    Resume(ResumeFlags),
     /// Score a run's model, or a weights file, on labelled images
     Evaluate(EvaluateFlags),
     /// Name the class of image files
@@ -129,6 +131,34 @@ pub struct RecipeFlags {
     #[arg(long)]
     pub overwrite: bool,
 
+    /// Go on with the run in --out where it was left off; begin it where there is none
+    #[arg(long, requires = "out", conflicts_with = "overwrite")]
+    pub resume: bool,
+
+    /// Resume although data, version, machine or recipe are others
+    #[arg(long, requires = "resume")]
+    pub force: bool,
+
+    /// Batches whose gradients make one update
+    #[arg(long, value_name = "N")]
+    pub accumulate: Option<usize>,
+
+    /// End after so many updates; the schedule ends with them
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+
+    /// End after so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    pub max_time: Option<f64>,
+
+    /// One epoch of one batch of each part: does everything work?
+    #[arg(long)]
+    pub fast_dev_run: bool,
+
+    /// Train and validate on N batches alone: can the net learn at all?
+    #[arg(long, value_name = "N")]
+    pub overfit_batches: Option<usize>,
+
     /// How results are printed.
     #[command(flatten)]
     pub output: OutputFlags,
@@ -144,6 +174,22 @@ pub struct OutputFlags {
     /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Flags of `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeFlags {
+    /// The run's folder
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+
+    /// Resume although data, version or machine are others
+    #[arg(long)]
+    pub force: bool,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// Flags of `evaluate`.

@@ -15,6 +15,7 @@
 mod commands;
 mod flags;
 mod overrides;
+mod signals;
 mod table;
 
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use taper_runner::Registry;
+use taper_runner::{Registry, RunnerError};
 
 pub use taper_kernels::PoolingAllocator;
 
@@ -35,7 +36,8 @@ pub fn registry() -> Registry {
 }
 
 /// Runs a command line, the program's name first, and says how it ended: 0 done, 1 an error, told
-/// in one line on stderr, 2 flags that are not understood.
+/// in one line on stderr, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
+/// has left off.
 pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
     let cli = match flags::Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -48,6 +50,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> Exi
     match commands::dispatch(&cli, registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(suspended @ RunnerError::Suspended { .. }) = error.downcast_ref() {
+                let _ = writeln!(std::io::stderr(), "{suspended}");
+                return ExitCode::from(signals::exit_code().unwrap_or(1));
+            }
             // Each error's message tells its cause already: the chain would tell it twice.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE

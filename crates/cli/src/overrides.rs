@@ -1,5 +1,7 @@
 //! Flags to overrides of a recipe's keys.
 
+use taper_runner::Recipe;
+
 use crate::flags::{FinetuneFlags, Layout, RecipeFlags};
 
 /// The overrides that the shared flags ask for; `--set` comes last and wins.
@@ -9,6 +11,10 @@ pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     text(&mut overrides, "model.net", &flags.net);
     number(&mut overrides, "train.epochs", flags.epochs);
     number(&mut overrides, "train.batch_size", flags.batch_size);
+    number(&mut overrides, "train.accumulate", flags.accumulate);
+    number(&mut overrides, "train.max_steps", flags.max_steps);
+    number(&mut overrides, "train.max_minutes", flags.max_time.map(Float));
+    number(&mut overrides, "data.overfit_batches", flags.overfit_batches);
     number(&mut overrides, "seed", flags.seed);
     text(&mut overrides, "optimizer", &flags.optimizer);
     number(&mut overrides, "optimizer.learning_rate", flags.learning_rate.map(Float));
@@ -30,6 +36,12 @@ pub fn finetune(flags: &FinetuneFlags) -> Vec<(String, String)> {
     list(&mut overrides, "model.allow_unused", &flags.allow_unused);
     overrides.extend(shared(&flags.recipe));
     overrides
+}
+
+/// Makes a recipe one epoch of one batch of each part.
+pub fn fast_dev_run(recipe: &mut Recipe) {
+    recipe.train.epochs = 1;
+    recipe.data.limit = recipe.train.batch_size;
 }
 
 /// A float that TOML does not take for an integer.

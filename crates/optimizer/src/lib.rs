@@ -3,7 +3,7 @@
 //! An [`Optimizer`] updates named parameters by a [`Rule`]: [`Sgd`], [`Adadelta`], [`Adagrad`],
 //! [`RmsProp`], [`Adam`] or [`AdamW`], each with the defaults and the form of PyTorch and of Keras
 //! by name. [`ParamGroup`]s give some parameters a rate or a decay of their own; a [`Schedule`]
-//! says the rate of each step; [`clip`] tames gradients. On a CPU a step is one pass in place, and
+//! says the rate of each step; [`clip`] tames gradients; an [`Average`] keeps a mean of the weights. On a CPU a step is one pass in place, and
 //! its result has the same bits for any number of threads. [`CandleOptimizer`] is candle's own
 //! trait, for an existing loop.
 //!
@@ -49,6 +49,7 @@
 //! ```
 
 mod apply;
+mod average;
 mod candle_loop;
 pub mod clip;
 mod error;
@@ -60,6 +61,7 @@ mod schedule;
 mod state;
 mod values;
 
+pub use average::{Average, AverageConfig};
 pub use candle_loop::CandleOptimizer;
 pub use error::{OptimizerError, StateFault};
 pub use group::{Assignment, ParamGroup};

@@ -94,7 +94,7 @@ impl Data {
             Some(source) => whole(&prepare(source)?),
             None => part(&all, split.test),
         };
-        let validation = match dataset.validation {
+        let mut validation = match dataset.validation {
             Some(source) => Some(whole(&prepare(source)?)),
             None if split.validation.is_empty() => None,
             None => Some(part(&all, split.validation)),
@@ -102,6 +102,14 @@ impl Data {
         if data.folds > 0 {
             (train, test) = train.fold(data)?;
             division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
+        }
+        if data.overfit_batches > 0 {
+            train.spread(data.overfit_batches.saturating_mul(recipe.train.batch_size));
+            validation = Some(train.clone());
+        }
+        if data.limit > 0 {
+            let parts = [Some(&mut train), validation.as_mut(), Some(&mut test)];
+            parts.into_iter().flatten().for_each(|part| part.spread(data.limit));
         }
         for (name, part) in [("training", &train), ("held-out", &test)] {
             if part.is_empty() {
@@ -158,12 +166,20 @@ impl Part {
         self.source.class_names()
     }
 
-    /// The batches of an epoch, in the order that `seed` and `epoch` give.
+    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give.
     ///
     /// # Errors
     /// The thread that prepares them cannot be started.
-    pub fn epoch(&self, epoch: u64, seed: u64, batch_size: usize) -> Result<Loader, RunnerError> {
-        self.load(LoaderConfig { batch_size, shuffle: true, seed, epoch, ..Default::default() })
+    pub fn epoch(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+        seed: u64,
+        batch_size: usize,
+    ) -> Result<Loader, RunnerError> {
+        let epoch = epoch as u64;
+        let config = LoaderConfig { batch_size, seed, epoch, first_batch, ..Default::default() };
+        self.load(LoaderConfig { shuffle: true, ..config })
     }
 
     /// All batches in the source's order.
@@ -174,9 +190,31 @@ impl Part {
         self.load(LoaderConfig { batch_size, ..Default::default() })
     }
 
+    /// The source and the places in it.
+    pub(crate) fn source(&self) -> &dyn Source {
+        self.source.as_ref()
+    }
+
+    pub(crate) fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// Whether looking at an image costs no more than copying it.
+    pub(crate) fn in_memory(&self) -> bool {
+        self.source.in_memory()
+    }
+
     fn load(&self, config: LoaderConfig) -> Result<Loader, RunnerError> {
         let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
         Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
+    }
+
+    /// Keeps at most `limit` images, evenly spread: the classes stand one after the other.
+    fn spread(&mut self, limit: usize) {
+        let len = self.len();
+        if limit < len {
+            self.indices = (0..limit).map(|i| self.indices[i * len / limit]).collect();
+        }
     }
 
     /// What is left to train on, and the fold that is tested.

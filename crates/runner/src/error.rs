@@ -7,6 +7,8 @@ use taper_model::loss::LossError;
 use taper_model::weights::WeightsError;
 use taper_optimizer::OptimizerError;
 
+use crate::checkpoint::Difference;
+
 /// What can go wrong between a recipe and a trained model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -89,20 +91,90 @@ pub enum RunnerError {
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
-    /// The loss stopped being a number.
+    /// Loss or gradient stopped being a number.
     #[error(
-        "loss is {loss} at step {step} (epoch {epoch}, learning rate {learning_rate:e}); \
-         try a lower `schedule.learning_rate` or `train.clip_norm = 1`"
+        "{what} at step {step} (epoch {epoch}, learning rate {learning_rate:e}){}; \
+         try a lower `optimizer.learning_rate` or `train.clip_norm = 1`",
+        last_checkpoint(.checkpoint)
     )]
     NotFinite {
-        /// The loss.
-        loss: f64,
+        /// What was found, and in which layers.
+        what: String,
         /// Updates done before it.
         step: u64,
         /// From 1.
         epoch: usize,
         /// The rate at that step.
         learning_rate: f64,
+        /// The last checkpoint, from before.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A checkpoint could not be written.
+    #[error("{}: {source}{}", path.display(), last_checkpoint(.last))]
+    Save {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+        /// The last checkpoint that is there.
+        last: Option<PathBuf>,
+    },
+    /// A state cannot be a checkpoint, or a checkpoint does not fit the run.
+    #[error("{}: {reason}", path.display())]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A run has checkpoints, and none can be used.
+    #[error(
+        "{}: {reason}; of the {broken} checkpoints none is whole; \
+         start the run again with --overwrite", path.display()
+    )]
+    NoCheckpoint {
+        /// The newest.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// How many there are.
+        broken: usize,
+    },
+    /// The saved state of a listener is not what it saves.
+    #[error("the saved state of `{listener}` cannot be used: {reason}")]
+    ListenerState {
+        /// The listener's name.
+        listener: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another process works on the run.
+    #[error("{}: another process is at work on this run; wait for it, or end it", .0.display())]
+    Busy(PathBuf),
+    /// The run to be resumed is finished.
+    #[error("{} is finished; there is nothing to resume", .0.display())]
+    Finished(PathBuf),
+    /// Data, program, machine or recipe are not those of the run to be resumed.
+    #[error(
+        "{} would not go on to the same result: {}; resume it all the same with --force",
+        path.display(),
+        differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    Differs {
+        /// The run.
+        path: PathBuf,
+        /// What differs.
+        differences: Vec<Difference>,
+    },
+    /// The run was asked to leave off; it can be resumed.
+    #[error("{reason} after step {step}{}", last_checkpoint(.checkpoint))]
+    Suspended {
+        /// Who asked.
+        reason: String,
+        /// Updates done.
+        step: u64,
+        /// The checkpoint to go on from.
+        checkpoint: Option<PathBuf>,
     },
     /// Nothing to train on or to evaluate.
     #[error(
@@ -179,4 +251,12 @@ fn tensor_message(error: &candle_core::Error) -> String {
         candle_core::Error::Msg(message) => message.clone(),
         other => format!("tensor operation: {other}"),
     }
+}
+
+/// Where to go on from, as the end of a message.
+fn last_checkpoint(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or(String::new(), |path| {
+        let run = path.parent().and_then(|folder| folder.parent()).unwrap_or(path);
+        format!("; go on from {} with `resume {}`", path.display(), run.display())
+    })
 }

@@ -41,6 +41,55 @@ pub struct Scores {
     pub macro_f1: f64,
 }
 
+/// One of the [`Scores`] by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// [`Scores::loss`]; less is better.
+    Loss,
+    /// [`Scores::accuracy`]; more is better, as of all that follow.
+    Accuracy,
+    /// [`Scores::macro_precision`].
+    MacroPrecision,
+    /// [`Scores::macro_recall`], also called balanced accuracy.
+    MacroRecall,
+    /// [`Scores::macro_f1`].
+    MacroF1,
+}
+
+impl Metric {
+    /// Its value among the scores.
+    pub fn of(self, scores: &Scores) -> f64 {
+        match self {
+            Metric::Loss => scores.loss,
+            Metric::Accuracy => scores.accuracy,
+            Metric::MacroPrecision => scores.macro_precision,
+            Metric::MacroRecall => scores.macro_recall,
+            Metric::MacroF1 => scores.macro_f1,
+        }
+    }
+
+    /// Whether `value` is better than `best` by more than `min_delta`. What is no number never is.
+    pub fn improves(self, value: f64, best: f64, min_delta: f64) -> bool {
+        match self {
+            Metric::Loss => value < best - min_delta,
+            _ => value > best + min_delta,
+        }
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Metric::Loss => "loss",
+            Metric::Accuracy => "accuracy",
+            Metric::MacroPrecision => "macro_precision",
+            Metric::MacroRecall => "macro_recall",
+            Metric::MacroF1 => "macro_f1",
+        })
+    }
+}
+
 /// Runs a net, in evaluation mode, over a part of the data in its own order.
 ///
 /// # Errors

@@ -3,7 +3,8 @@
 //! A [`Recipe`] holds every setting; [`resolve`] layers it from defaults, a named recipe, a file and
 //! single keys. A [`Plan`] is a recipe validated, with the data open and the weights read; [`run`]
 //! carries it out and leaves a run's folder. [`FinishedModel`] opens one again. What the runner
-//! knows by name is a [`Registry`]; a caller adds nets, data sets and weights of its own.
+//! knows by name is a [`Registry`]; a caller adds nets, data sets and weights of its own. A run that
+//! was killed or left off is a [`Resumption`], which ends with the bits of one that never stopped.
 //!
 //! ```no_run
 //! use taper_runner::{Plan, Registry, resolve, run};
@@ -30,10 +31,13 @@ mod registry;
 
 mod evaluate;
 pub mod observe;
+
+pub mod checkpoint;
 mod train;
 
 mod finished;
 mod predict;
+mod resume;
 mod run;
 mod run_folder;
 mod seen;
@@ -42,17 +46,19 @@ mod summary;
 pub use config::{ModelConfig, PretrainedConfig};
 pub use data::{Data, Part, PartName};
 pub use error::RunnerError;
-pub use evaluate::{Evaluation, Scores, evaluate, top_k};
+pub use evaluate::{Evaluation, Metric, Scores, evaluate, top_k};
 pub use finished::{ClassProbability, FinishedModel, Prediction};
 pub use plan::Plan;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
-    DataRecipe, ImageRecipe, LayoutRecipe, ModelRecipe, NAMED, Recipe, Rename, TrainRecipe, named,
+    CheckpointRecipe, DataRecipe, EarlyStoppingRecipe, GuardRecipe, ImageRecipe, LayoutRecipe,
+    ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe, Rename, SelectRecipe, TrainRecipe, named,
     resolve,
 };
 pub use registry::{OpenDataset, Registry};
+pub use resume::Resumption;
 pub use run::{Loaded, Outcome, from_scratch, load, run};
 pub use run_folder::RunFolder;
 pub use summary::summarize;
 pub use taper_metrics as metrics;
-pub use train::{Trained, Training, train};
+pub use train::{EpochSums, Position, Trained, Training, train};

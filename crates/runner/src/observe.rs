@@ -1,18 +1,30 @@
 //! What a run tells while it goes on: typed events, and who listens to them.
 //!
-//! The loop emits events and knows none of its listeners. A listener answers with a [`Verdict`].
+//! The loop emits events and knows none of its listeners. A listener answers with a [`Verdict`], and
+//! may have a state that checkpoints save.
 
 mod download;
+mod early_stopping;
 mod history;
+mod interrupt;
+mod limit;
+mod plateau;
 mod progress;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use toml::Value;
 
 use crate::error::RunnerError;
 use crate::evaluate::Scores;
 
 pub use download::DownloadBar;
+pub use early_stopping::EarlyStopping;
 pub use history::History;
+pub use interrupt::Interrupt;
+pub use limit::Limit;
+pub use plateau::Plateau;
 pub use progress::Progress;
 
 /// Something that happened in a run.
@@ -29,6 +41,19 @@ pub enum Event {
         /// Images in the training part.
         images: usize,
     },
+    /// In place of that, where a run goes on.
+    Resumed {
+        /// Epochs in all.
+        epochs: usize,
+        /// Steps in each.
+        steps_per_epoch: usize,
+        /// Images in the training part.
+        images: usize,
+        /// The epoch that it goes on in, from 0.
+        epoch: usize,
+        /// Updates that are behind.
+        step: u64,
+    },
     /// After one update of the parameters.
     Step {
         /// From 0.
@@ -39,10 +64,23 @@ pub enum Event {
         loss: f64,
         /// The rate used.
         learning_rate: f64,
+        /// The 2-norm of all gradients, before they were clipped.
+        gradient_norm: f64,
         /// Images in the batch.
         images: usize,
     },
-    /// After the last step of an epoch and its validation.
+    /// In place of that, where loss or gradient was not finite and nothing was updated.
+    Skipped {
+        /// From 0.
+        epoch: usize,
+        /// Updates done so far, this one included.
+        step: u64,
+        /// Updates skipped so far, this one included.
+        skipped: u64,
+        /// What was found, and where.
+        reason: String,
+    },
+    /// After the last step of an epoch, or of the run, and its validation.
     Epoch {
         /// From 0.
         epoch: usize,
@@ -78,8 +116,12 @@ pub enum Event {
 pub enum Verdict {
     /// Go on.
     Continue,
-    /// End the run after this event; the reason is told.
+    /// Multiply the learning rate with this, from the next step on.
+    ScaleRate(f64),
+    /// Training is over after this event; the reason is told. The run ends as after its last epoch.
     Stop(String),
+    /// Leave the run after this event, with a checkpoint from which it can go on.
+    Suspend(String),
 }
 
 /// Somebody who follows a run.
@@ -89,19 +131,98 @@ pub trait Listener {
     /// # Errors
     /// Whatever keeps the listener from its work, a full disk for instance; it ends the run.
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError>;
+
+    /// Under which name its state is saved; empty, as by default, for one without a state.
+    fn name(&self) -> &'static str {
+        ""
+    }
+
+    /// What it has to remember for the run to go on from here; TOML, which keeps every bit of a
+    /// float. Default nothing.
+    ///
+    /// # Errors
+    /// Whatever keeps it from its work; the checkpoint is not written then, and the run ends.
+    fn state(&self) -> Result<Option<Value>, RunnerError> {
+        Ok(None)
+    }
+
+    /// Takes over what [`state`](Self::state) gave; told before [`Event::Resumed`].
+    ///
+    /// # Errors
+    /// It is not what `state` gives.
+    fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
+        let _ = state;
+        Ok(())
+    }
 }
 
-/// Tells every listener; the first that wants to stop is heard.
+/// What the listeners want, together.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    /// The product of all factors, where there is one.
+    pub rate_scale: Option<f64>,
+    /// The first reason to stop.
+    pub stop: Option<String>,
+    /// The first reason to leave off.
+    pub suspend: Option<String>,
+}
+
+/// Tells every listener, and gathers what they want.
 pub(crate) fn tell(
     listeners: &mut [Box<dyn Listener>],
     event: &Event,
-) -> Result<Verdict, RunnerError> {
-    let mut verdict = Verdict::Continue;
+) -> Result<Told, RunnerError> {
+    let mut told = Told::default();
     for listener in listeners {
-        let answer = listener.observe(event)?;
-        if verdict == Verdict::Continue {
-            verdict = answer;
+        match listener.observe(event)? {
+            Verdict::Continue => {}
+            Verdict::ScaleRate(factor) => {
+                told.rate_scale = Some(told.rate_scale.unwrap_or(1.0) * factor);
+            }
+            Verdict::Stop(reason) => told.stop = told.stop.or(Some(reason)),
+            Verdict::Suspend(reason) => told.suspend = told.suspend.or(Some(reason)),
         }
     }
-    Ok(verdict)
+    Ok(told)
+}
+
+/// The states of the listeners that have one.
+pub(crate) fn states(
+    listeners: &[Box<dyn Listener>],
+) -> Result<BTreeMap<String, Value>, RunnerError> {
+    let mut states = BTreeMap::new();
+    for listener in listeners.iter().filter(|listener| !listener.name().is_empty()) {
+        if let Some(state) = listener.state()? {
+            states.insert(listener.name().to_string(), state);
+        }
+    }
+    Ok(states)
+}
+
+/// Gives the listeners their states back.
+pub(crate) fn restore(
+    listeners: &mut [Box<dyn Listener>],
+    states: &BTreeMap<String, Value>,
+) -> Result<(), RunnerError> {
+    for listener in listeners {
+        if let Some(state) = states.get(listener.name()) {
+            listener.restore(state)?;
+        }
+    }
+    Ok(())
+}
+
+/// A listener's state to be saved.
+fn saved(listener: &'static str, state: &impl Serialize) -> Result<Option<Value>, RunnerError> {
+    let failed = |reason| RunnerError::ListenerState { listener, reason };
+    Value::try_from(state).map(Some).map_err(|error| failed(error.to_string()))
+}
+
+/// Reads a listener's state.
+fn state_of<T: serde::de::DeserializeOwned>(
+    listener: &'static str,
+    state: &Value,
+) -> Result<T, RunnerError> {
+    let failed = |reason| RunnerError::ListenerState { listener, reason };
+    state.clone().try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
 }

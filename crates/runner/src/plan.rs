@@ -1,5 +1,7 @@
 //! A recipe, validated: everything that can be known before the first step is known here.
 
+mod long_runs;
+
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::{NetConfig, NetInfo};
 use taper_model::weights::{KeyMap, Layout, TensorFile, WeightsConfig};
@@ -37,6 +39,8 @@ impl Plan {
         check_train(&recipe.train)?;
         recipe.schedule.validate()?;
         recipe.optimizer.rule().validate()?;
+        recipe.average.validate()?;
+        long_runs::check(&recipe)?;
         let net = *registry.net(&recipe.model.net)?;
         let image = &mut recipe.image;
         let (channels, height, width) = net.default_input;
@@ -58,6 +62,7 @@ impl Plan {
             return Err(RunnerError::FewClasses { data: data.name, found: classes.len() });
         }
         check_class_weights(&recipe.train, classes.len())?;
+        long_runs::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes);
         let weights = weights_config(&recipe, &net, &config.net_config(), source)?;
@@ -173,6 +178,7 @@ fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
         ("train.epochs", train.epochs),
         ("train.batch_size", train.batch_size),
         ("train.eval_batch_size", train.eval_batch_size),
+        ("train.accumulate", train.accumulate),
     ];
     for (key, found) in counts {
         if found == 0 {

@@ -5,17 +5,21 @@
 //! out is complete: the run writes it to `recipe.toml`, and that file alone repeats the run.
 
 mod layers;
+mod long_runs;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use taper_dataset::{Filter, Placement};
-use taper_optimizer::{AdamW, ParamGroup, RuleConfig, Schedule};
+use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 
 use crate::error::RunnerError;
 
 pub(crate) use layers::layered;
 pub use layers::{NAMED, named, resolve};
+pub use long_runs::{
+    CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, NonFinite, PlateauRecipe, SelectRecipe,
+};
 
 /// Every setting of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +43,18 @@ pub struct Recipe {
     pub optimizer: RuleConfig,
     /// Parameters with a learning rate or a weight decay of their own. Default none.
     pub groups: Vec<ParamGroup>,
+    /// The average of the weights that is validated and saved in their place. Default `none`.
+    pub average: AverageConfig,
+    /// When the state of the run is saved.
+    pub checkpoint: CheckpointRecipe,
+    /// What happens when loss or gradient is not finite.
+    pub guard: GuardRecipe,
+    /// Which epoch's weights the run ends with.
+    pub select: SelectRecipe,
+    /// When a run that no longer gets better ends.
+    pub early_stopping: EarlyStoppingRecipe,
+    /// When the learning rate of a run that no longer gets better is lowered.
+    pub plateau: PlateauRecipe,
 }
 
 /// Where the images come from and how they are divided.
@@ -59,6 +75,11 @@ pub struct DataRecipe {
     pub folds: usize,
     /// Which fold is tested, from 0.
     pub fold: usize,
+    /// Take at most so many images of each part, evenly spread over the classes. Default 0: all.
+    pub limit: usize,
+    /// Train on so many batches of the training part, and validate on the same: a net that can
+    /// learn at all gets them right. Default 0: off.
+    pub overfit_batches: usize,
 }
 
 /// How an image becomes the net's input.
@@ -132,8 +153,14 @@ pub struct Rename {
 pub struct TrainRecipe {
     /// Passes over the training part. Default 12.
     pub epochs: usize,
-    /// Images a training step. Default 128.
+    /// Images at once when training. Default 128.
     pub batch_size: usize,
+    /// Batches whose gradients make one update, as if they were one batch. Default 1.
+    pub accumulate: usize,
+    /// End after so many updates; the schedule ends with them. Default 0: with the last epoch.
+    pub max_steps: u64,
+    /// End after so many minutes. Default 0: with the last epoch.
+    pub max_minutes: f64,
     /// Images at once when evaluating. Default 1000.
     pub eval_batch_size: usize,
     /// Label smoothing, 0 to below 1. Default 0.
@@ -158,6 +185,12 @@ impl Default for Recipe {
             schedule: Schedule::default(),
             optimizer: RuleConfig::AdamW(AdamW::pytorch()),
             groups: Vec::new(),
+            average: AverageConfig::default(),
+            checkpoint: CheckpointRecipe::default(),
+            guard: GuardRecipe::default(),
+            select: SelectRecipe::default(),
+            early_stopping: EarlyStoppingRecipe::default(),
+            plateau: PlateauRecipe::default(),
         }
     }
 }
@@ -171,6 +204,8 @@ impl Default for DataRecipe {
             split_seed: 0,
             folds: 0,
             fold: 0,
+            limit: 0,
+            overfit_batches: 0,
         }
     }
 }
@@ -209,6 +244,9 @@ impl Default for TrainRecipe {
         Self {
             epochs: 12,
             batch_size: 128,
+            accumulate: 1,
+            max_steps: 0,
+            max_minutes: 0.0,
             eval_batch_size: 1000,
             label_smoothing: 0.0,
             class_weights: Vec::new(),

@@ -8,15 +8,16 @@ use taper_model::nets::Net;
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{self, LoadReport, Weights};
-use taper_optimizer::Optimizer;
 
+use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
 use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, Scores, evaluate};
-use crate::observe::{History, Listener};
+use crate::observe::{self, EarlyStopping, History, Limit, Listener, Plateau};
 use crate::plan::Plan;
+use crate::recipe::Recipe;
 use crate::run_folder::{RunFolder, write_whole};
 use crate::seen;
-use crate::train::{Trained, Training, train};
+use crate::train::{Saving, Trained, Training, train};
 
 /// What a run did.
 #[derive(Debug, Clone)]
@@ -75,23 +76,79 @@ pub fn run(
     plan: &Plan,
     out: PathBuf,
     overwrite: bool,
-    mut listeners: Vec<Box<dyn Listener>>,
+    listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
     let device = Device::Cpu;
     let loaded = load(plan, &device)?;
     let batch_size = plan.recipe.train.eval_batch_size;
     let before = Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &device)?)?;
-
     let folder = RunFolder::create(&out, &plan.recipe, overwrite)?;
-    listeners.push(Box::new(History::create(&folder.history())?));
-    let trained = train_loaded(plan, &loaded, &device, &mut listeners)?;
+    carry_out(plan, &folder, loaded, before, None, listeners)
+}
 
+/// What a run goes on from.
+pub(crate) struct From {
+    /// The checkpoint's file.
+    pub path: PathBuf,
+    /// What is in it.
+    pub checkpoint: Checkpoint,
+}
+
+/// Trains in a run's folder, from its beginning or from a checkpoint, and finishes the run.
+pub(crate) fn carry_out(
+    plan: &Plan,
+    folder: &RunFolder,
+    loaded: Loaded,
+    before: Scores,
+    from: Option<From>,
+    mut listeners: Vec<Box<dyn Listener>>,
+) -> Result<Outcome, RunnerError> {
+    let device = Device::Cpu;
+    let recipe = &plan.recipe;
+    listeners.extend(of_recipe(recipe));
+    listeners.push(match from {
+        None => Box::new(History::create(&folder.history())?),
+        Some(_) => Box::new(History::resume(&folder.history())?),
+    });
+    let mut training = Training::new(plan, &loaded, &device)?;
+    if recipe.checkpoint.enabled {
+        let checkpoints = Checkpoints::open(&folder.checkpoints(), &recipe.checkpoint)?;
+        let last = from.as_ref();
+        let last = last.map(|from| (from.path.clone(), from.checkpoint.about.position.step));
+        let identity = Identity::of(&plan.data)?;
+        let saving = Saving::new(checkpoints, identity, recipe.clone(), before.clone(), last);
+        training = training.save_to(saving);
+    }
+    if let Some(From { checkpoint, .. }) = from {
+        observe::restore(&mut listeners, &checkpoint.about.listeners)?;
+        training.restore(checkpoint)?;
+    }
+    let trained = train(training, &mut listeners)?;
+
+    let batch_size = recipe.train.eval_batch_size;
     let evaluation = evaluate(&loaded.net, &plan.data.test, batch_size, &device)?;
     let after = Scores::of(&evaluation)?;
     weights::save(folder.model(), &loaded.params, &metadata(plan))?;
     plan.config.write(&folder.config())?;
-    write_metrics(&folder, &before, &after, &evaluation)?;
-    Ok(Outcome { run: out, load_report: loaded.report, before, after, evaluation, trained })
+    write_metrics(folder, &before, &after, &evaluation)?;
+    let (run, load_report) = (folder.path().to_path_buf(), loaded.report);
+    Ok(Outcome { run, load_report, before, after, evaluation, trained })
+}
+
+/// The listeners that a recipe asks for.
+fn of_recipe(recipe: &Recipe) -> Vec<Box<dyn Listener>> {
+    let Recipe { train, early_stopping, plateau, .. } = recipe;
+    let mut listeners: Vec<Box<dyn Listener>> = Vec::new();
+    if train.max_steps > 0 || train.max_minutes > 0.0 {
+        listeners.push(Box::new(Limit::new(train.max_steps, train.max_minutes)));
+    }
+    if early_stopping.patience > 0 {
+        listeners.push(Box::new(EarlyStopping::new(*early_stopping)));
+    }
+    if plateau.factor < 1.0 {
+        listeners.push(Box::new(Plateau::new(*plateau)));
+    }
+    listeners
 }
 
 /// Trains the plan's net from weights drawn from the seed, with the same budget, and scores it;
@@ -106,34 +163,10 @@ pub fn from_scratch(
     let device = Device::Cpu;
     let plan = plan.without_weights();
     let loaded = load(&plan, &device)?;
-    train_loaded(&plan, &loaded, &device, &mut listeners)?;
+    listeners.extend(of_recipe(&plan.recipe));
+    train(Training::new(&plan, &loaded, &device)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
     Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &device)?)
-}
-
-fn train_loaded(
-    plan: &Plan,
-    loaded: &Loaded,
-    device: &Device,
-    listeners: &mut [Box<dyn Listener>],
-) -> Result<Trained, RunnerError> {
-    let mut optimizer = Optimizer::new(
-        loaded.params.trainable(),
-        plan.recipe.optimizer.build(),
-        &plan.recipe.groups,
-    )?;
-    let training = Training {
-        net: &loaded.net,
-        optimizer: &mut optimizer,
-        schedule: &plan.recipe.schedule,
-        loss: &plan.loss(),
-        rng: &loaded.rng,
-        recipe: &plan.recipe.train,
-        train: &plan.data.train,
-        validation: plan.data.validation.as_ref(),
-        device,
-    };
-    train(training, listeners)
 }
 
 /// What the model file says of itself: no time, no path.

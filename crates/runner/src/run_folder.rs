@@ -13,7 +13,8 @@ use crate::recipe::Recipe;
 /// | `history.jsonl` | an event a line |
 /// | `model.safetensors` | the weights; no time and no path inside |
 /// | `config.json` | net, classes, preprocessing: what is needed to use the weights |
-/// | `metrics.json` | scores before and after |
+/// | `metrics.json` | scores before and after; written last, so that it says: finished |
+/// | `checkpoints/` | states from which the run can go on |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
@@ -61,7 +62,8 @@ impl RunFolder {
         let run = Self { path: path.to_path_buf() };
         std::fs::create_dir_all(path)
             .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
-        for old in [run.history(), run.model(), run.config(), run.metrics()] {
+        crate::checkpoint::Checkpoints::remove(&run.checkpoints())?;
+        for old in [run.metrics(), run.history(), run.model(), run.config()] {
             match std::fs::remove_file(&old) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(RunnerError::Io { path: old, source });
@@ -69,12 +71,34 @@ impl RunFolder {
                 _ => {}
             }
         }
+        run.write_recipe(recipe)?;
+        Ok(run)
+    }
+
+    /// Writes `recipe.toml`.
+    pub(crate) fn write_recipe(&self, recipe: &Recipe) -> Result<(), RunnerError> {
         let text = toml::to_string(recipe).map_err(|e| RunnerError::Recipe {
-            origin: run.recipe().display().to_string(),
+            origin: self.recipe().display().to_string(),
             reason: e.to_string(),
         })?;
-        write_whole(&run.recipe(), text.as_bytes())?;
-        Ok(run)
+        write_whole(&self.recipe(), text.as_bytes())
+    }
+
+    /// Opens the folder of a run that has begun, finished or not.
+    ///
+    /// # Errors
+    /// The folder holds no recipe.
+    pub fn begun(path: &Path) -> Result<Self, RunnerError> {
+        let run = Self { path: path.to_path_buf() };
+        match run.recipe().is_file() {
+            true => Ok(run),
+            false => Err(RunnerError::NoRun { path: run.path, file: RECIPE }),
+        }
+    }
+
+    /// Whether the run is finished.
+    pub fn is_finished(&self) -> bool {
+        self.metrics().is_file()
     }
 
     /// Opens the folder of a finished run.
@@ -117,6 +141,11 @@ impl RunFolder {
     /// `model.safetensors`.
     pub fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
+    }
+
+    /// `checkpoints/`.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
     }
 
     /// `config.json`.

@@ -9,7 +9,6 @@ use anyhow::Result;
 use candle_core::{Device, ModuleT, Tensor};
 use taper_dataset::{Dataset, InMemory, Source};
 use taper_kernels::counter::Counter;
-use taper_optimizer::Optimizer;
 use taper_runner::observe::{Event, Listener, Verdict};
 use taper_runner::{Plan, Registry, RunnerError, Training, load, resolve, train as carry_out};
 
@@ -21,21 +20,9 @@ pub fn train(net: &str, batch: usize, images: usize, steps: Option<usize>) -> Re
     let plan = plan(net, batch, images)?;
     let loaded = load(&plan, &Device::Cpu)?;
     Ok(Box::new(move |seconds| {
-        let rule = plan.recipe.optimizer.build();
-        let mut optimizer = Optimizer::new(loaded.params.trainable(), rule, &plan.recipe.groups)?;
         let times = Rc::new(RefCell::new(Vec::new()));
         let clock = Clock { seconds, steps, last: None, spent: 0.0, times: times.clone() };
-        let training = Training {
-            net: &loaded.net,
-            optimizer: &mut optimizer,
-            schedule: &plan.recipe.schedule,
-            loss: &plan.loss(),
-            rng: &loaded.rng,
-            recipe: &plan.recipe.train,
-            train: &plan.data.train,
-            validation: None,
-            device: &Device::Cpu,
-        };
+        let training = Training::new(&plan, &loaded, &Device::Cpu)?;
         carry_out(training, &mut [Box::new(clock)])?;
         let times = times.take();
         let runs = times.len();

@@ -1,13 +1,11 @@
 //! `finetune`: pretrained weights to a better model.
 
 use anyhow::Result;
-use taper_runner::{
-    Plan, Registry, RunFolder, Scores, from_scratch, resolve_pretrained, run as carry_out,
-};
+use taper_runner::{Registry, Scores, from_scratch, resolve_pretrained};
 
-use super::{out_folder, print, print_json, progress};
+use super::{carry_out, listeners, print_outcome};
 use crate::flags::FinetuneFlags;
-use crate::{overrides, table};
+use crate::overrides;
 
 /// The recipe that is fine-tuned by when none is named.
 const DEFAULT_RECIPE: &str = "finetune-digits";
@@ -19,18 +17,13 @@ pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
         !recipe.model.weights.is_empty(),
         "no weights to fine-tune: name them with --weights, or use `train` to start from random ones"
     );
-    let out = out_folder(&flags.recipe.out, "finetune", &recipe.data.source);
-    RunFolder::check(&out, flags.recipe.overwrite)?;
-    let plan = Plan::new(recipe, registry)?;
-
+    let Some((plan, outcome)) = carry_out(recipe, "finetune", &flags.recipe, registry)? else {
+        return Ok(());
+    };
     let output = &flags.recipe.output;
-    let outcome = carry_out(&plan, out, flags.recipe.overwrite, progress("finetune", output))?;
     let scratch: Option<Scores> = match flags.compare {
-        true => Some(from_scratch(&plan, progress("from scratch", output))?),
+        true => Some(from_scratch(&plan, listeners("from scratch", output)?)?),
         false => None,
     };
-    if output.json {
-        return print_json(&table::outcome_json(&plan, &outcome, scratch.as_ref())?);
-    }
-    print(&table::outcome(&plan, &outcome, scratch.as_ref())?)
+    print_outcome(&plan, &outcome, scratch.as_ref(), output)
 }

@@ -1,22 +1,18 @@
 //! `train`: random weights to a model.
 
 use anyhow::Result;
-use taper_runner::{Plan, Registry, RunFolder, resolve, run as carry_out};
+use taper_runner::{Registry, resolve};
 
-use super::{out_folder, print, print_json, progress};
+use super::{carry_out, print_outcome};
 use crate::flags::TrainFlags;
-use crate::{overrides, table};
+use crate::overrides;
 
 pub fn run(flags: &TrainFlags, registry: &Registry) -> Result<()> {
     let flags = &flags.recipe;
     let mut recipe = resolve(flags.recipe.as_deref(), &overrides::shared(flags))?;
     recipe.model.weights = String::new();
-    let out = out_folder(&flags.out, "train", &recipe.data.source);
-    RunFolder::check(&out, flags.overwrite)?;
-    let plan = Plan::new(recipe, registry)?;
-    let outcome = carry_out(&plan, out, flags.overwrite, progress("train", &flags.output))?;
-    if flags.output.json {
-        return print_json(&table::outcome_json(&plan, &outcome, None)?);
+    match carry_out(recipe, "train", flags, registry)? {
+        Some((plan, outcome)) => print_outcome(&plan, &outcome, None, &flags.output),
+        None => Ok(()),
     }
-    print(&table::outcome(&plan, &outcome, None)?)
 }

@@ -1,17 +1,31 @@
 //! `history.jsonl`: one JSON object a line, an event each.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Event, Listener, Verdict};
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use super::{Event, Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;
 
 /// Writes the start, every epoch and the end; with [`History::every`] also every n-th step.
+///
+/// A run that goes on has the same lines as one that never stopped, times aside: what was written
+/// after the checkpoint is cut off.
 pub struct History {
     path: PathBuf,
     file: File,
     every: u64,
+    bytes: u64,
+}
+
+/// Up to where the file belongs to a checkpoint.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    bytes: u64,
 }
 
 impl History {
@@ -22,7 +36,18 @@ impl History {
     pub fn create(path: &Path) -> Result<Self, RunnerError> {
         let file = File::create(path)
             .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
-        Ok(Self { path: path.to_path_buf(), file, every: 10 })
+        Ok(Self { path: path.to_path_buf(), file, every: 10, bytes: 0 })
+    }
+
+    /// Goes on with a history; [`Listener::restore`] cuts it back to the checkpoint.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn resume(path: &Path) -> Result<Self, RunnerError> {
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
+        Ok(Self { path: path.to_path_buf(), file, every: 10, bytes: 0 })
     }
 
     /// Writes every n-th step; default 10; 0 writes none.
@@ -30,19 +55,51 @@ impl History {
         self.every = steps;
         self
     }
+
+    /// Cuts the file to `bytes`, or, where it is shorter, to its whole lines.
+    fn cut(&mut self, bytes: u64) -> std::io::Result<()> {
+        let text = std::fs::read(&self.path)?;
+        let kept = text.get(..bytes as usize).unwrap_or(&text);
+        let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        self.bytes = whole as u64;
+        self.file.set_len(self.bytes)?;
+        self.file.seek(SeekFrom::Start(self.bytes)).map(|_| ())
+    }
+
+    fn io(&self) -> impl Fn(std::io::Error) -> RunnerError {
+        let path = self.path.clone();
+        move |source| RunnerError::Io { path: path.clone(), source }
+    }
 }
 
 impl Listener for History {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        if let Event::Step { step, .. } = event
-            && (self.every == 0 || step % self.every != 0)
-        {
-            return Ok(Verdict::Continue);
+        match event {
+            Event::Step { step, .. } if self.every == 0 || step % self.every != 0 => {
+                return Ok(Verdict::Continue);
+            }
+            Event::Resumed { .. } => return Ok(Verdict::Continue),
+            _ => {}
         }
-        let io = |source| RunnerError::Io { path: self.path.clone(), source };
-        let mut line = serde_json::to_string(event).map_err(|e| io(e.into()))?;
+        let mut line = serde_json::to_string(event).map_err(|e| self.io()(e.into()))?;
         line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(io)?;
+        self.file.write_all(line.as_bytes()).map_err(self.io())?;
+        self.bytes += line.len() as u64;
         Ok(Verdict::Continue)
+    }
+
+    fn name(&self) -> &'static str {
+        "history"
+    }
+
+    fn state(&self) -> Result<Option<Value>, RunnerError> {
+        // The lines are on the disk before the checkpoint that counts them.
+        self.file.sync_data().map_err(self.io())?;
+        saved(self.name(), &State { bytes: self.bytes })
+    }
+
+    fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
+        let State { bytes } = state_of(self.name(), state)?;
+        self.cut(bytes).map_err(self.io())
     }
 }

@@ -14,6 +14,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     steps_per_epoch: usize,
+    /// The first that is seen from here.
+    first_epoch: usize,
     started: Instant,
     images: usize,
     /// Smoothed as most tools do: 0.9 of the old, 0.1 of the new.
@@ -28,6 +30,7 @@ impl Progress {
             bar: None,
             epochs: 0,
             steps_per_epoch: 0,
+            first_epoch: 0,
             started: Instant::now(),
             images: 0,
             loss: None,
@@ -84,12 +87,29 @@ impl Listener for Progress {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         match event {
             Event::Started { epochs, steps_per_epoch, .. } => self.start(*epochs, *steps_per_epoch),
+            Event::Resumed { epochs, steps_per_epoch, epoch, step, .. } => {
+                self.start(*epochs, *steps_per_epoch);
+                self.first_epoch = *epoch;
+                if let Some(bar) = &self.bar {
+                    bar.set_position(*step);
+                    bar.reset_eta();
+                }
+                let (label, epoch) = (&self.label, epoch + 1);
+                self.line(&format!("{label} goes on in epoch {epoch}/{epochs} after step {step}"));
+            }
             Event::Step { loss, learning_rate, images, .. } => {
                 self.step(*loss, *learning_rate, *images);
             }
+            Event::Skipped { step, reason, .. } => {
+                self.line(&format!("{} skipped step {step}: {reason}", self.label));
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+            }
             Event::Epoch { epoch, loss, learning_rate, validation, images_per_second, .. } => {
                 let done = epoch + 1;
-                let left = self.started.elapsed().as_secs_f64() / done as f64
+                let here = done.saturating_sub(self.first_epoch).max(1);
+                let left = self.started.elapsed().as_secs_f64() / here as f64
                     * (self.epochs - done.min(self.epochs)) as f64;
                 let validation = validation.as_ref().map_or(String::new(), |v| {
                     format!(" · validation {:.2} % loss {:.4}", 100.0 * v.accuracy, v.loss)

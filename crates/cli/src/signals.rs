@@ -1,0 +1,40 @@
+//! Ctrl-C and SIGTERM: the first is noted and the run leaves off in order, the second ends the
+//! program at once.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use taper_runner::observe::Interrupt;
+
+static ASKED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+
+/// A listener that leaves the run off when a signal has come. From now on the signals are noted.
+pub fn listener() -> Result<Interrupt> {
+    if ASKED.get().is_none() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let any = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            let register = || -> std::io::Result<()> {
+                // In this order: the shutdown looks at what an earlier signal has set.
+                flag::register_conditional_shutdown(signal, 128 + signal, any.clone())?;
+                flag::register(signal, any.clone())?;
+                flag::register_usize(signal, asked.clone(), signal as usize)?;
+                Ok(())
+            };
+            register().context("signals cannot be caught")?;
+        }
+        let _ = ASKED.set(asked);
+    }
+    Ok(Interrupt::new(ASKED.get().cloned().unwrap_or_default()))
+}
+
+/// The exit code of a program that a signal has ended: 130 for Ctrl-C, 143 for SIGTERM.
+pub fn exit_code() -> Option<u8> {
+    match ASKED.get().map_or(0, |asked| asked.load(Ordering::Relaxed)) {
+        0 => None,
+        signal => u8::try_from(128 + signal).ok(),
+    }
+}

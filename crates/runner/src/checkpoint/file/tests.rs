@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::checkpoint::Identity;
+use crate::evaluate::Scores;
+use crate::recipe::Recipe;
+use crate::train::Position;
+
+fn checkpoint() -> Checkpoint {
+    let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
+    let scores = Scores {
+        n: 10,
+        loss: 0.1 + 0.2,
+        accuracy: 0.7,
+        macro_precision: 1.0 / 3.0,
+        macro_recall: 0.5,
+        macro_f1: 0.25,
+    };
+    Checkpoint {
+        about: About {
+            format: FORMAT,
+            identity: Identity {
+                data: "10 images".to_string(),
+                version: "0.1.0".to_string(),
+                machine: "one".to_string(),
+            },
+            recipe: Recipe::default(),
+            position: Position { step: 3, rate_scale: 0.1 * 0.1, ..Position::start() },
+            listeners: BTreeMap::from([("limit".to_string(), toml::Value::Float(1e-300 / 3.0))]),
+            before: scores,
+            epochs: Vec::new(),
+            best: None,
+        },
+        params: Tensors::from([
+            ("a:b".to_string(), tensor(&[1.0, -0.0, f32::MIN_POSITIVE / 2.0])),
+            ("c".to_string(), tensor(&[])),
+        ]),
+        optimizer: Tensors::from([
+            ("step".to_string(), Tensor::new(3i64, &Device::Cpu).unwrap()),
+            ("c/sum".to_string(), Tensor::new(&[[0.1f64]], &Device::Cpu).unwrap()),
+        ]),
+        average: Tensors::new(),
+        best: Tensors::from([("c".to_string(), tensor(&[2.5]))]),
+    }
+}
+
+#[test]
+fn a_checkpoint_survives_being_written_bit_by_bit() {
+    let before = checkpoint();
+    let bytes = before.to_bytes().unwrap();
+    assert_eq!(bytes, before.to_bytes().unwrap());
+    let after = Checkpoint::from_bytes(&bytes).unwrap();
+    assert_eq!(after.about, before.about);
+    for (before, after) in before.groups().into_iter().zip(after.groups()) {
+        assert!(before.keys().eq(after.keys()));
+        for (name, tensor) in before {
+            assert_eq!(tensor.dims(), after[name].dims(), "{name}");
+            assert_eq!(bytes_of(tensor).unwrap(), bytes_of(&after[name]).unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn it_is_a_safetensors_file() {
+    let bytes = checkpoint().to_bytes().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.tensor("params:a:b").unwrap().shape(), [3]);
+}
+
+#[test]
+fn another_format_is_an_error_that_says_so() {
+    let mut checkpoint = checkpoint();
+    checkpoint.about.format = 7;
+    let error = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "its format is 7, expected 1; use the version of Taper that wrote it");
+}
+
+#[test]
+fn a_file_with_a_right_checksum_that_is_no_checkpoint_is_an_error() {
+    for content in [&b""[..], b"{}", &[255; 100]] {
+        let mut bytes = content.to_vec();
+        bytes.extend(Sha256::digest(content));
+        let error = Checkpoint::from_bytes(&bytes).unwrap_err().to_string();
+        assert!(error.starts_with("it is no checkpoint: "), "{error}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let bytes = checkpoint().to_bytes().unwrap();
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1 << (place % 8);
+        let error = Checkpoint::from_bytes(&changed).unwrap_err();
+        assert!(matches!(error, CheckpointError::Checksum), "{place}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_cut_file_is_an_error(share in 0.0..1.0f64) {
+        let bytes = checkpoint().to_bytes().unwrap();
+        let cut = &bytes[..(share * bytes.len() as f64) as usize];
+        prop_assert!(Checkpoint::from_bytes(cut).is_err());
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_an_error(bytes: Vec<u8>) {
+        prop_assert!(Checkpoint::from_bytes(&bytes).is_err());
+    }
+
+    #[test]
+    fn changed_bytes_under_a_right_checksum_never_panic(place: usize, value: u8) {
+        let mut bytes = checkpoint().to_bytes().unwrap();
+        let covered = bytes.len() - CHECKSUM_BYTES;
+        bytes[place % covered] = value;
+        let checksum = Sha256::digest(&bytes[..covered]);
+        bytes[covered..].copy_from_slice(&checksum);
+        let _ = Checkpoint::from_bytes(&bytes);
+    }
+}

@@ -1,0 +1,68 @@
+//! Ends a run that no longer gets better.
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use super::{Event, Listener, Verdict, saved, state_of};
+use crate::error::RunnerError;
+use crate::recipe::EarlyStoppingRecipe;
+
+/// Stops the run when the validation metric has not improved for `patience` epochs in a row.
+pub struct EarlyStopping {
+    recipe: EarlyStoppingRecipe,
+    state: Waiting,
+}
+
+/// How long an improvement has been waited for.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waiting {
+    pub best: Option<f64>,
+    pub epochs: usize,
+}
+
+impl Waiting {
+    /// Takes in an epoch's value: how many epochs in a row have brought no improvement.
+    pub fn take(&mut self, better: impl Fn(f64, f64) -> bool, value: f64) -> usize {
+        if self.best.is_none_or(|best| better(value, best)) && !value.is_nan() {
+            *self = Self { best: Some(value), epochs: 0 };
+        } else {
+            self.epochs += 1;
+        }
+        self.epochs
+    }
+}
+
+impl EarlyStopping {
+    /// By the recipe, whose patience is above 0.
+    pub fn new(recipe: EarlyStoppingRecipe) -> Self {
+        Self { recipe, state: Waiting::default() }
+    }
+}
+
+impl Listener for EarlyStopping {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        let Event::Epoch { validation: Some(scores), .. } = event else {
+            return Ok(Verdict::Continue);
+        };
+        let EarlyStoppingRecipe { patience, metric, min_delta } = self.recipe;
+        let better = |value, best| metric.improves(value, best, min_delta);
+        match self.state.take(better, metric.of(scores)) >= patience {
+            false => Ok(Verdict::Continue),
+            true => Ok(Verdict::Stop(format!("no better {metric} for {patience} epochs"))),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "early_stopping"
+    }
+
+    fn state(&self) -> Result<Option<Value>, RunnerError> {
+        saved(self.name(), &self.state)
+    }
+
+    fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
+        self.state = state_of(self.name(), state)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! One update: gradients of a group of batches, guarded, clipped, applied.
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::ModuleT;
+use taper_dataset::Batch;
+use taper_model::params::ParamKind;
+use taper_optimizer::{StepRates, clip};
+
+use super::Training;
+use crate::checkpoint::Tensors;
+use crate::error::RunnerError;
+use crate::observe::Event;
+use crate::recipe::NonFinite;
+
+/// What forward and backward came to.
+pub(super) struct Computed {
+    /// Mean over the images.
+    loss: f64,
+    gradients: GradStore,
+    images: usize,
+    batches: usize,
+    /// The running statistics from before, where a skipped update has to bring them back.
+    buffers: Vec<(candle_core::Var, Tensor)>,
+}
+
+impl Training<'_> {
+    /// Forward, loss, backward. The gradient is that of the mean loss over all images of the group,
+    /// so that the group is as good as one batch.
+    pub(super) fn gradients(&self, group: &[Batch]) -> Result<Computed, RunnerError> {
+        let mut buffers = Vec::new();
+        if self.recipe().guard.non_finite == NonFinite::Skip {
+            for (_, var) in self.loaded.params.of_kind(ParamKind::Buffer) {
+                buffers.push((var.clone(), var.as_detached_tensor().copy()?));
+            }
+        }
+        let images: usize = group.iter().map(|batch| batch.labels.len()).sum();
+        let done = self.position.epoch * self.batches_per_epoch() + self.position.batch;
+        let mut sum: Option<GradStore> = None;
+        let mut loss = 0.0;
+        for (i, batch) in group.iter().enumerate() {
+            self.loaded.rng.set_step((done + i) as u64);
+            let logits = self.loaded.net.forward_t(&images_of(batch, self.device)?, true)?;
+            let mut batch_loss = self.loss.class_ids(&logits, &labels_of(batch, self.device)?)?;
+            let share = batch.labels.len() as f64 / images as f64;
+            loss += share * f64::from(batch_loss.to_scalar::<f32>()?);
+            if group.len() > 1 {
+                batch_loss = batch_loss.affine(share, 0.0)?;
+            }
+            let gradients = batch_loss.backward()?;
+            sum = Some(match sum {
+                None => gradients,
+                Some(sum) => self.add(sum, &gradients)?,
+            });
+        }
+        let gradients = sum.ok_or(RunnerError::Empty {
+            part: "training",
+            source_name: self.plan.data.name.clone(),
+        })?;
+        Ok(Computed { loss, gradients, images, batches: group.len(), buffers })
+    }
+
+    fn add(&self, mut sum: GradStore, more: &GradStore) -> Result<GradStore, RunnerError> {
+        for var in self.optimizer.vars() {
+            if let Some(gradient) = more.get(var) {
+                let total = match sum.get(var) {
+                    Some(before) => (before + gradient)?.detach(),
+                    None => gradient.clone(),
+                };
+                sum.insert(var, total);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Clips and applies the gradients, if they and the loss are finite; then the position is
+    /// after this update. The event that tells of it.
+    pub(super) fn update(
+        &mut self,
+        mut computed: Computed,
+        rates: StepRates,
+    ) -> Result<Event, RunnerError> {
+        let train = &self.recipe().train;
+        let gradients = &mut computed.gradients;
+        let gradient_norm = clip::global_norm(gradients, self.optimizer.vars())?;
+        let sound = computed.loss.is_finite() && gradient_norm.is_finite();
+        if sound {
+            if train.clip_value > 0.0 {
+                clip::clip_by_value(gradients, self.optimizer.vars(), train.clip_value)?;
+            }
+            if train.clip_norm > 0.0 {
+                clip::clip_by_norm(gradients, self.optimizer.vars(), train.clip_norm)?;
+            }
+            self.optimizer.step_at(gradients, rates)?;
+            self.average.update(self.position.step, self.total_steps())?;
+        }
+        let reason = match sound {
+            true => None,
+            false => Some(self.refuse(&computed, gradient_norm, rates.learning_rate)?),
+        };
+        let Computed { loss, images, batches, .. } = computed;
+        let position = &mut self.position;
+        position.batch += batches;
+        position.step += 1;
+        position.images += images;
+        position.sums.images += images;
+        position.sums.learning_rate = rates.learning_rate;
+        let (epoch, step) = (position.epoch, position.step);
+        if let Some(reason) = reason {
+            position.skipped += 1;
+            return Ok(Event::Skipped { epoch, step, skipped: position.skipped, reason });
+        }
+        position.sums.loss += loss * images as f64;
+        position.sums.counted += images;
+        let learning_rate = rates.learning_rate;
+        Ok(Event::Step { epoch, step, loss, learning_rate, gradient_norm, images })
+    }
+
+    /// What is wrong, if the update may be skipped; else the error that ends the run.
+    fn refuse(
+        &self,
+        computed: &Computed,
+        gradient_norm: f64,
+        learning_rate: f64,
+    ) -> Result<String, RunnerError> {
+        let what = match computed.loss.is_finite() {
+            true => format!("the gradient's norm is {gradient_norm}"),
+            false => format!("loss is {}", computed.loss),
+        };
+        let what = format!("{what}{}", self.culprits(&computed.gradients)?);
+        let guard = self.recipe().guard;
+        match guard.non_finite {
+            NonFinite::Skip if self.position.skipped < guard.skip_limit => {
+                for (var, before) in &computed.buffers {
+                    var.set(before)?;
+                }
+                Ok(what)
+            }
+            NonFinite::Skip => {
+                let what = format!("{what}, {} updates having been skipped", guard.skip_limit);
+                Err(self.not_finite(what, learning_rate))
+            }
+            NonFinite::Stop => Err(self.not_finite(what, learning_rate)),
+        }
+    }
+
+    /// Where it comes from: weights that are not finite, else gradients that are not.
+    fn culprits(&self, gradients: &GradStore) -> Result<String, RunnerError> {
+        let trainable = self.loaded.params.trainable();
+        let mut names = Vec::new();
+        let mut kind = "weights";
+        for (name, var) in &trainable {
+            if !is_finite(var)? {
+                names.push(name.as_str());
+            }
+        }
+        if names.is_empty() {
+            kind = "gradients";
+            for (name, var) in &trainable {
+                if gradients.get(var).map(is_finite).transpose()? == Some(false) {
+                    names.push(name.as_str());
+                }
+            }
+        }
+        Ok(match names.as_slice() {
+            [] => String::new(),
+            [first] => format!(" ({kind} of `{first}` are not finite)"),
+            [first, rest @ ..] => {
+                format!(" ({kind} of `{first}` and {} more are not finite)", rest.len())
+            }
+        })
+    }
+
+    /// Keeps weights that are not finite out of the checkpoints.
+    pub(super) fn check_weights(&self, params: &Tensors) -> Result<(), RunnerError> {
+        for (name, tensor) in params {
+            if !is_finite(tensor)? {
+                let what = format!("the weights of `{name}` are not finite");
+                return Err(self.not_finite(what, self.position.sums.learning_rate));
+            }
+        }
+        Ok(())
+    }
+
+    fn not_finite(&self, what: String, learning_rate: f64) -> RunnerError {
+        let (step, epoch) = (self.position.step, self.position.epoch + 1);
+        let checkpoint = self.last_checkpoint();
+        RunnerError::NotFinite { what, step, epoch, learning_rate, checkpoint }
+    }
+
+    /// The last checkpoint, if there is one.
+    pub(super) fn last_checkpoint(&self) -> Option<std::path::PathBuf> {
+        self.saving.as_ref().and_then(|saving| saving.last())
+    }
+}
+
+fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+    Ok(match tensor.dtype() {
+        DType::F64 => tensor.flatten_all()?.to_vec1::<f64>()?.iter().all(|v| v.is_finite()),
+        _ => {
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            values.iter().all(|v| v.is_finite())
+        }
+    })
+}
+
+/// The images of a batch as a tensor.
+pub(crate) fn images_of(batch: &Batch, device: &Device) -> candle_core::Result<Tensor> {
+    Tensor::from_slice(&batch.images, &batch.shape[..], device)
+}
+
+/// The labels of a batch as a tensor.
+fn labels_of(batch: &Batch, device: &Device) -> candle_core::Result<Tensor> {
+    Tensor::from_slice(&batch.labels, batch.labels.len(), device)
+}

@@ -1,0 +1,47 @@
+//! What is done with the validation part, and the weights that a run ends with.
+
+use super::Training;
+use crate::checkpoint::EpochValue;
+use crate::error::RunnerError;
+use crate::evaluate::{Scores, evaluate};
+
+impl Training<'_> {
+    /// Scores the weights of the epoch's end on the validation part, where there is one, and keeps
+    /// them if they are the best so far. With an average it is the average that is scored.
+    pub(super) fn validate(&mut self) -> Result<Option<Scores>, RunnerError> {
+        let Some(part) = &self.plan.data.validation else { return Ok(None) };
+        self.average.swap()?;
+        let batch_size = self.recipe().train.eval_batch_size;
+        let evaluation = evaluate(&self.loaded.net, part, batch_size, self.device)?;
+        let scores = Scores::of(&evaluation)?;
+        self.note(&scores)?;
+        self.average.swap()?;
+        Ok(Some(scores))
+    }
+
+    fn note(&mut self, scores: &Scores) -> Result<(), RunnerError> {
+        let select = self.recipe().select;
+        let value = select.metric.of(scores);
+        if value.is_nan() {
+            return Ok(());
+        }
+        let epoch = EpochValue { epoch: self.position.epoch, step: self.position.step, value };
+        let better = |a: &EpochValue, b: &EpochValue| select.metric.improves(a.value, b.value, 0.0);
+        if select.best && self.best.as_ref().is_none_or(|(best, _)| better(&epoch, best)) {
+            self.best = Some((epoch, self.loaded.params.to_tensors()?));
+        }
+        // Of equal ones the first stands first.
+        let place = self.epochs.iter().position(|other| better(&epoch, other));
+        self.epochs.insert(place.unwrap_or(self.epochs.len()), epoch);
+        self.epochs.truncate(self.recipe().checkpoint.keep_best);
+        Ok(())
+    }
+
+    /// Sets the weights that the run ends with: the best epoch's, the average's, or the last.
+    pub(super) fn choose_weights(&mut self) -> Result<(), RunnerError> {
+        match &self.best {
+            Some((_, weights)) => Ok(self.loaded.params.set(weights)?),
+            None => Ok(self.average.swap()?),
+        }
+    }
+}

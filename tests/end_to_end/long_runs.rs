@@ -1,0 +1,286 @@
+//! What guards a run, what refuses to resume it, and the settings that end or steer it.
+
+use std::path::{Path, PathBuf};
+
+use taper_runner::checkpoint::Checkpoints;
+use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::{Resumption, RunnerError};
+use tempfile::tempdir;
+
+use crate::program::{arg, json};
+use crate::small::{LeaveOff, begin, go_on, history, model, plan};
+
+fn left_off(settings: &[(&str, &str)], out: &Path, step: u64) {
+    let left = begin(settings, out, vec![Box::new(LeaveOff(step))]);
+    assert!(matches!(left, Err(RunnerError::Suspended { .. })));
+}
+
+fn resume_error(settings: &[(&str, &str)], out: &Path) -> String {
+    go_on(settings, out, Vec::new()).unwrap_err().to_string()
+}
+
+fn checkpoints(out: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(out.join("checkpoints")).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    files.sort();
+    files
+}
+
+#[test]
+fn other_data_or_another_recipe_is_refused_by_name_and_can_be_forced() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    left_off(&[], &out, 9);
+    let error = resume_error(&[("train.batch_size", "6"), ("optimizer", "sgd")], &out);
+    assert!(error.contains("`train.batch_size` was 5, is 6"), "{error}");
+    assert!(error.contains("`optimizer.name` was \"adamw\", is \"sgd\""), "{error}");
+    assert!(error.contains("--force"), "{error}");
+    let error = resume_error(&[("data.source", "other-stripes")], &out);
+    assert!(error.contains("data was 30+10+10 images "), "{error}");
+
+    // When checkpoints are written is free; the rest can be forced.
+    let longer = plan(&[("train.epochs", "4"), ("checkpoint.keep_last", "1")]).unwrap();
+    let forced = Resumption::of(&out, longer, true).unwrap();
+    assert_eq!(forced.step(), 9);
+    assert_eq!(forced.run(Vec::new()).unwrap().1.trained.steps, 24);
+    assert_eq!(checkpoints(&out).len(), 1);
+}
+
+#[test]
+fn a_broken_newest_checkpoint_is_named_and_the_one_before_is_used() {
+    let folder = tempdir().unwrap();
+    let (whole, out) = (folder.path().join("whole"), folder.path().join("run"));
+    begin(&[], &whole, Vec::new()).unwrap();
+    left_off(&[], &out, 9);
+    let files = checkpoints(&out);
+    assert_eq!(files.len(), 2, "{files:?}");
+    let bytes = std::fs::read(&files[1]).unwrap();
+    std::fs::write(&files[1], &bytes[..bytes.len() / 2]).unwrap();
+    let resumption = Resumption::of(&out, plan(&[]).unwrap(), false).unwrap();
+    assert_eq!(resumption.broken[0].0, files[1]);
+    assert_eq!(resumption.step(), 6);
+    resumption.run(Vec::new()).unwrap();
+    assert!(model(&whole) == model(&out));
+    assert_eq!(history(&whole), history(&out));
+}
+
+#[test]
+fn a_run_whose_checkpoints_are_all_broken_is_refused() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    left_off(&[], &out, 9);
+    for file in checkpoints(&out) {
+        std::fs::write(file, "nothing").unwrap();
+    }
+    let error = resume_error(&[], &out);
+    assert!(error.contains("step-0000000009.safetensors: 7 bytes are too few"), "{error}");
+    assert!(error.contains("of the 2 checkpoints none is whole"), "{error}");
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
+    let folder = tempdir().unwrap();
+    let (whole, out) = (folder.path().join("whole"), folder.path().join("run"));
+    begin(&[], &whole, Vec::new()).unwrap();
+    left_off(&[], &out, 3);
+    std::fs::remove_dir_all(out.join("checkpoints")).unwrap();
+    go_on(&[], &out, Vec::new()).unwrap();
+    assert!(model(&whole) == model(&out));
+    assert_eq!(history(&whole), history(&out));
+}
+
+#[test]
+fn a_half_written_last_line_of_the_history_is_removed() {
+    let folder = tempdir().unwrap();
+    let (whole, out) = (folder.path().join("whole"), folder.path().join("run"));
+    begin(&[], &whole, Vec::new()).unwrap();
+    left_off(&[], &out, 12);
+    let path = out.join("history.jsonl");
+    let mut text = std::fs::read(&path).unwrap();
+    text.extend(b"{\"event\":\"step\",\"epo");
+    std::fs::write(&path, text).unwrap();
+    go_on(&[], &out, Vec::new()).unwrap();
+    assert_eq!(history(&whole), history(&out));
+}
+
+#[test]
+fn two_processes_cannot_work_on_one_run() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    left_off(&[], &out, 3);
+    let recipe = plan(&[]).unwrap().recipe.checkpoint;
+    let held = Checkpoints::open(&out.join("checkpoints"), &recipe).unwrap();
+    let error = resume_error(&[], &out);
+    assert!(error.contains("another process is at work on this run"), "{error}");
+    drop(held);
+    go_on(&[], &out, Vec::new()).unwrap();
+}
+
+/// Removes a folder at a step.
+struct Remove(PathBuf, u64);
+
+impl Listener for Remove {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        if matches!(event, Event::Step { step, .. } if *step == self.1) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+#[test]
+fn a_folder_that_vanishes_is_named_in_one_line() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let remove = Remove(out.join("checkpoints"), 10);
+    let error = begin(&[], &out, vec![Box::new(remove)]).unwrap_err().to_string();
+    assert!(error.contains("step-0000000012.safetensors: "), "{error}");
+    assert_eq!(error.lines().count(), 1);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_names_step_layer_and_rate() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings = [("model.net", "faulty"), ("checkpoint.every_steps", "2")];
+    let error = begin(&settings, &out, Vec::new()).unwrap_err().to_string();
+    assert!(error.starts_with("loss is NaN (gradients of `fc1."), "{error}");
+    assert!(error.contains("at step 4 (epoch 1, learning rate 1e-3)"), "{error}");
+    assert!(error.contains("go on from ") && error.contains("step-0000000004"), "{error}");
+    assert_eq!(checkpoints(&out).len(), 2);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_never_saved() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    // One step with this rate, and the weights are beyond the range of f32.
+    let settings = [
+        ("optimizer", "sgd"),
+        ("optimizer.learning_rate", "1e300"),
+        ("checkpoint.every_steps", "1"),
+    ];
+    let error = begin(&settings, &out, Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("` are not finite at step 1 "), "{error}");
+    assert!(checkpoints(&out).is_empty());
+}
+
+#[test]
+fn skipped_updates_are_counted_up_to_the_limit() {
+    let folder = tempdir().unwrap();
+    let faulty = [("model.net", "faulty"), ("guard.non_finite", "skip")];
+    let outcome = begin(&faulty, &folder.path().join("a"), Vec::new()).unwrap();
+    assert_eq!((outcome.trained.steps, outcome.trained.skipped), (18, 3));
+    assert!(outcome.after.loss.is_finite());
+    let lines = history(&folder.path().join("a"));
+    let skipped: Vec<_> = lines.iter().filter(|line| line["event"] == "skipped").collect();
+    assert_eq!(skipped.len(), 3);
+    assert_eq!(skipped[2]["step"], 15);
+
+    let limited = [&faulty[..], &[("guard.skip_limit", "2")]].concat();
+    let error = begin(&limited, &folder.path().join("b"), Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("2 updates having been skipped at step 14 "), "{error}");
+}
+
+#[test]
+fn accumulated_batches_are_as_good_as_one() {
+    let folder = tempdir().unwrap();
+    let mut losses = Vec::new();
+    for (name, batch, accumulate) in [("one", "8", "1"), ("four", "2", "4")] {
+        // One linear layer: no batch norm and no dropout, which see each batch by itself.
+        let settings = [
+            ("model.net", "logistic"),
+            ("train.batch_size", batch),
+            ("train.accumulate", accumulate),
+            ("optimizer", "sgd"),
+        ];
+        let outcome = begin(&settings, &folder.path().join(name), Vec::new()).unwrap();
+        assert_eq!(outcome.trained.steps, 12);
+        losses.push(outcome.after.loss);
+    }
+    // Sums in another order, in f32.
+    assert!((losses[0] - losses[1]).abs() < 1e-5, "{losses:?}");
+}
+
+#[test]
+fn a_run_stops_early_when_nothing_gets_better() {
+    let folder = tempdir().unwrap();
+    let settings = [
+        ("early_stopping.patience", "2"),
+        ("early_stopping.min_delta", "100"),
+        ("train.epochs", "9"),
+    ];
+    let outcome = begin(&settings, &folder.path().join("run"), Vec::new()).unwrap();
+    assert_eq!(outcome.trained.steps, 18);
+    assert_eq!(outcome.trained.stopped.as_deref(), Some("no better loss for 2 epochs"));
+}
+
+#[test]
+fn what_validation_decides_needs_something_to_validate_on() {
+    let settings = [("select.best", "true"), ("data.validation_fraction", "0")];
+    let error = plan(&settings).err().unwrap().to_string();
+    assert!(error.starts_with("`select.best` is set, expected false where nothing"), "{error}");
+}
+
+#[test]
+fn the_best_epochs_weights_and_checkpoints_are_kept() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    // The rate explodes after the first epochs: the last are worse than the best.
+    let settings = [
+        ("optimizer", "sgd"),
+        ("optimizer.learning_rate", "0.05"),
+        ("schedule.kind", "{ name = \"exponential\", factor = 1.35 }"),
+        ("train.epochs", "6"),
+        ("select.best", "true"),
+        ("checkpoint.keep_best", "1"),
+        ("checkpoint.keep_last", "1"),
+    ];
+    begin(&settings, &out, Vec::new()).unwrap();
+    let lines = history(&out);
+    let epochs: Vec<_> = lines.iter().filter(|line| line["event"] == "epoch").collect();
+    let loss = |line: &serde_json::Value| line["validation"]["loss"].as_f64().unwrap();
+    let best = epochs.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
+    assert!(best["epoch"] != 5, "the last epoch is the best: the test shows nothing");
+    let kept: Vec<_> = checkpoints(&out).iter().map(|path| path.display().to_string()).collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept[0].ends_with(&format!("step-{:010}.safetensors", best["step"].as_u64().unwrap())));
+
+    let newest = Checkpoints::newest(&out.join("checkpoints")).unwrap().found.unwrap().1;
+    let from = std::fs::read(&kept[0]).unwrap();
+    let from = taper_runner::checkpoint::Checkpoint::from_bytes(&from).unwrap();
+    let bytes = |tensors: &taper_runner::checkpoint::Tensors| -> Vec<Vec<f32>> {
+        tensors.values().map(|t| t.flatten_all().unwrap().to_vec1().unwrap()).collect()
+    };
+    assert_eq!(bytes(&newest.best), bytes(&from.params));
+    let saved = taper_model::weights::TensorFile::read(out.join("model.safetensors")).unwrap();
+    for (name, tensor) in &from.params {
+        let saved: Vec<f32> = saved.get(name).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(saved, tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn runs_can_be_cut_short_to_try_things_out() {
+    let folder = tempdir().unwrap();
+    let run = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let shared = ["train", "--net", "mlp", "--batch-size", "50", "--quiet", "--out", arg(&out)];
+        json(&[&shared, more].concat())
+    };
+    let steps = run("steps", &["--max-steps", "3"]);
+    assert_eq!(steps["steps"], 3);
+    let time = run("time", &["--max-time", "1e-9"]);
+    assert_eq!(time["steps"], 1);
+    let dev = run("dev", &["--fast-dev-run"]);
+    assert_eq!((&dev["steps"], &dev["after"]["n"]), (&1.into(), &50.into()));
+    let overfit = run("overfit", &["--overfit-batches", "2", "--epochs", "15"]);
+    assert_eq!(overfit["steps"], 30);
+    let epochs = history(&folder.path().join("overfit"));
+    let last = epochs.iter().rfind(|line| line["event"] == "epoch").unwrap();
+    assert_eq!(
+        (&last["validation"]["n"], &last["validation"]["accuracy"]),
+        (&100.into(), &1.0.into())
+    );
+}

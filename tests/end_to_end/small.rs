@@ -1,0 +1,177 @@
+//! A small net with all that has a state or draws random numbers, and a small data set: runs that
+//! take milliseconds.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use candle_core::{Module, ModuleT, Result, Tensor};
+use candle_nn::VarBuilder;
+use taper_dataset::{Dataset, InMemory};
+use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig};
+use taper_model::nets::{Net, NetInfo};
+use taper_model::rng::RngKey;
+use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::{Outcome, Plan, Registry, Resumption, RunnerError, resolve, run};
+
+/// Linear, batch norm, ReLU, dropout, linear.
+struct Small {
+    fc1: Linear,
+    norm: BatchNorm,
+    dropout: Dropout,
+    fc2: Linear,
+    /// Training steps so far, of a net with a fault.
+    fault: Option<AtomicU64>,
+}
+
+impl ModuleT for Small {
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let hidden = self.fc1.forward(&images.flatten_from(1)?)?;
+        let hidden = self.norm.forward_t(&hidden, train)?.relu()?;
+        let logits = self.fc2.forward(&self.dropout.forward_t(&hidden, train)?)?;
+        // In every fifth training step of a net with a fault the logits are no numbers.
+        match &self.fault {
+            Some(steps) if train && steps.fetch_add(1, Ordering::Relaxed) % 5 == 4 => {
+                logits.affine(f64::NAN, 0.0)
+            }
+            _ => Ok(logits),
+        }
+    }
+}
+
+fn build(channels: usize, classes: usize, vb: VarBuilder<'_>, key: &RngKey) -> Result<Small> {
+    Ok(Small {
+        fc1: Linear::new(channels, 8, LinearConfig::default(), vb.pp("fc1"))?,
+        norm: BatchNorm::new(8, BatchNormConfig::default(), vb.pp("norm"))?,
+        dropout: Dropout::new(0.3, key, vb.pp("dropout"))?,
+        fc2: Linear::new(8, classes, LinearConfig::default(), vb.pp("fc2"))?,
+        fault: None,
+    })
+}
+
+const SMALL: NetInfo = NetInfo {
+    name: "small",
+    description: "a small net",
+    default_input: (1, 4, 4),
+    num_classes: 2,
+    stem: "fc1",
+    head: "fc2",
+    key_maps: &[],
+    flatten: |_| None,
+    build: |config, vb, key| {
+        let inputs = config.channels * config.height * config.width;
+        Ok(Net::new(build(inputs, config.num_classes, vb, key)?))
+    },
+};
+
+const FAULTY: NetInfo = NetInfo {
+    name: "faulty",
+    description: "a small net whose logits are no numbers in every fifth training step",
+    build: |config, vb, key| {
+        let inputs = config.channels * config.height * config.width;
+        Ok(Net::new(Small {
+            fault: Some(AtomicU64::new(0)),
+            ..build(inputs, config.num_classes, vb, key)?
+        }))
+    },
+    ..SMALL
+};
+
+/// Stripes that are even or odd, with noise; a little is labelled wrong.
+fn stripes(seed: u64) -> InMemory {
+    let mut noise = seed;
+    let mut next = move || {
+        noise =
+            noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (noise >> 56) as u8
+    };
+    let truth: Vec<u32> = (0..50).map(|i| i % 2).collect();
+    let pixels = truth.iter().flat_map(|&label| {
+        (0..16).map(move |p| if (p / 4 + label as usize).is_multiple_of(2) { 150 } else { 0 })
+    });
+    let pixels = pixels.map(|p: u8| p.saturating_add(next() / 2)).collect();
+    let labels = truth.iter().enumerate().map(|(i, &l)| if i % 9 == 0 { 1 - l } else { l });
+    let classes = vec!["even".to_string(), "odd".to_string()];
+    InMemory::new("stripes", [4, 4, 1], pixels, labels.collect(), classes).unwrap()
+}
+
+/// Knows the nets `small`, `faulty` and `logistic` and the data sets `stripes` and `other-stripes`.
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry.add_net(SMALL);
+    registry.add_net(FAULTY);
+    registry.add_net(crate::extension::LOGISTIC);
+    for (name, seed) in [("stripes", 1), ("other-stripes", 2)] {
+        registry.add_dataset(name, move || {
+            let train = Arc::new(stripes(seed));
+            Ok(Dataset { name: name.to_string(), train, validation: None, test: None })
+        });
+    }
+    registry
+}
+
+/// 30 images to train on in batches of 5, 10 to validate on, 10 held out; 3 epochs of 6 batches.
+pub fn plan(settings: &[(&str, &str)]) -> std::result::Result<Plan, RunnerError> {
+    let shared = [
+        ("model.net", "small"),
+        ("data.source", "stripes"),
+        ("data.validation_fraction", "0.2"),
+        ("train.batch_size", "5"),
+        ("train.epochs", "3"),
+        ("checkpoint.every_minutes", "0"),
+    ];
+    let settings = shared.iter().chain(settings);
+    let overrides: Vec<_> = settings.map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    Plan::new(resolve(None, &overrides)?, &registry())
+}
+
+/// Runs a plan from its beginning.
+pub fn begin(
+    settings: &[(&str, &str)],
+    out: &Path,
+    listeners: Vec<Box<dyn Listener>>,
+) -> std::result::Result<Outcome, RunnerError> {
+    run(&plan(settings)?, out.to_path_buf(), false, listeners)
+}
+
+/// Goes on with a run.
+pub fn go_on(
+    settings: &[(&str, &str)],
+    out: &Path,
+    listeners: Vec<Box<dyn Listener>>,
+) -> std::result::Result<Outcome, RunnerError> {
+    Ok(Resumption::of(out, plan(settings)?, false)?.run(listeners)?.1)
+}
+
+/// Leaves the run off after a step.
+pub struct LeaveOff(pub u64);
+
+impl Listener for LeaveOff {
+    fn observe(&mut self, event: &Event) -> std::result::Result<Verdict, RunnerError> {
+        match event {
+            Event::Step { step, .. } | Event::Skipped { step, .. } if *step == self.0 => {
+                Ok(Verdict::Suspend("left off".to_string()))
+            }
+            _ => Ok(Verdict::Continue),
+        }
+    }
+}
+
+/// The bytes of a run's model.
+pub fn model(run: &Path) -> Vec<u8> {
+    std::fs::read(run.join("model.safetensors")).unwrap()
+}
+
+/// The lines of a run's history without times.
+pub fn history(run: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(run.join("history.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let object = value.as_object_mut().unwrap();
+        for time in ["seconds", "images_per_second", "data_wait"] {
+            object.remove(time);
+        }
+        value
+    };
+    text.lines().map(line).collect()
+}
