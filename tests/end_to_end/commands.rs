@@ -125,7 +125,7 @@ fn summary_counts_parameters_and_multiply_adds() {
 
 #[test]
 fn every_command_and_flag_is_described() {
-    for command in ["finetune", "train", "evaluate", "predict", "summary"] {
+    for command in ["finetune", "train", "resume", "evaluate", "predict", "summary"] {
         let output = taper(&[command, "--help"]).output().unwrap();
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
