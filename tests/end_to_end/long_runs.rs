@@ -275,8 +275,8 @@ fn runs_can_be_cut_short_to_try_things_out() {
     assert_eq!(time["steps"], 1);
     let dev = run("dev", &["--fast-dev-run"]);
     assert_eq!((&dev["steps"], &dev["after"]["n"]), (&1.into(), &50.into()));
-    let overfit = run("overfit", &["--overfit-batches", "2", "--epochs", "15"]);
-    assert_eq!(overfit["steps"], 30);
+    let overfit = run("overfit", &["--overfit-batches", "2", "--epochs", "40"]);
+    assert_eq!(overfit["steps"], 80);
     let epochs = history(&folder.path().join("overfit"));
     let last = epochs.iter().rfind(|line| line["event"] == "epoch").unwrap();
     assert_eq!(

@@ -50,18 +50,15 @@ fn build(channels: usize, classes: usize, vb: VarBuilder<'_>, key: &RngKey) -> R
 }
 
 const SMALL: NetInfo = NetInfo {
-    name: "small",
     description: "a small net",
     default_input: (1, 4, 4),
     num_classes: 2,
     stem: "fc1",
     head: "fc2",
-    key_maps: &[],
-    flatten: |_| None,
-    build: |config, vb, key| {
+    ..NetInfo::new("small", |config, vb, key| {
         let inputs = config.channels * config.height * config.width;
         Ok(Net::new(build(inputs, config.num_classes, vb, key)?))
-    },
+    })
 };
 
 const FAULTY: NetInfo = NetInfo {
