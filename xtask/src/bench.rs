@@ -76,6 +76,8 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<()> {
         Err(error) => error.exit(),
     };
     if flags.serve {
+        // As the command line does; here, so that the peers' processes do not inherit it.
+        taper_kernels::let_candle_threads_sleep();
         return ours::run();
     }
     let mut works = works::all();

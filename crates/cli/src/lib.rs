@@ -39,6 +39,7 @@ pub fn registry() -> Registry {
 /// in one line on stderr, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
 /// has left off.
 pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
+    taper_kernels::let_candle_threads_sleep();
     let cli = match flags::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -5,7 +5,7 @@
 //! of this at the sizes of image models: it packs both operands and splits small products badly.
 
 use crate::element::{Element, single};
-use crate::micro::{Steps, rows, tile};
+use crate::micro::{Steps, rows};
 use crate::scratch::{Output, Scratch, Shared, take};
 use crate::simd::{Isa, Kernel, Simd};
 use ::gemm::Parallelism;
@@ -28,8 +28,26 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, rows, columns, strides: (columns, 1) }
     }
 
+    /// Rows that start `stride` apart.
+    pub(crate) fn strided(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Self {
+        assert!(rows == 0 || (rows - 1) * stride + columns <= data.len());
+        Self { data, rows, columns, strides: (stride, 1) }
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Some rows of a matrix that lies row by row.
+    pub(crate) fn rows_in(self, rows: std::ops::Range<usize>) -> Self {
+        assert!(self.strides.1 == 1 && rows.start <= rows.end && rows.end <= self.rows);
+        Self { data: &self.data[rows.start * self.strides.0..], rows: rows.len(), ..self }
+    }
+
+    /// A row of a matrix that lies row by row.
+    pub(crate) fn row(self, row: usize) -> &'a [T] {
+        assert!(self.strides.1 == 1 && row < self.rows);
+        &self.data[row * self.strides.0..][..self.columns]
     }
 
     pub(crate) fn transposed(self) -> Self {
@@ -86,7 +104,7 @@ pub(crate) fn product<T: Element>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
 /// cache, the rows' part in the second.
 const DEPTH: usize = 256;
 /// Rows that a task takes; a multiple of six.
-const ROWS: usize = 96;
+const ROWS: usize = 48;
 /// Panels that a task takes.
 const PANELS: usize = 16;
 
@@ -125,13 +143,25 @@ impl Panels {
         (self.depth * self.width, self.width)
     }
 
-    fn pack(isa: Isa, b: Matrix<f32>) -> Self {
+    /// Packs an operand on this thread.
+    pub(crate) fn pack(isa: Isa, b: Matrix<f32>) -> Self {
         let mut panels = Self::new(isa, b.rows, b.columns);
         let (len, width) = panels.panel();
         if len > 0 {
-            panels.data.par_chunks_mut(len).enumerate().for_each(|(panel, out)| {
+            for (panel, out) in panels.data.chunks_mut(len).enumerate() {
                 isa.run(PackPanel { b, first: panel * width, out });
-            });
+            }
+        }
+        panels
+    }
+
+    /// [`pack`](Self::pack), the panels shared out between threads.
+    fn pack_parallel(isa: Isa, b: Matrix<f32>) -> Self {
+        let mut panels = Self::new(isa, b.rows, b.columns);
+        let (len, width) = panels.panel();
+        if len > 0 {
+            let tasks = panels.data.par_chunks_mut(len).enumerate().with_min_len((1 << 15) / len);
+            tasks.for_each(|(panel, out)| isa.run(PackPanel { b, first: panel * width, out }));
         }
         panels
     }
@@ -186,15 +216,7 @@ impl Kernel for PackPanel<'_> {
 /// `a b` and what follows, row by row.
 pub(crate) fn multiply(isa: Isa, a: Matrix<f32>, b: Matrix<f32>, finish: Finish) -> Vec<f32> {
     assert_eq!(a.columns, b.rows);
-    // Rows of the left operand are read in one piece.
-    let copied;
-    let a = if a.strides.1 == 1 {
-        a
-    } else {
-        copied = transpose(isa, a.transposed());
-        Matrix::new(&copied[..a.rows * a.columns], a.rows, a.columns)
-    };
-    let panels = Panels::pack(isa, b);
+    let panels = Panels::pack_parallel(isa, b);
     let mut out = Output::<f32>::new(a.rows * b.columns);
     let shared = out.shared();
     let tasks = (a.rows.div_ceil(ROWS), panels.count().div_ceil(PANELS));
@@ -257,7 +279,7 @@ impl Kernel for TransposeRows<'_> {
 ///
 /// # Safety
 ///
-/// `a` lies row by row. Nobody else uses the block's elements of `out`, which has them all.
+/// Nobody else uses the block's elements of `out`, which has them all.
 pub(crate) unsafe fn block(
     isa: Isa,
     a: Matrix<f32>,
@@ -267,7 +289,7 @@ pub(crate) unsafe fn block(
     finish: Finish,
     accumulate: bool,
 ) {
-    assert_eq!((a.strides.1, a.columns), (1, panels.depth));
+    assert_eq!(a.columns, panels.depth);
     assert!(rows.end <= a.rows && range.end <= panels.count() && panels.columns <= row_len);
     assert!(finish.column_bias.is_none_or(|bias| bias.len() >= panels.columns));
     assert!(finish.row_bias.is_none_or(|bias| bias.len() >= a.rows));
@@ -292,11 +314,14 @@ impl Kernel for Block<'_> {
     unsafe fn run<S: Simd>(self) {
         let depth = self.panels.depth;
         let (panel_len, width) = self.panels.panel();
-        let (a, stride) = (self.a.data.as_ptr(), self.a.strides.0);
+        // The parts of a long sum are of about one length.
+        let part = depth.div_ceil(depth.div_ceil(DEPTH).max(1)).max(1);
+        let by_columns = self.a.strides.1 != 1;
+        let mut packed = take(if by_columns { self.rows.len() * part.min(depth) } else { 0 });
         let mut first = 0;
         // At least once: an empty sum is zero.
         loop {
-            let inner = (depth - first).min(DEPTH);
+            let inner = (depth - first).min(part);
             let last = first + inner == depth;
             let steps = Steps {
                 chunks: 1,
@@ -307,39 +332,32 @@ impl Kernel for Block<'_> {
                 b_chunk: 0,
                 b_vector: S::LANES,
             };
+            // SAFETY: rows and steps of the left operand, as `block` checked.
+            let (a, stride) = unsafe {
+                if by_columns {
+                    self.pack_rows::<S>(first, inner, &mut packed);
+                    (packed.as_ptr(), inner)
+                } else {
+                    let stride = self.a.strides.0;
+                    (self.a.data.as_ptr().add(self.rows.start * stride + first), stride)
+                }
+            };
             let accumulate = self.accumulate || first > 0;
             for panel in self.range.clone() {
                 // SAFETY: `block` checked rows, panels and depth; the output's elements are there
-                // by its contract. A partial panel goes through a buffer of its full width.
+                // by its contract.
                 unsafe {
                     let b = self.panels.data.as_ptr().add(panel * panel_len + first * width);
-                    let row_start = |row: usize| a.add((self.rows.start + row) * stride + first);
+                    let row_start = |row: usize| a.add(row * stride);
                     let count = (self.panels.columns - panel * width).min(width);
                     let out = self.out.pointer();
                     let out = out.add(self.rows.start * self.row_len + panel * width);
-                    let row_count = self.rows.len();
                     if count == width {
                         let strides = (self.row_len, S::LANES);
+                        let row_count = self.rows.len();
                         rows::<S>(steps, row_count, 2, row_start, b, out, strides, accumulate);
                     } else {
-                        for row in 0..row_count {
-                            let mut buffer = [0f32; 2 * 16];
-                            let out = out.add(row * self.row_len);
-                            if accumulate {
-                                buffer.as_mut_ptr().copy_from_nonoverlapping(out, count);
-                            }
-                            let to = buffer.as_mut_ptr();
-                            tile::<S, 1, 2>(
-                                steps,
-                                [row_start(row)],
-                                b,
-                                to,
-                                0,
-                                S::LANES,
-                                accumulate,
-                            );
-                            out.copy_from_nonoverlapping(buffer.as_ptr(), count);
-                        }
+                        self.partial::<S>(steps, row_start, b, (out, count), accumulate);
                     }
                     if last {
                         self.finish::<S>(panel * width, count, out);
@@ -355,6 +373,63 @@ impl Kernel for Block<'_> {
 }
 
 impl Block<'_> {
+    /// Steps `first..first + inner` of the block's rows, row by row, from a left operand that
+    /// lies column by column.
+    #[inline(always)]
+    unsafe fn pack_rows<S: Simd>(&self, first: usize, inner: usize, packed: &mut [f32]) {
+        let (count, step) = (self.rows.len(), self.a.strides.1);
+        assert!(packed.len() >= count * inner);
+        // SAFETY: the block's rows at these steps, and room for them.
+        unsafe {
+            let from = self.a.data.as_ptr().add(first * step + self.rows.start);
+            let to = packed.as_mut_ptr();
+            let (squares, square_steps) =
+                (count / S::LANES * S::LANES, inner / S::LANES * S::LANES);
+            for k in (0..square_steps).step_by(S::LANES) {
+                for row in (0..squares).step_by(S::LANES) {
+                    S::transpose(from.add(k * step + row), step, to.add(row * inner + k), inner);
+                }
+            }
+            for k in 0..inner {
+                let done = if k < square_steps { squares } else { 0 };
+                for row in done..count {
+                    *to.add(row * inner + k) = *from.add(k * step + row);
+                }
+            }
+        }
+    }
+
+    /// The product with a panel of which only `count` columns are there: through a buffer of its
+    /// full width, some rows at a time.
+    #[inline(always)]
+    unsafe fn partial<S: Simd>(
+        &self,
+        steps: Steps,
+        row_start: impl Fn(usize) -> *const f32,
+        b: *const f32,
+        (out, count): (*mut f32, usize),
+        accumulate: bool,
+    ) {
+        const GROUP: usize = 6;
+        let mut buffer = [0f32; GROUP * 2 * 16];
+        let width = 2 * S::LANES;
+        for first in (0..self.rows.len()).step_by(GROUP) {
+            let group = (self.rows.len() - first).min(GROUP);
+            // SAFETY: rows of the block, and a buffer for six of at most two vectors of sixteen.
+            unsafe {
+                let to = buffer.as_mut_ptr();
+                let a = |row: usize| row_start(first + row);
+                rows::<S>(steps, group, 2, a, b, to, (width, S::LANES), false);
+                for (row, found) in buffer.chunks_exact(width).take(group).enumerate() {
+                    let out = out.add((first + row) * self.row_len);
+                    for (i, &v) in found[..count].iter().enumerate() {
+                        *out.add(i) = if accumulate { *out.add(i) + v } else { v };
+                    }
+                }
+            }
+        }
+    }
+
     /// Bias and ReLU for the block's rows of `count` columns from `column` on.
     #[inline(always)]
     unsafe fn finish<S: Simd>(&self, column: usize, count: usize, out: *mut f32) {

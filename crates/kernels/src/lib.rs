@@ -49,9 +49,11 @@ mod path;
 mod phases;
 mod scratch;
 mod simd;
+mod threads;
 mod window;
 
 mod activation;
+mod attention;
 mod conv2d;
 mod dropout;
 mod linear;
@@ -61,6 +63,7 @@ mod softmax;
 
 pub use activation::{gelu, gelu_tanh, relu};
 pub use allocator::PoolingAllocator;
+pub use attention::{attention, attention_packed};
 pub use conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 pub use dropout::dropout;
 pub use linear::{linear, linear_relu};
@@ -68,3 +71,4 @@ pub use norm::{BatchNormTrain, batch_norm_eval, batch_norm_train, layer_norm};
 pub use path::{Path, with_path};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};
+pub use threads::let_candle_threads_sleep;

@@ -47,13 +47,15 @@ fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Resu
     {
         bail!("linear: expected a bias of shape [{out}], found {:?}", bias.dims())
     }
-    let rows: usize = leading.iter().product();
-    let x = x.reshape((rows, inner))?;
-    let y = match resolve(&x) {
-        Path::Naive | Path::Composed => composed(&x, weight, bias, relu)?,
-        path => op::apply(&x, weight, bias, relu, path.isa())?,
-    };
-    y.reshape([leading, &[out]].concat())
+    match resolve(x) {
+        Path::Naive | Path::Composed => {
+            let rows: usize = leading.iter().product();
+            let y = composed(&x.reshape((rows, inner))?, weight, bias, relu)?;
+            y.reshape([leading, &[out]].concat())
+        }
+        // Without reshaping: on candle's tape each view costs two passes over its gradient.
+        path => op::apply(x, weight, bias, relu, path.isa()),
+    }
 }
 
 /// From candle's own operations; their products are good enough to serve as the naive path.

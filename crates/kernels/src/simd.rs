@@ -38,6 +38,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `a * b + c`; rounded once or twice as the instruction set does it.
     unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The larger of two lanes; `b` where one of them is a NaN.
+    unsafe fn larger(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger of the lane and the bound; a NaN stays.
     unsafe fn at_least(v: Self::Vector, bound: f32) -> Self::Vector;
     /// The smaller of the lane and the bound; a NaN stays.

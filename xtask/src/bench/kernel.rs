@@ -66,7 +66,7 @@ pub fn prepare(task: &Task) -> Result<Measure> {
         Task::Attention { batch, heads, tokens, width } => {
             let shape = [batch, heads, tokens, width];
             let (q, k, v) = (random(&shape)?, random(&shape)?, random(&shape)?);
-            measure(move || attention(&q, &k, &v))
+            measure(move || taper_kernels::attention(&q, &k, &v))
         }
         Task::Train { .. }
         | Task::Evaluate { .. }
@@ -75,13 +75,6 @@ pub fn prepare(task: &Task) -> Result<Measure> {
             bail!("a whole net is no kernel")
         }
     })
-}
-
-/// Composed until there is a kernel for it.
-fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> candle_core::Result<Tensor> {
-    let scale = 1.0 / (q.dim(3)? as f64).sqrt();
-    let scores = (q * scale)?.matmul(&k.transpose(2, 3)?.contiguous()?)?;
-    taper_kernels::softmax(&scores)?.matmul(v)
 }
 
 fn random(shape: &[usize]) -> candle_core::Result<Var> {

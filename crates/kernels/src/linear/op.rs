@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// `x` is of rank 2.
+/// `x` is (..., in), of any rank.
 pub(super) fn apply(
     x: &Tensor,
     weight: &Tensor,
@@ -28,6 +28,12 @@ struct Linear {
     isa: Isa,
 }
 
+/// The rows of a tensor, all dimensions but the last, and its shape with `out` features a row.
+fn rows(shape: &Shape, out: usize) -> (usize, Shape) {
+    let leading = shape.dims().split_last().map_or(&[][..], |(_, leading)| leading);
+    (leading.iter().product(), [leading, &[out]].concat().into())
+}
+
 /// Rows whose gradients of the bias one task adds up.
 const ROWS: usize = 64;
 
@@ -38,7 +44,8 @@ impl Linear {
         (w, w_layout): (&CpuStorage, &Layout),
         bias: Option<(&CpuStorage, &Layout)>,
     ) -> Result<(CpuStorage, Shape)> {
-        let ((rows, inner), (out, _)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
+        let (out, inner) = w_layout.shape().dims2()?;
+        let (rows, shape) = rows(x_layout.shape(), out);
         let (x, w) = (slice::<T>(x, x_layout)?, slice::<T>(w, w_layout)?);
         let bias = bias.map(|(b, layout)| slice::<T>(b, layout)).transpose()?;
         let finish = |bias| Finish { column_bias: bias, relu: self.relu, ..Finish::default() };
@@ -46,7 +53,7 @@ impl Linear {
             let (x, w) = (Matrix::new(x_data, rows, inner), Matrix::new(w_data, out, inner));
             let bias = bias.and_then(single);
             let y = multiply(self.isa, x, w.transposed(), finish(bias));
-            return Ok((T::to_cpu_storage_owned(from_single(y)?), (rows, out).into()));
+            return Ok((T::to_cpu_storage_owned(from_single(y)?), shape));
         }
         let (x, w) = (Matrix::new(x, rows, inner), Matrix::new(w, out, inner));
         let mut y = product(x, w.transposed());
@@ -60,7 +67,7 @@ impl Linear {
                 }
             });
         }
-        Ok((T::to_cpu_storage_owned(y), (rows, out).into()))
+        Ok((T::to_cpu_storage_owned(y), shape))
     }
 
     fn backward(
@@ -75,7 +82,8 @@ impl Linear {
         dispatch!(x.dtype(), "linear", T => read::<T, _>(x, |x_data| read::<T, _>(w, |w_data| {
             read::<T, _>(y, |y_data| read::<T, _>(grad, |grad| {
                 let grad = self.inner_gradient(y_data, grad);
-                let ((rows, inner), out) = (x.dims2()?, w.dim(0)?);
+                let (out, inner) = w.dims2()?;
+                let (rows, _) = rows(x.shape(), out);
                 let g = Matrix::new(&grad, rows, out);
                 let dx = || self.multiply(g, Matrix::new(w_data, out, inner));
                 let dw = || self.multiply(g.transposed(), Matrix::new(x_data, rows, inner));

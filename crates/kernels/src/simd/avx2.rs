@@ -109,6 +109,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn larger(a: __m256, b: __m256) -> __m256 {
+        // The second operand comes out where one is a NaN.
+        unsafe { _mm256_max_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn at_least(v: __m256, bound: f32) -> __m256 {
         unsafe { _mm256_max_ps(_mm256_set1_ps(bound), v) }
     }

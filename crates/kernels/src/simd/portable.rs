@@ -76,6 +76,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn larger(a: Array, b: Array) -> Array {
+        each(|i| if a.0[i] > b.0[i] { a.0[i] } else { b.0[i] })
+    }
+
+    #[inline(always)]
     unsafe fn at_least(v: Array, bound: f32) -> Array {
         each(|i| if v.0[i] < bound { bound } else { v.0[i] })
     }

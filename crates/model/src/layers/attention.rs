@@ -67,16 +67,8 @@ impl Attention {
 
 impl Module for Attention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (n, tokens, features) = x.dims3()?;
-        let size = features / self.heads;
-        let qkv = self.qkv.forward(x)?.reshape((n, tokens, 3, self.heads, size))?;
-        let part = |index| qkv.narrow(2, index, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
-        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        // The scale goes to the queries, which are fewer than the scores.
-        let q = (q * (1.0 / (size as f64).sqrt()))?;
-        let scores = q.matmul(&k.transpose(2, 3)?)?;
-        let mixed = taper_kernels::softmax(&scores)?.matmul(&v)?;
-        let mixed = mixed.transpose(1, 2)?.reshape((n, tokens, features))?;
+        let (_, tokens, _) = x.dims3()?;
+        let mixed = taper_kernels::attention_packed(&self.qkv.forward(x)?, self.heads)?;
         // Two products over the tokens; the softmax is not counted.
         summary::record("Attention", &self.name, &mixed, |y| 2 * y.elem_count() * tokens);
         self.proj.forward(&mixed)
