@@ -1,16 +1,17 @@
-//! Depthwise convolution: one plane of the image, one filter, one plane of the output. Vectors
-//! lie along the rows; four rows of the output share the taps that they load.
+//! Depthwise convolution: every channel has filters of its own. Vectors hold a pixel of `LANES`
+//! channels, so that planes of any width fill them, and no sum runs across lanes.
+
+mod backward;
+mod block;
+mod taps;
 
 use super::Geometry;
-use crate::phases::Phases;
-use crate::scratch::{Output, Scratch, take};
-use crate::simd::{Isa, Kernel, Simd, sum_lanes};
+use crate::scratch::{Output, Scratch, Shared, take};
+use crate::simd::{Isa, Kernel, Simd};
+pub(super) use backward::backward;
+use block::{Frame, Planes, gather, scatter};
 use rayon::prelude::*;
-
-/// Rows of the output that are summed at once.
-const ROWS: usize = 4;
-/// Widest filter.
-const WIDEST: usize = 16;
+use taps::{Convolution, Tap};
 
 /// A depthwise convolution, with one or more output channels for each of the input.
 #[derive(Clone, Copy, Debug)]
@@ -20,16 +21,10 @@ pub(super) struct Plan {
     relu: bool,
 }
 
-/// A padded plane and where the taps of a row of the filter lie in it. Whole vectors can be read
-/// at every position of the output filled up to whole vectors and groups of rows.
-#[derive(Clone, Copy)]
-struct Layout {
-    phases: Phases,
-    taps: [usize; WIDEST],
-    /// Distance of two rows of the output, and of two rows of taps.
-    output_row: usize,
-    tap_row: usize,
-}
+/// Multiply-adds of whole vectors that one task does at least: some 20 microseconds.
+const TASK: usize = 1 << 16;
+/// Pixels of the output that are summed before they are copied to their planes.
+const BAND: usize = 256;
 
 impl Plan {
     pub(super) fn new(g: Geometry, isa: Isa, relu: bool) -> Self {
@@ -38,7 +33,7 @@ impl Plan {
     }
 
     pub(super) fn fits(g: &Geometry) -> bool {
-        g.groups == g.c_in && g.groups > 1 && g.kw <= WIDEST
+        g.groups == g.c_in && g.groups > 1
     }
 
     /// Output channels of an input channel.
@@ -50,75 +45,133 @@ impl Plan {
         self.g.kh * self.g.kw
     }
 
-    fn layout(&self) -> Layout {
-        let (g, lanes) = (&self.g, self.isa.lanes());
-        let reach = |out: usize, stride: usize, k: usize, dilation: usize| {
-            (out - 1) * stride + (k - 1) * dilation + 1
-        };
-        let width = reach(g.ow.next_multiple_of(lanes), g.stride.1, g.kw, g.dilation.1);
-        let rows = reach(g.oh.next_multiple_of(ROWS), g.stride.0, g.kh, g.dilation.0);
-        let phases = Phases {
-            rows: rows.max(g.h + 2 * g.padding.0),
-            phases: g.stride.1,
-            row: width.max(g.w + 2 * g.padding.1).div_ceil(g.stride.1) + 1,
-            padding: g.padding,
-        };
-        let mut taps = [0; WIDEST];
-        for (q, tap) in taps.iter_mut().enumerate().take(g.kw) {
-            *tap = phases.column(q * g.dilation.1);
-        }
-        let row = phases.row_stride();
-        Layout { phases, taps, output_row: g.stride.0 * row, tap_row: g.dilation.0 * row }
+    /// Blocks of channels that fill a vector, the last one in part.
+    fn blocks(&self) -> usize {
+        self.g.c_in.div_ceil(self.isa.lanes())
     }
 
-    /// The convolution that takes the output's gradient to the input's, with the filters turned
-    /// around; for stride 1, and no more padding than the filter reaches.
-    fn turned(&self) -> Option<Self> {
+    /// Where the planes of `x` lie in their blocks.
+    fn input(&self) -> Frame {
         let g = &self.g;
-        let padding = (
-            ((g.kh - 1) * g.dilation.0).checked_sub(g.padding.0)?,
-            ((g.kw - 1) * g.dilation.1).checked_sub(g.padding.1)?,
-        );
-        let turned = Geometry { h: g.oh, w: g.ow, oh: g.h, ow: g.w, padding, ..*g };
-        (g.stride == (1, 1) && self.multiplier() == 1).then_some(Self {
-            g: turned,
-            relu: false,
-            ..*self
-        })
+        let (top, left) = g.padding;
+        Frame { h: g.h, w: g.w, top, left, rows: g.h + 2 * top, width: g.w + 2 * left }
+    }
+
+    /// Where the planes of the output's gradient lie in theirs: with as many zeros around them as
+    /// the pixels of the input look for, see [`Phase`].
+    fn gradient(&self) -> Frame {
+        let g = &self.g;
+        let reach = |k: usize, dilation: usize, stride: usize| (k - 1) * dilation / stride;
+        let top = reach(g.kh, g.dilation.0, g.stride.0).saturating_sub(g.padding.0 / g.stride.0);
+        let left = reach(g.kw, g.dilation.1, g.stride.1).saturating_sub(g.padding.1 / g.stride.1);
+        let rows = top + g.oh.max((g.h - 1 + g.padding.0) / g.stride.0 + 1);
+        let width = left + g.ow.max((g.w - 1 + g.padding.1) / g.stride.1 + 1);
+        Frame { h: g.oh, w: g.ow, top, left, rows, width }
+    }
+
+    /// The weights of each block, of each of its outputs, of each tap: a vector.
+    fn pack(&self, w: &[f32]) -> Scratch {
+        let size = self.multiplier() * self.taps() * self.isa.lanes();
+        let mut packed = take(self.blocks() * size);
+        self.isa.run(Pack { plan: self, w, packed: &mut packed });
+        packed
+    }
+
+    /// Images that a task takes one after the other, and blocks, to be worth it.
+    fn task(&self, passes: usize) -> usize {
+        let pixels = self.g.oh * self.g.ow * self.multiplier() * (self.taps() * passes + 8);
+        TASK.div_ceil(pixels + 4 * self.g.h * self.g.w)
     }
 }
 
+struct Pack<'a> {
+    plan: &'a Plan,
+    w: &'a [f32],
+    packed: &'a mut [f32],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (c, taps, m) = (self.plan.g.c_in, self.plan.taps(), self.plan.multiplier());
+        assert_eq!((self.w.len(), self.plan.isa.lanes()), (c * m * taps, S::LANES));
+        for (i, packed) in self.packed.chunks_exact_mut(taps * S::LANES).enumerate() {
+            let first = i / m * S::LANES;
+            // SAFETY: the filters of `channels` channels, and a vector for each tap.
+            unsafe {
+                let planes = Planes {
+                    first: self.w.as_ptr().add((first * m + i % m) * taps),
+                    distance: m * taps,
+                    channels: (c - first).min(S::LANES),
+                };
+                gather::<S>(planes, &Frame::flat(taps), packed.as_mut_ptr());
+            }
+        }
+    }
+}
+
+/// The taps of the forward pass, in a block of that width.
+fn forward_taps(g: &Geometry, width: usize, lanes: usize) -> Vec<Tap> {
+    let taps = (0..g.kh).flat_map(|p| (0..g.kw).map(move |q| (p, q)));
+    taps.map(|(p, q)| Tap {
+        x: (p * g.dilation.0 * width + q * g.dilation.1) * lanes,
+        w: (p * g.kw + q) * lanes,
+    })
+    .collect()
+}
+
 pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    let g = &plan.g;
+    let (g, lanes) = (&plan.g, plan.isa.lanes());
     assert_eq!((x.len(), w.len()), (g.n * g.c_in * g.h * g.w, g.c_out * plan.taps()));
     assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
-    let layout = plan.layout();
     let mut y = Output::<f32>::new(g.n * g.c_out * g.oh * g.ow);
-    let planes = y.pieces(plan.multiplier() * g.oh * g.ow).zip(x.par_chunks(g.h * g.w));
-    planes.enumerate().for_each(|(plane, (y, x))| {
-        let mut padded = take(layout.phases.len());
-        padded.fill(0.);
-        layout.phases.fill(plan.isa, x, g.w, &mut padded);
-        for (i, y) in y.chunks_exact_mut(g.oh * g.ow).enumerate() {
-            let o = plane % g.c_in * plan.multiplier() + i;
-            let w = &w[o * plan.taps()..][..plan.taps()];
-            let bias = bias.map_or(0., |bias| bias[o]);
-            let y = y.as_mut_ptr().cast();
-            plan.isa.run(Forward { plan, layout: &layout, padded: &padded, w, bias, y });
-        }
-    });
-    // SAFETY: every row and column of every plane is written.
+    let (shared, frame, weights) = (y.shared(), plan.input(), plan.pack(w));
+    let taps = forward_taps(g, frame.width, lanes);
+    let band = band(g.oh, g.ow);
+    let units = (0..g.n * plan.blocks()).into_par_iter().with_min_len(plan.task(1));
+    units.for_each_init(
+        || {
+            let mut block = take(frame.pixels() * lanes);
+            block.fill(0.);
+            (block, take(band * g.ow * lanes))
+        },
+        |(block, out), unit| {
+            let (image, channel) = (unit / plan.blocks(), unit % plan.blocks() * lanes);
+            let x = &x[(image * g.c_in + channel) * g.h * g.w..];
+            let weights = &weights[channel * plan.multiplier() * plan.taps()..];
+            let y = shared.offset((image * g.c_in + channel) * plan.multiplier() * g.oh * g.ow);
+            let (frame, taps) = (&frame, &taps[..]);
+            plan.isa.run(Forward { plan, frame, taps, x, weights, bias, channel, block, out, y });
+        },
+    );
+    // SAFETY: every unit writes the outputs of its channels of its image: all of them.
     unsafe { y.finish() }
+}
+
+/// Rows of `columns` pixels each that are summed before they are copied to their planes; all of
+/// them where a row fills no vector.
+fn band(rows: usize, columns: usize) -> usize {
+    if columns < 8 { rows } else { (BAND / columns).clamp(1, rows) }
 }
 
 struct Forward<'a> {
     plan: &'a Plan,
-    layout: &'a Layout,
-    padded: &'a [f32],
-    w: &'a [f32],
-    bias: f32,
-    /// One plane of the output, to be written.
-    y: *mut f32,
+    frame: &'a Frame,
+    taps: &'a [Tap],
+    /// From the first of the channels on.
+    x: &'a [f32],
+    /// Of this block of channels, and those after it.
+    weights: &'a [f32],
+    bias: Option<&'a [f32]>,
+    /// The first of the channels.
+    channel: usize,
+    /// Zero around the plane.
+    block: &'a mut [f32],
+    out: &'a mut [f32],
+    /// The first of their outputs.
+    y: Shared<f32>,
 }
 
 impl Kernel for Forward<'_> {
@@ -126,222 +179,54 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (plan, g, layout) = (self.plan, &self.plan.g, self.layout);
-        assert!(self.padded.len() >= layout.phases.len() && self.w.len() == plan.taps());
-        for first in (0..g.oh).step_by(ROWS) {
-            for j in (0..g.ow).step_by(S::LANES) {
-                // SAFETY: `Plan::layout` leaves room for whole vectors at every position of the
-                // filled-up output.
-                unsafe {
-                    let mut sums = [S::splat(self.bias); ROWS];
-                    let mut w = self.w.as_ptr();
-                    for p in 0..g.kh {
-                        let row = first * layout.output_row + p * layout.tap_row + j;
-                        let row = self.padded.as_ptr().add(row);
-                        for &tap in &layout.taps[..g.kw] {
-                            let from = row.add(tap);
-                            let tap = S::splat(*w);
-                            for (i, sum) in sums.iter_mut().enumerate() {
-                                let x = S::load(from.add(i * layout.output_row));
-                                *sum = S::fma(tap, x, *sum);
-                            }
-                            w = w.add(1);
-                        }
-                    }
-                    for (i, sum) in sums.into_iter().enumerate().take(g.oh - first) {
-                        let sum = if plan.relu { S::relu(sum) } else { sum };
-                        let to = self.y.add((first + i) * g.ow + j);
-                        match g.ow - j {
-                            rest if rest < S::LANES => S::store_first(to, sum, rest),
-                            _ => S::store(to, sum),
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The gradients that are wanted, of `x` and weight; `grad` is that of the convolution's own
-/// output, before any ReLU.
-pub(super) fn backward(
-    plan: &Plan,
-    x: &[f32],
-    w: &[f32],
-    grad: &[f32],
-    [want_x, want_w]: [bool; 2],
-) -> [Option<Vec<f32>>; 2] {
-    let g = &plan.g;
-    let filters = plan.multiplier() * plan.taps();
-    assert_eq!((x.len(), w.len()), (g.n * g.c_in * g.h * g.w, g.c_in * filters));
-    assert_eq!(grad.len(), g.n * g.c_out * g.oh * g.ow);
-    let dx = want_x.then(|| match plan.turned() {
-        Some(turned) => {
-            let filters = w.chunks_exact(plan.taps());
-            let w: Vec<f32> = filters.flat_map(|filter| filter.iter().rev()).copied().collect();
-            forward(&turned, grad, &w, None)
-        }
-        None => input_gradient(plan, w, grad),
-    });
-    [dx, want_w.then(|| weight_gradient(plan, x, grad))]
-}
-
-fn weight_gradient(plan: &Plan, x: &[f32], grad: &[f32]) -> Vec<f32> {
-    let g = &plan.g;
-    let layout = plan.layout();
-    let (filters, output) = (plan.multiplier() * plan.taps(), plan.multiplier() * g.oh * g.ow);
-    // Each image apart, to be added in order.
-    let mut partials = take(g.n * g.c_in * filters);
-    let row_out = g.ow.next_multiple_of(plan.isa.lanes());
-    partials.par_chunks_mut(filters).enumerate().for_each(|(i, dw)| {
-        let mut padded = take(layout.phases.len());
-        padded.fill(0.);
-        layout.phases.fill(plan.isa, &x[i * g.h * g.w..][..g.h * g.w], g.w, &mut padded);
-        let mut rows = take(g.oh * row_out);
-        let grads = grad[i * output..][..output].chunks_exact(g.oh * g.ow);
-        for (grad, dw) in grads.zip(dw.chunks_exact_mut(plan.taps())) {
-            for (to, from) in rows.chunks_exact_mut(row_out).zip(grad.chunks_exact(g.ow)) {
-                to[..g.ow].copy_from_slice(from);
-                to[g.ow..].fill(0.);
-            }
-            let (layout, grad) = (&layout, &rows[..]);
-            plan.isa.run(WeightGradient { plan, layout, padded: &padded, grad, row_out, dw });
-        }
-    });
-    add_images(&partials, g.c_in * filters)
-}
-
-fn add_images(partials: &Scratch, len: usize) -> Vec<f32> {
-    let mut total = vec![0f32; len];
-    for partial in partials.chunks_exact(len) {
-        for (total, &v) in total.iter_mut().zip(partial) {
-            *total += v;
-        }
-    }
-    total
-}
-
-struct WeightGradient<'a> {
-    plan: &'a Plan,
-    layout: &'a Layout,
-    padded: &'a [f32],
-    /// The plane's gradient, its rows filled up with zeros to `row_out`.
-    grad: &'a [f32],
-    row_out: usize,
-    dw: &'a mut [f32],
-}
-
-impl Kernel for WeightGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let g = self.plan.g;
-        assert!(self.padded.len() >= self.layout.phases.len());
-        assert!(self.row_out >= g.ow && self.grad.len() == g.oh * self.row_out);
-        for p in 0..g.kh {
-            // Up to four taps of a row of the filter at once.
-            for first in (0..g.kw).step_by(4) {
-                // SAFETY: as in `Forward`.
-                unsafe {
-                    match g.kw - first {
-                        1 => self.taps::<S, 1>(p, first),
-                        2 => self.taps::<S, 2>(p, first),
-                        3 => self.taps::<S, 3>(p, first),
-                        _ => self.taps::<S, 4>(p, first),
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl WeightGradient<'_> {
-    #[inline(always)]
-    unsafe fn taps<S: Simd, const N: usize>(&mut self, p: usize, first: usize) {
-        let (g, layout) = (&self.plan.g, self.layout);
-        // SAFETY: as in `Forward`; beyond a row's end the gradient is zero. Two sums a tap hide
-        // the latency of the additions.
+        let (plan, g, frame) = (self.plan, &self.plan.g, self.frame);
+        let (m, lanes) = (plan.multiplier(), S::LANES);
+        let channels = (g.c_in - self.channel).min(lanes);
+        let band = band(g.oh, g.ow);
+        assert!(self.x.len() >= channels * g.h * g.w && self.out.len() == band * g.ow * lanes);
+        assert!(self.weights.len() >= m * plan.taps() * lanes);
+        assert_eq!(self.block.len(), frame.pixels() * lanes);
+        // SAFETY: the lengths just asserted; `y` has the outputs of the channels. A tap of the
+        // last output reads pixel `(oh - 1) stride + (kh - 1) dilation < h + 2 padding` of a
+        // column, and likewise of a row.
         unsafe {
-            let mut sums = [[S::splat(0.); N]; 2];
-            for i in 0..g.oh {
-                let row = i * layout.output_row + p * layout.tap_row;
-                let row = self.padded.as_ptr().add(row);
-                let grad = self.grad.as_ptr().add(i * self.row_out);
-                for j in (0..self.row_out).step_by(S::LANES) {
-                    let grad = S::load(grad.add(j));
-                    let sums = &mut sums[j / S::LANES % 2];
-                    for (q, sum) in sums.iter_mut().enumerate() {
-                        let x = S::load(row.add(layout.taps[first + q] + j));
-                        *sum = S::fma(grad, x, *sum);
+            let planes = Planes { first: self.x.as_ptr(), distance: g.h * g.w, channels };
+            gather::<S>(planes, frame, self.block.as_mut_ptr());
+            for i in 0..m {
+                let mut start = [S::splat(0.); 1];
+                if let Some(bias) = self.bias {
+                    let start = start.as_mut_ptr().cast::<f32>();
+                    for c in 0..channels {
+                        *start.add(c) = bias[(self.channel + c) * m + i];
                     }
                 }
-            }
-            let dw = &mut self.dw[p * g.kw + first..][..N];
-            for ((dw, even), odd) in dw.iter_mut().zip(sums[0]).zip(sums[1]) {
-                *dw = sum_lanes::<S>(S::add(even, odd));
-            }
-        }
-    }
-}
-
-/// The input's gradient at any stride: each output's gradient is added to the pixels it saw.
-fn input_gradient(plan: &Plan, w: &[f32], grad: &[f32]) -> Vec<f32> {
-    let g = &plan.g;
-    let layout = plan.layout();
-    let (filters, output) = (plan.multiplier() * plan.taps(), plan.multiplier() * g.oh * g.ow);
-    let mut dx = vec![0f32; g.n * g.c_in * g.h * g.w];
-    dx.par_chunks_mut(g.h * g.w).enumerate().for_each(|(i, dx)| {
-        let mut padded = take(layout.phases.len());
-        padded.fill(0.);
-        let grad = &grad[i * output..][..output];
-        let w = &w[i % g.c_in * filters..][..filters];
-        plan.isa.run(InputGradient { plan, layout: &layout, padded: &mut padded, grad, w });
-        layout.phases.unfill(plan.isa, &padded, g.w, dx);
-    });
-    dx
-}
-
-struct InputGradient<'a> {
-    plan: &'a Plan,
-    layout: &'a Layout,
-    padded: &'a mut [f32],
-    /// The planes and filters of one input channel.
-    grad: &'a [f32],
-    w: &'a [f32],
-}
-
-impl Kernel for InputGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let (plan, g, layout) = (self.plan, &self.plan.g, self.layout);
-        assert!(self.padded.len() >= layout.phases.len());
-        let planes = self.grad.chunks_exact(g.oh * g.ow).zip(self.w.chunks_exact(plan.taps()));
-        for (grad, w) in planes {
-            for i in 0..g.oh {
-                for j in (0..g.ow).step_by(S::LANES) {
-                    // SAFETY: as in `Forward`; beyond a row's end zeros are added.
-                    unsafe {
-                        let from = grad.as_ptr().add(i * g.ow + j);
-                        let grad = match g.ow - j {
-                            rest if rest < S::LANES => S::load_first(from, rest),
-                            _ => S::load(from),
-                        };
-                        let mut w = w.as_ptr();
-                        for p in 0..g.kh {
-                            let row = i * layout.output_row + p * layout.tap_row + j;
-                            let row = self.padded.as_mut_ptr().add(row);
-                            for &tap in &layout.taps[..g.kw] {
-                                let to = row.add(tap);
-                                S::store(to, S::fma(S::splat(*w), grad, S::load(to)));
-                                w = w.add(1);
-                            }
-                        }
+                for first in (0..g.oh).step_by(band) {
+                    let rows = (g.oh - first).min(band);
+                    let from_row = g.stride.0 * frame.width * lanes;
+                    Convolution {
+                        taps: self.taps,
+                        weights: self.weights.as_ptr().add(i * plan.taps() * lanes),
+                        start: start[0],
+                        relu: plan.relu,
+                        rows,
+                        columns: g.ow,
+                        from: self.block.as_ptr().add(first * from_row),
+                        from_row,
+                        from_step: g.stride.1 * lanes,
+                        to: self.out.as_mut_ptr(),
+                        to_row: g.ow * lanes,
+                        to_step: lanes,
                     }
+                    .run::<S>();
+                    let pixels = g.oh * g.ow;
+                    let first = self.y.pointer().add(i * pixels + first * g.ow);
+                    let planes = Planes { first, distance: m * pixels, channels };
+                    scatter::<S>(self.out.as_ptr(), planes, rows * g.ow);
                 }
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

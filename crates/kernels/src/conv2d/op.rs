@@ -164,18 +164,19 @@ impl Conv2d {
         let grad = &*self.inner_gradient(y, grad);
         if matches!(self.algorithm, Algorithm::Columns(_) | Algorithm::Depthwise(_)) {
             let (x, w, single_grad) = (single(x)?, single(w)?, single(grad)?);
-            let wanted_two = [wanted[0], wanted[1]];
-            let [dx, dw] = match &self.algorithm {
-                Algorithm::Columns(plan) => columns::backward(plan, x, w, single_grad, wanted_two),
-                Algorithm::Depthwise(plan) => {
-                    depthwise::backward(plan, x, w, single_grad, wanted_two)
+            let [dx, dw, db] = match &self.algorithm {
+                Algorithm::Depthwise(plan) => depthwise::backward(plan, x, w, single_grad, wanted),
+                Algorithm::Columns(plan) => {
+                    let wanted_two = [wanted[0], wanted[1]];
+                    let [dx, dw] = columns::backward(plan, x, w, single_grad, wanted_two);
+                    [dx, dw, wanted[2].then(|| self.bias_gradient(single_grad))]
                 }
-                _ => [None, None],
+                _ => [None, None, None],
             };
             let own = |v: Option<Vec<f32>>| {
                 v.map(|v| T::cpu_storage_data(CpuStorage::F32(v))).transpose()
             };
-            return Ok([own(dx)?, own(dw)?, wanted[2].then(|| self.bias_gradient(grad))]);
+            return Ok([own(dx)?, own(dw)?, own(db)?]);
         }
         let naive = matches!(self.algorithm, Algorithm::Naive);
         let dx = wanted[0].then(|| match naive {
