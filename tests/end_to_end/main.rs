@@ -3,10 +3,13 @@
 mod bad_input;
 mod commands;
 mod extension;
+mod finding;
 mod hub;
 mod hub_server;
 mod long_runs;
 mod program;
+mod report;
 mod resume;
 mod same_bits;
+mod settings;
 mod small;

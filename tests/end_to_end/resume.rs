@@ -67,7 +67,11 @@ fn resuming_is_exact_for_every_schedule() {
 
 #[test]
 fn resuming_is_exact_for_every_average_and_listener_and_within_an_accumulation() {
-    let cases: [&[(&str, &str)]; 7] = [
+    let cases: [&[(&str, &str)]; 11] = [
+        &[("train.balance", "sampling")],
+        &[("train.balance", "loss"), ("image.fit_normalization", "true")],
+        &[("train.recompute", "true"), ("train.accumulate", "2"), ("train.epochs", "6")],
+        &[("log.tensorboard", "true"), ("calibration.temperature", "true")],
         &[("average.name", "ema"), ("average.decay", "0.9")],
         &[("average.name", "swa"), ("average.start", "0.3"), ("average.every", "2")],
         &[("train.accumulate", "4"), ("train.epochs", "6")],

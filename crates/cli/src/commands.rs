@@ -1,11 +1,15 @@
 //! One file a command: flags in, runner called, result printed.
 
+mod cross_validate;
 mod evaluate;
 mod finetune;
+mod lr_find;
 mod model;
 mod models;
 mod predict;
+mod report;
 mod resume;
+mod search;
 mod summary;
 mod train;
 
@@ -18,7 +22,7 @@ use taper_runner::{
     Outcome, Plan, Recipe, Registry, Resumption, RunFolder, RunnerError, Scores, run as start,
 };
 
-use crate::flags::{Cli, Command, OutputFlags, RecipeFlags};
+use crate::flags::{Cli, Command, FinetuneFlags, OutputFlags, RecipeFlags};
 use crate::{overrides, signals, table};
 
 /// Carries out the command.
@@ -28,6 +32,10 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
         Command::Finetune(flags) => finetune::run(flags, registry),
         Command::Train(flags) => train::run(flags, registry),
         Command::Resume(flags) => resume::run(flags, registry),
+        Command::Report(flags) => report::run(flags, registry),
+        Command::LrFind(flags) => lr_find::run(flags, registry),
+        Command::CrossValidate(flags) => cross_validate::run(flags, registry),
+        Command::Search(flags) => search::run(flags, registry),
         Command::Evaluate(flags) => evaluate::run(flags, registry),
         Command::Predict(flags) => predict::run(flags, registry),
         Command::Summary(flags) => summary::run(flags, registry),
@@ -43,7 +51,10 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
         Command::Evaluate(flags) => Some(&flags.output),
         Command::Predict(flags) => Some(&flags.output),
         Command::Resume(flags) => Some(&flags.output),
-        Command::Summary(_) | Command::Models(_) => None,
+        Command::LrFind(flags) => Some(&flags.finetune.recipe.output),
+        Command::CrossValidate(flags) => Some(&flags.finetune.recipe.output),
+        Command::Search(flags) => Some(&flags.finetune.recipe.output),
+        Command::Summary(_) | Command::Models(_) | Command::Report(_) => None,
     };
     let mut registry = registry.clone();
     registry.show_downloads(output.is_some_and(|output| !output.quiet));
@@ -59,6 +70,31 @@ fn listeners(label: &str, output: &OutputFlags) -> Result<Vec<Box<dyn Listener>>
     Ok(listeners)
 }
 
+/// The recipe that `finetune` with these flags would carry out.
+fn recipe_of(flags: &FinetuneFlags, registry: &Registry) -> Result<Recipe> {
+    recipe_with_base(flags, flags.recipe.recipe.as_deref(), registry)
+}
+
+/// The same with another recipe below the flags.
+fn recipe_with_base(
+    flags: &FinetuneFlags,
+    base: Option<&str>,
+    registry: &Registry,
+) -> Result<Recipe> {
+    Ok(finetune::recipe(flags, base, &overrides::finetune(flags), registry)?)
+}
+
+/// The same with single keys above the flags.
+fn recipe_with_overrides(
+    flags: &FinetuneFlags,
+    more: &[(String, String)],
+    registry: &Registry,
+) -> Result<Recipe, RunnerError> {
+    let mut overrides = overrides::finetune(flags);
+    overrides.extend(more.iter().cloned());
+    finetune::recipe(flags, flags.recipe.recipe.as_deref(), &overrides, registry)
+}
+
 /// Carries out a recipe, from the beginning or, with `--resume`, from where it was left off;
 /// nothing where it is finished already, which is told.
 fn carry_out(
@@ -67,9 +103,7 @@ fn carry_out(
     flags: &RecipeFlags,
     registry: &Registry,
 ) -> Result<Option<(Plan, Outcome)>> {
-    if flags.fast_dev_run {
-        overrides::fast_dev_run(&mut recipe);
-    }
+    shorten(&mut recipe, flags);
     let out = out_folder(&flags.out, command, &recipe.data.source);
     if flags.resume && RunFolder::begun(&out).is_ok() {
         let plan = Plan::new(recipe, registry)?;
@@ -79,6 +113,13 @@ fn carry_out(
     let plan = Plan::new(recipe, registry)?;
     let outcome = start(&plan, out, flags.overwrite, listeners(command, &flags.output)?)?;
     Ok(Some((plan, outcome)))
+}
+
+/// Makes a recipe a trial of whether everything works, if that is asked for.
+fn shorten(recipe: &mut Recipe, flags: &RecipeFlags) {
+    if flags.fast_dev_run {
+        overrides::fast_dev_run(recipe);
+    }
 }
 
 /// Goes on with a run; nothing where it is finished already, which is told.
@@ -130,6 +171,20 @@ fn out_folder(out: &Option<PathBuf>, command: &str, data: &str) -> PathBuf {
             RunFolder::next_free(Path::new("runs"), &format!("{command}-{data}"))
         }
     }
+}
+
+/// Checks that several runs may be written below a folder.
+fn check_out(out: &Path, flags: &RecipeFlags) -> Result<()> {
+    if flags.resume {
+        return Ok(());
+    }
+    let empty = std::fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
+    anyhow::ensure!(
+        empty,
+        "{} is not empty; go on with what is in it with --resume, or choose another folder",
+        out.display()
+    );
+    Ok(RunFolder::check(out, false)?)
 }
 
 /// Prints to stdout; a reader that has closed the pipe has what it wanted.

@@ -1,8 +1,12 @@
 //! The flags, as typed. What they mean together is decided in the runner's plan.
 
+mod finding;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
 
 /// The largest seed that a recipe can hold: TOML's integers have 64 bits, the sign among them.
 const MAX_SEED: u64 = i64::MAX as u64;
@@ -35,6 +39,14 @@ pub enum Command {
     Evaluate(EvaluateFlags),
     /// Name the class of image files
     Predict(PredictFlags),
+    /// Write a run's report.html anew, or compare several runs on one page
+    Report(ReportFlags),
+    /// Sweep the learning rate and suggest one
+    LrFind(LrFindFlags),
+    /// Judge a recipe, or several side by side, on stratified folds
+    CrossValidate(CrossValidateFlags),
+    /// Search for settings, at random or by successive halving
+    Search(SearchFlags),
     /// Show a net's layers, shapes, parameters and multiply-adds
     Summary(SummaryFlags),
     /// List the nets: parameters, multiply-adds, input size, and weights of the Hub to start from
@@ -158,6 +170,10 @@ pub struct RecipeFlags {
     /// Train and validate on N batches alone: can the net learn at all?
     #[arg(long, value_name = "N")]
     pub overfit_batches: Option<usize>,
+
+    /// Write event files for TensorBoard to the run's folder
+    #[arg(long)]
+    pub tensorboard: bool,
 
     /// How results are printed.
     #[command(flatten)]

@@ -15,6 +15,9 @@ pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     number(&mut overrides, "train.max_steps", flags.max_steps);
     number(&mut overrides, "train.max_minutes", flags.max_time.map(Float));
     number(&mut overrides, "data.overfit_batches", flags.overfit_batches);
+    if flags.tensorboard {
+        overrides.push(("log.tensorboard".to_string(), "true".to_string()));
+    }
     number(&mut overrides, "seed", flags.seed);
     text(&mut overrides, "optimizer", &flags.optimizer);
     number(&mut overrides, "optimizer.learning_rate", flags.learning_rate.map(Float));

@@ -43,7 +43,23 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
         trained.seconds,
         images_per_second(trained.images, trained.seconds)
     )?;
+    if let Some(calibration) = &outcome.calibration {
+        write!(text, "Answers   temperature {:.3}", calibration.temperature)?;
+        match &calibration.rejection {
+            None => writeln!(text)?,
+            Some(rejection) => writeln!(
+                text,
+                ", withheld below {:.4}: of the validation part {:.2} % are answered, {:.2} % of them right",
+                rejection.threshold,
+                100.0 * rejection.coverage,
+                100.0 * rejection.precision
+            )?,
+        }
+    }
     writeln!(text, "Run       {}", outcome.run.display())?;
+    if plan.recipe.log.report {
+        writeln!(text, "Report    {}", outcome.run.join("report.html").display())?;
+    }
     Ok(text)
 }
 
@@ -57,6 +73,7 @@ pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) ->
         "after": outcome.after,
         "report": report_of(&outcome.evaluation)?,
         "load_report": outcome.load_report,
+        "calibration": outcome.calibration,
         "steps": trained.steps,
         "seconds": trained.seconds,
         "images_per_second": images_per_second(trained.images, trained.seconds),
@@ -105,7 +122,8 @@ pub fn predictions(predictions: &[Prediction]) -> String {
             .iter()
             .map(|c| format!("{} {:.1} %", c.class_name, 100.0 * c.probability))
             .collect();
-        text += &format!("{:<width$}  {}\n", prediction.image, classes.join("   "));
+        let withheld = if prediction.withheld { "   (withheld: not sure enough)" } else { "" };
+        text += &format!("{:<width$}  {}{withheld}\n", prediction.image, classes.join("   "));
     }
     text
 }

@@ -24,6 +24,8 @@ pub enum Purpose {
     Augment = 5,
     /// Which images of a batch are mixed, and how much of each.
     Mix = 6,
+    /// In which order a class gives its items to balanced epochs.
+    Balance = 7,
 }
 
 /// A stream of random numbers, a pure function of (seed, purpose, epoch, index).

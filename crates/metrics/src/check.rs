@@ -104,7 +104,7 @@ pub(crate) fn length(
     }
 }
 
-fn finite<T: Copy + Into<f64>>(scores: &[T]) -> Result<()> {
+pub(crate) fn finite<T: Copy + Into<f64>>(scores: &[T]) -> Result<()> {
     match scores.iter().position(|&score| !score.into().is_finite()) {
         None => Ok(()),
         Some(index) => Err(MetricsError::NotFinite { index, value: scores[index].into() }),

@@ -148,6 +148,13 @@ pub enum MetricsError {
         expected: &'static str,
     },
 
+    /// All differences are the same: a test would have nothing to measure them by.
+    #[error("all differences are {difference}: expected some that vary")]
+    NoVariance {
+        /// The mean difference.
+        difference: f64,
+    },
+
     /// No threshold reaches the wanted precision.
     #[error("no threshold reaches a precision of {wanted}: the best is {best}")]
     Unreachable {

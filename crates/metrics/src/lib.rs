@@ -72,6 +72,8 @@
 //! | `likelihood` | [`log_loss`], [`brier_score`] |
 //! | `calibration` | [`calibration()`]: the reliability diagram and its errors |
 //! | `ranking` | [`top_k_accuracy`], [`roc_auc`], [`average_precision`], one-vs-rest |
+//! | `temperature` | [`fit_temperature`] |
+//! | `paired` | [`paired_t_test`], [`corrected_paired_t_test`], [`mcnemar()`] |
 //! | `curve` | [`roc_curve`], [`precision_recall_curve`], [`threshold_for_precision`], [`threshold_for_recall`] |
 
 mod agreement;
@@ -83,10 +85,13 @@ mod error;
 #[cfg(test)]
 mod laws;
 mod likelihood;
+mod paired;
 mod prediction;
 mod ranking;
 mod report;
 mod scores;
+mod temperature;
+
 pub use agreement::KappaWeights;
 pub use calibration::{Calibration, CalibrationBin, calibration, calibration_of_confidences};
 pub use confusion::{ConfusionMatrix, MAX_CLASSES};
@@ -96,6 +101,7 @@ pub use curve::{
 };
 pub use error::{MetricsError, Result};
 pub use likelihood::{brier_score, log_loss};
+pub use paired::{McNemar, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test};
 pub use prediction::{argmax, one_vs_rest};
 pub use ranking::{
     average_precision, average_precision_one_vs_rest, average_precision_per_class, roc_auc,
@@ -103,3 +109,4 @@ pub use ranking::{
 };
 pub use report::{ClassReport, ClassificationReport};
 pub use scores::{Average, Scores, ZeroDivision};
+pub use temperature::fit_temperature;

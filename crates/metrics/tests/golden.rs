@@ -357,3 +357,72 @@ fn single_precision_probabilities_give_the_same_numbers() {
         );
     }
 }
+
+#[derive(Deserialize)]
+struct Paired {
+    t_tests: Vec<TTest>,
+    coins: Vec<Coins>,
+    temperatures: Vec<Temperature>,
+}
+
+#[derive(Deserialize)]
+struct TTest {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    t: f64,
+    p: f64,
+    corrected_t: f64,
+    corrected_p: f64,
+}
+
+#[derive(Deserialize)]
+struct Coins {
+    only_first: usize,
+    only_second: usize,
+    p: f64,
+}
+
+#[derive(Deserialize)]
+struct Temperature {
+    classes: usize,
+    labels: Vec<u32>,
+    logits: Vec<f64>,
+    temperature: f64,
+}
+
+fn paired() -> Paired {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/paired.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn paired_tests_agree_with_scipy() {
+    // 1e-10, relative: scipy's distributions are computed in another way.
+    let close = |found: f64, expected: f64| {
+        assert!((found - expected).abs() <= 1e-10 * expected.abs(), "{found}, scipy: {expected}");
+    };
+    for TTest { a, b, t, p, corrected_t, corrected_p } in paired().t_tests {
+        let plain = paired_t_test(&a, &b).unwrap();
+        close(plain.t, t);
+        close(plain.p_value, p);
+        let corrected = corrected_paired_t_test(&a, &b, 1, a.len() - 1).unwrap();
+        close(corrected.t, corrected_t);
+        close(corrected.p_value, corrected_p);
+    }
+    for Coins { only_first, only_second, p } in paired().coins {
+        let mut first = vec![true; only_first + 1];
+        first.resize(only_first + 1 + only_second, false);
+        let mut second = vec![false; only_first];
+        second.resize(only_first + 1 + only_second, true);
+        close(mcnemar(&first, &second).unwrap().p_value, p);
+    }
+}
+
+#[test]
+fn temperatures_agree_with_scipys_minimizer() {
+    for Temperature { classes, labels, logits, temperature } in paired().temperatures {
+        let found = fit_temperature(&labels, &logits, classes).unwrap();
+        // 1e-6, relative: near its minimum a loss in f64 is flat over about 1e-8.
+        assert!((found / temperature - 1.0).abs() < 1e-6, "{found}, scipy: {temperature}");
+    }
+}

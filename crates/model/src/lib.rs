@@ -61,6 +61,7 @@ pub mod layers;
 pub mod loss;
 pub mod nets;
 pub mod params;
+pub mod recompute;
 pub mod rng;
 pub mod summary;
 pub mod weights;

@@ -4,6 +4,8 @@
 //! what it would have drawn, because a draw depends only on the seed, the layer's name, the step
 //! and the number of the call in that step.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -93,6 +95,19 @@ impl LayerRng {
     /// several threads at once each get a seed of their own, but which gets which is then a matter
     /// of timing.
     pub fn next_seed(&self) -> u64 {
+        TAPE.with_borrow_mut(|tape| match tape {
+            Tape::Off => self.draw(),
+            Tape::Recording(draws) => {
+                let seed = self.draw();
+                draws.push_back(seed);
+                seed
+            }
+            // More draws than were recorded: another forward pass than the first.
+            Tape::Replaying(draws) => draws.pop_front().unwrap_or_else(|| self.draw()),
+        })
+    }
+
+    fn draw(&self) -> u64 {
         let step = self.step.load(Ordering::Relaxed);
         // A panic elsewhere can't leave the two numbers in a state that would be wrong to go on
         // with.
@@ -103,6 +118,46 @@ impl LayerRng {
         let count = calls.count;
         calls.count += 1;
         mix(mix(self.key, step), count)
+    }
+}
+
+/// The seeds that a forward pass drew, in order.
+pub(crate) type Draws = VecDeque<u64>;
+
+enum Tape {
+    Off,
+    Recording(Draws),
+    Replaying(Draws),
+}
+
+thread_local! {
+    static TAPE: RefCell<Tape> = const { RefCell::new(Tape::Off) };
+}
+
+/// Runs `forward` and gives the seeds that it drew.
+pub(crate) fn recorded<T>(forward: impl FnOnce() -> T) -> (T, Draws) {
+    let restore = Restore(TAPE.replace(Tape::Recording(Draws::new())));
+    let result = forward();
+    let draws = match TAPE.replace(Tape::Off) {
+        Tape::Recording(draws) => draws,
+        _ => Draws::new(),
+    };
+    drop(restore);
+    (result, draws)
+}
+
+/// Runs `forward` with seeds that were drawn before.
+pub(crate) fn replayed<T>(draws: Draws, forward: impl FnOnce() -> T) -> T {
+    let _restore = Restore(TAPE.replace(Tape::Replaying(draws)));
+    forward()
+}
+
+/// Puts the tape back that was there before, also if a panic passes.
+struct Restore(Tape);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        TAPE.set(std::mem::replace(&mut self.0, Tape::Off));
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use taper_dataset::{Filter, Placement};
 
+use crate::calibrate::CalibrationConfig;
 use crate::error::RunnerError;
 use crate::run_folder::write_whole;
 
@@ -22,6 +23,9 @@ pub struct ModelConfig {
     pub label_names: Vec<String>,
     /// Preprocessing and the names of the ends of the net.
     pub pretrained_cfg: PretrainedConfig,
+    /// How logits become answers, where that was fitted; not timm's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationConfig>,
 }
 
 /// Preprocessing and the names of the ends of the net, in timm's words.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use taper_dataset::sampler::balanced_order;
 use taper_dataset::split::{SplitConfig, folds, stratified};
-use taper_dataset::{Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache};
+use taper_dataset::{Batch, Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache};
 
 use crate::error::RunnerError;
 use crate::plan::setting;
@@ -59,14 +60,17 @@ impl Data {
         let data = &recipe.data;
         check(data)?;
         let pipeline = pipeline(&recipe.image);
-        let dataset = registry.open_dataset(&data.source)?;
+        let dataset = registry.dataset(&data.source)?;
         let part = |source: &Cached, indices| Part {
             source: source.source.clone(),
             indices,
             pipeline: source.pipeline.clone(),
         };
         let whole = |source: &Cached| part(source, (0..source.source.len()).collect());
-        let prepare = |source: Arc<dyn Source>| cache(source, &pipeline, CACHE_LIMIT);
+        let prepare = |part: &str, source: Arc<dyn Source>| {
+            let what = format!("{part} of {}", data.source);
+            registry.prepared(&what, &pipeline, || cache(source, &pipeline, CACHE_LIMIT))
+        };
 
         let split = stratified(
             &dataset.train.labels(),
@@ -88,14 +92,14 @@ impl Data {
                 data.split_seed
             ),
         };
-        let all = prepare(dataset.train)?;
+        let all = prepare("train", dataset.train)?;
         let mut train = part(&all, split.train);
         let mut test = match dataset.test {
-            Some(source) => whole(&prepare(source)?),
+            Some(source) => whole(&prepare("test", source)?),
             None => part(&all, split.test),
         };
         let mut validation = match dataset.validation {
-            Some(source) => Some(whole(&prepare(source)?)),
+            Some(source) => Some(whole(&prepare("validation", source)?)),
             None if split.validation.is_empty() => None,
             None => Some(part(&all, split.validation)),
         };
@@ -117,6 +121,18 @@ impl Data {
             }
         }
         Ok(Self { name: dataset.name, train, validation, test, division })
+    }
+
+    /// Normalizes every part by mean and standard deviation of the training part alone; gives them.
+    ///
+    /// # Errors
+    /// An image that cannot be read.
+    pub(crate) fn fit_normalization(&mut self) -> Result<Normalize, RunnerError> {
+        let Part { source, indices, pipeline } = &self.train;
+        let fitted = Normalize::fit(source.as_ref(), indices, pipeline)?;
+        let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
+        parts.into_iter().flatten().for_each(|part| part.normalize_by(&fitted));
+        Ok(fitted)
     }
 
     /// One line: the data's name, its size and how it is divided.
@@ -182,6 +198,29 @@ impl Part {
         self.load(LoaderConfig { shuffle: true, ..config })
     }
 
+    /// As [`Part::epoch`], with as many images in all and every class as often as another.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn balanced_epoch(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+        seed: u64,
+        batch_size: usize,
+    ) -> Result<Loader, RunnerError> {
+        let epoch = epoch as u64;
+        let order = balanced_order(&self.labels(), seed, epoch);
+        let indices = order.into_iter().map(|place| self.indices[place]).collect();
+        let config = LoaderConfig { batch_size, seed, epoch, first_batch, ..Default::default() };
+        Ok(Loader::new(self.source.clone(), indices, self.pipeline.clone(), config)?)
+    }
+
+    /// The class of each image.
+    pub(crate) fn labels(&self) -> Vec<u32> {
+        self.indices.iter().map(|&index| self.source.label(index)).collect()
+    }
+
     /// All batches in the source's order.
     ///
     /// # Errors
@@ -197,6 +236,29 @@ impl Part {
 
     pub(crate) fn indices(&self) -> &[usize] {
         &self.indices
+    }
+
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Channels, height and width of an image as the net takes it.
+    pub(crate) fn size(&self) -> [usize; 3] {
+        [self.pipeline.channels, self.pipeline.height, self.pipeline.width]
+    }
+
+    /// Normalizes by other numbers from now on.
+    fn normalize_by(&mut self, normalize: &Normalize) {
+        self.pipeline.normalize = normalize.clone();
+    }
+
+    /// One batch of items by their places in the source.
+    pub(crate) fn items(&self, indices: &[usize]) -> Result<Batch, RunnerError> {
+        let config = LoaderConfig { batch_size: indices.len().max(1), ..Default::default() };
+        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
+        let mut batches = Loader::new(source, indices.to_vec(), pipeline, config)?;
+        let empty = || RunnerError::Empty { part: "chosen", source_name: self.source.describe() };
+        Ok(batches.next().ok_or_else(empty)??)
     }
 
     /// Whether looking at an image costs no more than copying it.
@@ -219,8 +281,7 @@ impl Part {
 
     /// What is left to train on, and the fold that is tested.
     fn fold(&self, data: &DataRecipe) -> Result<(Part, Part), RunnerError> {
-        let labels: Vec<u32> = self.indices.iter().map(|&i| self.source.label(i)).collect();
-        let fold = folds(&labels, data.folds, data.split_seed)?.swap_remove(data.fold);
+        let fold = folds(&self.labels(), data.folds, data.split_seed)?.swap_remove(data.fold);
         let pick = |places: Vec<usize>| Part {
             indices: places.into_iter().map(|place| self.indices[place]).collect(),
             ..self.clone()

@@ -1,4 +1,4 @@
-//! Scores of a net on labelled images.
+//! Answers and scores of a net on labelled images.
 
 use std::time::Instant;
 
@@ -18,6 +18,8 @@ pub struct Evaluation {
     pub class_names: Vec<String>,
     /// The true class of each image.
     pub labels: Vec<u32>,
+    /// What the net said, row-major: images by classes.
+    pub logits: Vec<f32>,
     /// Softmax probabilities, row-major: images by classes.
     pub probabilities: Vec<f32>,
     /// Time in all, reading the images included.
@@ -92,6 +94,9 @@ impl std::fmt::Display for Metric {
 
 /// Runs a net, in evaluation mode, over a part of the data in its own order.
 ///
+/// Of a large net fewer than `batch_size` images go through at once, so that what it computes on the
+/// way stays within a gibibyte: see [`memory`](crate::memory).
+///
 /// # Errors
 /// Unreadable images; an empty part.
 pub fn evaluate(
@@ -100,7 +105,23 @@ pub fn evaluate(
     batch_size: usize,
     device: &Device,
 ) -> Result<Evaluation, RunnerError> {
+    evaluate_with(net, part, batch_size, device, |_| {})
+}
+
+/// As [`evaluate`]; `done` is told the number of images after each batch.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    net: &Net,
+    part: &Part,
+    batch_size: usize,
+    device: &Device,
+    mut done: impl FnMut(usize),
+) -> Result<Evaluation, RunnerError> {
     let started = Instant::now();
+    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size)?;
+    let mut logits_of_all = Vec::with_capacity(part.len() * part.class_names().len());
     let mut labels = Vec::with_capacity(part.len());
     let mut probabilities = Vec::new();
     for batch in part.in_order(batch_size)? {
@@ -108,17 +129,45 @@ pub fn evaluate(
         let logits = net.forward_t(&images_of(&batch, device)?, false)?;
         let rows = taper_model::layers::Softmax.forward(&logits.to_dtype(DType::F32)?)?;
         probabilities.extend(rows.flatten_all()?.to_vec1::<f32>()?);
+        logits_of_all.extend(logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
         labels.extend(batch.labels);
+        done(labels.len());
     }
     Ok(Evaluation {
         class_names: part.class_names().to_vec(),
         labels,
+        logits: logits_of_all,
         probabilities,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
 
 impl Evaluation {
+    /// The evaluation of given logits.
+    pub fn of_logits(
+        class_names: Vec<String>,
+        labels: Vec<u32>,
+        logits: Vec<f32>,
+        seconds: f64,
+    ) -> Self {
+        let probabilities = logits.clone();
+        Self { class_names, labels, logits, probabilities, seconds }.with_temperature(1.0)
+    }
+
+    /// The same with the logits divided by a temperature before the softmax; at 1 as it is.
+    pub fn tempered(self, temperature: f64) -> Self {
+        if temperature == 1.0 { self } else { self.with_temperature(temperature) }
+    }
+
+    fn with_temperature(mut self, temperature: f64) -> Self {
+        let classes = self.classes();
+        let rows = self.probabilities.chunks_exact_mut(classes);
+        for (row, logits) in rows.zip(self.logits.chunks_exact(classes)) {
+            row.copy_from_slice(&softmax(logits, temperature));
+        }
+        self
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.class_names.len()
@@ -127,6 +176,7 @@ impl Evaluation {
     /// Adds the answers on more images.
     pub(crate) fn append(&mut self, more: Evaluation) {
         self.labels.extend(more.labels);
+        self.logits.extend(more.logits);
         self.probabilities.extend(more.probabilities);
         self.seconds += more.seconds;
     }
@@ -165,6 +215,15 @@ impl Scores {
             macro_f1: averages.f1,
         })
     }
+}
+
+/// The softmax of logits divided by a temperature, computed in f64.
+pub(crate) fn softmax(logits: &[f32], temperature: f64) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |&z: &f32| (f64::from(z - largest) / temperature).exp();
+    let weights: Vec<f64> = logits.iter().map(weight).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| (weight / sum) as f32).collect()
 }
 
 /// The classes of the `k` largest values of a row, largest first; of equal ones the first.

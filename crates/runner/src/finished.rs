@@ -10,9 +10,10 @@ use taper_model::rng::RngKey;
 use taper_model::weights::{TensorFile, Weights};
 
 use crate::config::ModelConfig;
-use crate::data::{Data, PartName};
+use crate::data::{Data, Part, PartName};
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Evaluation, evaluate, evaluate_with};
+use crate::observe::Counter;
 use crate::plan::weights_config;
 use crate::pretrained::Pretrained;
 use crate::recipe::{ModelRecipe, Recipe};
@@ -34,6 +35,9 @@ pub struct FinishedModel {
     pub recipe: Recipe,
     /// Data sets that it was trained on before the run that made it.
     pub seen: Vec<String>,
+    /// Whether [`evaluate`](Self::evaluate) and [`predict`](Self::predict) show a bar on a terminal;
+    /// they do not unless asked to.
+    pub shows_progress: bool,
 }
 
 /// The classes that a model names for one image.
@@ -43,6 +47,8 @@ pub struct Prediction {
     pub image: String,
     /// The most probable classes, most probable first.
     pub classes: Vec<ClassProbability>,
+    /// Whether the answer is to be withheld: it has less confidence than the model's threshold.
+    pub withheld: bool,
 }
 
 /// A class and its softmax probability.
@@ -116,7 +122,7 @@ impl FinishedModel {
         let vb = weights.var_builder(DType::F32, &Device::Cpu);
         let net = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));
         let (params, _) = weights.finish()?;
-        Ok(Self { net: net?, params, info, config, recipe, seen })
+        Ok(Self { net: net?, params, info, config, recipe, seen, shows_progress: false })
     }
 
     /// Scores the model on a part of a data set (by default the run's own); gives the data in words
@@ -146,7 +152,10 @@ impl FinishedModel {
         }
         let mut all: Option<Evaluation> = None;
         for part in data.parts(part) {
-            let some = evaluate(&self.net, part, recipe.train.eval_batch_size, &Device::Cpu)?;
+            let mut counter = Counter::new(self.shows_progress, "evaluate", part.len());
+            let batch_size = recipe.train.eval_batch_size;
+            let done = |images| counter.set(images);
+            let some = evaluate_with(&self.net, part, batch_size, &Device::Cpu, done)?;
             match &mut all {
                 None => all = Some(some),
                 Some(all) => all.append(some),
@@ -154,9 +163,21 @@ impl FinishedModel {
         }
         let description = data.describe();
         match all {
-            Some(evaluation) => Ok((description, evaluation)),
+            Some(evaluation) => Ok((description, evaluation.tempered(self.temperature()))),
             None => Err(RunnerError::Empty { part: "chosen", source_name: data.name }),
         }
+    }
+
+    /// What the logits are divided by before the softmax; 1 where nothing was fitted.
+    pub fn temperature(&self) -> f64 {
+        self.config.calibration.map_or(1.0, |calibration| calibration.temperature)
+    }
+
+    /// The answers to a part of the data.
+    pub(crate) fn judge(&self, part: &Part) -> Result<Evaluation, RunnerError> {
+        let batch_size = self.recipe.train.eval_batch_size;
+        let evaluation = evaluate(&self.net, part, batch_size, &Device::Cpu)?;
+        Ok(evaluation.tempered(self.temperature()))
     }
 
     /// Names the most probable classes of image files; a folder stands for the images in it.

@@ -30,35 +30,56 @@ mod pretrained;
 mod registry;
 
 mod evaluate;
+mod machine;
+pub mod memory;
 pub mod observe;
 
 pub mod checkpoint;
 mod train;
 
+mod calibrate;
+pub mod report;
+mod results;
+mod saliency;
+
+mod cross;
 mod finished;
+mod lr_find;
 mod predict;
 mod resume;
 mod run;
 mod run_folder;
+mod search;
 mod seen;
 mod summary;
 
+pub use calibrate::{CalibrationConfig, Rejection};
 pub use config::{ModelConfig, PretrainedConfig};
+pub use cross::{
+    Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
+};
 pub use data::{Data, Part, PartName};
 pub use error::RunnerError;
-pub use evaluate::{Evaluation, Metric, Scores, evaluate, top_k};
+pub use evaluate::{Evaluation, Metric, Scores, evaluate, evaluate_with, top_k};
 pub use finished::{ClassProbability, FinishedModel, Prediction};
+pub use lr_find::lr_find;
+pub use machine::{Machine, available_memory};
 pub use plan::Plan;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
-    CheckpointRecipe, DataRecipe, EarlyStoppingRecipe, GuardRecipe, ImageRecipe, LayoutRecipe,
-    ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe, Rename, SelectRecipe, TrainRecipe, named,
-    resolve,
+    Balance, CalibrationRecipe, CheckpointRecipe, DataRecipe, EarlyStoppingRecipe, GuardRecipe,
+    ImageRecipe, LayoutRecipe, LogRecipe, ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe,
+    Rename, SelectRecipe, TrainRecipe, named, resolve,
 };
 pub use registry::{OpenDataset, Registry};
+pub use results::{DataResults, ParameterCounts, Results};
 pub use resume::Resumption;
 pub use run::{Loaded, Outcome, from_scratch, load, run};
 pub use run_folder::RunFolder;
+pub use saliency::saliency;
+pub use search::{Method, Range, SearchFile, SearchSettings, Searched, Trial, search};
 pub use summary::summarize;
 pub use taper_metrics as metrics;
-pub use train::{EpochSums, Position, Trained, Training, train};
+pub use train::{
+    EpochSums, Position, Sweep, SweepConfig, SweepPoint, Trained, Training, sweep, train,
+};

@@ -10,8 +10,11 @@ mod interrupt;
 mod limit;
 mod plateau;
 mod progress;
+mod tensorboard;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 
 use serde::Serialize;
 use toml::Value;
@@ -25,7 +28,8 @@ pub use history::History;
 pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use plateau::Plateau;
-pub use progress::Progress;
+pub use progress::{Counter, Progress};
+pub use tensorboard::TensorBoard;
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, Serialize)]
@@ -210,6 +214,12 @@ pub(crate) fn restore(
         }
     }
     Ok(())
+}
+
+/// Cuts a file to a length and goes on writing there.
+fn cut(file: &mut File, bytes: u64) -> std::io::Result<()> {
+    file.set_len(bytes)?;
+    file.seek(SeekFrom::Start(bytes)).map(|_| ())
 }
 
 /// A listener's state to be saved.

@@ -2,6 +2,7 @@
 
 mod long_runs;
 
+use taper_dataset::Normalize;
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::{NetConfig, NetInfo};
 use taper_model::weights::{KeyMap, Layout, TensorFile, WeightsConfig};
@@ -10,11 +11,12 @@ use crate::config::{ModelConfig, PretrainedConfig};
 use crate::data::Data;
 use crate::error::RunnerError;
 use crate::pretrained::Pretrained;
-use crate::recipe::{LayoutRecipe, Recipe, TrainRecipe};
+use crate::recipe::{Balance, LayoutRecipe, Recipe, TrainRecipe};
 use crate::registry::Registry;
 use crate::seen;
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
+#[derive(Clone)]
 pub struct Plan {
     /// The recipe, complete: what stood for "the net's default" is filled in.
     pub recipe: Recipe,
@@ -56,7 +58,11 @@ impl Plan {
         let source = read_weights(&recipe, registry)?;
         let seen = source.as_ref().map(seen::of).transpose()?.unwrap_or_default();
         seen::check(&seen, &recipe.data.source)?;
-        let data = Data::open(&recipe, registry)?;
+        let mut data = Data::open(&recipe, registry)?;
+        if recipe.image.fit_normalization {
+            let Normalize { mean, std } = data.fit_normalization()?;
+            (recipe.image.mean, recipe.image.std) = (mean, std);
+        }
         let classes = data.train.class_names().to_vec();
         if classes.len() < 2 {
             return Err(RunnerError::FewClasses { data: data.name, found: classes.len() });
@@ -85,12 +91,24 @@ impl Plan {
         }
     }
 
+    /// n / (classes * images of the class), of the training part; 0 for a class without images.
+    fn balanced_weights(&self) -> Vec<f64> {
+        let labels = self.data.train.labels();
+        let mut counts = vec![0usize; self.config.num_classes];
+        labels.iter().for_each(|&label| counts[label as usize] += 1);
+        let share = labels.len() as f64 / counts.len() as f64;
+        counts.iter().map(|&count| if count > 0 { share / count as f64 } else { 0.0 }).collect()
+    }
+
     /// The loss of the recipe.
     pub fn loss(&self) -> CrossEntropy {
         let train = &self.recipe.train;
         CrossEntropy {
             label_smoothing: train.label_smoothing,
-            class_weights: (!train.class_weights.is_empty()).then(|| train.class_weights.clone()),
+            class_weights: match train.balance {
+                Balance::Loss => Some(self.balanced_weights()),
+                _ => (!train.class_weights.is_empty()).then(|| train.class_weights.clone()),
+            },
         }
     }
 }
@@ -109,6 +127,7 @@ fn model_config(recipe: &Recipe, net: &NetInfo, label_names: Vec<String>) -> Mod
         architecture: net.name.to_string(),
         num_classes: label_names.len(),
         label_names,
+        calibration: None,
         pretrained_cfg: PretrainedConfig {
             input_size: [image.channels, image.height, image.width],
             mean: image.mean.clone(),
@@ -200,6 +219,9 @@ fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
 
 fn check_class_weights(train: &TrainRecipe, classes: usize) -> Result<(), RunnerError> {
     let weights = &train.class_weights;
+    if !weights.is_empty() && train.balance == Balance::Loss {
+        return Err(setting("train.class_weights", "set", "empty where `train.balance` is `loss`"));
+    }
     if !weights.is_empty() && weights.len() != classes {
         let found = format!("{} weights", weights.len());
         return Err(setting("train.class_weights", found, format!("{classes}, one a class")));

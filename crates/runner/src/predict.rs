@@ -10,8 +10,9 @@ use taper_model::layers::Softmax;
 
 use crate::data::pipeline;
 use crate::error::RunnerError;
-use crate::evaluate::top_k;
+use crate::evaluate::{softmax, top_k};
 use crate::finished::{ClassProbability, FinishedModel, Prediction};
+use crate::observe::Counter;
 use crate::train::images_of;
 
 /// Names the `k` most probable classes of each image; a folder stands for the images in it.
@@ -36,21 +37,39 @@ pub(crate) fn predict(
     let device = Device::Cpu;
     let files = Arc::new(Files { paths });
     let order = (0..files.len()).collect();
-    let config = LoaderConfig { batch_size: 256, ..LoaderConfig::default() };
+    let [channels, height, width] = model.config.pretrained_cfg.input_size;
+    let batch_size = crate::memory::evaluation_batch(&model.net, [channels, height, width], 256)?;
+    let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
+    let temperature = model.temperature();
+    let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
+    let threshold = rejection.map_or(0.0, |rejection| rejection.threshold);
+    let mut counter = Counter::new(model.shows_progress, "predict", files.len());
     let mut predictions = Vec::with_capacity(files.len());
     for batch in Loader::new(files.clone(), order, pipeline(&model.recipe.image), config)? {
         let batch = batch?;
         let logits = model.net.forward_t(&images_of(&batch, &device)?, false)?;
-        let rows = Softmax.forward(&logits.to_dtype(DType::F32)?)?.to_vec2::<f32>()?;
+        let rows = match temperature == 1.0 {
+            true => Softmax.forward(&logits.to_dtype(DType::F32)?)?.to_vec2::<f32>()?,
+            false => {
+                let logits = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+                logits.iter().map(|row| softmax(row, temperature)).collect()
+            }
+        };
         for (row, index) in rows.iter().zip(batch.indices) {
+            let confidence = row.iter().copied().fold(0.0, f32::max);
+            let withheld = f64::from(confidence) < threshold;
             let classes = top_k(row, k).into_iter().map(|class| ClassProbability {
                 class_name: model.config.label_names[class as usize].clone(),
                 class,
                 probability: row[class as usize],
             });
-            predictions
-                .push(Prediction { image: files.item_name(index), classes: classes.collect() });
+            predictions.push(Prediction {
+                image: files.item_name(index),
+                classes: classes.collect(),
+                withheld,
+            });
         }
+        counter.set(predictions.len());
     }
     Ok(predictions)
 }

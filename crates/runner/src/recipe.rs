@@ -15,10 +15,11 @@ use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 
 use crate::error::RunnerError;
 
-pub(crate) use layers::layered;
 pub use layers::{NAMED, named, resolve};
+pub(crate) use layers::{layered, one_line};
 pub use long_runs::{
-    CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, NonFinite, PlateauRecipe, SelectRecipe,
+    CalibrationRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe, NonFinite,
+    PlateauRecipe, SelectRecipe,
 };
 
 /// Every setting of a run.
@@ -55,6 +56,10 @@ pub struct Recipe {
     pub early_stopping: EarlyStoppingRecipe,
     /// When the learning rate of a run that no longer gets better is lowered.
     pub plateau: PlateauRecipe,
+    /// What is fitted on the validation part at the end.
+    pub calibration: CalibrationRecipe,
+    /// What the run tells of itself.
+    pub log: LogRecipe,
 }
 
 /// Where the images come from and how they are divided.
@@ -100,6 +105,9 @@ pub struct ImageRecipe {
     pub mean: Vec<f64>,
     /// Divides each channel after the mean is subtracted; one number stands for all. Default 1.
     pub std: Vec<f64>,
+    /// Take mean and standard deviation of the training part in place of the two above; of a fold,
+    /// its training part. Default false.
+    pub fit_normalization: bool,
 }
 
 /// The net and the weights it starts from.
@@ -167,10 +175,29 @@ pub struct TrainRecipe {
     pub label_smoothing: f64,
     /// Weight of each class in the loss, in the classes' order. Default empty: all equal.
     pub class_weights: Vec<f64>,
+    /// What is done about classes with more images than others: `none`; `loss`, their images weigh
+    /// less; `sampling`, each epoch has as many images of each class. Default `none`.
+    pub balance: Balance,
+    /// Compute activations again in backward where they would take much memory: slower, smaller.
+    /// Default false.
+    pub recompute: bool,
     /// Largest global norm of the gradients; 0: not clipped. Default 0.
     pub clip_norm: f64,
     /// Largest absolute value of a gradient's element; 0: not clipped. Default 0.
     pub clip_value: f64,
+}
+
+/// What is done about classes with more images than others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Nothing.
+    None,
+    /// The loss weighs each class by n / (classes * its images): scikit-learn's `balanced`.
+    Loss,
+    /// Each epoch has as many images of each class; those of small classes come several times,
+    /// those of large ones in turns over the epochs.
+    Sampling,
 }
 
 impl Default for Recipe {
@@ -191,6 +218,8 @@ impl Default for Recipe {
             select: SelectRecipe::default(),
             early_stopping: EarlyStoppingRecipe::default(),
             plateau: PlateauRecipe::default(),
+            calibration: CalibrationRecipe::default(),
+            log: LogRecipe::default(),
         }
     }
 }
@@ -220,6 +249,7 @@ impl Default for ImageRecipe {
             filter: Filter::default(),
             mean: vec![0.0],
             std: vec![1.0],
+            fit_normalization: false,
         }
     }
 }
@@ -250,6 +280,8 @@ impl Default for TrainRecipe {
             eval_batch_size: 1000,
             label_smoothing: 0.0,
             class_weights: Vec::new(),
+            balance: Balance::None,
+            recompute: false,
             clip_norm: 0.0,
             clip_value: 0.0,
         }

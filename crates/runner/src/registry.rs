@@ -1,9 +1,9 @@
 //! What the runner knows by name; a caller adds its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use taper_dataset::Dataset;
+use taper_dataset::{Cached, Dataset, Normalize, Pipeline};
 use taper_model::nets::NetInfo;
 
 use crate::error::RunnerError;
@@ -28,6 +28,14 @@ pub struct Registry {
     datasets: BTreeMap<String, OpenDataset>,
     weights: BTreeMap<String, &'static [u8]>,
     shows_downloads: bool,
+    shared: Option<Arc<Mutex<Shared>>>,
+}
+
+/// What several runs in one process open and decode once.
+#[derive(Default)]
+struct Shared {
+    datasets: BTreeMap<String, Dataset>,
+    prepared: BTreeMap<String, Cached>,
 }
 
 impl Default for Registry {
@@ -45,7 +53,15 @@ impl Registry {
             datasets: BTreeMap::new(),
             weights: BTreeMap::new(),
             shows_downloads: false,
+            shared: None,
         }
+    }
+
+    /// The same registry for several runs: data is opened, decoded and placed once for all of them,
+    /// as far as their recipes agree on how.
+    pub fn sharing(&self) -> Self {
+        let shared = self.shared.clone().unwrap_or_default();
+        Self { shared: Some(shared), ..self.clone() }
     }
 
     /// Adds a net under its own name, or replaces the one that had it.
@@ -105,8 +121,48 @@ impl Registry {
         }
     }
 
+    /// A data set, opened once if it is shared.
+    pub(crate) fn dataset(&self, source: &str) -> Result<Dataset, RunnerError> {
+        let Some(shared) = &self.shared else { return self.open_dataset(source) };
+        if let Some(dataset) = locked(shared).datasets.get(source) {
+            return Ok(dataset.clone());
+        }
+        let dataset = self.open_dataset(source)?;
+        locked(shared).datasets.insert(source.to_string(), dataset.clone());
+        Ok(dataset)
+    }
+
+    /// Decoded and placed images, kept if they are shared. Normalization comes later, and is each
+    /// run's own.
+    pub(crate) fn prepared(
+        &self,
+        what: &str,
+        pipeline: &Pipeline,
+        prepare: impl FnOnce() -> taper_dataset::Result<Cached>,
+    ) -> Result<Cached, RunnerError> {
+        let Some(shared) = &self.shared else { return Ok(prepare()?) };
+        let placed = Pipeline { normalize: Normalize::default(), ..pipeline.clone() };
+        let key = format!("{what}: {placed:?}");
+        let kept = locked(shared).prepared.get(&key).cloned();
+        let mut cached = match kept {
+            Some(cached) => cached,
+            None => {
+                let cached = prepare()?;
+                locked(shared).prepared.insert(key, cached.clone());
+                cached
+            }
+        };
+        cached.pipeline.normalize = pipeline.normalize.clone();
+        Ok(cached)
+    }
+
     /// The bytes of weights by name.
     pub fn weights(&self, name: &str) -> Option<&'static [u8]> {
         self.weights.get(name).copied()
     }
+}
+
+/// What is kept is put in whole: a panic elsewhere leaves nothing half done.
+fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

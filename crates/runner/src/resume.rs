@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use crate::checkpoint::{Checkpoints, Difference, Identity};
 use crate::error::RunnerError;
 use crate::evaluate::{Scores, evaluate};
+use crate::memory;
 use crate::observe::Listener;
 use crate::plan::Plan;
 use crate::recipe::{Recipe, read_resolved};
@@ -80,6 +81,7 @@ impl Resumption {
         let Self { plan, folder, from, .. } = self;
         let device = Device::Cpu;
         let loaded = load(&plan, &device)?;
+        memory::check(&plan, &loaded)?;
         let before = match &from {
             Some(from) => from.checkpoint.about.before.clone(),
             None => {
@@ -100,13 +102,14 @@ fn unfinished(run: &Path) -> Result<RunFolder, RunnerError> {
     }
 }
 
-/// The keys in which two recipes differ. When checkpoints are written, and how many stay, is free:
-/// it changes nothing in the result.
-fn recipe_differences(before: &Recipe, now: &Recipe) -> Vec<Difference> {
+/// The keys in which two recipes differ. When checkpoints are written, how many stay, and what is
+/// logged, is free: it changes nothing in the result.
+pub(crate) fn recipe_differences(before: &Recipe, now: &Recipe) -> Vec<Difference> {
     let table = |recipe: &Recipe| {
         let mut table = Table::try_from(recipe).unwrap_or_default();
         table.remove("taper_version");
         table.remove("checkpoint");
+        table.remove("log");
         Value::Table(table)
     };
     let mut differences = Vec::new();

@@ -9,13 +9,19 @@ use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{self, LoadReport, Weights};
 
+use crate::calibrate::{CalibrationConfig, calibrate};
 use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
+use crate::data::Part;
 use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, Scores, evaluate};
-use crate::observe::{self, EarlyStopping, History, Limit, Listener, Plateau};
+use crate::machine::Machine;
+use crate::memory;
+use crate::observe::{self, EarlyStopping, History, Limit, Listener, Plateau, TensorBoard};
 use crate::plan::Plan;
 use crate::recipe::Recipe;
-use crate::run_folder::{RunFolder, write_whole};
+use crate::report;
+use crate::results::{DataResults, ParameterCounts, Results, calibration_of, report_of};
+use crate::run_folder::RunFolder;
 use crate::seen;
 use crate::train::{Saving, Trained, Training, train};
 
@@ -32,6 +38,8 @@ pub struct Outcome {
     pub after: Scores,
     /// The answers behind `after`.
     pub evaluation: Evaluation,
+    /// Temperature and threshold that were fitted, if they were asked for; `after` is by them.
+    pub calibration: Option<CalibrationConfig>,
     /// How training went.
     pub trained: Trained,
 }
@@ -80,6 +88,7 @@ pub fn run(
 ) -> Result<Outcome, RunnerError> {
     let device = Device::Cpu;
     let loaded = load(plan, &device)?;
+    memory::check(plan, &loaded)?;
     let batch_size = plan.recipe.train.eval_batch_size;
     let before = Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &device)?)?;
     let folder = RunFolder::create(&out, &plan.recipe, overwrite)?;
@@ -106,10 +115,19 @@ pub(crate) fn carry_out(
     let device = Device::Cpu;
     let recipe = &plan.recipe;
     listeners.extend(of_recipe(recipe));
-    listeners.push(match from {
-        None => Box::new(History::create(&folder.history())?),
-        Some(_) => Box::new(History::resume(&folder.history())?),
-    });
+    let every = recipe.log.every_steps;
+    let history = match from {
+        None => History::create(&folder.history())?,
+        Some(_) => History::resume(&folder.history())?,
+    };
+    listeners.push(Box::new(history.every(every)));
+    if recipe.log.tensorboard {
+        let board = match from {
+            None => TensorBoard::create(&folder.tensorboard())?,
+            Some(_) => TensorBoard::resume(&folder.tensorboard())?,
+        };
+        listeners.push(Box::new(board.every(every)));
+    }
     let mut training = Training::new(plan, &loaded, &device)?;
     if recipe.checkpoint.enabled {
         let checkpoints = Checkpoints::open(&folder.checkpoints(), &recipe.checkpoint)?;
@@ -124,15 +142,53 @@ pub(crate) fn carry_out(
         training.restore(checkpoint)?;
     }
     let trained = train(training, &mut listeners)?;
+    finish(plan, folder, loaded, before, trained)
+}
 
-    let batch_size = recipe.train.eval_batch_size;
-    let evaluation = evaluate(&loaded.net, &plan.data.test, batch_size, &device)?;
+/// Scores what was trained and writes the run's files, `metrics.json` after all that a run needs.
+fn finish(
+    plan: &Plan,
+    folder: &RunFolder,
+    loaded: Loaded,
+    before: Scores,
+    trained: Trained,
+) -> Result<Outcome, RunnerError> {
+    let recipe = &plan.recipe;
+    let answer =
+        |part: &Part| evaluate(&loaded.net, part, recipe.train.eval_batch_size, &Device::Cpu);
+    let validation = plan.data.validation.as_ref().map(answer).transpose()?;
+    let mut config = plan.config.clone();
+    if let Some(validation) = &validation {
+        config.calibration = calibrate(&recipe.calibration, validation)?;
+    }
+    let temperature = config.calibration.map_or(1.0, |calibration| calibration.temperature);
+    let evaluation = answer(&plan.data.test)?.tempered(temperature);
+    let validation = validation.map(|validation| validation.tempered(temperature));
+
     let after = Scores::of(&evaluation)?;
     weights::save(folder.model(), &loaded.params, &metadata(plan))?;
-    plan.config.write(&folder.config())?;
-    write_metrics(folder, &before, &after, &evaluation)?;
+    config.write(&folder.config())?;
+    let results = Results {
+        before: before.clone(),
+        after: after.clone(),
+        validation: validation.as_ref().map(Scores::of).transpose()?,
+        report: report_of(&evaluation)?,
+        confusion: evaluation.confusion()?,
+        calibration: calibration_of(&evaluation)?,
+        evaluation_seconds: evaluation.seconds,
+        trained: trained.clone(),
+        data: DataResults::of(&plan.data),
+        parameters: ParameterCounts::of(&loaded.params),
+        load_report: loaded.report.clone(),
+        machine: Machine::here(),
+    };
+    results.write(&folder.metrics())?;
+    if recipe.log.report {
+        report::write(folder, &loaded.net, &plan.data.test, &evaluation)?;
+    }
     let (run, load_report) = (folder.path().to_path_buf(), loaded.report);
-    Ok(Outcome { run, load_report, before, after, evaluation, trained })
+    let calibration = config.calibration;
+    Ok(Outcome { run, load_report, before, after, evaluation, calibration, trained })
 }
 
 /// The listeners that a recipe asks for.
@@ -177,20 +233,4 @@ fn metadata(plan: &Plan) -> BTreeMap<String, serde_json::Value> {
         (seen::KEY.to_string(), plan.seen.clone().into()),
         ("taper_version".to_string(), plan.recipe.taper_version.clone().into()),
     ])
-}
-
-fn write_metrics(
-    folder: &RunFolder,
-    before: &Scores,
-    after: &Scores,
-    evaluation: &Evaluation,
-) -> Result<(), RunnerError> {
-    let names: Vec<&str> = evaluation.class_names.iter().map(String::as_str).collect();
-    let confusion = evaluation.confusion()?;
-    let report = confusion.report(&names, taper_metrics::ZeroDivision::Zero)?;
-    let value = serde_json::json!({ "before": before, "after": after, "report": report });
-    let mut text = serde_json::to_string_pretty(&value)
-        .map_err(|e| RunnerError::Config { path: folder.metrics(), reason: e.to_string() })?;
-    text.push('\n');
-    write_whole(&folder.metrics(), text.as_bytes())
 }

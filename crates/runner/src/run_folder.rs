@@ -13,7 +13,9 @@ use crate::recipe::Recipe;
 /// | `history.jsonl` | an event a line |
 /// | `model.safetensors` | the weights; no time and no path inside |
 /// | `config.json` | net, classes, preprocessing: what is needed to use the weights |
-/// | `metrics.json` | scores before and after; written last, so that it says: finished |
+/// | `report.html` | a page that shows how it went |
+/// | `metrics.json` | what it came to; written last but for the page, so that it says: finished |
+/// | `tensorboard/` | event files, if asked for |
 /// | `checkpoints/` | states from which the run can go on |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
@@ -63,7 +65,12 @@ impl RunFolder {
         std::fs::create_dir_all(path)
             .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
         crate::checkpoint::Checkpoints::remove(&run.checkpoints())?;
-        for old in [run.metrics(), run.history(), run.model(), run.config()] {
+        let board = run.tensorboard();
+        if board.is_dir() {
+            std::fs::remove_dir_all(&board)
+                .map_err(|source| RunnerError::Io { path: board, source })?;
+        }
+        for old in [run.metrics(), run.history(), run.model(), run.config(), run.report()] {
             match std::fs::remove_file(&old) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(RunnerError::Io { path: old, source });
@@ -151,6 +158,29 @@ impl RunFolder {
     /// `config.json`.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.json")
+    }
+
+    /// `report.html`.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// `tensorboard/`.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.path.join("tensorboard")
+    }
+
+    /// Checks that the run has been made by a recipe.
+    ///
+    /// # Errors
+    /// [`RunnerError::Differs`].
+    pub(crate) fn check_recipe(&self, recipe: &Recipe) -> Result<(), RunnerError> {
+        let before = crate::recipe::read_resolved(&self.recipe())?;
+        let differences = crate::resume::recipe_differences(&before, recipe);
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(RunnerError::Differs { path: self.path.clone(), differences }),
+        }
     }
 
     /// `metrics.json`.

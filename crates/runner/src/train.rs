@@ -3,11 +3,13 @@
 mod position;
 mod saving;
 mod step;
+mod sweep;
 mod training;
 mod validation;
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use taper_dataset::{Batch, Loader};
 
 use crate::error::RunnerError;
@@ -16,10 +18,11 @@ use crate::observe::{Event, Listener, tell};
 pub use position::{EpochSums, Position};
 pub(crate) use saving::Saving;
 pub(crate) use step::images_of;
+pub use sweep::{Sweep, SweepConfig, SweepPoint, sweep};
 pub use training::Training;
 
 /// How a training run went.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trained {
     /// Updates done.
     pub steps: u64,

@@ -8,7 +8,8 @@ use crate::flags::{EvaluateFlags, Part};
 use crate::table;
 
 pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
-    let model = model::open(&flags.model, registry)?;
+    let mut model = model::open(&flags.model, registry)?;
+    model.shows_progress = !flags.output.quiet;
     let part = match flags.part {
         Part::Train => PartName::Train,
         Part::Test => PartName::Test,

@@ -1,7 +1,7 @@
 //! `finetune`: pretrained weights to a better model.
 
 use anyhow::Result;
-use taper_runner::{Registry, Scores, from_scratch, resolve_pretrained};
+use taper_runner::{Recipe, Registry, RunnerError, Scores, from_scratch, resolve_pretrained};
 
 use super::{carry_out, listeners, print_outcome};
 use crate::flags::FinetuneFlags;
@@ -26,4 +26,17 @@ pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
         false => None,
     };
     print_outcome(&plan, &outcome, scratch.as_ref(), output)
+}
+
+/// The recipe that a run by these flags would carry out, with another base or other single keys. One
+/// without weights starts from random ones.
+pub fn recipe(
+    flags: &FinetuneFlags,
+    base: Option<&str>,
+    overrides: &[(String, String)],
+    registry: &Registry,
+) -> Result<Recipe, RunnerError> {
+    let mut recipe = resolve_pretrained(DEFAULT_RECIPE, base, overrides, registry)?;
+    super::shorten(&mut recipe, &flags.recipe);
+    Ok(recipe)
 }

@@ -8,7 +8,8 @@ use crate::flags::PredictFlags;
 use crate::table;
 
 pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
-    let model = model::open(&flags.model, registry)?;
+    let mut model = model::open(&flags.model, registry)?;
+    model.shows_progress = !flags.output.quiet;
     let predictions = model.predict(&flags.images, flags.top_k as usize)?;
     if flags.output.json {
         return print_json(&serde_json::json!({ "predictions": predictions }));

@@ -1,6 +1,10 @@
 //! Layers one after another.
 
+use std::sync::Arc;
+
 use candle_core::{ModuleT, Result, Tensor};
+
+use crate::recompute::{self, Segment};
 
 /// Layers one after another, each told whether this is training: PyTorch's `nn.Sequential`.
 ///
@@ -28,7 +32,7 @@ use candle_core::{ModuleT, Result, Tensor};
 /// ```
 #[derive(Default)]
 pub struct Sequential {
-    layers: Vec<Box<dyn ModuleT + Send + Sync>>,
+    layers: Vec<Segment>,
 }
 
 impl Sequential {
@@ -46,7 +50,7 @@ impl Sequential {
 
     /// Puts `layer` behind the others, for loops.
     pub fn push(&mut self, layer: impl ModuleT + Send + Sync + 'static) {
-        self.layers.push(Box::new(layer));
+        self.layers.push(Arc::new(layer));
     }
 
     /// The number of layers.
@@ -62,6 +66,9 @@ impl Sequential {
 
 impl ModuleT for Sequential {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        if let Some(output) = train.then(|| recompute::forward(&self.layers, x)).flatten() {
+            return output;
+        }
         self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward_t(&x, train))
     }
 }

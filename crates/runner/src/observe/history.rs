@@ -1,7 +1,7 @@
 //! `history.jsonl`: one JSON object a line, an event each.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,7 @@ impl History {
         let kept = text.get(..bytes as usize).unwrap_or(&text);
         let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
         self.bytes = whole as u64;
-        self.file.set_len(self.bytes)?;
-        self.file.seek(SeekFrom::Start(self.bytes)).map(|_| ())
+        super::cut(&mut self.file, self.bytes)
     }
 
     fn io(&self) -> impl Fn(std::io::Error) -> RunnerError {

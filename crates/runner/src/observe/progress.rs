@@ -132,3 +132,40 @@ impl Listener for Progress {
         Ok(Verdict::Continue)
     }
 }
+
+/// Counts images that a model has answered, on a terminal alone.
+pub struct Counter {
+    bar: Option<ProgressBar>,
+}
+
+impl Counter {
+    /// A bar for `total` images, headed by `label`; nothing unless `shown`.
+    pub fn new(shown: bool, label: &str, total: usize) -> Self {
+        let bar = (shown && std::io::stderr().is_terminal()).then(|| {
+            let draw = ProgressDrawTarget::stderr_with_hz(5);
+            let bar = ProgressBar::with_draw_target(Some(total as u64), draw);
+            let template = "{prefix} {wide_bar} {pos}/{len} · {per_sec} · {eta} left";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸ "));
+            }
+            bar.set_prefix(label.to_string());
+            bar
+        });
+        Self { bar }
+    }
+
+    /// So many images are answered.
+    pub fn set(&mut self, images: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(images as u64);
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -18,9 +18,11 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RunnerError> {
             return Err(setting(key, found, "a number of 0 or more"));
         }
     }
-    for (key, found) in
-        [("plateau.factor", plateau.factor), ("plateau.min_scale", plateau.min_scale)]
-    {
+    for (key, found) in [
+        ("plateau.factor", plateau.factor),
+        ("plateau.min_scale", plateau.min_scale),
+        ("calibration.precision", recipe.calibration.precision),
+    ] {
         if !(0.0..=1.0).contains(&found) {
             return Err(setting(key, found, "a number from 0 to 1"));
         }
@@ -38,6 +40,8 @@ pub(super) fn check_validation(recipe: &Recipe, validation: bool) -> Result<(), 
         ("early_stopping.patience", recipe.early_stopping.patience > 0, "0"),
         ("plateau.factor", recipe.plateau.factor < 1.0, "1"),
         ("checkpoint.keep_best", recipe.checkpoint.keep_best > 0, "0"),
+        ("calibration.temperature", recipe.calibration.temperature, "false"),
+        ("calibration.precision", recipe.calibration.precision > 0.0, "0"),
     ];
     match needed.iter().find(|(_, wanted, _)| *wanted && !validation) {
         None => Ok(()),

@@ -113,6 +113,7 @@ impl Said {
             architecture: self.net.clone(),
             num_classes,
             label_names,
+            calibration: None,
             pretrained_cfg: PretrainedConfig {
                 input_size: image.input_size,
                 mean: image.mean,

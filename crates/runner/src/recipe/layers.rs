@@ -138,7 +138,7 @@ fn parse_value(text: &str) -> Value {
 }
 
 /// TOML's errors draw the place over several lines; an error of ours is one line.
-pub(super) fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let lines: Vec<_> = message
         .lines()
         .map(str::trim)

@@ -95,6 +95,36 @@ impl Default for PlateauRecipe {
     }
 }
 
+/// What a run tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogRecipe {
+    /// Updates between two lines of `history.jsonl`, and two points of TensorBoard's curves; 0: the
+    /// epochs alone. Default 10.
+    pub every_steps: u64,
+    /// Write event files for TensorBoard to `tensorboard/`. Default false.
+    pub tensorboard: bool,
+    /// Write `report.html` at the end. Default true.
+    pub report: bool,
+}
+
+impl Default for LogRecipe {
+    fn default() -> Self {
+        Self { every_steps: 10, tensorboard: false, report: true }
+    }
+}
+
+/// What is fitted on the validation part at the end of a run, and saved with the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalibrationRecipe {
+    /// Fit a temperature that makes the probabilities as sure as they are right. Default false.
+    pub temperature: bool,
+    /// Withhold answers below the confidence at which this share of the others is right; 0: answer
+    /// always. Default 0.
+    pub precision: f64,
+}
+
 /// What happens when loss or gradient is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,11 +133,13 @@ pub struct GuardRecipe {
     pub non_finite: NonFinite,
     /// With `skip`: how many updates of a run may be skipped before it stops. Default 10.
     pub skip_limit: u64,
+    /// Refuse a run that will not fit into the memory that is free. Default true.
+    pub memory: bool,
 }
 
 impl Default for GuardRecipe {
     fn default() -> Self {
-        Self { non_finite: NonFinite::Stop, skip_limit: 10 }
+        Self { non_finite: NonFinite::Stop, skip_limit: 10, memory: true }
     }
 }
 

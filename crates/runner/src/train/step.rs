@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::ModuleT;
 use taper_dataset::Batch;
 use taper_model::params::ParamKind;
+use taper_model::recompute::{self, with_recompute};
 use taper_optimizer::{StepRates, clip};
 
 use super::Training;
@@ -24,6 +25,13 @@ pub(super) struct Computed {
     buffers: Vec<(candle_core::Var, Tensor)>,
 }
 
+impl Computed {
+    /// Mean over the images.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+}
+
 impl Training<'_> {
     /// Forward, loss, backward. The gradient is that of the mean loss over all images of the group,
     /// so that the group is as good as one batch.
@@ -34,20 +42,28 @@ impl Training<'_> {
                 buffers.push((var.clone(), var.as_detached_tensor().copy()?));
             }
         }
-        let images: usize = group.iter().map(|batch| batch.labels.len()).sum();
+        let count: usize = group.iter().map(|batch| batch.labels.len()).sum();
         let done = self.position.epoch * self.batches_per_epoch() + self.position.batch;
         let mut sum: Option<GradStore> = None;
         let mut loss = 0.0;
         for (i, batch) in group.iter().enumerate() {
             self.loaded.rng.set_step((done + i) as u64);
-            let logits = self.loaded.net.forward_t(&images_of(batch, self.device)?, true)?;
+            let images = images_of(batch, self.device)?;
+            let forward = || self.loaded.net.forward_t(&images, true);
+            let logits = match self.recipe().train.recompute {
+                true => with_recompute(forward),
+                false => forward(),
+            }?;
             let mut batch_loss = self.loss.class_ids(&logits, &labels_of(batch, self.device)?)?;
-            let share = batch.labels.len() as f64 / images as f64;
+            let share = batch.labels.len() as f64 / count as f64;
             loss += share * f64::from(batch_loss.to_scalar::<f32>()?);
             if group.len() > 1 {
                 batch_loss = batch_loss.affine(share, 0.0)?;
             }
-            let gradients = batch_loss.backward()?;
+            let mut gradients = batch_loss.backward()?;
+            if self.recipe().train.recompute {
+                recompute::collect(&mut gradients, self.optimizer.vars())?;
+            }
             sum = Some(match sum {
                 None => gradients,
                 Some(sum) => self.add(sum, &gradients)?,
@@ -57,7 +73,7 @@ impl Training<'_> {
             part: "training",
             source_name: self.plan.data.name.clone(),
         })?;
-        Ok(Computed { loss, gradients, images, batches: group.len(), buffers })
+        Ok(Computed { loss, gradients, images: count, batches: group.len(), buffers })
     }
 
     fn add(&self, mut sum: GradStore, more: &GradStore) -> Result<GradStore, RunnerError> {

@@ -12,7 +12,7 @@ use crate::error::RunnerError;
 use crate::evaluate::Scores;
 use crate::observe::{self, Event, Listener, Told};
 use crate::plan::Plan;
-use crate::recipe::Recipe;
+use crate::recipe::{Balance, Recipe};
 use crate::run::Loaded;
 
 /// What a training run works with, and how far it is.
@@ -111,7 +111,11 @@ impl<'a> Training<'a> {
     pub(super) fn batches(&self) -> Result<Loader, RunnerError> {
         let Position { epoch, batch, .. } = self.position;
         let recipe = self.recipe();
-        self.plan.data.train.epoch(epoch, batch, recipe.seed, recipe.train.batch_size)
+        let (part, size) = (&self.plan.data.train, recipe.train.batch_size);
+        match recipe.train.balance {
+            Balance::Sampling => part.balanced_epoch(epoch, batch, recipe.seed, size),
+            _ => part.epoch(epoch, batch, recipe.seed, size),
+        }
     }
 
     /// The rates of the next step.

@@ -1,0 +1,115 @@
+//! `cross-validate`: mean and deviation over folds, several recipes side by side.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use taper_runner::{
+    Candidate, Comparison, CrossValidated, METRICS, Metric, Recipe, Registry, RunnerError,
+    cross_validate,
+};
+
+use super::{check_out, listeners, out_folder, print, print_json, recipe_of, recipe_with_base};
+use crate::flags::CrossValidateFlags;
+
+pub fn run(flags: &CrossValidateFlags, registry: &Registry) -> Result<()> {
+    let shared = &flags.finetune.recipe;
+    let candidates = candidates(flags, registry)?;
+    let out = out_folder(&shared.out, "cross-validate", &candidates[0].recipe.data.source);
+    check_out(&out, shared)?;
+    let result =
+        cross_validate(&candidates, flags.folds, registry, &out, shared.resume, |name, fold| {
+            let label = format!("{name} fold {}", fold + 1);
+            listeners(&label, &shared.output).map_err(|error| RunnerError::Recipe {
+                origin: "signals".to_string(),
+                reason: error.to_string(),
+            })
+        })?;
+    let path = out.join("cross-validation.json");
+    result.write(&path)?;
+    match shared.output.json {
+        true => print_json(&serde_json::to_value(&result)?),
+        false => print(&text(&result, &path)?),
+    }
+}
+
+fn candidates(flags: &CrossValidateFlags, registry: &Registry) -> Result<Vec<Candidate>> {
+    let name = |base: Option<&str>, recipe: &Recipe| match base {
+        Some(base) => Path::new(base)
+            .file_stem()
+            .map_or(base.to_string(), |stem| stem.to_string_lossy().into_owned()),
+        None => recipe.model.net.clone(),
+    };
+    let base = flags.finetune.recipe.recipe.as_deref();
+    let recipe = recipe_of(&flags.finetune, registry)?;
+    let mut candidates = vec![Candidate { name: name(base, &recipe), recipe }];
+    for other in &flags.against {
+        let recipe = recipe_with_base(&flags.finetune, Some(other), registry)?;
+        candidates.push(Candidate { name: name(Some(other), &recipe), recipe });
+    }
+    Ok(candidates)
+}
+
+fn text(result: &CrossValidated, path: &Path) -> Result<String> {
+    let mut text = String::new();
+    writeln!(
+        text,
+        "{} folds, {} images, each held out once; mean ± standard deviation over the folds\n",
+        result.folds, result.images
+    )?;
+    let width = result.candidates.iter().map(|candidate| candidate.name.len()).max().unwrap_or(0);
+    let width = width.max("candidate".len());
+    write!(text, "{:<width$}", "candidate")?;
+    for metric in METRICS {
+        write!(text, "{:>19}", metric.to_string())?;
+    }
+    writeln!(text)?;
+    for candidate in &result.candidates {
+        write!(text, "{:<width$}", candidate.name)?;
+        for spread in &candidate.metrics {
+            write!(text, "{:>19}", format!("{:.4} ± {:.4}", spread.mean, spread.deviation))?;
+        }
+        writeln!(text)?;
+    }
+    writeln!(text, "\nAccuracy by fold")?;
+    for candidate in &result.candidates {
+        write!(text, "{:<width$}", candidate.name)?;
+        for fold in &candidate.folds {
+            write!(text, "{:>9.4}", Metric::Accuracy.of(fold))?;
+        }
+        writeln!(text)?;
+    }
+    comparisons(&mut text, &result.comparisons)?;
+    for candidate in &result.candidates {
+        writeln!(text, "\nAnswers   {}", candidate.out_of_fold.display())?;
+    }
+    writeln!(text, "Result    {}", path.display())?;
+    Ok(text)
+}
+
+fn comparisons(text: &mut String, comparisons: &[Comparison]) -> Result<()> {
+    let mut pair = None;
+    for comparison in comparisons {
+        let Comparison { first, second, metric, t_test, corrected, mcnemar } = comparison;
+        if pair != Some((first, second)) {
+            pair = Some((first, second));
+            writeln!(
+                text,
+                "\n{first} against {second}: right alone {} and {} times, McNemar's exact test p = {:.4}",
+                mcnemar.only_first, mcnemar.only_second, mcnemar.p_value
+            )?;
+        }
+        match (t_test, corrected) {
+            (Some(plain), Some(corrected)) => writeln!(
+                text,
+                "  {:<16}{:>+9.4}  paired t-test p = {:.4}, corrected for shared training data p = {:.4}",
+                metric.to_string(),
+                plain.mean_difference,
+                plain.p_value,
+                corrected.p_value
+            )?,
+            _ => writeln!(text, "  {:<16}the same difference on every fold", metric.to_string())?,
+        }
+    }
+    Ok(())
+}

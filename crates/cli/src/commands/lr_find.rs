@@ -1,0 +1,76 @@
+//! `lr-find`: a sweep of learning rates, with a plot and a suggestion.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use taper_runner::{Plan, Registry, RunFolder, Sweep, SweepConfig, lr_find};
+
+use super::{listeners, out_folder, print, print_json, recipe_of};
+use crate::flags::LrFindFlags;
+
+pub fn run(flags: &LrFindFlags, registry: &Registry) -> Result<()> {
+    let recipe = recipe_of(&flags.finetune, registry)?;
+    let shared = &flags.finetune.recipe;
+    let out = out_folder(&shared.out, "lr-find", &recipe.data.source);
+    RunFolder::check(&out, shared.overwrite)?;
+    let plan = Plan::new(recipe, registry)?;
+    let config = SweepConfig { low: flags.low, high: flags.high, steps: flags.steps };
+    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", &shared.output)?)?;
+    match shared.output.json {
+        true => {
+            let mut value = serde_json::to_value(&sweep)?;
+            value["out"] = serde_json::to_value(&out)?;
+            print_json(&value)
+        }
+        false => print(&text(&plan, &sweep, &out)?),
+    }
+}
+
+fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
+    let mut text = String::new();
+    writeln!(text, "Data      {}", plan.data.describe())?;
+    writeln!(text, "\n{:>12}{:>10}", "rate", "loss")?;
+    let every = sweep.points.len().div_ceil(16).max(1);
+    let losses = || sweep.points.iter().map(|point| point.smoothed);
+    let (low, high) = (losses().fold(f64::INFINITY, f64::min), losses().fold(0.0, f64::max));
+    for point in sweep.points.iter().step_by(every) {
+        let bar = (30.0 * (point.smoothed - low) / (high - low).max(1e-12)).round() as usize;
+        let suggested = sweep.suggestion.is_some_and(|rate| {
+            let next = point.learning_rate * (sweep_factor(sweep)).powi(every as i32);
+            (point.learning_rate..next).contains(&rate)
+        });
+        let mark = if suggested { " <- suggestion" } else { "" };
+        writeln!(
+            text,
+            "{:>12.2e}{:>10.4}  {}{mark}",
+            point.learning_rate,
+            point.smoothed,
+            "█".repeat(bar + 1)
+        )?;
+    }
+    if let Some(rate) = sweep.exploded {
+        writeln!(text, "\nThe loss exploded at {rate:.2e}.")?;
+    }
+    match (sweep.suggestion, sweep.lowest) {
+        (Some(rate), Some(lowest)) => writeln!(
+            text,
+            "\nSuggestion  --learning-rate {rate:.2e}: there the loss falls fastest; it is lowest at \
+             {lowest:.2e}, more is too much."
+        )?,
+        _ => writeln!(
+            text,
+            "\nNo suggestion: the loss falls nowhere. Try other rates with --low and --high, or more \
+             --steps."
+        )?,
+    }
+    writeln!(text, "Plot        {}", out.join("lr-find.html").display())?;
+    Ok(text)
+}
+
+/// From one point's rate to the next.
+fn sweep_factor(sweep: &Sweep) -> f64 {
+    match sweep.points.as_slice() {
+        [first, second, ..] => second.learning_rate / first.learning_rate,
+        _ => 1.0,
+    }
+}

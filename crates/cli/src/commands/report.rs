@@ -1,0 +1,24 @@
+//! `report`: the page of a run anew, or several runs on one page.
+
+use std::path::Path;
+
+use anyhow::Result;
+use taper_runner::{Registry, report};
+
+use super::{print, print_json};
+use crate::flags::ReportFlags;
+
+pub fn run(flags: &ReportFlags, registry: &Registry) -> Result<()> {
+    let path = match (flags.runs.as_slice(), &flags.out) {
+        ([run], None) => report::of_run(run, registry)?,
+        (runs, out) => {
+            let path = out.as_deref().unwrap_or(Path::new("comparison.html"));
+            report::of_runs(runs, path)?;
+            path.to_path_buf()
+        }
+    };
+    match flags.json {
+        true => print_json(&serde_json::json!({ "report": path })),
+        false => print(&format!("Report    {}\n", path.display())),
+    }
+}

@@ -1,0 +1,67 @@
+//! `search`: random settings, or successive halving, with one table at the end.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use taper_runner::{Registry, RunnerError, SearchFile, Searched, search};
+
+use super::{check_out, listeners, out_folder, print, print_json, recipe_with_overrides};
+use crate::flags::SearchFlags;
+
+pub fn run(flags: &SearchFlags, registry: &Registry) -> Result<()> {
+    let shared = &flags.finetune.recipe;
+    let file = SearchFile::read(&flags.file)?;
+    let stem = flags.file.file_stem().map_or("search".into(), |stem| stem.to_string_lossy());
+    let out = out_folder(&shared.out, "search", &stem);
+    check_out(&out, shared)?;
+    let recipe = |settings: &std::collections::BTreeMap<String, toml::Value>| {
+        let drawn: Vec<_> =
+            settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
+        recipe_with_overrides(&flags.finetune, &drawn, registry)
+    };
+    let found = search(&file, recipe, registry, &out, shared.resume, |name| {
+        listeners(name, &shared.output).map_err(|error| RunnerError::Recipe {
+            origin: "signals".to_string(),
+            reason: error.to_string(),
+        })
+    })?;
+    match shared.output.json {
+        true => print_json(&serde_json::to_value(&found)?),
+        false => print(&text(&found, &out)?),
+    }
+}
+
+fn text(found: &Searched, out: &Path) -> Result<String> {
+    let mut text = String::new();
+    let keys: Vec<&String> =
+        found.trials.first().map(|trial| trial.settings.keys().collect()).unwrap_or_default();
+    let widths: Vec<usize> = keys.iter().map(|key| key.len().max(10) + 2).collect();
+    write!(text, "{:>5}{:>8}{:>17}{:>10}", "trial", "epochs", found.metric.to_string(), "loss")?;
+    for (key, width) in keys.iter().zip(&widths) {
+        write!(text, "{key:>width$}")?;
+    }
+    writeln!(text)?;
+    for trial in &found.trials {
+        write!(text, "{:>5}{:>8}", trial.number, trial.epochs)?;
+        match &trial.validation {
+            Some(scores) => {
+                write!(text, "{:>17.4}{:>10.4}", found.metric.of(scores), scores.loss)?;
+            }
+            None => write!(text, "{:>17}{:>10}", "failed", "")?,
+        }
+        for (key, width) in keys.iter().zip(&widths) {
+            let value = trial.settings.get(*key).map_or(String::new(), ToString::to_string);
+            write!(text, "{value:>width$}")?;
+        }
+        writeln!(text)?;
+    }
+    match found.best() {
+        Some(best) => {
+            writeln!(text, "\nBest      {}", best.run.display())?;
+            writeln!(text, "Recipe    {}", out.join("best.toml").display())?;
+        }
+        None => writeln!(text, "\nEvery trial failed.")?,
+    }
+    Ok(text)
+}

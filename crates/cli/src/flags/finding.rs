@@ -1,0 +1,71 @@
+//! Flags of the commands that help to find settings, and of `report`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::FinetuneFlags;
+
+/// Flags of `lr-find`.
+#[derive(Debug, Args)]
+pub struct LrFindFlags {
+    /// Flags of `finetune`: what is swept is the run that it would be.
+    #[command(flatten)]
+    pub finetune: FinetuneFlags,
+
+    /// The first learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 1e-7)]
+    pub low: f64,
+
+    /// The last learning rate, if the loss does not explode before
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    pub high: f64,
+
+    /// Updates from one to the other
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub steps: usize,
+}
+
+/// Flags of `cross-validate`.
+#[derive(Debug, Args)]
+pub struct CrossValidateFlags {
+    /// Flags of `finetune`: each fold is such a run.
+    #[command(flatten)]
+    pub finetune: FinetuneFlags,
+
+    /// Number of folds
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub folds: usize,
+
+    /// Another recipe on the same folds, compared by paired tests (may be repeated)
+    #[arg(long, value_name = "RECIPE")]
+    pub against: Vec<String>,
+}
+
+/// Flags of `search`.
+#[derive(Debug, Args)]
+pub struct SearchFlags {
+    /// A TOML file: [search] says how, [space] which keys of the recipe, and from where to where
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Flags of `finetune`: each trial is such a run.
+    #[command(flatten)]
+    pub finetune: FinetuneFlags,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportFlags {
+    /// The run whose page is written anew, or the runs that are compared
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+
+    /// Write a comparison to this file [default: comparison.html]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Print the page's path as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,95 @@
+use candle_core::{DType, Device, ModuleT, Tensor};
+
+use super::*;
+use crate::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig, Relu, Sequential};
+use crate::nets;
+use crate::params::Params;
+use crate::rng::RngKey;
+use crate::weights::{Weights, WeightsConfig};
+
+/// Ten layers with batch norm and dropout.
+fn deep(weights: &Weights, key: &RngKey) -> Sequential {
+    let vb = weights.var_builder(DType::F32, &Device::Cpu);
+    let mut net = Sequential::new();
+    for i in 0..3 {
+        net.push(Linear::new(6, 6, LinearConfig::default(), vb.pp(format!("fc{i}"))).unwrap());
+        net.push(BatchNorm::new(6, BatchNormConfig::default(), vb.pp(format!("bn{i}"))).unwrap());
+        net.push(Relu);
+        net.push(Dropout::new(0.4, key, vb.pp(format!("drop{i}"))).unwrap());
+    }
+    net
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// All gradients and buffers after one step's forward and backward.
+fn step(
+    net: &dyn ModuleT,
+    params: &Params,
+    x: &Tensor,
+    recompute: bool,
+) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
+    let forward = || net.forward_t(x, true).unwrap();
+    let output = if recompute { with_recompute(forward) } else { forward() };
+    let weight = Tensor::arange(0f32, output.elem_count() as f32, &Device::Cpu).unwrap();
+    let weight = weight.reshape(output.shape()).unwrap();
+    let loss = (&output * &weight).unwrap().sum_all().unwrap();
+    let mut gradients = loss.backward().unwrap();
+    let trainable = params.trainable();
+    collect(&mut gradients, trainable.iter().map(|(_, var)| var)).unwrap();
+    let mut found: Vec<_> = trainable
+        .iter()
+        .map(|(name, var)| (name.clone(), values(gradients.get(var).expect(name))))
+        .collect();
+    let buffers = params.of_kind(crate::params::ParamKind::Buffer);
+    found.extend(buffers.map(|(name, var)| (name.to_string(), values(var))));
+    (values(&output), found)
+}
+
+#[test]
+fn gradients_masks_and_running_statistics_are_the_same_to_the_bit() {
+    let x = Tensor::arange(0f32, 48.0, &Device::Cpu).unwrap().reshape((8, 6)).unwrap();
+    let x = x.affine(0.1, -2.0).unwrap().sin().unwrap();
+    let results = [false, true].map(|recompute| {
+        let key = RngKey::new(5);
+        let weights = Weights::new(WeightsConfig::default()).unwrap();
+        let net = deep(&weights, &key);
+        let (params, _) = weights.finish().unwrap();
+        let first = step(&net, &params, &x, recompute);
+        // The draws of the next step are not disturbed either.
+        key.set_step(1);
+        (first, step(&net, &params, &x, recompute))
+    });
+    assert_eq!(results[0], results[1]);
+}
+
+#[test]
+fn a_resnet_and_a_vision_transformer_have_the_same_gradients() {
+    for (name, size) in [("resnet18", 32), ("vit_tiny_patch16_224", 32)] {
+        let info = nets::find(name).unwrap_or_else(|| panic!("no net {name}"));
+        let config = nets::NetConfig { num_classes: 3, channels: 3, height: size, width: size };
+        let x = Tensor::arange(0f32, (2 * 3 * size * size) as f32, &Device::Cpu).unwrap();
+        let x = x.affine(0.37, 0.0).unwrap().sin().unwrap().reshape((2, 3, size, size)).unwrap();
+        let results = [false, true].map(|recompute| {
+            let weights = Weights::new(WeightsConfig::default()).unwrap();
+            let vb = weights.var_builder(DType::F32, &Device::Cpu);
+            let net = (info.build)(&config, vb, &RngKey::new(0)).unwrap();
+            let (params, _) = weights.finish().unwrap();
+            step(&net, &params, &x, recompute)
+        });
+        assert!(results[0] == results[1], "{name}");
+    }
+}
+
+#[test]
+fn what_nobody_collected_is_dropped() {
+    let x = Tensor::ones((2, 6), DType::F32, &Device::Cpu).unwrap();
+    let weights = Weights::new(WeightsConfig::default()).unwrap();
+    let net = deep(&weights, &RngKey::new(0));
+    with_recompute(|| net.forward_t(&x, true)).unwrap().sum_all().unwrap().backward().unwrap();
+    assert!(GRADIENTS.with_borrow(|stores| !stores.is_empty()));
+    with_recompute(|| ());
+    assert!(GRADIENTS.with_borrow(|stores| stores.is_empty()));
+}

@@ -1,0 +1,125 @@
+//! What a model knows of its own sureness: temperature, and from which confidence on to trust it.
+
+use serde::{Deserialize, Serialize};
+use taper_metrics::{MetricsError, fit_temperature, threshold_for_precision};
+
+use crate::error::RunnerError;
+use crate::evaluate::Evaluation;
+use crate::recipe::CalibrationRecipe;
+
+/// How a model's logits become answers; stands in `config.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationConfig {
+    /// What the logits are divided by before the softmax.
+    pub temperature: f64,
+    /// From which confidence on an answer is given, where that is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
+}
+
+/// From which confidence on an answer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The share of given answers that should be right.
+    pub wanted_precision: f64,
+    /// Answers with less confidence than this are withheld.
+    pub threshold: f64,
+    /// The share of given answers that were right on the validation part.
+    pub precision: f64,
+    /// The share of the validation part that was answered.
+    pub coverage: f64,
+}
+
+/// Fits what the recipe asks for on answers to the validation part; none where it asks for nothing.
+///
+/// # Errors
+/// No confidence reaches the wanted precision.
+pub(crate) fn calibrate(
+    recipe: &CalibrationRecipe,
+    validation: &Evaluation,
+) -> Result<Option<CalibrationConfig>, RunnerError> {
+    if !recipe.temperature && recipe.precision == 0.0 {
+        return Ok(None);
+    }
+    let temperature = match recipe.temperature {
+        true => fit_temperature(&validation.labels, &validation.logits, validation.classes())?,
+        false => 1.0,
+    };
+    let tempered = validation.clone().tempered(temperature);
+    let rejection = match recipe.precision > 0.0 {
+        true => Some(rejection(&tempered, recipe.precision)?),
+        false => None,
+    };
+    Ok(Some(CalibrationConfig { temperature, rejection }))
+}
+
+fn rejection(evaluation: &Evaluation, wanted: f64) -> Result<Rejection, RunnerError> {
+    let predictions = evaluation.predictions();
+    let confidences: Vec<f32> = evaluation
+        .probabilities
+        .chunks_exact(evaluation.classes())
+        .zip(&predictions)
+        .map(|(row, &class)| row[class as usize])
+        .collect();
+    let right: Vec<bool> =
+        predictions.iter().zip(&evaluation.labels).map(|(said, label)| said == label).collect();
+    let point = match threshold_for_precision(&right, &confidences, wanted) {
+        Err(MetricsError::Unreachable { best, .. }) => {
+            return Err(RunnerError::Setting {
+                key: "calibration.precision",
+                found: wanted.to_string(),
+                expected: format!(
+                    "at most {best:.4}, which the surest answers on the validation part reach"
+                ),
+            });
+        }
+        point => point?,
+    };
+    let given = confidences.iter().filter(|&&c| f64::from(c) >= point.threshold).count();
+    Ok(Rejection {
+        wanted_precision: wanted,
+        threshold: point.threshold,
+        precision: point.precision,
+        coverage: given as f64 / right.len() as f64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn validation() -> Evaluation {
+        let logits = vec![4.0, 0.0, 3.0, 0.0, 2.0, 0.0, 1.0, 0.0];
+        let names = vec!["a".to_string(), "b".to_string()];
+        Evaluation::of_logits(names, vec![0, 0, 1, 0], logits, 0.1)
+    }
+
+    #[test]
+    fn nothing_is_fitted_unless_it_is_asked_for() {
+        let none = calibrate(&CalibrationRecipe::default(), &validation()).unwrap();
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn a_threshold_keeps_the_wanted_precision_and_says_what_it_covers() {
+        let recipe = CalibrationRecipe { temperature: true, precision: 0.9 };
+        let config = calibrate(&recipe, &validation()).unwrap().unwrap();
+        let rejection = config.rejection.unwrap();
+        assert_eq!((rejection.precision, rejection.coverage), (1.0, 0.5));
+        // The confidence of the second image at the temperature.
+        let expected = 1.0 / (1.0 + (-3.0 / config.temperature).exp());
+        assert!((rejection.threshold - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_precision_that_nothing_reaches_is_an_error_that_says_what_is_reached() {
+        let names = vec!["a".to_string(), "b".to_string()];
+        let wrong = Evaluation::of_logits(names, vec![1, 0], vec![2.0, 0.0, 1.0, 0.0], 0.1);
+        let recipe = CalibrationRecipe { temperature: false, precision: 0.99 };
+        let error = calibrate(&recipe, &wrong).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`calibration.precision` is 0.99, expected at most 0.5"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! Cross-validation: every image of the training part judged by a model that has not seen it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use taper_metrics::{
+    McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
+};
+
+use crate::error::RunnerError;
+use crate::evaluate::{Evaluation, Metric, Scores};
+use crate::finished::FinishedModel;
+use crate::observe::Listener;
+use crate::plan::{Plan, setting};
+use crate::recipe::Recipe;
+use crate::registry::Registry;
+use crate::resume::Resumption;
+use crate::run::run;
+use crate::run_folder::{RunFolder, write_whole};
+
+/// A recipe that takes part, by a name that is a folder's.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Its name.
+    pub name: String,
+    /// Its recipe; `data.folds` and `data.fold` are set for each fold.
+    pub recipe: Recipe,
+}
+
+/// What a cross-validation came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CrossValidated {
+    /// Number of folds.
+    pub folds: usize,
+    /// Images, each held out once.
+    pub images: usize,
+    /// The candidates in the order given.
+    pub candidates: Vec<CandidateScores>,
+    /// The first candidate against each other one, metric by metric.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One candidate's scores.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandidateScores {
+    /// Its name.
+    pub name: String,
+    /// The scores on each fold.
+    pub folds: Vec<Scores>,
+    /// Each metric over the folds.
+    pub metrics: Vec<Spread>,
+    /// Where the answers to each image lie.
+    pub out_of_fold: PathBuf,
+}
+
+/// A metric over the folds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// Which.
+    pub metric: Metric,
+    /// Mean over the folds.
+    pub mean: f64,
+    /// Standard deviation over the folds, with k - 1.
+    pub deviation: f64,
+}
+
+/// Two candidates on the same folds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The first.
+    pub first: String,
+    /// The second.
+    pub second: String,
+    /// The metric that the t-tests are about.
+    pub metric: Metric,
+    /// Student's paired t-test over the folds; none where all differences are the same.
+    pub t_test: Option<PairedTTest>,
+    /// The same with Nadeau and Bengio's correction for the training data that folds share.
+    pub corrected: Option<PairedTTest>,
+    /// McNemar's exact test on which images each names right.
+    pub mcnemar: McNemar,
+}
+
+/// The metrics that are told of.
+pub const METRICS: [Metric; 5] =
+    [Metric::Accuracy, Metric::MacroF1, Metric::MacroPrecision, Metric::MacroRecall, Metric::Loss];
+
+/// Those that are tested.
+const TESTED: [Metric; 3] = [Metric::Accuracy, Metric::MacroF1, Metric::Loss];
+
+/// One image, judged by the model of the fold that held it out.
+struct Judged {
+    index: usize,
+    item: String,
+    fold: usize,
+    label: u32,
+    predicted: u32,
+    probabilities: Vec<f32>,
+}
+
+/// Cross-validates candidates on the same stratified folds of the training part; the held-out part
+/// stays unseen. `listeners` gives those who follow a run, by candidate and fold.
+///
+/// Each fold is a run in `out/CANDIDATE/fold-N`, so that what is finished is not done again when
+/// the command is repeated with `resume`, and what was left off goes on. Images are decoded once
+/// for all folds. Beside the folds stands `out-of-fold.csv`: each image with its probabilities.
+///
+/// # Errors
+/// Fewer than two folds; candidates with the same name or other data; whatever a run reports.
+pub fn cross_validate(
+    candidates: &[Candidate],
+    folds: usize,
+    registry: &Registry,
+    out: &Path,
+    resume: bool,
+    mut listeners: impl FnMut(&str, usize) -> Result<Vec<Box<dyn Listener>>, RunnerError>,
+) -> Result<CrossValidated, RunnerError> {
+    check(candidates, folds)?;
+    let registry = registry.sharing();
+    let mut scores = Vec::with_capacity(candidates.len());
+    let mut right: Vec<Vec<bool>> = Vec::new();
+    for Candidate { name, recipe } in candidates {
+        let folder = out.join(name);
+        let (mut of_folds, mut judged) = (Vec::new(), Vec::new());
+        let mut class_names = Vec::new();
+        for fold in 0..folds {
+            let mut recipe = recipe.clone();
+            (recipe.data.folds, recipe.data.fold) = (folds, fold);
+            let plan = Plan::new(recipe, &registry)?;
+            let run = folder.join(format!("fold-{}", fold + 1));
+            let evaluation = carry_out(&plan, &run, resume, &registry, || listeners(name, fold))?;
+            of_folds.push(Scores::of(&evaluation)?);
+            judge(&plan, fold, &evaluation, &mut judged);
+            class_names = evaluation.class_names;
+        }
+        judged.sort_by_key(|judged| judged.index);
+        let out_of_fold = folder.join("out-of-fold.csv");
+        write_whole(&out_of_fold, csv(&judged, &class_names).as_bytes())?;
+        right.push(judged.iter().map(|judged| judged.label == judged.predicted).collect());
+        let metrics = METRICS.map(|metric| Spread::of(metric, &of_folds)).to_vec();
+        scores.push(CandidateScores { name: name.clone(), folds: of_folds, metrics, out_of_fold });
+    }
+    let mut comparisons = Vec::new();
+    for second in 1..scores.len() {
+        let mcnemar = mcnemar(&right[0], &right[second])?;
+        for metric in TESTED {
+            comparisons.push(compare(&scores[0], &scores[second], metric, mcnemar)?);
+        }
+    }
+    let images = right.first().map_or(0, Vec::len);
+    Ok(CrossValidated { folds, images, candidates: scores, comparisons })
+}
+
+fn check(candidates: &[Candidate], folds: usize) -> Result<(), RunnerError> {
+    if folds < 2 {
+        return Err(setting("folds", folds, "2 or more"));
+    }
+    for (i, candidate) in candidates.iter().enumerate() {
+        if candidates[..i].iter().any(|other| other.name == candidate.name) {
+            return Err(setting("candidates", &candidate.name, "a name of its own for each"));
+        }
+        if candidate.recipe.data != candidates[0].recipe.data {
+            let found = format!("other for {} than for {}", candidate.name, candidates[0].name);
+            return Err(setting("data", found, "the same for all that are compared"));
+        }
+    }
+    Ok(())
+}
+
+/// The answers on a fold: of a run that is finished, that goes on, or that begins.
+fn carry_out(
+    plan: &Plan,
+    folder: &Path,
+    resume: bool,
+    registry: &Registry,
+    listeners: impl FnOnce() -> Result<Vec<Box<dyn Listener>>, RunnerError>,
+) -> Result<Evaluation, RunnerError> {
+    let begun = RunFolder::begun(folder);
+    if let (true, Ok(begun)) = (resume, begun) {
+        if begun.is_finished() {
+            begun.check_recipe(&plan.recipe)?;
+            let model = FinishedModel::open_run(folder, registry)?;
+            return model.judge(&plan.data.test);
+        }
+        return Ok(Resumption::of(folder, plan.clone(), false)?.run(listeners()?)?.1.evaluation);
+    }
+    Ok(run(plan, folder.to_path_buf(), false, listeners()?)?.evaluation)
+}
+
+fn judge(plan: &Plan, fold: usize, evaluation: &Evaluation, judged: &mut Vec<Judged>) {
+    let part = &plan.data.test;
+    let rows = evaluation.probabilities.chunks_exact(evaluation.classes());
+    let answers = evaluation.predictions().into_iter().zip(&evaluation.labels).zip(rows);
+    for (&index, ((predicted, &label), row)) in part.indices().iter().zip(answers) {
+        let item = part.source().item_name(index);
+        judged.push(Judged { index, item, fold, label, predicted, probabilities: row.to_vec() });
+    }
+}
+
+/// The images in the source's order, as RFC 4180 has it.
+fn csv(judged: &[Judged], class_names: &[String]) -> String {
+    let quoted = |text: &str| match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_string(),
+    };
+    let mut text = "index,item,fold,label,predicted".to_string();
+    for name in class_names {
+        let _ = write!(text, ",{}", quoted(&format!("p({name})")));
+    }
+    text.push('\n');
+    for Judged { index, item, fold, label, predicted, probabilities } in judged {
+        let name = |class: u32| quoted(&class_names[class as usize]);
+        let (label, predicted) = (name(*label), name(*predicted));
+        let _ = write!(text, "{index},{},{},{label},{predicted}", quoted(item), fold + 1);
+        for probability in probabilities {
+            let _ = write!(text, ",{probability}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+impl Spread {
+    fn of(metric: Metric, folds: &[Scores]) -> Self {
+        let values: Vec<f64> = folds.iter().map(|scores| metric.of(scores)).collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+        Self { metric, mean, deviation: (squares / (n - 1.0)).sqrt() }
+    }
+}
+
+fn compare(
+    first: &CandidateScores,
+    second: &CandidateScores,
+    metric: Metric,
+    mcnemar: McNemar,
+) -> Result<Comparison, RunnerError> {
+    let values = |scores: &CandidateScores| -> Vec<f64> {
+        scores.folds.iter().map(|fold| metric.of(fold)).collect()
+    };
+    let (a, b) = (values(first), values(second));
+    let tested = |test: Result<PairedTTest, MetricsError>| match test {
+        Err(MetricsError::NoVariance { .. }) => Ok(None),
+        test => test.map(Some),
+    };
+    Ok(Comparison {
+        first: first.name.clone(),
+        second: second.name.clone(),
+        metric,
+        t_test: tested(paired_t_test(&a, &b))?,
+        corrected: tested(corrected_paired_t_test(&a, &b, 1, a.len() - 1))?,
+        mcnemar,
+    })
+}
+
+impl CrossValidated {
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
+        text.push('\n');
+        write_whole(path, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_commas_and_quotes_survive_the_table() {
+        let judged = [Judged {
+            index: 3,
+            item: "a, \"b\".png".to_string(),
+            fold: 0,
+            label: 1,
+            predicted: 0,
+            probabilities: vec![0.75, 0.25],
+        }];
+        let names = ["cat".to_string(), "dog, wet".to_string()];
+        assert_eq!(
+            csv(&judged, &names),
+            "index,item,fold,label,predicted,p(cat),\"p(dog, wet)\"\n\
+             3,\"a, \"\"b\"\".png\",1,\"dog, wet\",cat,0.75,0.25\n"
+        );
+    }
+
+    #[test]
+    fn mean_and_deviation_are_those_of_a_sample() {
+        let scores = |loss| Scores {
+            n: 1,
+            loss,
+            accuracy: 1.0,
+            macro_precision: 1.0,
+            macro_recall: 1.0,
+            macro_f1: 1.0,
+        };
+        let spread = Spread::of(Metric::Loss, &[scores(1.0), scores(2.0), scores(3.0)]);
+        assert_eq!((spread.mean, spread.deviation), (2.0, 1.0));
+    }
+}

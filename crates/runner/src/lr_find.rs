@@ -1,0 +1,71 @@
+//! A sweep of learning rates with its page.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use crate::error::RunnerError;
+use crate::observe::Listener;
+use crate::plan::Plan;
+use crate::report::{html, svg};
+use crate::run::load;
+use crate::run_folder::write_whole;
+use crate::train::{Sweep, SweepConfig, Training, sweep};
+
+/// Sweeps the learning rates of a plan's run and writes `lr-find.json` and `lr-find.html`, with the
+/// plot, to a folder; nothing is trained by it.
+///
+/// # Errors
+/// As [`sweep()`]; a folder that cannot be written.
+pub fn lr_find(
+    plan: &Plan,
+    config: &SweepConfig,
+    out: &Path,
+    mut listeners: Vec<Box<dyn Listener>>,
+) -> Result<Sweep, RunnerError> {
+    let device = Device::Cpu;
+    let loaded = load(plan, &device)?;
+    let sweep = sweep(Training::new(plan, &loaded, &device)?, config, &mut listeners)?;
+    std::fs::create_dir_all(out)
+        .map_err(|source| RunnerError::Io { path: out.to_path_buf(), source })?;
+    let path = out.join("lr-find.json");
+    let mut text = serde_json::to_string_pretty(&sweep)
+        .map_err(|e| RunnerError::Config { path: path.clone(), reason: e.to_string() })?;
+    text.push('\n');
+    write_whole(&path, text.as_bytes())?;
+    write_whole(&out.join("lr-find.html"), page(plan, &sweep).as_bytes())?;
+    Ok(sweep)
+}
+
+fn page(plan: &Plan, sweep: &Sweep) -> String {
+    let points = |value: fn(&crate::train::SweepPoint) -> f64| {
+        sweep.points.iter().map(|point| (point.learning_rate, value(point))).collect()
+    };
+    let line =
+        |name: &str, faint, points| svg::Series { name: name.to_string(), color: 0, faint, points };
+    let marks = sweep.suggestion.map(|rate| (rate, format!("suggestion {}", svg::short(rate))));
+    let chart = svg::Chart {
+        title: "Loss by learning rate",
+        x_label: "learning rate",
+        x_scale: svg::Scale::Log,
+        y_scale: svg::Scale::Linear,
+        series: vec![
+            line("batches", true, points(|point| point.loss)),
+            line("smoothed", false, points(|point| point.smoothed)),
+        ],
+        marks: marks.into_iter().collect(),
+    };
+    let rate = |rate: Option<f64>| rate.map_or("–".to_string(), svg::short);
+    let tiles = html::tiles(&[
+        ("Suggestion", rate(sweep.suggestion), "the loss falls fastest".to_string()),
+        ("Lowest loss", rate(sweep.lowest), "more is too much".to_string()),
+        ("Exploded", rate(sweep.exploded), "4 times the lowest loss".to_string()),
+    ]);
+    let body = format!(
+        "<header><h1>Learning rate</h1><p class=\"lead\">{} on {}</p></header>\n{tiles}{}",
+        html::escape(&plan.recipe.model.net),
+        html::escape(&plan.data.describe()),
+        html::section("Sweep", &chart.figure())
+    );
+    html::page("Learning rate · Taper", &body)
+}

@@ -1,0 +1,102 @@
+//! The machine: what a report says of it, and how much memory it has left.
+
+use serde::{Deserialize, Serialize};
+
+/// The machine that a run was on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Machine {
+    /// The processor's name, as Linux tells it; elsewhere the architecture.
+    pub processor: String,
+    /// Threads that training used.
+    pub threads: usize,
+    /// Memory in bytes, where the system tells it.
+    pub memory: Option<u64>,
+    /// The most memory that the process has held so far, in bytes, where the system tells it.
+    pub peak_memory: Option<u64>,
+    /// Operating system and architecture.
+    pub system: String,
+}
+
+impl Machine {
+    /// This machine, now.
+    pub fn here() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok());
+        Self {
+            processor: processor(),
+            threads: asked.filter(|&threads| threads > 0).unwrap_or(cores),
+            memory: kilobytes("/proc/meminfo", "MemTotal:"),
+            peak_memory: kilobytes("/proc/self/status", "VmHWM:"),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        }
+    }
+}
+
+/// Bytes that this process can still get without swapping, where the system tells it: what Linux
+/// counts as available, or what a control group leaves of its limit, whichever is less.
+pub fn available_memory() -> Option<u64> {
+    let free = kilobytes("/proc/meminfo", "MemAvailable:");
+    let groups = [
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ];
+    let left = groups.into_iter().filter_map(|(limit, usage)| {
+        // A group without a limit says `max`, or a number near 2^63.
+        Some(number(limit)?.saturating_sub(number(usage)?))
+    });
+    left.chain(free).min()
+}
+
+fn number(path: &str) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The number of kB behind a key, in bytes.
+fn kilobytes(path: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| 1024 * kilobytes)
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or(std::env::consts::ARCH.to_string(), |(_, name)| name.trim().to_string())
+}
+
+/// Bytes in words: `1.5 GiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if unit == 0 || value >= 100.0 { 0 } else { 1 };
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_in_a_unit_that_fits() {
+        let told = [0, 1023, 1024, 1536 << 20, 200 << 20].map(bytes);
+        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 GiB", "200 MiB"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_machine_has_a_processor_threads_and_memory() {
+        let machine = Machine::here();
+        assert!(!machine.processor.is_empty() && machine.threads > 0);
+        assert!(machine.memory.unwrap() >= machine.peak_memory.unwrap());
+        assert!(available_memory().unwrap() > 0);
+    }
+}

@@ -1,0 +1,186 @@
+//! How much memory a run takes: estimated before its first step, and bounded where answers alone are
+//! wanted.
+//!
+//! The estimate counts what stays at once: parameters with their gradients, the optimizer's and the
+//! averages' copies, and for each image of a batch what every layer gives out, which backward needs.
+//! It is a lower bound by experience, within a factor of about 1.5 of what was measured.
+
+use taper_model::nets::Net;
+use taper_model::params::{ParamKind, Params};
+use taper_model::summary::summarize;
+use taper_optimizer::{AverageConfig, RuleConfig};
+
+use crate::error::RunnerError;
+use crate::machine::{available_memory, bytes};
+use crate::plan::Plan;
+use crate::run::Loaded;
+
+/// Bytes that what layers give out may take when images are only answered.
+const EVALUATION: u64 = 1 << 30;
+
+/// Bytes of an element.
+const F32: u64 = 4;
+
+/// What a run is estimated to hold at once, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// Parameters, buffers, gradients, the optimizer's state, averages, the best weights.
+    pub weights: u64,
+    /// What the layers give out for one batch, and the images themselves.
+    pub activations: u64,
+}
+
+impl MemoryEstimate {
+    /// Estimates what training by a plan holds at once.
+    ///
+    /// # Errors
+    /// Those of the net's forward pass on one image.
+    pub fn of(plan: &Plan, loaded: &Loaded) -> Result<Self, RunnerError> {
+        let recipe = &plan.recipe;
+        let trainable = loaded.params.num_elements(ParamKind::Trainable) as u64;
+        let frozen = loaded.params.num_elements(ParamKind::Frozen) as u64;
+        let buffers = loaded.params.num_elements(ParamKind::Buffer) as u64;
+        let mut copies = 2 + states(&recipe.optimizer);
+        copies += u64::from(recipe.average != AverageConfig::None {});
+        copies += u64::from(recipe.select.best);
+        copies += u64::from(recipe.train.accumulate > 1);
+        let weights = F32 * (copies * trainable + frozen + buffers);
+
+        let outputs = outputs(&loaded.net, plan.data.train.size())?;
+        let images = recipe.train.batch_size.min(plan.data.train.len()) as u64;
+        let kept = match recipe.train.recompute {
+            // The inputs of about the root of the segments, and one segment whole.
+            true => {
+                let total: u64 = outputs.iter().sum();
+                let segments = (outputs.len() as f64).sqrt().ceil().max(1.0) as u64;
+                let largest = outputs.iter().copied().max().unwrap_or(0);
+                (segments * largest + total / segments).min(total)
+            }
+            false => outputs.iter().sum(),
+        };
+        Ok(Self { weights, activations: F32 * images * kept })
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights + self.activations
+    }
+}
+
+/// Refuses a run that will not fit into the memory that is free.
+///
+/// # Errors
+/// [`RunnerError::Memory`] with the numbers.
+pub(crate) fn check(plan: &Plan, loaded: &Loaded) -> Result<(), RunnerError> {
+    if !plan.recipe.guard.memory {
+        return Ok(());
+    }
+    let Some(free) = available_memory() else { return Ok(()) };
+    fits(&MemoryEstimate::of(plan, loaded)?, plan.recipe.train.batch_size, free)
+}
+
+fn fits(estimate: &MemoryEstimate, batch_size: usize, free: u64) -> Result<(), RunnerError> {
+    match estimate.total() <= free {
+        true => Ok(()),
+        false => Err(RunnerError::Memory {
+            needed: bytes(estimate.total()),
+            weights: bytes(estimate.weights),
+            activations: bytes(estimate.activations),
+            batch_size,
+            free: bytes(free),
+        }),
+    }
+}
+
+/// Images at once when they are only answered: `wanted`, or fewer of a net so large that they would
+/// take more than a gibibyte. A function of the net and its input, not of the machine.
+///
+/// # Errors
+/// Those of the net's forward pass on one image.
+pub(crate) fn evaluation_batch(
+    net: &Net,
+    input: [usize; 3],
+    wanted: usize,
+) -> Result<usize, RunnerError> {
+    if wanted <= 1 {
+        return Ok(wanted.max(1));
+    }
+    let each = F32 * outputs(net, input)?.iter().sum::<u64>();
+    let most = (EVALUATION / each.max(1)).max(1);
+    Ok(wanted.min(usize::try_from(most).unwrap_or(usize::MAX)))
+}
+
+/// Elements that each layer gives out for one image, the image itself first.
+fn outputs(net: &Net, input: [usize; 3]) -> Result<Vec<u64>, RunnerError> {
+    let summary = summarize(net, &Params::new(), &input)?;
+    let image: usize = input.iter().product();
+    let mut outputs = vec![image as u64];
+    for row in &summary.rows {
+        let Some(output) = &row.output else { continue };
+        let elements: usize = output.iter().product();
+        let elements = elements as u64;
+        // Attention is told of by its result; queries, keys and values stay too.
+        outputs.push(if row.kind == "Attention" { 4 * elements } else { elements });
+    }
+    Ok(outputs)
+}
+
+/// Numbers that a rule keeps for each parameter.
+fn states(rule: &RuleConfig) -> u64 {
+    match rule {
+        RuleConfig::Sgd(sgd) => u64::from(sgd.momentum > 0.0),
+        RuleConfig::Adagrad(_) => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::recipe::resolve;
+    use crate::registry::Registry;
+
+    fn estimate(settings: &[(&str, &str)]) -> MemoryEstimate {
+        let settings: Vec<_> =
+            settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let plan = Plan::new(resolve(None, &settings).unwrap(), &Registry::new()).unwrap();
+        let loaded = crate::run::load(&plan, &Device::Cpu).unwrap();
+        MemoryEstimate::of(&plan, &loaded).unwrap()
+    }
+
+    #[test]
+    fn weights_count_with_their_copies_and_activations_with_the_batch() {
+        let adam = estimate(&[("train.batch_size", "64")]);
+        // Parameters, gradients and AdamW's two.
+        assert_eq!(adam.weights, 4 * 4 * 1_199_882);
+        let sgd = estimate(&[("train.batch_size", "128"), ("optimizer", "sgd")]);
+        assert_eq!(sgd.weights, 2 * 4 * 1_199_882);
+        assert_eq!(sgd.activations, 2 * adam.activations);
+    }
+
+    #[test]
+    fn what_will_not_fit_is_refused_with_numbers() {
+        let estimate = MemoryEstimate { weights: 1 << 30, activations: 5 << 30 };
+        assert!(fits(&estimate, 64, 6 << 30).is_ok());
+        let error = fits(&estimate, 64, 3 << 30).unwrap_err().to_string();
+        let expected = "training needs about 6.0 GiB of memory (1.0 GiB for weights and the optimizer, \
+                        5.0 GiB for batches of 64), and 3.0 GiB are free; lower `train.batch_size`";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn a_large_net_is_evaluated_in_smaller_batches_and_a_small_one_as_wanted() {
+        let registry = Registry::new();
+        let batch = |name: &str, input| {
+            let settings = [("model.net".to_string(), name.to_string())];
+            let plan = Plan::new(resolve(None, &settings).unwrap(), &registry).unwrap();
+            let loaded = crate::run::load(&plan, &Device::Cpu).unwrap();
+            evaluation_batch(&loaded.net, input, 1000).unwrap()
+        };
+        assert_eq!(batch("keras-cnn", [1, 28, 28]), 1000);
+        let resnet = batch("resnet18", [3, 224, 224]);
+        assert!((10..200).contains(&resnet), "{resnet}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Learning curves and the learning rate.
+
+use super::html::grid;
+use super::record::{Epoch, Record};
+use super::svg::{Chart, Scale, Series};
+use crate::evaluate::Scores;
+
+/// Loss, validation scores, learning rate and gradient norm over the epochs of a run.
+pub(super) fn of(record: &Record) -> String {
+    let per_epoch = record.steps_per_epoch();
+    let steps = || record.steps.iter().map(|step| (step.step as f64 / per_epoch, step));
+    let series =
+        |name: &str, color, faint, points| Series { name: name.to_string(), color, faint, points };
+
+    let batches = steps().filter_map(|(x, step)| Some((x, step.loss?))).collect();
+    let loss = vec![
+        series("batches", 0, true, batches),
+        series("training", 0, false, epochs(record, |epoch| epoch.loss)),
+        series(
+            "validation",
+            1,
+            false,
+            epochs(record, |epoch| Some(epoch.validation.as_ref()?.loss)),
+        ),
+    ];
+    let score = |of: fn(&Scores) -> f64| {
+        epochs(record, move |epoch| Some(100.0 * of(epoch.validation.as_ref()?)))
+    };
+    let scores = vec![
+        series("accuracy", 0, false, score(|scores| scores.accuracy)),
+        series("macro F1", 2, false, score(|scores| scores.macro_f1)),
+    ];
+    let rate = match record.steps.is_empty() {
+        true => epochs(record, |epoch| epoch.learning_rate),
+        false => steps().filter_map(|(x, step)| Some((x, step.learning_rate?))).collect(),
+    };
+    let norm: Vec<_> = steps().filter_map(|(x, step)| Some((x, step.gradient_norm?))).collect();
+
+    let chart = |title, series, y_scale| {
+        let (x_label, x_scale) = ("epochs", Scale::Linear);
+        Chart { title, x_label, x_scale, y_scale, series, marks: Vec::new() }.figure()
+    };
+    let mut figures = vec![chart("Loss", loss, Scale::Linear)];
+    if record.epochs.iter().any(|epoch| epoch.validation.is_some()) {
+        figures.push(chart("Validation, %", scores, Scale::Linear));
+    }
+    figures.push(chart("Learning rate", vec![series("rate", 0, false, rate)], Scale::Linear));
+    let scale = scale_of(&norm);
+    figures.push(chart("Gradient norm", vec![series("before clipping", 0, false, norm)], scale));
+    let speed = epochs(record, |epoch| Some(epoch.images_per_second));
+    figures.push(chart(
+        "Images a second",
+        vec![series("training", 0, false, speed)],
+        Scale::Linear,
+    ));
+    grid(&figures)
+}
+
+/// By powers of ten where the values go over several.
+pub(super) fn scale_of(points: &[(f64, f64)]) -> Scale {
+    let values = || points.iter().map(|point| point.1).filter(|value| *value > 0.0);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+    if high > 100.0 * low { Scale::Log } else { Scale::Linear }
+}
+
+/// A value of each epoch, over the number of epochs that were done by then.
+pub(super) fn epochs(record: &Record, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
+    let points = record.epochs.iter();
+    points.filter_map(|epoch| Some(((epoch.epoch + 1) as f64, value(epoch)?))).collect()
+}
