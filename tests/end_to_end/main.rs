@@ -1,5 +1,6 @@
 //! The command line from outside: what it prints, what it leaves, how it ends.
 
+mod adapters;
 mod bad_input;
 mod commands;
 mod extension;
@@ -7,6 +8,7 @@ mod finding;
 mod hub;
 mod hub_server;
 mod long_runs;
+mod methods;
 mod program;
 mod report;
 mod resume;

@@ -86,6 +86,34 @@ fn resuming_is_exact_for_every_average_and_listener_and_within_an_accumulation()
 }
 
 #[test]
+fn resuming_is_exact_for_every_method() {
+    let cases: [&[(&str, &str)]; 7] = [
+        &[("method", "head")],
+        &[("method", "head"), ("method.cache", "disk"), ("average.name", "ema")],
+        &[("method", "head"), ("method.cache", "off")],
+        &[("method", "last-1"), ("method.layer_decay", "0.5")],
+        &[("method", "gradual"), ("optimizer", "adam")],
+        &[("method", "gradual"), ("method.blocks_per_epoch", "1"), ("train.accumulate", "2")],
+        &[("method.layer_decay", "0.5"), ("model.freeze_statistics", "true")],
+    ];
+    for settings in cases {
+        // Six batches an epoch, three updates where two batches make one.
+        check_exact(settings, &[2, 6, 7]);
+    }
+}
+
+#[test]
+fn resuming_is_exact_with_adapters() {
+    let folder = tempdir().unwrap();
+    let base = folder.path().join("base");
+    begin(&[], &base, Vec::new()).unwrap();
+    let base = arg(&base).to_string();
+    let lora = [("model.weights", base.as_str()), ("method", "lora"), ("method.rank", "2")];
+    let more = [("method.dropout", "0.5"), ("method.merge", "true"), ("optimizer", "adam")];
+    check_exact(&[&lora[..], &more].concat(), &[2, 6, 7]);
+}
+
+#[test]
 fn resuming_is_exact_after_steps_were_skipped() {
     // The faulty net counts its steps from its building: the run is left off after whole cycles.
     let settings = [("model.net", "faulty"), ("guard.non_finite", "skip"), ("optimizer", "adam")];

@@ -9,26 +9,42 @@ use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use taper_dataset::{Dataset, InMemory};
 use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig};
-use taper_model::nets::{Net, NetInfo};
+use taper_model::nets::{Net, NetConfig, NetInfo};
 use taper_model::rng::RngKey;
 use taper_runner::observe::{Event, Listener, Verdict};
 use taper_runner::{Outcome, Plan, Registry, Resumption, RunnerError, resolve, run};
 
-/// Linear, batch norm, ReLU, dropout, linear.
-struct Small {
+/// Linear, batch norm, ReLU.
+struct Body {
     fc1: Linear,
     norm: BatchNorm,
+    counted: bool,
+}
+
+/// The images that have gone through the bodies of nets called `counted`.
+pub static COUNTED_IMAGES: AtomicU64 = AtomicU64::new(0);
+
+/// Dropout, linear.
+struct Head {
     dropout: Dropout,
     fc2: Linear,
     /// Training steps so far, of a net with a fault.
     fault: Option<AtomicU64>,
 }
 
-impl ModuleT for Small {
+impl ModuleT for Body {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        if self.counted {
+            COUNTED_IMAGES.fetch_add(images.dim(0)? as u64, Ordering::Relaxed);
+        }
         let hidden = self.fc1.forward(&images.flatten_from(1)?)?;
-        let hidden = self.norm.forward_t(&hidden, train)?.relu()?;
-        let logits = self.fc2.forward(&self.dropout.forward_t(&hidden, train)?)?;
+        self.norm.forward_t(&hidden, train)?.relu()
+    }
+}
+
+impl ModuleT for Head {
+    fn forward_t(&self, hidden: &Tensor, train: bool) -> Result<Tensor> {
+        let logits = self.fc2.forward(&self.dropout.forward_t(hidden, train)?)?;
         // In every fifth training step of a net with a fault the logits are no numbers.
         match &self.fault {
             Some(steps) if train && steps.fetch_add(1, Ordering::Relaxed) % 5 == 4 => {
@@ -39,14 +55,20 @@ impl ModuleT for Small {
     }
 }
 
-fn build(channels: usize, classes: usize, vb: VarBuilder<'_>, key: &RngKey) -> Result<Small> {
-    Ok(Small {
-        fc1: Linear::new(channels, 8, LinearConfig::default(), vb.pp("fc1"))?,
+/// The small net; one called `faulty` or `counted` is.
+fn build(name: &str, config: &NetConfig, vb: VarBuilder<'_>, key: &RngKey) -> Result<Net> {
+    let inputs = config.channels * config.height * config.width;
+    let body = Body {
+        fc1: Linear::new(inputs, 8, LinearConfig::default(), vb.pp("fc1"))?,
         norm: BatchNorm::new(8, BatchNormConfig::default(), vb.pp("norm"))?,
+        counted: name == "counted",
+    };
+    let head = Head {
         dropout: Dropout::new(0.3, key, vb.pp("dropout"))?,
-        fc2: Linear::new(8, classes, LinearConfig::default(), vb.pp("fc2"))?,
-        fault: None,
-    })
+        fc2: Linear::new(8, config.num_classes, LinearConfig::default(), vb.pp("fc2"))?,
+        fault: (name == "faulty").then(|| AtomicU64::new(0)),
+    };
+    Ok(Net::with_head(body, head))
 }
 
 const SMALL: NetInfo = NetInfo {
@@ -55,22 +77,21 @@ const SMALL: NetInfo = NetInfo {
     num_classes: 2,
     stem: "fc1",
     head: "fc2",
-    ..NetInfo::new("small", |config, vb, key| {
-        let inputs = config.channels * config.height * config.width;
-        Ok(Net::new(build(inputs, config.num_classes, vb, key)?))
-    })
+    blocks: || ["fc1.*", "norm.*", "fc2.*"].map(|pattern| vec![pattern.to_string()]).to_vec(),
+    ..NetInfo::new("small", |config, vb, key| build("small", config, vb, key))
 };
 
 const FAULTY: NetInfo = NetInfo {
     name: "faulty",
     description: "a small net whose logits are no numbers in every fifth training step",
-    build: |config, vb, key| {
-        let inputs = config.channels * config.height * config.width;
-        Ok(Net::new(Small {
-            fault: Some(AtomicU64::new(0)),
-            ..build(inputs, config.num_classes, vb, key)?
-        }))
-    },
+    build: |config, vb, key| build("faulty", config, vb, key),
+    ..SMALL
+};
+
+const COUNTED: NetInfo = NetInfo {
+    name: "counted",
+    description: "a small net that counts the images that go through its body",
+    build: |config, vb, key| build("counted", config, vb, key),
     ..SMALL
 };
 
@@ -92,11 +113,12 @@ fn stripes(seed: u64) -> InMemory {
     InMemory::new("stripes", [4, 4, 1], pixels, labels.collect(), classes).unwrap()
 }
 
-/// Knows the nets `small`, `faulty` and `logistic` and the data sets `stripes` and `other-stripes`.
+/// Knows the nets `small`, `faulty`, `counted` and `logistic` and the data sets `stripes` and `other-stripes`.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.add_net(SMALL);
     registry.add_net(FAULTY);
+    registry.add_net(COUNTED);
     registry.add_net(crate::extension::LOGISTIC);
     for (name, seed) in [("stripes", 1), ("other-stripes", 2)] {
         registry.add_dataset(name, move || {

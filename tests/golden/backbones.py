@@ -321,5 +321,6 @@ BACKBONES = {
     "vit_small_patch14_dinov2": lambda name: dinov2(name, 384, 6),
 }
 
-for name in sys.argv[1:] or BACKBONES:
-    BACKBONES[name](name)
+if __name__ == "__main__":
+    for name in sys.argv[1:] or BACKBONES:
+        BACKBONES[name](name)

@@ -25,7 +25,7 @@ pub fn run(run: &Path) -> Result<()> {
     recipe["data"]["source"] = "MNIST, the original IDX files".into();
     recipe["model"]["net"] = model.config.architecture.clone().into();
     let metadata = [
-        ("config", json!(model.config)),
+        ("config", model.config.to_value()),
         ("made_with", format!("taper {}", model.recipe.taper_version).into()),
         ("recipe", recipe),
         (

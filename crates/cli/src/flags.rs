@@ -69,6 +69,15 @@ pub struct FinetuneFlags {
     #[arg(long, value_enum)]
     pub layout: Option<Layout>,
 
+    /// What is trained: full, head, last-n (last-2: the last two blocks), gradual or lora; its
+    /// settings are keys of the recipe, such as --set method.rank=4 [default: full]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
+
+    /// With the method lora: save the net with its adapters worked in, too
+    #[arg(long)]
+    pub merge: bool,
+
     /// Keep parameters as loaded, by name or pattern such as 'conv*' (may be repeated)
     #[arg(long, value_name = "PATTERN")]
     pub freeze: Vec<String>,

@@ -34,6 +34,10 @@ pub fn finetune(flags: &FinetuneFlags) -> Vec<(String, String)> {
         Layout::Keras => "keras".to_string(),
     });
     text(&mut overrides, "model.layout", &layout);
+    text(&mut overrides, "method", &flags.method);
+    if flags.merge {
+        overrides.push(("method.merge".to_string(), "true".to_string()));
+    }
     list(&mut overrides, "model.freeze", &flags.freeze);
     list(&mut overrides, "model.allow_missing", &flags.allow_missing);
     list(&mut overrides, "model.allow_unused", &flags.allow_unused);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 use taper_runner::metrics::ZeroDivision;
-use taper_runner::{Evaluation, Outcome, Plan, Prediction, Scores};
+use taper_runner::{Evaluation, Outcome, ParameterCounts, Plan, Prediction, Scores};
 
 /// The result of `finetune` and `train`.
 pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<String> {
@@ -15,6 +15,11 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
     writeln!(text, "\nData      {}", plan.data.describe())?;
     let weights = outcome.load_report.to_string();
     writeln!(text, "Weights   {}", indent(weights.trim_start_matches("weights ")))?;
+    let ParameterCounts { trainable, frozen, .. } = outcome.parameters;
+    let all = trainable + frozen;
+    let share = 100.0 * trainable as f64 / all.max(1) as f64;
+    let method = plan.recipe.method.name();
+    writeln!(text, "Method    {method}: {trainable} of {all} numbers trained, {share:.2} %")?;
     writeln!(
         text,
         "\nOn {images} held-out images{:>16}{:>10}{:>10}",
@@ -74,6 +79,11 @@ pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) ->
         "report": report_of(&outcome.evaluation)?,
         "load_report": outcome.load_report,
         "calibration": outcome.calibration,
+        "trained": {
+            "method": plan.recipe.method.name(),
+            "trainable": outcome.parameters.trainable,
+            "parameters": outcome.parameters.trainable + outcome.parameters.frozen,
+        },
         "steps": trained.steps,
         "seconds": trained.seconds,
         "images_per_second": images_per_second(trained.images, trained.seconds),

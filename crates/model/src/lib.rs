@@ -8,6 +8,7 @@
 //! - [`init`] and [`rng`]: seeded initial values, and seeded randomness for layers such as
 //!   dropout. No state: every number is a function of the seed and of where and when it is drawn.
 //! - [`layers`], [`nets`] and [`loss`]: the parts of a model. [`summary`] lists them as a table.
+//! - [`lora`]: low-rank adapters beside frozen layers.
 //! - [`gradcheck`]: checks of layers by finite differences, for layers of your own too.
 //!
 //! From a checkpoint with ten classes to the gradients of a net with three:
@@ -58,6 +59,7 @@
 pub mod gradcheck;
 pub mod init;
 pub mod layers;
+pub mod lora;
 pub mod loss;
 pub mod nets;
 pub mod params;

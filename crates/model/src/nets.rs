@@ -35,7 +35,7 @@ pub use cifar_resnet::{
 };
 pub use dinov2::DINOV2_SMALL;
 pub use info::{BuildNet, Net, NetConfig, NetInfo, NetSize, Patches};
-pub use keras_cnn::{KERAS_CNN, KerasCnn};
+pub use keras_cnn::{KERAS_CNN, KerasCnn, KerasCnnBody, KerasCnnHead};
 pub use lenet5::{LENET5, LeNet5};
 pub use mlp::{MLP, Mlp};
 pub use resnet::{RESNET18, RESNET34, RESNET50, RESNET101, ResNet, ResNetBlock, ResNetConfig};

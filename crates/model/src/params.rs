@@ -104,22 +104,29 @@ impl Params {
     ///
     /// A pattern that matches no parameter (buffers don't count); nothing is changed then.
     pub fn freeze<S: AsRef<str>>(&mut self, patterns: &[S]) -> Result<(), WeightsError> {
-        for pattern in patterns.iter().map(AsRef::as_ref) {
-            let mut names = self
-                .by_name
-                .iter()
-                .filter(|(_, param)| param.kind != ParamKind::Buffer)
-                .map(|(name, _)| name);
-            if !names.clone().any(|name| matches(pattern, name)) {
-                let example = names.next().cloned().unwrap_or_default();
-                return Err(WeightsError::NothingMatches { pattern: pattern.to_string(), example });
-            }
-        }
+        self.check_patterns(patterns)?;
         for (name, param) in
             self.by_name.iter_mut().filter(|(_, param)| param.kind != ParamKind::Buffer)
         {
             let frozen = patterns.iter().any(|pattern| matches(pattern.as_ref(), name));
             param.kind = if frozen { ParamKind::Frozen } else { ParamKind::Trainable };
+        }
+        Ok(())
+    }
+
+    /// Whether each pattern matches a parameter that is no buffer.
+    pub(crate) fn check_patterns<S: AsRef<str>>(
+        &self,
+        patterns: impl IntoIterator<Item = S>,
+    ) -> Result<(), WeightsError> {
+        for pattern in patterns {
+            let pattern = pattern.as_ref();
+            let weights = self.by_name.iter().filter(|(_, param)| param.kind != ParamKind::Buffer);
+            let mut names = weights.map(|(name, _)| name);
+            if !names.clone().any(|name| matches(pattern, name)) {
+                let example = names.next().cloned().unwrap_or_default();
+                return Err(WeightsError::NothingMatches { pattern: pattern.to_string(), example });
+            }
         }
         Ok(())
     }
@@ -134,6 +141,23 @@ impl Params {
             .iter()
             .map(|(name, param)| Ok((name.clone(), param.var.as_detached_tensor().copy()?)))
             .collect()
+    }
+
+    /// Sets the values of some parameters; a net that holds them sees the new ones.
+    ///
+    /// # Errors
+    ///
+    /// A tensor without a parameter, or of another shape: then nothing is changed. The tensors are
+    /// converted to the parameters' dtype and device.
+    pub fn set_some(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
+        let mut all = BTreeMap::new();
+        for (name, param) in self {
+            all.insert(name.clone(), param.var.as_detached_tensor());
+        }
+        for (name, tensor) in tensors {
+            all.insert(name.clone(), tensor.clone());
+        }
+        self.set(&all)
     }
 
     /// Sets all values, those of buffers and frozen parameters included; a net that holds them sees

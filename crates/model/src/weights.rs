@@ -43,6 +43,7 @@
 mod backend;
 mod buffers;
 mod error;
+mod export;
 mod file;
 mod key_map;
 mod layout;
@@ -62,6 +63,7 @@ use candle_nn::VarBuilder;
 
 pub use buffers::{NAMES_OF_NO_WEIGHTS, Role, role};
 pub use error::WeightsError;
+pub use export::export;
 pub use file::TensorFile;
 pub use key_map::{Join, KeyMap, NamedKeyMap};
 pub use layout::{Flatten, Layout};
@@ -69,8 +71,10 @@ pub use pattern::{matches, rename};
 pub use positions::Positions;
 pub use report::{Entry, LoadReport};
 pub use save::{METADATA_KEY, save, save_as, to_bytes};
+pub(crate) use save::{tensors_to_bytes, write_whole};
 pub use sharded::{INDEX_SUFFIX, ShardIndex};
 
+use crate::lora::Adapters;
 use crate::params::Params;
 use backend::{Source, State};
 
@@ -104,6 +108,15 @@ pub struct WeightsConfig {
     pub positions: Option<Positions>,
     /// Patterns of the parameters to freeze; each must match one at least.
     pub freeze: Vec<String>,
+    /// Patterns of the parameters that may be trained, each of which must match one at least; all
+    /// others are frozen, and of these those that `freeze` names. Empty: all may.
+    pub trainable: Vec<String>,
+    /// Whether batch-norms use their running statistics in training too, and leave them as they
+    /// are, though their scale and shift may be trained.
+    pub freeze_statistics: bool,
+    /// The low-rank adapters to put beside the net's layers. They are initialized; what of it all is
+    /// trained is for `trainable` to say, see [`lora::trainable`](crate::lora::trainable).
+    pub adapters: Option<Adapters>,
     /// Patterns of the parameters that the file may lack; they are initialized.
     pub allow_missing: Vec<String>,
     /// Patterns of the file's tensors, by the net's name or the file's, that the net may leave.
@@ -152,8 +165,15 @@ impl Weights {
         freeze: impl IntoIterator<Item = S>,
     ) -> Self {
         let freeze = freeze.into_iter().map(Into::into).collect();
-        let config = WeightsConfig { freeze, ..WeightsConfig::default() };
+        Self::rebuild(params, WeightsConfig { freeze, ..WeightsConfig::default() })
+    }
+
+    /// As [`from_params`](Self::from_params), the kinds following `freeze`, `trainable` and
+    /// `freeze_statistics` of `config`, the adapters its `adapters`; of the rest of it nothing is
+    /// used.
+    pub fn rebuild(params: &Params, config: WeightsConfig) -> Self {
         let source = Source::Params(params.clone());
+        let config = WeightsConfig { source: None, ..config };
         Self::with(State::new(config, source, Some("the set of parameters".to_string())))
     }
 

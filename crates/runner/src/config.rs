@@ -1,19 +1,22 @@
 //! `config.json`: what is needed to use a model's weights.
 //!
-//! The keys are timm's where timm has one: `architecture`, `num_classes`, `label_names`, and in
-//! `pretrained_cfg` the input size, mean, std, first convolution and classifier.
+//! It is timm's: `timm.create_model("local-dir:RUN", pretrained=True)` reads a run's folder, where
+//! timm has the net. Two keys on top are not timm's: `placement` says in our words what `crop_pct`
+//! and `crop_mode` say in timm's, which has not all of them, and `calibration` what was fitted.
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use taper_dataset::{Filter, Placement};
+use taper_model::nets;
 
 use crate::calibrate::CalibrationConfig;
 use crate::error::RunnerError;
+use crate::pretrained::Said;
 use crate::run_folder::write_whole;
 
 /// A model's net, classes and preprocessing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     /// Name of the net.
     pub architecture: String,
@@ -24,12 +27,11 @@ pub struct ModelConfig {
     /// Preprocessing and the names of the ends of the net.
     pub pretrained_cfg: PretrainedConfig,
     /// How logits become answers, where that was fitted; not timm's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationConfig>,
 }
 
 /// Preprocessing and the names of the ends of the net, in timm's words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PretrainedConfig {
     /// Channels, height, width.
     pub input_size: [usize; 3],
@@ -42,11 +44,11 @@ pub struct PretrainedConfig {
     /// Name of the last linear layer.
     pub classifier: String,
     /// How pixels are weighed when an image is resized.
-    #[serde(default)]
     pub interpolation: Filter,
-    /// How an image of another size is brought to the input size; not timm's.
-    #[serde(default)]
+    /// How an image of another size is brought to the input size.
     pub placement: Placement,
+    /// The licence, by its id on the Hub; empty if nobody says.
+    pub license: String,
 }
 
 impl ModelConfig {
@@ -57,17 +59,14 @@ impl ModelConfig {
     pub fn read(path: &Path) -> Result<Self, RunnerError> {
         let bytes = std::fs::read(path)
             .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
-        let config: Self = serde_json::from_slice(&bytes)
-            .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
-        if config.label_names.len() != config.num_classes {
-            return Err(RunnerError::Config {
-                path: path.to_path_buf(),
-                reason: format!(
-                    "num_classes is {}, but there are {} label_names",
-                    config.num_classes,
-                    config.label_names.len()
-                ),
-            });
+        let wrong = |reason| RunnerError::Config { path: path.to_path_buf(), reason };
+        let value: Value = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let said = Said::of_timm(&value).map_err(wrong)?;
+        let name = |key: &str| value["pretrained_cfg"][key].as_str().unwrap_or_default();
+        let mut config = said.config(name("first_conv"), name("classifier"), path)?;
+        if let Some(calibration) = value.get("calibration").filter(|v| !v.is_null()) {
+            let read = serde_json::from_value(calibration.clone());
+            config.calibration = Some(read.map_err(|e| wrong(format!("calibration: {e}")))?);
         }
         Ok(config)
     }
@@ -77,9 +76,72 @@ impl ModelConfig {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        let mut text = serde_json::to_string_pretty(self)
+        let mut text = serde_json::to_string_pretty(&self.to_value())
             .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
         text.push('\n');
         write_whole(path, text.as_bytes())
+    }
+
+    /// As `config.json` has it.
+    pub fn to_value(&self) -> Value {
+        let cfg = &self.pretrained_cfg;
+        // Of one number for all channels timm knows nothing.
+        let each = |values: &[f64]| match values {
+            [one] => vec![*one; cfg.input_size[0]],
+            values => values.to_vec(),
+        };
+        let (crop_pct, crop_mode) = match cfg.placement {
+            Placement::Crop(crop) => (crop, "center"),
+            Placement::AsIs => (1.0, "center"),
+            Placement::Stretch => (1.0, "squash"),
+            Placement::Fit | Placement::Digit => (1.0, "border"),
+        };
+        let interpolation = match cfg.interpolation {
+            Filter::Area => "box",
+            Filter::Bilinear => "bilinear",
+            Filter::Bicubic => "bicubic",
+        };
+        let mut value = json!({
+            "architecture": self.architecture,
+            "num_classes": self.num_classes,
+            "label_names": self.label_names,
+            "placement": cfg.placement,
+            "pretrained_cfg": {
+                "input_size": cfg.input_size,
+                "mean": each(&cfg.mean),
+                "std": each(&cfg.std),
+                "interpolation": interpolation,
+                "crop_pct": crop_pct,
+                "crop_mode": crop_mode,
+                "num_classes": self.num_classes,
+                "first_conv": cfg.first_conv,
+                "classifier": cfg.classifier,
+            },
+        });
+        if !cfg.license.is_empty() {
+            value["pretrained_cfg"]["license"] = cfg.license.clone().into();
+        }
+        if let Some(calibration) = &self.calibration {
+            value["calibration"] = json!(calibration);
+        }
+        let arguments = self.model_args();
+        if !arguments.is_empty() {
+            value["model_args"] = arguments.into();
+        }
+        value
+    }
+
+    /// What timm has to be told to build the net for images of this size.
+    fn model_args(&self) -> Map<String, Value> {
+        let mut arguments = Map::new();
+        let Some(net) = nets::find(&self.architecture) else { return arguments };
+        let [channels, height, width] = self.pretrained_cfg.input_size;
+        if channels != 3 {
+            arguments.insert("in_chans".to_string(), channels.into());
+        }
+        if net.patches.is_some() && (height, width) != (net.default_input.1, net.default_input.2) {
+            arguments.insert("img_size".to_string(), json!([height, width]));
+        }
+        arguments
     }
 }

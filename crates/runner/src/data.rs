@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use taper_dataset::sampler::balanced_order;
+use taper_dataset::sampler::{balanced_order, epoch_order};
 use taper_dataset::split::{SplitConfig, folds, stratified};
 use taper_dataset::{Batch, Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache};
 
@@ -227,6 +227,43 @@ impl Part {
     /// The thread that prepares them cannot be started.
     pub fn in_order(&self, batch_size: usize) -> Result<Loader, RunnerError> {
         self.load(LoaderConfig { batch_size, ..Default::default() })
+    }
+
+    /// The batches of [`Part::epoch`], or of [`Part::balanced_epoch`], without their images: labels
+    /// and places alone.
+    pub(crate) fn epoch_without_images(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+        seed: u64,
+        batch_size: usize,
+        balanced: bool,
+    ) -> Vec<Batch> {
+        let order = match balanced {
+            true => balanced_order(&self.labels(), seed, epoch as u64),
+            false => epoch_order(self.len(), seed, epoch as u64, true),
+        };
+        self.without_images(&order, batch_size).skip(first_batch).collect()
+    }
+
+    /// The batches of [`Part::in_order`] without their images.
+    pub(crate) fn in_order_without_images(&self, batch_size: usize) -> Vec<Batch> {
+        let order: Vec<usize> = (0..self.len()).collect();
+        self.without_images(&order, batch_size).collect()
+    }
+
+    fn without_images(&self, order: &[usize], batch_size: usize) -> impl Iterator<Item = Batch> {
+        order.chunks(batch_size).map(|places| {
+            let indices: Vec<usize> = places.iter().map(|&place| self.indices[place]).collect();
+            let labels = indices.iter().map(|&index| self.source.label(index)).collect();
+            Batch {
+                images: Vec::new(),
+                shape: [indices.len(), 0, 0, 0],
+                labels,
+                indices,
+                targets: None,
+            }
+        })
     }
 
     /// The source and the places in it.

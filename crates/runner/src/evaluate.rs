@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use candle_core::{DType, Device, Module, ModuleT};
+use candle_core::{DType, Device, Module, ModuleT, Tensor};
 use serde::{Deserialize, Serialize};
+use taper_dataset::Batch;
 use taper_metrics::{Average, ConfusionMatrix, ZeroDivision, log_loss};
 use taper_model::nets::Net;
 
@@ -117,16 +118,28 @@ pub fn evaluate_with(
     part: &Part,
     batch_size: usize,
     device: &Device,
+    done: impl FnMut(usize),
+) -> Result<Evaluation, RunnerError> {
+    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size)?;
+    let batches = part.in_order(batch_size)?.map(|batch| Ok(batch?));
+    let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
+    evaluate_by(part, batches, logits, done)
+}
+
+/// As [`evaluate_with`], the batches and what gives their logits being given.
+pub(crate) fn evaluate_by(
+    part: &Part,
+    batches: impl Iterator<Item = Result<Batch, RunnerError>>,
+    mut logits_of: impl FnMut(&Batch) -> Result<Tensor, RunnerError>,
     mut done: impl FnMut(usize),
 ) -> Result<Evaluation, RunnerError> {
     let started = Instant::now();
-    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size)?;
     let mut logits_of_all = Vec::with_capacity(part.len() * part.class_names().len());
     let mut labels = Vec::with_capacity(part.len());
     let mut probabilities = Vec::new();
-    for batch in part.in_order(batch_size)? {
+    for batch in batches {
         let batch = batch?;
-        let logits = net.forward_t(&images_of(&batch, device)?, false)?;
+        let logits = logits_of(&batch)?;
         let rows = taper_model::layers::Softmax.forward(&logits.to_dtype(DType::F32)?)?;
         probabilities.extend(rows.flatten_all()?.to_vec1::<f32>()?);
         logits_of_all.extend(logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);

@@ -9,6 +9,7 @@ use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{TensorFile, Weights};
 
+use crate::adapted;
 use crate::config::ModelConfig;
 use crate::data::{Data, Part, PartName};
 use crate::error::RunnerError;
@@ -16,7 +17,7 @@ use crate::evaluate::{Evaluation, evaluate, evaluate_with};
 use crate::observe::Counter;
 use crate::plan::weights_config;
 use crate::pretrained::Pretrained;
-use crate::recipe::{ModelRecipe, Recipe};
+use crate::recipe::{Method, ModelRecipe, Recipe};
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
 use crate::seen;
@@ -63,7 +64,7 @@ pub struct ClassProbability {
 }
 
 impl FinishedModel {
-    /// Opens the model of a run.
+    /// Opens the model of a run; adapters are worked into the weights that they were trained beside.
     ///
     /// # Errors
     /// The folder holds no finished run, or its files are not what they should be.
@@ -73,7 +74,11 @@ impl FinishedModel {
         let mut recipe = crate::recipe::read_resolved(&folder.recipe())?;
         // What a run saves has the net's own names.
         recipe.model.key_map = String::new();
-        Self::build(TensorFile::read(folder.model())?, config, recipe, registry)
+        let file = match folder.is_adapted() {
+            true => adapted::merged(run, registry)?,
+            false => TensorFile::read(folder.model())?,
+        };
+        Self::build(file, config, recipe, registry)
     }
 
     /// Opens weights by name, file or folder, or from the Hub, as [`Pretrained::open`] finds them.
@@ -105,6 +110,7 @@ impl FinishedModel {
         let seen = seen::of(&file)?;
         let [channels, height, width] = config.pretrained_cfg.input_size;
         recipe.model = ModelRecipe { key_map: recipe.model.key_map, ..Default::default() };
+        recipe.method = Method::default();
         recipe.image.channels = channels;
         recipe.image.height = height;
         recipe.image.width = width;

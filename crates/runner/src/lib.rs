@@ -29,6 +29,7 @@ mod plan;
 mod pretrained;
 mod registry;
 
+mod card;
 mod evaluate;
 mod machine;
 pub mod memory;
@@ -42,9 +43,12 @@ pub mod report;
 mod results;
 mod saliency;
 
+mod adapted;
 mod cross;
 mod finished;
 mod lr_find;
+mod method;
+mod others;
 mod predict;
 mod resume;
 mod run;
@@ -67,9 +71,9 @@ pub use machine::{Machine, available_memory};
 pub use plan::Plan;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
-    Balance, CalibrationRecipe, CheckpointRecipe, DataRecipe, EarlyStoppingRecipe, GuardRecipe,
-    ImageRecipe, LayoutRecipe, LogRecipe, ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe,
-    Rename, SelectRecipe, TrainRecipe, named, resolve,
+    Balance, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe, EarlyStoppingRecipe,
+    FeatureCache, GuardRecipe, ImageRecipe, LayoutRecipe, LogRecipe, Method, ModelRecipe, NAMED,
+    NonFinite, PlateauRecipe, Recipe, Rename, SelectRecipe, TrainRecipe, named, resolve,
 };
 pub use registry::{OpenDataset, Registry};
 pub use results::{DataResults, ParameterCounts, Results};
@@ -77,7 +81,7 @@ pub use resume::Resumption;
 pub use run::{Loaded, Outcome, from_scratch, load, run};
 pub use run_folder::RunFolder;
 pub use saliency::saliency;
-pub use search::{Method, Range, SearchFile, SearchSettings, Searched, Trial, search};
+pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
 pub use summary::summarize;
 pub use taper_metrics as metrics;
 pub use train::{

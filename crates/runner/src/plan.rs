@@ -11,7 +11,7 @@ use crate::config::{ModelConfig, PretrainedConfig};
 use crate::data::Data;
 use crate::error::RunnerError;
 use crate::pretrained::Pretrained;
-use crate::recipe::{Balance, LayoutRecipe, Recipe, TrainRecipe};
+use crate::recipe::{Balance, LayoutRecipe, Method, Recipe, TrainRecipe};
 use crate::registry::Registry;
 use crate::seen;
 
@@ -44,6 +44,11 @@ impl Plan {
         recipe.average.validate()?;
         long_runs::check(&recipe)?;
         let net = *registry.net(&recipe.model.net)?;
+        recipe.method.check(&net)?;
+        if let (Method::Lora { .. }, "") = (&recipe.method, recipe.model.weights.as_str()) {
+            let expected = "another method where there are no weights to adapt, or `model.weights`";
+            return Err(setting("method", "lora", expected));
+        }
         let image = &mut recipe.image;
         let (channels, height, width) = net.default_input;
         for (setting, default) in [
@@ -75,12 +80,21 @@ impl Plan {
         Ok(Self { recipe, net, config, data, weights, seen })
     }
 
-    /// The same plan with weights drawn from the seed, nothing frozen.
+    /// The same plan with weights drawn from the seed, nothing frozen, all trained.
     pub fn without_weights(&self) -> Self {
         let mut recipe = self.recipe.clone();
         recipe.model.weights = String::new();
         recipe.model.freeze = Vec::new();
-        let weights = WeightsConfig { source: None, freeze: Vec::new(), ..self.weights.clone() };
+        recipe.model.freeze_statistics = false;
+        recipe.method = Method::default();
+        let weights = WeightsConfig {
+            source: None,
+            freeze: Vec::new(),
+            trainable: Vec::new(),
+            freeze_statistics: false,
+            adapters: None,
+            ..self.weights.clone()
+        };
         Self {
             recipe,
             net: self.net,
@@ -136,6 +150,7 @@ fn model_config(recipe: &Recipe, net: &NetInfo, label_names: Vec<String>) -> Mod
             classifier: net.head.to_string(),
             interpolation: image.filter,
             placement: image.placement,
+            license: recipe.card.license.clone(),
         },
     }
 }
@@ -155,6 +170,9 @@ pub(crate) fn weights_config(
     let mut weights = WeightsConfig {
         source,
         freeze: model.freeze.clone(),
+        trainable: recipe.method.widest(net).trainable,
+        freeze_statistics: model.freeze_statistics,
+        adapters: recipe.method.adapters(net, recipe.seed),
         allow_missing: model.allow_missing.clone(),
         allow_unused: model.allow_unused.clone(),
         seed: recipe.seed,

@@ -19,11 +19,14 @@ use std::path::{Path, PathBuf};
 
 use taper_model::weights::TensorFile;
 
+use crate::adapted;
 use crate::error::RunnerError;
 use crate::recipe::{Recipe, layered, resolve};
 use crate::registry::Registry;
+use crate::run_folder::RunFolder;
 
 pub use said::{ImageSaid, Said};
+pub(crate) use transformers::sizes as transformers_sizes;
 
 /// What a name of the Hub begins with.
 const HUB: &str = "hub:";
@@ -57,6 +60,11 @@ impl Pretrained {
         if let Some(id) = name.strip_prefix(HUB) {
             let (name, folder) = fetch(id, registry)?;
             return Self::in_folder(name, &folder);
+        }
+        if RunFolder::begun(Path::new(name)).is_ok_and(|run| run.is_adapted()) {
+            let file = adapted::merged(Path::new(name), registry)?;
+            let said = Said::in_folder(Path::new(name))?;
+            return Ok(Self { name: name.to_string(), said, place: Place::Memory(file) });
         }
         let path = Path::new(name);
         if path.is_dir() {

@@ -4,8 +4,10 @@
 //! below, a named recipe (`keras-mnist`), a recipe file, single keys (`train.epochs=3`). What comes
 //! out is complete: the run writes it to `recipe.toml`, and that file alone repeats the run.
 
+mod card;
 mod layers;
 mod long_runs;
+mod method;
 
 use std::path::Path;
 
@@ -22,6 +24,9 @@ pub use long_runs::{
     PlateauRecipe, SelectRecipe,
 };
 
+pub use card::CardRecipe;
+pub use method::{FeatureCache, Method};
+
 /// Every setting of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +41,8 @@ pub struct Recipe {
     pub image: ImageRecipe,
     /// The net and the weights it starts from.
     pub model: ModelRecipe,
+    /// Which parameters are trained. Default `full`: all.
+    pub method: Method,
     /// Epochs, batches, loss and clipping.
     pub train: TrainRecipe,
     /// The learning rate over the run.
@@ -60,6 +67,8 @@ pub struct Recipe {
     pub calibration: CalibrationRecipe,
     /// What the run tells of itself.
     pub log: LogRecipe,
+    /// What the model card says beside what the run knows.
+    pub card: CardRecipe,
 }
 
 /// Where the images come from and how they are divided.
@@ -129,6 +138,9 @@ pub struct ModelRecipe {
     pub renames: Vec<Rename>,
     /// Parameters that stay as loaded, by name or pattern (`conv*`). Default none.
     pub freeze: Vec<String>,
+    /// Batch norms use their running statistics in training too, and leave them as they are.
+    /// Default false; those whose parameters are all frozen do so anyway.
+    pub freeze_statistics: bool,
     /// Parameters that the file may lack (they are initialized), by name or pattern.
     pub allow_missing: Vec<String>,
     /// Tensors of the file that the net need not use, by name or pattern.
@@ -208,6 +220,7 @@ impl Default for Recipe {
             data: DataRecipe::default(),
             image: ImageRecipe::default(),
             model: ModelRecipe::default(),
+            method: Method::default(),
             train: TrainRecipe::default(),
             schedule: Schedule::default(),
             optimizer: RuleConfig::AdamW(AdamW::pytorch()),
@@ -220,6 +233,7 @@ impl Default for Recipe {
             plateau: PlateauRecipe::default(),
             calibration: CalibrationRecipe::default(),
             log: LogRecipe::default(),
+            card: CardRecipe::default(),
         }
     }
 }
@@ -263,6 +277,7 @@ impl Default for ModelRecipe {
             layout: LayoutRecipe::Pytorch,
             renames: Vec::new(),
             freeze: Vec::new(),
+            freeze_statistics: false,
             allow_missing: Vec::new(),
             allow_unused: Vec::new(),
         }

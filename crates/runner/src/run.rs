@@ -9,7 +9,9 @@ use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{self, LoadReport, Weights};
 
+use crate::adapted;
 use crate::calibrate::{CalibrationConfig, calibrate};
+use crate::card::card;
 use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
 use crate::data::Part;
 use crate::error::RunnerError;
@@ -17,11 +19,12 @@ use crate::evaluate::{Evaluation, Scores, evaluate};
 use crate::machine::Machine;
 use crate::memory;
 use crate::observe::{self, EarlyStopping, History, Limit, Listener, Plateau, TensorBoard};
+use crate::others;
 use crate::plan::Plan;
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use crate::report;
 use crate::results::{DataResults, ParameterCounts, Results, calibration_of, report_of};
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, write_whole};
 use crate::seen;
 use crate::train::{Saving, Trained, Training, train};
 
@@ -42,6 +45,8 @@ pub struct Outcome {
     pub calibration: Option<CalibrationConfig>,
     /// How training went.
     pub trained: Trained,
+    /// How many numbers were trained, at some time of the run, and how many were not.
+    pub parameters: ParameterCounts,
 }
 
 /// A net with its parameters.
@@ -62,7 +67,11 @@ pub struct Loaded {
 /// Tensors that are missing, left over or of another shape; nothing left to train.
 pub fn load(plan: &Plan, device: &Device) -> Result<Loaded, RunnerError> {
     let rng = RngKey::new(plan.recipe.seed);
-    let weights = Weights::new(plan.weights.clone())?;
+    let mut config = plan.weights.clone();
+    if let Some(adapters) = &mut config.adapters {
+        adapters.key = rng.clone();
+    }
+    let weights = Weights::new(config)?;
     let built =
         (plan.net.build)(&plan.config.net_config(), weights.var_builder(DType::F32, device), &rng);
     // A fault of the weights says more than what it led to in the net.
@@ -128,7 +137,7 @@ pub(crate) fn carry_out(
         };
         listeners.push(Box::new(board.every(every)));
     }
-    let mut training = Training::new(plan, &loaded, &device)?;
+    let mut training = Training::new(plan, &loaded, &device)?.keep_features(folder.path())?;
     if recipe.checkpoint.enabled {
         let checkpoints = Checkpoints::open(&folder.checkpoints(), &recipe.checkpoint)?;
         let last = from.as_ref();
@@ -166,7 +175,14 @@ fn finish(
     let validation = validation.map(|validation| validation.tempered(temperature));
 
     let after = Scores::of(&evaluation)?;
-    weights::save(folder.model(), &loaded.params, &metadata(plan))?;
+    match (&recipe.method, adapted::save(plan, folder, &loaded.params, metadata(plan))?) {
+        (Method::Lora { .. }, None) => {}
+        (_, merged) => {
+            let params = merged.as_ref().unwrap_or(&loaded.params);
+            weights::save(folder.model(), params, &metadata(plan))?;
+            others::write(plan, &folder.transformers(), params)?;
+        }
+    }
     config.write(&folder.config())?;
     let results = Results {
         before: before.clone(),
@@ -182,13 +198,22 @@ fn finish(
         load_report: loaded.report.clone(),
         machine: Machine::here(),
     };
+    let outcome = Outcome {
+        run: folder.path().to_path_buf(),
+        load_report: loaded.report,
+        before,
+        after,
+        evaluation,
+        calibration: config.calibration,
+        trained,
+        parameters: results.parameters,
+    };
+    write_whole(&folder.card(), card(plan, &outcome)?.as_bytes())?;
     results.write(&folder.metrics())?;
     if recipe.log.report {
-        report::write(folder, &loaded.net, &plan.data.test, &evaluation)?;
+        report::write(folder, &loaded.net, &plan.data.test, &outcome.evaluation)?;
     }
-    let (run, load_report) = (folder.path().to_path_buf(), loaded.report);
-    let calibration = config.calibration;
-    Ok(Outcome { run, load_report, before, after, evaluation, calibration, trained })
+    Ok(outcome)
 }
 
 /// The listeners that a recipe asks for.
@@ -228,7 +253,7 @@ pub fn from_scratch(
 /// What the model file says of itself: no time, no path.
 fn metadata(plan: &Plan) -> BTreeMap<String, serde_json::Value> {
     BTreeMap::from([
-        ("config".to_string(), serde_json::json!(plan.config)),
+        ("config".to_string(), plan.config.to_value()),
         ("seed".to_string(), plan.recipe.seed.into()),
         (seen::KEY.to_string(), plan.seen.clone().into()),
         ("taper_version".to_string(), plan.recipe.taper_version.clone().into()),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use taper_model::lora::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+
 use crate::error::RunnerError;
 use crate::recipe::Recipe;
 
@@ -12,7 +14,10 @@ use crate::recipe::Recipe;
 /// | `recipe.toml` | the complete recipe |
 /// | `history.jsonl` | an event a line |
 /// | `model.safetensors` | the weights; no time and no path inside |
+/// | `adapter_model.safetensors`, `adapter_config.json` | what the method `lora` has trained |
 /// | `config.json` | net, classes, preprocessing: what is needed to use the weights |
+/// | `transformers/` | of nets that timm has not: the same for transformers |
+/// | `README.md` | the model card |
 /// | `report.html` | a page that shows how it went |
 /// | `metrics.json` | what it came to; written last but for the page, so that it says: finished |
 /// | `tensorboard/` | event files, if asked for |
@@ -65,12 +70,16 @@ impl RunFolder {
         std::fs::create_dir_all(path)
             .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
         crate::checkpoint::Checkpoints::remove(&run.checkpoints())?;
-        let board = run.tensorboard();
-        if board.is_dir() {
-            std::fs::remove_dir_all(&board)
-                .map_err(|source| RunnerError::Io { path: board, source })?;
+        for folder in [run.tensorboard(), run.transformers()] {
+            if folder.is_dir() {
+                std::fs::remove_dir_all(&folder)
+                    .map_err(|source| RunnerError::Io { path: folder, source })?;
+            }
         }
-        for old in [run.metrics(), run.history(), run.model(), run.config(), run.report()] {
+        let adapter = [ADAPTER_WEIGHTS, ADAPTER_CONFIG].map(|name| path.join(name));
+        let others =
+            [run.metrics(), run.history(), run.model(), run.config(), run.report(), run.card()];
+        for old in others.into_iter().chain(adapter) {
             match std::fs::remove_file(&old) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(RunnerError::Io { path: old, source });
@@ -114,12 +123,19 @@ impl RunFolder {
     /// The folder, its model or its configuration is missing.
     pub fn open(path: &Path) -> Result<Self, RunnerError> {
         let run = Self { path: path.to_path_buf() };
-        for (file, name) in [(run.config(), "config.json"), (run.model(), "model.safetensors")] {
-            if !file.is_file() {
-                return Err(RunnerError::NoRun { path: path.to_path_buf(), file: name });
+        let model = run.model().is_file() || run.is_adapted();
+        for (there, file) in [(run.config().is_file(), "config.json"), (model, "model.safetensors")]
+        {
+            if !there {
+                return Err(RunnerError::NoRun { path: path.to_path_buf(), file });
             }
         }
         Ok(run)
+    }
+
+    /// Whether what the run has trained is an adapter, and the net's own weights are elsewhere.
+    pub fn is_adapted(&self) -> bool {
+        !self.model().is_file() && self.path.join(ADAPTER_WEIGHTS).is_file()
     }
 
     /// The first free `base/NAME-N`, N from 1.
@@ -158,6 +174,16 @@ impl RunFolder {
     /// `config.json`.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.json")
+    }
+
+    /// `transformers/`.
+    pub fn transformers(&self) -> PathBuf {
+        self.path.join("transformers")
+    }
+
+    /// `README.md`.
+    pub fn card(&self) -> PathBuf {
+        self.path.join("README.md")
     }
 
     /// `report.html`.

@@ -51,7 +51,7 @@ pub struct SearchSettings {
     pub trials: usize,
     /// `random`, or `halving`: all begin with few epochs, and the best go on to more. Default
     /// `random`.
-    pub method: Method,
+    pub method: SearchMethod,
     /// What is best on the validation part. Default `accuracy`.
     pub metric: Metric,
     /// Seed of the drawing. Default 0.
@@ -67,7 +67,7 @@ impl Default for SearchSettings {
     fn default() -> Self {
         Self {
             trials: 10,
-            method: Method::Random,
+            method: SearchMethod::Random,
             metric: Metric::Accuracy,
             seed: 0,
             min_epochs: 1,
@@ -79,7 +79,7 @@ impl Default for SearchSettings {
 /// How a search spends its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Method {
+pub enum SearchMethod {
     /// Every trial gets all epochs.
     Random,
     /// Successive halving: K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and
@@ -161,7 +161,7 @@ impl SearchFile {
     /// Epochs and number of trials of each round.
     fn rounds(&self, epochs: usize) -> Vec<(usize, usize)> {
         let SearchSettings { trials, method, min_epochs, factor, .. } = self.search;
-        if method == Method::Random {
+        if method == SearchMethod::Random {
             return vec![(epochs, trials)];
         }
         let (mut budget, mut left) = (min_epochs.min(epochs), trials);
@@ -205,7 +205,7 @@ pub fn search(
         for &number in &numbers {
             let settings = file.draw(number);
             let mut recipe = recipe(&settings)?;
-            if file.search.method == Method::Halving {
+            if file.search.method == SearchMethod::Halving {
                 recipe.train.epochs = epochs;
             }
             let epochs = recipe.train.epochs;

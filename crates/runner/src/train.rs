@@ -2,6 +2,7 @@
 
 mod position;
 mod saving;
+mod stage;
 mod step;
 mod sweep;
 mod training;
@@ -10,13 +11,14 @@ mod validation;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use taper_dataset::{Batch, Loader};
+use taper_dataset::Batch;
 
 use crate::error::RunnerError;
 use crate::observe::{Event, Listener, tell};
 
 pub use position::{EpochSums, Position};
 pub(crate) use saving::Saving;
+use stage::Batches;
 pub(crate) use step::images_of;
 pub use sweep::{Sweep, SweepConfig, SweepPoint, sweep};
 pub use training::Training;
@@ -81,6 +83,6 @@ pub fn train(
 }
 
 /// The batches of one update; none at the end of the epoch.
-fn next(batches: &mut Loader, accumulate: usize) -> Result<Vec<Batch>, RunnerError> {
-    Ok(batches.take(accumulate).collect::<Result<_, _>>()?)
+fn next(batches: &mut Batches, accumulate: usize) -> Result<Vec<Batch>, RunnerError> {
+    batches.take(accumulate).collect()
 }

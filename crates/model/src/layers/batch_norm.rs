@@ -34,9 +34,9 @@ impl Default for BatchNormConfig {
 /// - In evaluation they are the running statistics.
 /// - Frozen, they are the running statistics also in training, and those stay as they are.
 ///
-/// A layer is frozen if neither `weight` nor `bias` is a variable: that is how
-/// [`Weights`](crate::weights::Weights) hands out frozen parameters, and what a plain safetensors
-/// `VarBuilder` gives.
+/// A layer is frozen if neither `weight` nor `bias` is a variable, or if `running_mean` is none:
+/// that is how [`Weights`](crate::weights::Weights) hands out frozen parameters and, with
+/// `freeze_statistics`, running statistics, and what a plain safetensors `VarBuilder` gives.
 ///
 /// Parameters: `weight` (c), from 1, and `bias` (c), from 0. Buffers: `running_mean` (c), from 0,
 /// and `running_var` (c), from 1. They are shared with the backend behind the `VarBuilder`, so
@@ -72,10 +72,10 @@ pub struct BatchNorm {
     pub weight: Tensor,
     /// The shift, (c).
     pub bias: Tensor,
-    /// The running mean, (c).
-    pub running_mean: Var,
-    /// The running variance, (c), unbiased.
-    pub running_var: Var,
+    /// The running mean, (c); a variable, unless it stays as it is.
+    pub running_mean: Tensor,
+    /// The running variance, (c), unbiased; a variable, unless it stays as it is.
+    pub running_var: Tensor,
     /// Its constants.
     pub config: BatchNormConfig,
     /// Whether training, too, uses the running statistics and leaves them alone.
@@ -92,12 +92,10 @@ impl BatchNorm {
     pub fn new(channels: usize, config: BatchNormConfig, vb: VarBuilder<'_>) -> Result<Self> {
         let weight = init::get(&vb, channels, "weight", &Initializer::Ones)?;
         let bias = init::get(&vb, channels, "bias", &Initializer::Zeros)?;
-        // `from_tensor` shares a tensor that is a variable: the backend sees the updates.
-        let running_mean =
-            Var::from_tensor(&init::get(&vb, channels, "running_mean", &Initializer::Zeros)?)?;
-        let running_var =
-            Var::from_tensor(&init::get(&vb, channels, "running_var", &Initializer::Ones)?)?;
-        let frozen = !weight.is_variable() && !bias.is_variable();
+        let running_mean = init::get(&vb, channels, "running_mean", &Initializer::Zeros)?;
+        let running_var = init::get(&vb, channels, "running_var", &Initializer::Ones)?;
+        let trained = weight.is_variable() || bias.is_variable();
+        let frozen = !trained || !running_mean.is_variable();
         Ok(Self { weight, bias, running_mean, running_var, config, frozen, name: vb.prefix() })
     }
 
@@ -121,16 +119,17 @@ impl BatchNorm {
         Ok(norm.output)
     }
 
-    fn update(&self, running: &Var, batch: &Tensor) -> Result<()> {
+    fn update(&self, running: &Tensor, batch: &Tensor) -> Result<()> {
         let momentum = self.config.momentum;
+        // `from_tensor` shares a tensor that is a variable: the backend sees the update.
+        let running = Var::from_tensor(running)?;
         let kept = running.as_detached_tensor().affine(1.0 - momentum, 0.0)?;
         running.set(&(kept + batch.affine(momentum, 0.0)?)?)
     }
 
     fn evaluate(&self, x: &Tensor) -> Result<Tensor> {
         // Detached: the running statistics are variables, but nothing trains them.
-        let (mean, variance) =
-            (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
+        let (mean, variance) = (self.running_mean.detach(), self.running_var.detach());
         taper_kernels::batch_norm_eval(
             x,
             &self.weight,

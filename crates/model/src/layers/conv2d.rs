@@ -5,6 +5,7 @@ use candle_nn::VarBuilder;
 
 use super::MaxPool2d;
 use crate::init::{self, Initializer};
+use crate::lora::{self, Lora};
 use crate::summary;
 
 /// Geometry and initial values of a [`Conv2d`].
@@ -101,6 +102,8 @@ pub struct Conv2d {
     pub bias: Option<Tensor>,
     /// How it was made.
     pub config: Conv2dConfig,
+    /// The adapter beside it.
+    pub lora: Option<Lora>,
     name: String,
 }
 
@@ -138,7 +141,16 @@ impl Conv2d {
         } else {
             None
         };
-        Ok(Self { weight, bias, config, name })
+        let shapes = |rank: usize| {
+            ((rank, in_channels, kernel.0, kernel.1).into(), (out_channels, rank, 1, 1).into())
+        };
+        let lora = lora::attached(&vb, shapes)?;
+        if lora.is_some() && groups != 1 {
+            bail!(
+                "convolution `{name}` has {groups} groups, and an adapter is for one; choose other targets"
+            );
+        }
+        Ok(Self { weight, bias, config, lora, name })
     }
 }
 
@@ -153,6 +165,10 @@ impl Conv2d {
     ///
     /// An input that does not fit the kernel or the window.
     pub fn forward_relu(&self, x: &Tensor, pool: Option<&MaxPool2d>) -> Result<Tensor> {
+        if self.lora.is_some() {
+            let y = taper_kernels::relu(&self.forward(x)?)?;
+            return pool.map_or(Ok(y.clone()), |pool| pool.forward(&y));
+        }
         let block = taper_kernels::Conv2dBlock {
             conv: self.config.geometry(),
             relu: true,
@@ -164,7 +180,8 @@ impl Conv2d {
         Ok(y)
     }
 
-    /// One multiply-add for each output and each tap of its window; the bias is not counted.
+    /// One multiply-add for each pixel of the output and each element of the weight and of the
+    /// adapter's two; the bias is not counted.
     fn multiply_adds(&self, input: &[usize]) -> usize {
         let Conv2dConfig { stride, padding, dilation, .. } = self.config;
         let kernel = &self.weight.dims()[2..];
@@ -173,14 +190,18 @@ impl Conv2d {
         };
         let height = out(input[2], kernel[0], stride.0, padding.0, dilation.0);
         let width = out(input[3], kernel[1], stride.1, padding.1, dilation.1);
-        input[0] * height * width * self.weight.elem_count()
+        let elements = self.lora.as_ref().map_or(0, Lora::elements);
+        input[0] * height * width * (self.weight.elem_count() + elements)
     }
 }
 
 impl Module for Conv2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y =
+        let mut y =
             taper_kernels::conv2d(x, &self.weight, self.bias.as_ref(), &self.config.geometry())?;
+        if let Some(lora) = &self.lora {
+            y = (y + lora.conv2d(x, &self.config)?)?;
+        }
         summary::record("Conv2d", &self.name, &y, |_| self.multiply_adds(x.dims()));
         Ok(y)
     }

@@ -4,6 +4,7 @@ use candle_core::{Module, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::init::{self, Initializer};
+use crate::lora::{self, Lora};
 use crate::summary;
 
 /// Bias and initial values of a [`Linear`].
@@ -60,6 +61,8 @@ pub struct Linear {
     pub weight: Tensor,
     /// The bias, (out).
     pub bias: Option<Tensor>,
+    /// The adapter beside it.
+    pub lora: Option<Lora>,
     name: String,
 }
 
@@ -83,7 +86,9 @@ impl Linear {
         } else {
             None
         };
-        Ok(Self { weight, bias, name: vb.prefix() })
+        let shapes = |rank: usize| ((rank, in_features).into(), (out_features, rank).into());
+        let lora = lora::attached(&vb, shapes)?;
+        Ok(Self { weight, bias, lora, name: vb.prefix() })
     }
 }
 
@@ -94,20 +99,29 @@ impl Linear {
     ///
     /// An input whose last dimension is not the number of input features.
     pub fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+        if self.lora.is_some() {
+            return taper_kernels::relu(&self.forward(x)?);
+        }
         let y = taper_kernels::linear_relu(x, &self.weight, self.bias.as_ref())?;
         summary::record("Linear, ReLU", &self.name, &y, |y| self.multiply_adds(y));
         Ok(y)
     }
 
-    /// One multiply-add for each output and each input feature; the bias is not counted.
+    /// One multiply-add for each row and each element of the weight and of the adapter's two; the
+    /// bias is not counted.
     fn multiply_adds(&self, y: &Tensor) -> usize {
-        y.elem_count() * self.weight.dims()[1]
+        let rows = y.elem_count() / self.weight.dims()[0].max(1);
+        let elements = self.lora.as_ref().map_or(0, Lora::elements);
+        rows * (self.weight.elem_count() + elements)
     }
 }
 
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = taper_kernels::linear(x, &self.weight, self.bias.as_ref())?;
+        let mut y = taper_kernels::linear(x, &self.weight, self.bias.as_ref())?;
+        if let Some(lora) = &self.lora {
+            y = (y + lora.linear(x)?)?;
+        }
         summary::record("Linear", &self.name, &y, |y| self.multiply_adds(y));
         Ok(y)
     }

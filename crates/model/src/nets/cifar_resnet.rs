@@ -51,6 +51,7 @@ const fn cifar_resnet(name: &'static str, build: BuildNet) -> NetInfo {
         stem: "conv1",
         head: "linear",
         key_maps: KEY_MAPS,
+        lora: &["layer*.conv*"],
         ..NetInfo::new(name, build)
     }
 }

@@ -1,6 +1,6 @@
 //! DINOv2.
 
-use super::vit::{QKV, blocks};
+use super::vit::{LORA, QKV, blocks};
 use super::{NetInfo, NetSize, Patches, Vit, VitConfig, VitPool};
 use crate::weights::NamedKeyMap;
 
@@ -21,8 +21,10 @@ pub const DINOV2_SMALL: NetInfo = NetInfo {
     stem: "patch_embed.proj",
     head: "head",
     key_maps: KEY_MAPS,
+    export: Some(EXPORT),
     patches: Some(Patches { size: 14, antialias: false }),
     blocks,
+    lora: LORA,
     size: Some(NetSize { parameters: 22_397_800, multiply_adds: 6_126_797_184 }),
     hub: Some("facebook/dinov2-small-imagenet1k-1-layer"),
     ..NetInfo::new("vit_small_patch14_dinov2", |config, vb, _| {
@@ -36,6 +38,27 @@ impl VitConfig {
         Self { patch: 14, layer_scale: Some(1.0), pool: VitPool::TokenAndMean, ..Self::small() }
     }
 }
+
+/// To `Dinov2ForImageClassification`: timm's net of this name has a head for the class token alone.
+const EXPORT: NamedKeyMap = NamedKeyMap {
+    name: "to transformers",
+    rules: &[
+        ("patch_embed.proj.*", "embeddings.patch_embeddings.projection.*"),
+        ("pos_embed", "embeddings.position_embeddings"),
+        ("cls_token", "embeddings.cls_token"),
+        ("blocks.*.attn.proj.*", "blocks.*.attention.output.dense.*"),
+        ("blocks.*.attn.*", "blocks.*.attention.attention.*"),
+        ("blocks.*.ls1.gamma", "blocks.*.layer_scale1.lambda1"),
+        ("blocks.*.ls2.gamma", "blocks.*.layer_scale2.lambda1"),
+        ("blocks.*", "encoder.layer.*"),
+        ("norm.*", "layernorm.*"),
+        ("head.*", "classifier.*"),
+        ("e*", "dinov2.e*"),
+        ("layernorm.*", "dinov2.layernorm.*"),
+    ],
+    joins: QKV,
+    skip: &[],
+};
 
 /// From `Dinov2ForImageClassification`, or `Dinov2Model` without a head.
 const KEY_MAPS: &[NamedKeyMap] = &[NamedKeyMap {

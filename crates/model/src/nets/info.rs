@@ -3,6 +3,7 @@
 use candle_core::{ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 
+use crate::lora::training;
 use crate::rng::RngKey;
 use crate::weights::{Flatten, KeyMap, NamedKeyMap};
 
@@ -29,6 +30,11 @@ impl Net {
         Self { body: Some(Box::new(body)), head: Box::new(head) }
     }
 
+    /// Whether it is made of two halves.
+    pub fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// The features of each image that the head takes, (n, features); `None` for a net that was not
     /// made of two halves.
     ///
@@ -36,7 +42,8 @@ impl Net {
     ///
     /// Those of the net's forward pass.
     pub fn features(&self, images: &Tensor, train: bool) -> Result<Option<Tensor>> {
-        self.body.as_ref().map(|body| body.forward_t(images, train)).transpose()
+        let body = self.body.as_ref();
+        training(train, || body.map(|body| body.forward_t(images, train)).transpose())
     }
 
     /// The logits of features that [`Net::features`] gave; of images, for a net that was not made
@@ -46,16 +53,16 @@ impl Net {
     ///
     /// Those of the head's forward pass.
     pub fn logits(&self, features: &Tensor, train: bool) -> Result<Tensor> {
-        self.head.forward_t(features, train)
+        training(train, || self.head.forward_t(features, train))
     }
 }
 
 impl ModuleT for Net {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        match &self.body {
+        training(train, || match &self.body {
             Some(body) => self.head.forward_t(&body.forward_t(x, train)?, train),
             None => self.head.forward_t(x, train),
-        }
+        })
     }
 }
 
@@ -129,6 +136,9 @@ pub struct NetInfo {
     pub head: &'static str,
     /// The names that its parameters have in other programs' checkpoints.
     pub key_maps: &'static [NamedKeyMap],
+    /// From its names to transformers', as [`weights::export`](crate::weights::export()) reads it, for
+    /// a net that timm has not as it is; `None` for others.
+    pub export: Option<NamedKeyMap>,
     /// The weight of the dense layer behind the flatten, and what is flattened, as
     /// [`WeightsConfig::flatten`](crate::weights::WeightsConfig::flatten) takes them; `None` if
     /// there is none.
@@ -155,6 +165,9 @@ pub struct NetInfo {
     /// assert_eq!(blocks[9], ["fc.*"]);
     /// ```
     pub blocks: fn() -> Vec<Vec<String>>,
+    /// The layers that low-rank adapters are put beside unless others are named, as
+    /// [`LoraConfig::targets`](crate::lora::LoraConfig::targets) names them.
+    pub lora: &'static [&'static str],
     /// How large it is; `None` if nobody counted.
     pub size: Option<NetSize>,
     /// A repository of the Hugging Face Hub with pretrained weights to start from, `OWNER/NAME`.
@@ -182,9 +195,11 @@ impl NetInfo {
             stem: "",
             head: "",
             key_maps: &[],
+            export: None,
             flatten: |_| None,
             patches: None,
             blocks: Vec::new,
+            lora: &["*"],
             size: None,
             hub: None,
             build,

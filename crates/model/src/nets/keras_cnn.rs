@@ -27,15 +27,20 @@ pub const KERAS_CNN: NetInfo = NetInfo {
             ("dense_1.*", "fc2.*"),
         ],
     )],
+    export: None,
     flatten: |config| {
         let (height, width) = flattened(config)?;
         Some(("fc1.weight", weights::Flatten { height, width, channels: 64 }))
     },
     patches: None,
     blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*"]),
+    lora: &["*"],
     size: Some(NetSize { parameters: 1_199_882, multiply_adds: 11_992_448 }),
     hub: None,
-    build: |config, vb, key| Ok(Net::new(KerasCnn::new(config, vb, key)?)),
+    build: |config, vb, key| {
+        let KerasCnn { body, head } = KerasCnn::new(config, vb, key)?;
+        Ok(Net::with_head(body, head))
+    },
 };
 
 /// The net of the Keras MNIST example (`mnist_cnn.py`), with the names of PyTorch's.
@@ -52,11 +57,25 @@ pub const KERAS_CNN: NetInfo = NetInfo {
 /// (n, channels, height, width), at least 6 pixels each way, to (n, classes).
 #[derive(Clone, Debug)]
 pub struct KerasCnn {
+    /// From images to features (n, 128).
+    pub body: KerasCnnBody,
+    /// From features to logits.
+    pub head: KerasCnnHead,
+}
+
+/// The part of a [`KerasCnn`] up to the first dense layer and its ReLU.
+#[derive(Clone, Debug)]
+pub struct KerasCnnBody {
     conv1: Conv2d,
     conv2: Conv2d,
-    dropout1: Dropout,
+    dropout: Dropout,
     fc1: Linear,
-    dropout2: Dropout,
+}
+
+/// The last dropout and dense layer of a [`KerasCnn`].
+#[derive(Clone, Debug)]
+pub struct KerasCnnHead {
+    dropout: Dropout,
     fc2: Linear,
 }
 
@@ -79,28 +98,38 @@ impl KerasCnn {
         };
         let dense =
             |input, output, name| Linear::new(input, output, LinearConfig::keras(), vb.pp(name));
-        Ok(Self {
+        let body = KerasCnnBody {
             conv1: conv(config.channels, 32, "conv1")?,
             conv2: conv(32, 64, "conv2")?,
-            dropout1: Dropout::new(0.25, key, vb.pp("dropout1"))?,
+            dropout: Dropout::new(0.25, key, vb.pp("dropout1"))?,
             fc1: dense(64 * height * width, 128, "fc1")?,
-            dropout2: Dropout::new(0.5, key, vb.pp("dropout2"))?,
+        };
+        let head = KerasCnnHead {
+            dropout: Dropout::new(0.5, key, vb.pp("dropout2"))?,
             fc2: dense(128, config.num_classes, "fc2")?,
-        })
+        };
+        Ok(Self { body, head })
     }
+}
 
-    /// The convolutional part: images to (n, 64, (h - 4) / 2, (w - 4) / 2).
-    fn features(&self, images: &Tensor) -> Result<Tensor> {
+impl ModuleT for KerasCnnBody {
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let x = self.conv1.forward_relu(images, None)?;
-        self.conv2.forward_relu(&x, Some(&MaxPool2d::new(2)))
+        let x = self.conv2.forward_relu(&x, Some(&MaxPool2d::new(2)))?;
+        let x = self.dropout.forward_t(&x, train)?;
+        self.fc1.forward_relu(&Flatten.forward(&x)?)
+    }
+}
+
+impl ModuleT for KerasCnnHead {
+    fn forward_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
+        self.fc2.forward(&self.dropout.forward_t(features, train)?)
     }
 }
 
 impl ModuleT for KerasCnn {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let x = self.dropout1.forward_t(&self.features(images)?, train)?;
-        let x = self.fc1.forward_relu(&Flatten.forward(&x)?)?;
-        self.fc2.forward(&self.dropout2.forward_t(&x, train)?)
+        self.head.forward_t(&self.body.forward_t(images, train)?, train)
     }
 }
 

@@ -1,6 +1,6 @@
 //! LeNet-5.
 
-use candle_core::{ModuleT, Result, Tensor, bail};
+use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::info::one_by_one;
@@ -29,15 +29,20 @@ pub const LENET5: NetInfo = NetInfo {
             ("dense_2.*", "fc3.*"),
         ],
     )],
+    export: None,
     flatten: |config| {
         let (height, width) = flattened(config)?;
         Some(("fc1.weight", weights::Flatten { height, width, channels: 16 }))
     },
     patches: None,
     blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*", "fc3.*"]),
+    lora: &["*"],
     size: Some(NetSize { parameters: 61_706, multiply_adds: 416_520 }),
     hub: None,
-    build: |config, vb, key| Ok(Net::new(LeNet5::new(config, vb, key)?)),
+    build: |config, vb, key| {
+        let LeNet5 { body, head } = LeNet5::new(config, vb, key)?;
+        Ok(Net::with_head(body, head))
+    },
 };
 
 /// LeNet-5 in its common modern form: ReLU and max-pools.
@@ -57,7 +62,10 @@ pub const LENET5: NetInfo = NetInfo {
 ///
 /// (n, channels, height, width), at least 12 pixels each way, to (n, classes).
 pub struct LeNet5 {
-    layers: Sequential,
+    /// From images to features (n, 84).
+    pub body: Sequential,
+    /// From features to logits.
+    pub head: Linear,
 }
 
 impl LeNet5 {
@@ -77,7 +85,7 @@ impl LeNet5 {
         let padded = Conv2dConfig { padding: (2, 2), ..Conv2dConfig::default() };
         let dense =
             |input, output, name| Linear::new(input, output, LinearConfig::default(), vb.pp(name));
-        let layers = Sequential::new()
+        let body = Sequential::new()
             .add(Conv2d::new(config.channels, 6, (5, 5), padded, vb.pp("conv1"))?)
             .add(Relu)
             .add(MaxPool2d::new(2))
@@ -88,15 +96,14 @@ impl LeNet5 {
             .add(dense(16 * height * width, 120, "fc1")?)
             .add(Relu)
             .add(dense(120, 84, "fc2")?)
-            .add(Relu)
-            .add(dense(84, config.num_classes, "fc3")?);
-        Ok(Self { layers })
+            .add(Relu);
+        Ok(Self { body, head: dense(84, config.num_classes, "fc3")? })
     }
 }
 
 impl ModuleT for LeNet5 {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.layers.forward_t(images, train)
+        self.head.forward(&self.body.forward_t(images, train)?)
     }
 }
 

@@ -21,15 +21,20 @@ pub const MLP: NetInfo = NetInfo {
         "keras",
         &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*"), ("dense_2.*", "fc3.*")],
     )],
+    export: None,
     flatten: |config| {
         let NetConfig { channels, height, width, .. } = *config;
         Some(("fc1.weight", weights::Flatten { height, width, channels }))
     },
     patches: None,
     blocks: || one_by_one(&["fc1.*", "fc2.*", "fc3.*"]),
+    lora: &["*"],
     size: Some(NetSize { parameters: 669_706, multiply_adds: 668_672 }),
     hub: None,
-    build: |config, vb, key| Ok(Net::new(Mlp::new(config, vb, key)?)),
+    build: |config, vb, key| {
+        let Mlp { body, head } = Mlp::new(config, vb, key)?;
+        Ok(Net::with_head(body, head))
+    },
 };
 
 /// A multilayer perceptron, that of the Keras MNIST example `mnist_mlp.py`.
@@ -44,7 +49,10 @@ pub const MLP: NetInfo = NetInfo {
 ///
 /// (n, channels, height, width) to (n, classes).
 pub struct Mlp {
-    layers: Sequential,
+    /// From images to features (n, 512).
+    pub body: Sequential,
+    /// The last dropout and dense layer: from features to logits.
+    pub head: Sequential,
 }
 
 impl Mlp {
@@ -65,21 +73,24 @@ impl Mlp {
         }
         let dense =
             |input, output, name| Linear::new(input, output, LinearConfig::keras(), vb.pp(name));
-        let layers = Sequential::new()
+        let body = Sequential::new()
             .add(Flatten)
             .add(dense(features, 512, "fc1")?)
             .add(Relu)
             .add(Dropout::new(0.2, key, vb.pp("dropout1"))?)
             .add(dense(512, 512, "fc2")?)
-            .add(Relu)
-            .add(Dropout::new(0.2, key, vb.pp("dropout2"))?)
-            .add(dense(512, config.num_classes, "fc3")?);
-        Ok(Self { layers })
+            .add(Relu);
+        let head = Sequential::new().add(Dropout::new(0.2, key, vb.pp("dropout2"))?).add(dense(
+            512,
+            config.num_classes,
+            "fc3",
+        )?);
+        Ok(Self { body, head })
     }
 }
 
 impl ModuleT for Mlp {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.layers.forward_t(images, train)
+        self.head.forward_t(&self.body.forward_t(images, train)?, train)
     }
 }

@@ -49,7 +49,13 @@ pub const RESNET101: NetInfo = NetInfo {
 
 /// What all of them share.
 const fn resnet(name: &'static str, build: BuildNet) -> NetInfo {
-    NetInfo { stem: "conv1", head: "fc", key_maps: KEY_MAPS, ..NetInfo::new(name, build) }
+    NetInfo {
+        stem: "conv1",
+        head: "fc",
+        key_maps: KEY_MAPS,
+        lora: &["layer*.conv*"],
+        ..NetInfo::new(name, build)
+    }
 }
 
 /// timm's and torchvision's names are ours; those of `ResNetForImageClassification`, and of

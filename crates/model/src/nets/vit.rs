@@ -43,6 +43,7 @@ const fn vit(name: &'static str, build: BuildNet) -> NetInfo {
         key_maps: KEY_MAPS,
         patches: Some(Patches { size: 16, antialias: true }),
         blocks,
+        lora: LORA,
         ..NetInfo::new(name, build)
     }
 }
@@ -71,6 +72,9 @@ const KEY_MAPS: &[NamedKeyMap] = &[NamedKeyMap {
     // that is hidden in pretraining.
     skip: &["pooler.*", "mask_token"],
 }];
+
+/// Attention alone, as in the paper on adapters.
+pub(super) const LORA: &[&str] = &["*.attn.qkv"];
 
 /// transformers has queries, keys and values apart.
 pub(super) const QKV: &[(&[&str], &str)] = &[(

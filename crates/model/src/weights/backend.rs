@@ -12,6 +12,7 @@ use super::layout::Mapped;
 use super::report::{Entry, LoadReport};
 use super::{Weights, WeightsConfig, WeightsError, matches};
 use crate::init::{Initializer, take_pending};
+use crate::lora;
 use crate::params::{ParamKind, Params};
 
 /// The most elements that a parameter may have: 8 GiB of f32. A net that asks for more was given
@@ -33,6 +34,8 @@ pub(super) struct State {
     source: Source,
     params: Params,
     report: LoadReport,
+    /// The layers that asked for an adapter, and whether they got one.
+    layers: BTreeMap<String, bool>,
 }
 
 /// What a request was answered with: the list of the report it goes to, and the value.
@@ -55,7 +58,7 @@ struct Request<'a> {
 impl State {
     pub(super) fn new(config: WeightsConfig, source: Source, origin: Option<String>) -> Self {
         let report = LoadReport { source: origin, ..LoadReport::default() };
-        Self { config, source, params: Params::new(), report }
+        Self { config, source, params: Params::new(), report, layers: BTreeMap::new() }
     }
 
     /// The answer to a request: the same tensor as before, or a new one that is noted in the
@@ -71,7 +74,7 @@ impl State {
                     var.dtype()
                 )
             }
-            return Ok(handed_out(var, param.kind));
+            return Ok(self.handed_out(var, param.kind));
         }
         let elements = shape.dims().iter().try_fold(1usize, |n, &size| n.checked_mul(size));
         if elements.is_none_or(|elements| elements > MAX_ELEMENTS) {
@@ -96,10 +99,10 @@ impl State {
         list.push(Entry { name: name.to_string(), shape: shape.dims().to_vec(), from, note });
         let kind = match role(name) {
             Role::Buffer | Role::Skipped => ParamKind::Buffer,
-            Role::Weight if first_match(&self.config.freeze, name).is_some() => ParamKind::Frozen,
+            Role::Weight if self.config.is_frozen(name) => ParamKind::Frozen,
             Role::Weight => ParamKind::Trainable,
         };
-        let tensor = handed_out(&var, kind);
+        let tensor = self.handed_out(&var, kind);
         self.params.insert(*name, var, kind);
         Ok(tensor)
     }
@@ -119,6 +122,9 @@ impl State {
                 Some(found) => {
                     let (answer, note) = from_file(found, request, &self.config)?;
                     Ok((answer, Some(found.from.clone()), note))
+                }
+                None if self.is_of_adapter(request.name) => {
+                    Ok((Answer::Initialize, None, "adapter".to_string()))
                 }
                 None => Ok(match first_match(&self.config.allow_missing, request.name) {
                     Some(pattern) => {
@@ -155,9 +161,53 @@ impl State {
         if !report.is_clean() {
             return Err(WeightsError::Faults { report: Box::new(report) });
         }
-        let mut params = self.params.clone();
-        params.freeze(&self.config.freeze)?;
-        Ok((params, report))
+        let WeightsConfig { freeze, trainable, .. } = &self.config;
+        self.check_targets()?;
+        self.params.check_patterns(freeze.iter().chain(trainable))?;
+        Ok((self.params.clone(), report))
+    }
+
+    /// Answers a layer that asks whether it has an adapter.
+    fn grant_adapter(&mut self, layer: &str) -> bool {
+        let Some(adapters) = &self.config.adapters else { return false };
+        let is_head = is_under(std::slice::from_ref(&adapters.head), layer);
+        let granted = adapters.lora.targets(layer) && (adapters.head.is_empty() || !is_head);
+        self.layers.insert(layer.to_string(), granted);
+        if granted {
+            lora::grant(adapters);
+        }
+        granted
+    }
+
+    fn is_of_adapter(&self, name: &str) -> bool {
+        let mut parts = lora::PARTS.iter();
+        let layer = parts.find_map(|part| name.strip_suffix(&format!(".{part}.weight")));
+        layer.is_some_and(|layer| self.layers.get(layer) == Some(&true))
+    }
+
+    /// Whether each target stands for a layer.
+    fn check_targets(&self) -> std::result::Result<(), WeightsError> {
+        let Some(adapters) = &self.config.adapters else { return Ok(()) };
+        for target in &adapters.lora.targets {
+            let mut granted = self.layers.iter().filter(|(_, granted)| **granted);
+            if !granted.any(|(layer, _)| lora::is_target(target, layer)) {
+                let example = self.layers.keys().next().cloned().unwrap_or_default();
+                let target = target.clone();
+                return Err(WeightsError::NoLayerMatches { target, example });
+            }
+        }
+        Ok(())
+    }
+
+    /// A frozen tensor is detached, so that no gradient is computed for it, and so that a batch-norm
+    /// sees that its statistics stay; it shares the variable's storage.
+    fn handed_out(&self, var: &Var, kind: ParamKind) -> Tensor {
+        let frozen = match kind {
+            ParamKind::Frozen => true,
+            ParamKind::Trainable => false,
+            ParamKind::Buffer => self.config.freeze_statistics,
+        };
+        if frozen { var.as_detached_tensor() } else { var.as_tensor().clone() }
     }
 
     /// Notes what the source has and nobody asked for.
@@ -204,12 +254,11 @@ impl State {
     }
 }
 
-/// A frozen tensor is detached, so that no gradient is computed for it; it shares the variable's
-/// storage.
-fn handed_out(var: &Var, kind: ParamKind) -> Tensor {
-    match kind {
-        ParamKind::Frozen => var.as_detached_tensor(),
-        ParamKind::Trainable | ParamKind::Buffer => var.as_tensor().clone(),
+impl WeightsConfig {
+    /// Whether the weight `name` is frozen.
+    fn is_frozen(&self, name: &str) -> bool {
+        let trainable = self.trainable.is_empty() || first_match(&self.trainable, name).is_some();
+        !trainable || first_match(&self.freeze, name).is_some()
     }
 }
 
@@ -347,8 +396,13 @@ impl SimpleBackend for Weights {
 
     /// Whether the file (or the set of parameters) has the tensor; without one, whether it was
     /// asked for before.
+    ///
+    /// A layer that asks for its adapter's first weight learns whether it is to have one.
     fn contains_tensor(&self, name: &str) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
+        if let Some(layer) = name.strip_suffix(&format!(".{}.weight", lora::PARTS[0])) {
+            return state.grant_adapter(layer);
+        }
         state.params.get(name).is_some() || state.shape_of(name).is_some()
     }
 }

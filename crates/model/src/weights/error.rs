@@ -136,6 +136,25 @@ pub enum WeightsError {
         /// One of the names that there are.
         example: String,
     },
+    /// A target of low-rank adapters that stands for no layer.
+    #[error(
+        "the target `{target}` stands for no dense layer or convolution of the net but the head; \
+         its layers are like `{example}`"
+    )]
+    NoLayerMatches {
+        /// The pattern.
+        target: String,
+        /// One of the layers that there are.
+        example: String,
+    },
+    /// An adapter that cannot be used.
+    #[error("the adapter {} cannot be used: {reason}", path.display())]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A parameter that is to be set and has no tensor, or one of another shape.
     #[error(
         "the parameter `{name}` has shape {expected:?}, and the tensor to set it to {}",

@@ -140,6 +140,11 @@ impl TensorFile {
         Ok(Self { origin: origin.to_string(), tensors: checked, metadata: BTreeMap::new() })
     }
 
+    /// The same tensors with the metadata of another file.
+    pub fn with_metadata_of(self, other: &Self) -> Self {
+        Self { metadata: other.metadata.clone(), ..self }
+    }
+
     /// Where the tensors are from: the path, or the name given.
     pub fn origin(&self) -> &str {
         &self.origin

@@ -1,7 +1,7 @@
 //! Writing parameters: the same parameters give the same bytes, and a file is there whole or not at
 //! all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -15,17 +15,14 @@ use super::WeightsError;
 use super::file::check_finite;
 use crate::params::Params;
 
-/// The one key of a file's metadata that [`save`] writes, with JSON below it.
-///
-/// One, because safetensors writes the metadata from a hash map, whose order changes from run to
-/// run.
+/// The key of a file's metadata under which [`save`] writes what it is given, as JSON.
 pub const METADATA_KEY: &str = "taper";
 
 /// Saves all parameters, buffers included, as 32-bit floats in a safetensors file.
 ///
 /// The same parameters and metadata give the same bytes: the tensors are sorted by name, the
-/// metadata is JSON with sorted keys under [`METADATA_KEY`], and nothing else, no time and no path,
-/// goes in. The file is written beside its place, flushed to the disk, then moved there; what was
+/// metadata is JSON with sorted keys under [`METADATA_KEY`], and nothing else goes in, no time and no
+/// path, but `format: pt`, without which Python's transformers takes no file. The file is written beside its place, flushed to the disk, then moved there; what was
 /// there before stays until then.
 ///
 /// PyTorch reads it with `safetensors.torch.load_file`.
@@ -67,16 +64,27 @@ pub fn to_bytes(
     metadata: &BTreeMap<String, Value>,
     dtype: DType,
 ) -> Result<Vec<u8>, WeightsError> {
+    let tensors = params.iter().map(|(name, param)| (name, param.var.as_detached_tensor()));
+    tensors_to_bytes(tensors, metadata, dtype)
+}
+
+/// The bytes of a file of tensors, which are in the order of their names.
+pub(crate) fn tensors_to_bytes(
+    named: impl Iterator<Item = (impl AsRef<str>, Tensor)>,
+    metadata: &BTreeMap<String, Value>,
+    dtype: DType,
+) -> Result<Vec<u8>, WeightsError> {
     let written = match dtype {
         DType::F32 => Dtype::F32,
         DType::F16 => Dtype::F16,
         _ => return Err(WeightsError::SaveDType { dtype }),
     };
-    let mut tensors = Vec::with_capacity(params.len());
-    for (name, param) in params {
-        let tensor = param.var.as_detached_tensor().flatten_all()?.to_dtype(dtype)?;
-        check_finite(&tensor, name, "the parameters")?;
-        tensors.push((name, param.var.dims(), little_endian(&tensor)?));
+    let mut tensors = Vec::new();
+    for (name, tensor) in named {
+        let name = name.as_ref().to_string();
+        let values = tensor.flatten_all()?.to_dtype(dtype)?;
+        check_finite(&values, &name, "the parameters")?;
+        tensors.push((name, tensor.dims().to_vec(), little_endian(&values)?));
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
         TensorView::new(written, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
@@ -85,8 +93,27 @@ pub fn to_bytes(
     let sorted: BTreeMap<&String, Value> =
         metadata.iter().map(|(key, value)| (key, sorted(value))).collect();
     let json = serde_json::to_string(&sorted).map_err(WeightsError::WriteMetadata)?;
-    let metadata = HashMap::from([(METADATA_KEY.to_string(), json)]);
-    safetensors::serialize(views, Some(metadata)).map_err(WeightsError::Serialize)
+    let bytes = safetensors::serialize(views, None).map_err(WeightsError::Serialize)?;
+    let metadata = BTreeMap::from([("format", "pt"), (METADATA_KEY, json.as_str())]);
+    with_metadata(bytes, &metadata)
+}
+
+/// The file with metadata in its header, in the order of its keys: safetensors would write them from
+/// a hash map, whose order changes from run to run.
+fn with_metadata(bytes: Vec<u8>, metadata: &BTreeMap<&str, &str>) -> Result<Vec<u8>, WeightsError> {
+    let (len, rest) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+    let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(0).min(rest.len());
+    let (header, data) = rest.split_at(len);
+    let metadata = serde_json::to_string(metadata).map_err(WeightsError::WriteMetadata)?;
+    let entries = header.trim_ascii().strip_prefix(b"{").unwrap_or(b"}");
+    let comma = if entries == b"}" { "" } else { "," };
+    let mut header = format!("{{\"__metadata__\":{metadata}{comma}").into_bytes();
+    header.extend_from_slice(entries);
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(&header);
+    bytes.extend_from_slice(data);
+    Ok(bytes)
 }
 
 fn little_endian(tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
@@ -111,7 +138,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
     let failed = |source| WeightsError::Write { path: path.to_path_buf(), source };
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),

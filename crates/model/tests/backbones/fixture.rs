@@ -52,7 +52,7 @@ pub fn names(name: &str, source: &str) -> Vec<(String, Vec<usize>)> {
     text.lines().map(line).collect()
 }
 
-fn read(file: &str) -> String {
+pub fn read(file: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/backbones");
     let path = PathBuf::from(folder).join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

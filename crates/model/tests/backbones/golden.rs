@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, ModuleT, Tensor};
 use taper_model::loss::CrossEntropy;
-use taper_model::nets::{self, Net};
+use taper_model::nets::{self, Net, NetConfig};
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{Layout, TensorFile, Weights, WeightsConfig};
@@ -14,12 +14,11 @@ use crate::fixture::{Answer, Fixture, names, norm_and_dot, values};
 /// The largest error of a tensor, relative to its norm, or to 1e-4 of that of all gradients.
 ///
 /// What f32 does to a hundred layers is below it by far; a wrong term is above.
-const TOLERANCE: f64 = 1e-3;
+pub const TOLERANCE: f64 = 1e-3;
 
-/// A net with the script's weights by the source's names, strictly loaded.
-fn load(name: &str, source: &str, fixture: &Fixture) -> (Net, Params) {
+/// The script's weights by the source's names.
+pub fn tensors(name: &str, source: &str, config: &NetConfig) -> TensorFile {
     let info = nets::find(name).unwrap();
-    let config = fixture.config();
     let key_map = info.key_map(source).unwrap_or_default();
     let tensors: BTreeMap<String, Tensor> = names(name, source)
         .into_iter()
@@ -37,9 +36,16 @@ fn load(name: &str, source: &str, fixture: &Fixture) -> (Net, Params) {
             (from, tensor)
         })
         .collect();
+    TensorFile::from_tensors(tensors, source).unwrap()
+}
+
+/// A net with them, strictly loaded.
+fn load(name: &str, source: &str, fixture: &Fixture) -> (Net, Params) {
+    let info = nets::find(name).unwrap();
+    let config = fixture.config();
     let weights = Weights::new(WeightsConfig {
-        source: Some(TensorFile::from_tensors(tensors, source).unwrap()),
-        key_map,
+        source: Some(tensors(name, source, &config)),
+        key_map: info.key_map(source).unwrap_or_default(),
         ..WeightsConfig::for_net(info, &config, Layout::PyTorch)
     })
     .unwrap();
@@ -51,7 +57,7 @@ fn load(name: &str, source: &str, fixture: &Fixture) -> (Net, Params) {
 }
 
 /// The error of vectors relative to the expected one's norm.
-fn relative(found: &[f64], expected: &[f64]) -> f64 {
+pub fn relative(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let error = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));

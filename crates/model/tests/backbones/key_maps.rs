@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use taper_model::nets;
+use taper_model::nets::{self, NetConfig};
 use taper_model::rng::RngKey;
-use taper_model::weights::{Layout, LoadReport, TensorFile, Weights, WeightsConfig};
+use taper_model::weights::{Layout, LoadReport, TensorFile, Weights, WeightsConfig, export};
 
 use crate::fixture::names;
+use crate::golden::tensors;
 
 /// Loads zeros of the source's names and shapes into the net of the usual size.
 fn load(name: &str, source: &str, key_map: &str) -> LoadReport {
@@ -87,4 +88,33 @@ fn a_key_map_of_another_source_loads_nothing_in_silence() {
     let outcome = std::panic::catch_unwind(|| load("resnet18", "transformers", "none"));
     let text = *outcome.unwrap_err().downcast::<String>().unwrap();
     assert!(text.contains("resnet.embedder.embedder.convolution.weight"), "{text}");
+}
+
+#[test]
+fn dinov2_leaves_under_the_names_that_it_came_by() {
+    let info = nets::find("vit_small_patch14_dinov2").unwrap();
+    let config = NetConfig { num_classes: 10, channels: 3, height: 28, width: 42 };
+    let file = tensors(info.name, "transformers", &config);
+    let weights = Weights::new(WeightsConfig {
+        source: Some(file.clone()),
+        key_map: info.key_map("transformers").unwrap(),
+        ..WeightsConfig::for_net(info, &config, Layout::PyTorch)
+    })
+    .unwrap();
+    let vb = weights.var_builder(DType::F32, &Device::Cpu);
+    (info.build)(&config, vb, &RngKey::new(0)).unwrap();
+    let (params, _) = weights.finish().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    export(&path, &params, &info.export.unwrap().into()).unwrap();
+    let exported = TensorFile::read(&path).unwrap();
+    // What stands for a patch hidden in pretraining has no place here.
+    let expected: Vec<&str> =
+        file.names().filter(|name| *name != "dinov2.embeddings.mask_token").collect();
+    assert_eq!(exported.names().collect::<Vec<_>>(), expected);
+    let values = |file: &TensorFile, name: &str| {
+        let tensor = file.get(name).unwrap();
+        (tensor.dims().to_vec(), tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+    };
+    assert!(expected.iter().all(|name| values(&exported, name) == values(&file, name)));
 }

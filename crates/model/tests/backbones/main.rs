@@ -3,4 +3,5 @@
 mod fixture;
 mod golden;
 mod key_maps;
+mod lora;
 mod positions;

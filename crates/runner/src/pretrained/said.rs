@@ -25,6 +25,8 @@ pub struct Said {
     pub label_names: Vec<String>,
     /// How images are prepared, if it says.
     pub image: Option<ImageSaid>,
+    /// The licence, by its id on the Hub; empty if it does not say.
+    pub license: String,
 }
 
 /// How a checkpoint wants its images.
@@ -79,10 +81,22 @@ impl Said {
         model.insert("net".into(), self.net.clone().into());
         model.insert("key_map".into(), self.key_map.clone().into());
         let mut settings = Table::from_iter([("model".to_string(), model.into())]);
+        if !self.license.is_empty() {
+            let card = Table::from_iter([("license".to_string(), self.license.clone().into())]);
+            settings.insert("card".into(), card.into());
+        }
         if let Some(image) = &self.image {
             settings.insert("image".into(), image.settings().into());
         }
         settings
+    }
+
+    /// Reads timm's `config.json`.
+    pub(crate) fn of_timm(config: &Value) -> Result<Self, String> {
+        match timm::is_one(config) {
+            true => timm::read(config),
+            false => Err("it has no `architecture`".to_string()),
+        }
     }
 
     /// As the configuration of a finished model of the net `info`.
@@ -91,8 +105,18 @@ impl Said {
         info: &NetInfo,
         origin: &str,
     ) -> Result<ModelConfig, RunnerError> {
+        self.config(info.stem, info.head, Path::new(origin))
+    }
+
+    /// As the configuration of a finished model of a net with the given ends.
+    pub(crate) fn config(
+        &self,
+        stem: &str,
+        head: &str,
+        origin: &Path,
+    ) -> Result<ModelConfig, RunnerError> {
         let wrong = |reason: &str| RunnerError::Config {
-            path: PathBuf::from(origin),
+            path: origin.to_path_buf(),
             reason: reason.to_string(),
         };
         let num_classes = self.num_classes.ok_or_else(|| wrong("the net has no classifier"))?;
@@ -118,10 +142,11 @@ impl Said {
                 input_size: image.input_size,
                 mean: image.mean,
                 std: image.std,
-                first_conv: info.stem.to_string(),
-                classifier: info.head.to_string(),
+                first_conv: stem.to_string(),
+                classifier: head.to_string(),
                 interpolation: image.filter,
                 placement: image.placement,
+                license: self.license.clone(),
             },
         })
     }

@@ -32,6 +32,7 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
         num_classes: num_classes.filter(|n| *n > 0),
         label_names: label_names(get("label_names").or_else(|| get("labels")))?,
         image: Some(image(&get)?),
+        license: get("license").and_then(Value::as_str).unwrap_or_default().to_string(),
     })
 }
 

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use taper_dataset::{Filter, Placement};
 
+use crate::error::RunnerError;
+
 use super::said::{ImageSaid, Said, count, label_names, numbers};
 
 /// Which net is which, by the sizes in `config.json`: for each `model_type` what transformers takes
@@ -38,6 +40,7 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
         num_classes: Some(num_classes),
         label_names,
         image: None,
+        license: String::new(),
     })
 }
 
@@ -73,6 +76,22 @@ fn net(config: &Value) -> Result<String, String> {
             ))
         }
     }
+}
+
+/// A net's sizes as `config.json` has them.
+pub(crate) type Sizes = Map<String, Value>;
+
+/// The `model_type` of a net, and its sizes.
+pub(crate) fn sizes(net: &str) -> Result<Option<(String, Sizes)>, RunnerError> {
+    let families: BTreeMap<String, Family> = serde_json::from_str(NETS).map_err(|e| {
+        RunnerError::Config { path: "transformers.json".into(), reason: e.to_string() }
+    })?;
+    Ok(families.into_iter().find_map(|(model_type, family)| {
+        let sizes = family.nets.get(net)?.clone();
+        let mut all = family.defaults;
+        all.extend(sizes);
+        Some((model_type, all))
+    }))
 }
 
 /// Reads `preprocessor_config.json`; the number of channels is in `config`.

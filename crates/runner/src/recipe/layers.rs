@@ -23,10 +23,11 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// `overrides`, pairs of a dotted key and a value such as `("train.epochs", "3")`.
 ///
 /// A value is read as TOML; what is no TOML value is taken as a string, so that `model.net=lenet5`
-/// needs no quotes. A layer changes the keys that it names and leaves the others, with three
+/// needs no quotes. A layer changes the keys that it names and leaves the others, with four
 /// additions: `optimizer = "adam-keras"` stands for all settings of that preset
-/// ([`RuleConfig::preset`]), `schedule = "cosine"` for that schedule with its defaults, and a table
-/// with another `name` replaces the one below, since its keys belong to something else.
+/// ([`RuleConfig::preset`]), `schedule = "cosine"` for that schedule with its defaults,
+/// `method = "head"` for that [`Method`](super::Method) with its (`last-2` is the last two blocks),
+/// and a table with another `name` replaces the one below, since its keys belong to something else.
 ///
 /// # Errors
 /// An unknown recipe name, an unreadable file, an unknown key, a value of the wrong type.
@@ -86,6 +87,9 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
         if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(table_of("kind", Value::String(name.clone())));
         }
+        if let ("method", Value::String(name)) = (key.as_str(), &value) {
+            value = Value::Table(method(name));
+        }
         if let ("kind", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(table_of("name", Value::String(name.clone())));
         }
@@ -97,6 +101,17 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
         }
     }
     Ok(())
+}
+
+/// A method by its name; `last-3` is `last-n` with three blocks.
+fn method(name: &str) -> Table {
+    let last = name.strip_prefix("last-").and_then(|blocks| blocks.parse::<i64>().ok());
+    let mut table = table_of("name", Value::String(name.to_string()));
+    if let Some(blocks) = last {
+        table.insert("name".to_string(), "last-n".into());
+        table.insert("blocks".to_string(), blocks.into());
+    }
+    table
 }
 
 fn table_of(key: &str, value: Value) -> Table {

@@ -2,10 +2,9 @@
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
-use candle_nn::ModuleT;
 use taper_dataset::Batch;
 use taper_model::params::ParamKind;
-use taper_model::recompute::{self, with_recompute};
+use taper_model::recompute;
 use taper_optimizer::{StepRates, clip};
 
 use super::Training;
@@ -35,7 +34,7 @@ impl Computed {
 impl Training<'_> {
     /// Forward, loss, backward. The gradient is that of the mean loss over all images of the group,
     /// so that the group is as good as one batch.
-    pub(super) fn gradients(&self, group: &[Batch]) -> Result<Computed, RunnerError> {
+    pub(super) fn gradients(&mut self, group: &[Batch]) -> Result<Computed, RunnerError> {
         let mut buffers = Vec::new();
         if self.recipe().guard.non_finite == NonFinite::Skip {
             for (_, var) in self.loaded.params.of_kind(ParamKind::Buffer) {
@@ -48,12 +47,7 @@ impl Training<'_> {
         let mut loss = 0.0;
         for (i, batch) in group.iter().enumerate() {
             self.loaded.rng.set_step((done + i) as u64);
-            let images = images_of(batch, self.device)?;
-            let forward = || self.loaded.net.forward_t(&images, true);
-            let logits = match self.recipe().train.recompute {
-                true => with_recompute(forward),
-                false => forward(),
-            }?;
+            let logits = self.logits(batch)?;
             let mut batch_loss = self.loss.class_ids(&logits, &labels_of(batch, self.device)?)?;
             let share = batch.labels.len() as f64 / count as f64;
             loss += share * f64::from(batch_loss.to_scalar::<f32>()?);

@@ -1,18 +1,19 @@
 //! What the loop works with, and what it does between its steps.
 
 use candle_core::Device;
-use taper_dataset::Loader;
 use taper_model::loss::CrossEntropy;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
 
+use super::stage::{Kept, StagedNet};
 use super::{Position, Saving, Trained};
 use crate::checkpoint::{Checkpoint, EpochValue, Tensors};
 use crate::error::RunnerError;
 use crate::evaluate::Scores;
+use crate::method::groups;
 use crate::observe::{self, Event, Listener, Told};
 use crate::plan::Plan;
-use crate::recipe::{Balance, Recipe};
+use crate::recipe::Recipe;
 use crate::run::Loaded;
 
 /// What a training run works with, and how far it is.
@@ -34,6 +35,8 @@ pub struct Training<'a> {
     /// The best epochs, best first.
     pub(super) epochs: Vec<EpochValue>,
     pub(super) saving: Option<Saving>,
+    pub(super) staged: StagedNet,
+    pub(super) kept: Option<Kept>,
 }
 
 impl<'a> Training<'a> {
@@ -50,17 +53,22 @@ impl<'a> Training<'a> {
         let rule = recipe.optimizer.build();
         let changing = loaded.params.iter().filter(|(_, param)| param.kind != ParamKind::Frozen);
         let changing = changing.map(|(name, param)| (name.clone(), param.var.clone())).collect();
+        let trainable = loaded.params.trainable();
+        let names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
+        let groups = groups(&recipe.method, &plan.net, &names, &recipe.groups);
         Ok(Self {
             plan,
             loaded,
             device,
-            optimizer: Optimizer::new(loaded.params.trainable(), rule, &recipe.groups)?,
+            optimizer: Optimizer::new(trainable, rule, &groups)?,
             average: Average::new(changing, recipe.average)?,
             position: Position::start(),
             loss: plan.loss(),
             best: None,
             epochs: Vec::new(),
             saving: None,
+            staged: StagedNet::loaded(recipe.method.widest(&plan.net)),
+            kept: None,
         })
     }
 
@@ -105,17 +113,6 @@ impl<'a> Training<'a> {
 
     pub(super) fn goes_on(&self) -> bool {
         self.position.stopped.is_none() && self.position.epoch < self.recipe().train.epochs
-    }
-
-    /// What is left of the epoch.
-    pub(super) fn batches(&self) -> Result<Loader, RunnerError> {
-        let Position { epoch, batch, .. } = self.position;
-        let recipe = self.recipe();
-        let (part, size) = (&self.plan.data.train, recipe.train.batch_size);
-        match recipe.train.balance {
-            Balance::Sampling => part.balanced_epoch(epoch, batch, recipe.seed, size),
-            _ => part.epoch(epoch, batch, recipe.seed, size),
-        }
     }
 
     /// The rates of the next step.

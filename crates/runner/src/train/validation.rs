@@ -3,16 +3,17 @@
 use super::Training;
 use crate::checkpoint::EpochValue;
 use crate::error::RunnerError;
-use crate::evaluate::{Scores, evaluate};
+use crate::evaluate::Scores;
 
 impl Training<'_> {
     /// Scores the weights of the epoch's end on the validation part, where there is one, and keeps
     /// them if they are the best so far. With an average it is the average that is scored.
     pub(super) fn validate(&mut self) -> Result<Option<Scores>, RunnerError> {
-        let Some(part) = &self.plan.data.validation else { return Ok(None) };
+        if self.plan.data.validation.is_none() {
+            return Ok(None);
+        }
         self.average.swap()?;
-        let batch_size = self.recipe().train.eval_batch_size;
-        let evaluation = evaluate(&self.loaded.net, part, batch_size, self.device)?;
+        let Some(evaluation) = self.evaluate_validation()? else { return Ok(None) };
         let scores = Scores::of(&evaluation)?;
         self.note(&scores)?;
         self.average.swap()?;

@@ -1,0 +1,160 @@
+//! Adapters as files, in the layout of Python's `peft`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{LoraConfig, PARTS};
+use crate::params::{ParamKind, Params};
+use crate::weights::{TensorFile, WeightsError, tensors_to_bytes, write_whole};
+
+/// The file of an adapter's tensors.
+pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
+/// The file that says what they are.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+/// What stands before a tensor's name in the net.
+const PREFIX: &str = "base_model.model.";
+
+/// `adapter_config.json`: what `peft` needs to put an adapter on a net of the same names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdapterConfig {
+    /// `LORA`.
+    pub peft_type: String,
+    /// Where the net's own weights are from.
+    #[serde(default)]
+    pub base_model_name_or_path: Option<String>,
+    /// The rank.
+    pub r: usize,
+    /// [`LoraConfig::alpha`].
+    pub lora_alpha: f64,
+    /// [`LoraConfig::dropout`].
+    #[serde(default)]
+    pub lora_dropout: f64,
+    /// The names of the layers that are adapted.
+    pub target_modules: Vec<String>,
+    /// The layers that were trained themselves and are stored whole: the head.
+    #[serde(default)]
+    pub modules_to_save: Option<Vec<String>>,
+    /// `none`: no other biases were trained.
+    #[serde(default = "none")]
+    pub bias: String,
+    /// What else stands there.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
+}
+
+fn none() -> String {
+    "none".to_string()
+}
+
+impl AdapterConfig {
+    /// That of a net with adapters and a head by its prefix.
+    pub fn new(params: &Params, lora: &LoraConfig, head: &str, base: &str) -> Self {
+        let first = format!(".{}.weight", PARTS[0]);
+        let targets = params.names().filter_map(|name| name.strip_suffix(&first));
+        let head_is_trained = params.get(&format!("{head}.weight"));
+        let head_is_trained = head_is_trained.is_some_and(|p| p.kind == ParamKind::Trainable);
+        let others = [
+            ("fan_in_fan_out", false.into()),
+            ("inference_mode", true.into()),
+            ("init_lora_weights", true.into()),
+            ("task_type", Value::Null),
+            ("use_dora", false.into()),
+            ("use_rslora", false.into()),
+        ];
+        Self {
+            peft_type: "LORA".to_string(),
+            base_model_name_or_path: Some(base.to_string()),
+            r: lora.rank,
+            lora_alpha: lora.alpha,
+            lora_dropout: lora.dropout,
+            target_modules: targets.map(String::from).collect(),
+            modules_to_save: head_is_trained.then(|| vec![head.to_string()]),
+            bias: none(),
+            others: others.into_iter().map(|(key, value)| (key.to_string(), value)).collect(),
+        }
+    }
+
+    /// The adapters that it describes.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Adapter`]: it is of another kind than these.
+    pub fn lora(&self, file: &Path) -> Result<LoraConfig, WeightsError> {
+        let on = |key: &str| self.others.get(key).and_then(Value::as_bool) == Some(true);
+        let filled = |key: &str| {
+            self.others.get(key).and_then(Value::as_object).is_some_and(|map| !map.is_empty())
+        };
+        let reason = if self.peft_type != "LORA" {
+            format!("it is of the type {}, expected LORA", self.peft_type)
+        } else if let Some(key) = ["use_dora", "use_rslora", "use_qalora"].iter().find(|k| on(k)) {
+            format!("{key} is true, expected false")
+        } else if let Some(key) = ["rank_pattern", "alpha_pattern"].iter().find(|k| filled(k)) {
+            format!("{key} gives layers ranks or scales of their own, expected one for all")
+        } else if self.r == 0 {
+            "r is 0, expected 1 or more".to_string()
+        } else {
+            return Ok(LoraConfig {
+                rank: self.r,
+                alpha: self.lora_alpha,
+                dropout: self.lora_dropout,
+                targets: self.target_modules.clone(),
+            });
+        };
+        Err(WeightsError::Adapter { path: file.to_path_buf(), reason })
+    }
+}
+
+/// Writes what was trained of a net with adapters into a folder: [`ADAPTER_WEIGHTS`] and
+/// [`ADAPTER_CONFIG`].
+///
+/// `PeftModel.from_pretrained(net, folder)` puts it on a net with the same names, such as timm's.
+/// `metadata` goes where [`save`](crate::weights::save()) puts it.
+///
+/// # Errors
+///
+/// A value that is not finite; whatever the file system says.
+pub fn save_adapter(
+    folder: &Path,
+    params: &Params,
+    config: &AdapterConfig,
+    metadata: &BTreeMap<String, Value>,
+) -> Result<(), WeightsError> {
+    let trained = params.of_kind(ParamKind::Trainable);
+    let trained = trained.map(|(name, var)| (format!("{PREFIX}{name}"), var.as_detached_tensor()));
+    let bytes = tensors_to_bytes(trained, metadata, DType::F32)?;
+    write_whole(&folder.join(ADAPTER_WEIGHTS), &bytes)?;
+    let mut text = serde_json::to_string_pretty(config).map_err(WeightsError::WriteMetadata)?;
+    text.push('\n');
+    write_whole(&folder.join(ADAPTER_CONFIG), text.as_bytes())
+}
+
+/// Reads an adapter's description, and its tensors by the net's names.
+///
+/// # Errors
+///
+/// A file that is missing or broken, a tensor that is none of an adapter's.
+pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), WeightsError> {
+    let path = folder.join(ADAPTER_CONFIG);
+    let bytes =
+        std::fs::read(&path).map_err(|source| WeightsError::Read { path: path.clone(), source })?;
+    let wrong = |reason: String| WeightsError::Adapter { path: path.clone(), reason };
+    let config: AdapterConfig = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+    config.lora(&path)?;
+    let weights = folder.join(ADAPTER_WEIGHTS);
+    let file = TensorFile::read(&weights)?;
+    let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+    for name in file.names() {
+        let ours = name.strip_prefix(PREFIX).zip(file.get(name));
+        let (ours, tensor) = ours.ok_or_else(|| WeightsError::Adapter {
+            path: weights.clone(),
+            reason: format!("`{name}` is no tensor of an adapter: expected {PREFIX}…, floats"),
+        })?;
+        tensors.insert(ours.to_string(), tensor.clone());
+    }
+    let origin = weights.display().to_string();
+    Ok((config, TensorFile::from_tensors(tensors, &origin)?.with_metadata_of(&file)))
+}

@@ -1,0 +1,210 @@
+//! The model card: what the Hub shows of a model, filled from the run.
+
+use std::fmt::Write;
+
+use taper_metrics::ZeroDivision;
+
+use crate::error::RunnerError;
+use crate::plan::Plan;
+use crate::recipe::Method;
+use crate::results::ParameterCounts;
+use crate::run::Outcome;
+use crate::train::Trained;
+
+/// What is not known of a licence.
+const UNKNOWN: &str = "unknown";
+
+/// The text of `README.md`: no time, no path but those that the recipe has.
+pub(crate) fn card(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
+    let mut text = front_matter(plan, outcome);
+    text += &body(plan, outcome)?;
+    Ok(text)
+}
+
+/// The licence of the data sets that come with Taper, by their ids on the Hub.
+fn license_of_data(name: &str) -> &'static str {
+    match name {
+        "digits" => "cc-by-4.0",
+        "mnist-sample" => "cc-by-sa-3.0",
+        _ => UNKNOWN,
+    }
+}
+
+fn or_unknown(text: &str) -> &str {
+    if text.is_empty() { UNKNOWN } else { text }
+}
+
+fn data_license(plan: &Plan) -> &str {
+    match plan.recipe.card.data_license.as_str() {
+        "" => license_of_data(&plan.recipe.data.source),
+        license => license,
+    }
+}
+
+/// Whether timm reads the folder.
+fn is_timms(plan: &Plan) -> bool {
+    plan.net.hub.is_some_and(|hub| hub.starts_with("timm/"))
+}
+
+/// The repository of the Hub that the weights are from.
+fn base(plan: &Plan) -> Option<&str> {
+    let id = plan.recipe.model.weights.strip_prefix("hub:")?;
+    Some(id.split_once('@').map_or(id, |(name, _)| name))
+}
+
+/// The last part of the data's path, which says less of the machine.
+fn data_name(plan: &Plan) -> &str {
+    let source = plan.recipe.data.source.trim_end_matches(['/', '\\']);
+    source.rsplit(['/', '\\']).next().unwrap_or(source)
+}
+
+fn title(plan: &Plan) -> String {
+    let what = if plan.recipe.model.weights.is_empty() { "trained" } else { "fine-tuned" };
+    format!("{} {what} on {}", plan.net.name, data_name(plan))
+}
+
+/// A YAML string; JSON's are a part of YAML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::String(text.to_string()).to_string()
+}
+
+fn front_matter(plan: &Plan, outcome: &Outcome) -> String {
+    let license = or_unknown(&plan.recipe.card.license);
+    let library = if is_timms(plan) { "timm" } else { "taper" };
+    let adapter = matches!(plan.recipe.method, Method::Lora { merge: false, .. });
+    let library = if adapter { "peft" } else { library };
+    let mut yaml = format!("---\nlicense: {}\nlibrary_name: {library}\n", quoted(license));
+    yaml += "pipeline_tag: image-classification\ntags:\n- image-classification\n- taper\n";
+    if let Some(base) = base(plan) {
+        let relation = if adapter { "adapter" } else { "finetune" };
+        yaml += &format!("base_model: {}\nbase_model_relation: {relation}\n", quoted(base));
+    }
+    let (name, data) = (quoted(&title(plan)), quoted(data_name(plan)));
+    yaml += &format!(
+        "model-index:\n- name: {name}\n  results:\n  - task:\n      type: image-classification\n    \
+         dataset:\n      name: {data}\n      type: {data}\n      split: held out\n    metrics:\n"
+    );
+    let after = &outcome.after;
+    for (metric, value) in [
+        ("accuracy", after.accuracy),
+        ("f1", after.macro_f1),
+        ("precision", after.macro_precision),
+        ("recall", after.macro_recall),
+    ] {
+        yaml += &format!("    - type: {metric}\n      value: {value:.6}\n");
+        if metric != "accuracy" {
+            yaml += &format!("      name: macro {metric}\n");
+        }
+    }
+    yaml + "---\n"
+}
+
+fn body(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
+    let recipe = &plan.recipe;
+    let invalid = |reason: String| RunnerError::Recipe { origin: "model card".into(), reason };
+    let toml = toml::to_string(recipe).map_err(|e| invalid(e.to_string()))?;
+    let names: Vec<&str> = plan.config.label_names.iter().map(String::as_str).collect();
+    let report = outcome.evaluation.confusion()?.report(&names, ZeroDivision::Zero)?;
+    let cfg = &plan.config.pretrained_cfg;
+    let [channels, height, width] = cfg.input_size;
+    let weights = match recipe.model.weights.as_str() {
+        "" => "random, from the seed".to_string(),
+        weights => format!("`{weights}`"),
+    };
+    let method = recipe.method.name();
+    let Trained { steps, stopped, .. } = &outcome.trained;
+    let ParameterCounts { trainable, frozen, .. } = outcome.parameters;
+    let all = trainable + frozen;
+    let share = 100.0 * trainable as f64 / all.max(1) as f64;
+    let rule = recipe.optimizer.rule();
+    let stopped = stopped.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+    let seen = match plan.seen.as_slice() {
+        [] => String::new(),
+        seen => format!("\nThe weights it started from have seen: {}.\n", seen.join(", ")),
+    };
+
+    let mut text = format!("\n# {}\n\n", title(plan));
+    text += &format!(
+        "An image classifier: {}, for {} classes. Made with Taper {}.\n\n",
+        plan.net.name, plan.config.num_classes, recipe.taper_version
+    );
+    text += "| | |\n| --- | --- |\n";
+    let rows = [
+        ("Net", format!("`{}`, {}", plan.net.name, plan.net.description)),
+        ("Parameters", format!("{all}")),
+        ("Images", format!("{channels} x {height} x {width} (channels, height, width)")),
+        ("Started from", weights),
+        ("Licence of the model", or_unknown(&recipe.card.license).to_string()),
+        ("Data", plan.data.describe()),
+        ("Licence of the data", data_license(plan).to_string()),
+        ("Method", format!("`{method}`: {trainable} numbers trained, {share:.2} %")),
+        (
+            "Training",
+            format!(
+                "{} epochs, {steps} updates{stopped}, batches of {}, `{}` at {:e}, seed {}",
+                recipe.train.epochs,
+                recipe.train.batch_size,
+                rule.name(),
+                rule.learning_rate(),
+                recipe.seed
+            ),
+        ),
+    ];
+    for (key, value) in rows {
+        text += &format!("| {key} | {} |\n", value.replace('|', "\\|"));
+    }
+    text += &seen;
+
+    let (before, after) = (&outcome.before, &outcome.after);
+    let images = after.n;
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "\n## Scores\n\nOn {images} held-out images, which training has not seen:\n\n\
+         | | accuracy | macro precision | macro recall | macro F1 | loss |\n\
+         | --- | --- | --- | --- | --- | --- |\n"
+    );
+    for (name, scores) in [("before", before), ("after", after)] {
+        text += &format!(
+            "| {name} | {:.2} % | {:.4} | {:.4} | {:.4} | {:.4} |\n",
+            100.0 * scores.accuracy,
+            scores.macro_precision,
+            scores.macro_recall,
+            scores.macro_f1,
+            scores.loss
+        );
+    }
+    text += &format!("\n```text\n{}\n```\n", report.to_string().trim_end());
+    text += "\nThe held-out images come from the same source as those that were trained on; the scores \
+             say nothing of images from elsewhere.\n";
+
+    text +=
+        "\n## Use\n\nWith Taper, on this folder:\n\n```sh\ntaper predict --run . photo.png\n```\n";
+    text += &python(plan);
+    text += &format!(
+        "\n## Recipe\n\n`recipe.toml`, complete: `taper finetune --recipe recipe.toml` repeats the \
+         run.\n\n<details>\n\n```toml\n{}\n```\n\n</details>\n",
+        toml.trim_end()
+    );
+    Ok(text)
+}
+
+/// How Python opens the folder.
+fn python(plan: &Plan) -> String {
+    let (net, classes) = (plan.net.name, plan.config.num_classes);
+    let from = base(plan).unwrap_or("…");
+    match &plan.recipe.method {
+        _ if !is_timms(plan) => String::new(),
+        Method::Lora { merge: false, .. } => format!(
+            "\nIn Python, where timm has the weights that it started from ({from}):\n\n\
+             ```python\nimport timm\nfrom peft import PeftModel\n\n\
+             net = timm.create_model(\"{net}\", pretrained=True, num_classes={classes})\n\
+             net = PeftModel.from_pretrained(net, \".\").eval()\n```\n"
+        ),
+        _ => "\nIn Python:\n\n```python\nimport timm\n\n\
+              net = timm.create_model(\"local-dir:.\", pretrained=True).eval()\n\
+              config = timm.data.resolve_data_config(model=net)\n\
+              prepare = timm.data.create_transform(**config)\n```\n"
+            .to_string(),
+    }
+}

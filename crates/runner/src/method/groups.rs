@@ -1,0 +1,52 @@
+//! Layer-wise rates, as groups of the optimizer.
+
+use taper_model::nets::NetInfo;
+use taper_model::weights::matches;
+use taper_optimizer::ParamGroup;
+
+use crate::recipe::Method;
+
+/// The recipe's groups with the layer-wise rates worked in.
+///
+/// A parameter is in one group alone: the parts of each group that are in one block become a group
+/// of their own, by the parameters' names. The recipe's groups stay behind them, for what is in no
+/// such part, and so that a pattern without a parameter is still an error.
+pub(crate) fn groups(
+    method: &Method,
+    net: &NetInfo,
+    names: &[String],
+    recipe: &[ParamGroup],
+) -> Vec<ParamGroup> {
+    let decay = method.layer_decay();
+    if decay == 1.0 {
+        return recipe.to_vec();
+    }
+    let blocks = (net.blocks)();
+    let mut groups = Vec::new();
+    for (block, patterns) in blocks.iter().enumerate() {
+        let nearer = (blocks.len() - 1 - block) as i32;
+        let scale = decay.powi(nearer);
+        let here = |name: &&String| patterns.iter().any(|pattern| matches(pattern, name.as_str()));
+        let here: Vec<&String> = names.iter().filter(here).collect();
+        let of = |index: Option<usize>| -> Vec<String> {
+            let first = |name: &str| recipe.iter().position(|group| group.matches(name));
+            let names = here.iter().filter(|name| first(name) == index);
+            names.map(|name| name.to_string()).collect()
+        };
+        for index in (0..recipe.len()).map(Some).chain([None]) {
+            let patterns = of(index);
+            if patterns.is_empty() || nearer == 0 {
+                continue;
+            }
+            let group = index.map_or_else(|| ParamGroup::new("rest"), |i| recipe[i].clone());
+            groups.push(ParamGroup {
+                name: format!("{} of block {block}", group.name),
+                patterns,
+                learning_rate_scale: scale * group.learning_rate_scale,
+                ..group
+            });
+        }
+    }
+    groups.extend_from_slice(recipe);
+    groups
+}

@@ -1,0 +1,98 @@
+//! A run's net in the layout of transformers, for a net that timm has not as it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use taper_dataset::{Filter, Placement};
+use taper_model::params::Params;
+use taper_model::weights;
+
+use crate::config::ModelConfig;
+use crate::error::RunnerError;
+use crate::plan::Plan;
+use crate::pretrained::{files, transformers_sizes};
+use crate::run_folder::write_whole;
+
+/// Writes weights, `config.json` and `preprocessor_config.json` into `folder`, if the net has names
+/// for transformers.
+pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), RunnerError> {
+    let Some(map) = plan.net.export else { return Ok(()) };
+    let Some((model_type, sizes)) = transformers_sizes(plan.net.name)? else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|source| RunnerError::Io { path: folder.to_path_buf(), source })?;
+    weights::export(&folder.join("model.safetensors"), params, &map.into())?;
+    write_json(&folder.join(files::CONFIG), &config(plan, &model_type, sizes))?;
+    write_json(&folder.join(files::PREPROCESSOR), &preprocessor(&plan.config))
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), RunnerError> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
+    text.push('\n');
+    write_whole(path, text.as_bytes())
+}
+
+fn config(plan: &Plan, model_type: &str, sizes: Map<String, Value>) -> Value {
+    let ModelConfig { label_names, pretrained_cfg, .. } = &plan.config;
+    let [channels, height, width] = pretrained_cfg.input_size;
+    let names = label_names.iter().enumerate();
+    let id2label: BTreeMap<String, &String> =
+        names.clone().map(|(class, name)| (class.to_string(), name)).collect();
+    let label2id: BTreeMap<&String, usize> = names.map(|(class, name)| (name, class)).collect();
+    // `dinov2` to `Dinov2`.
+    let mut class = model_type.to_string();
+    class[..1].make_ascii_uppercase();
+    let mut config = json!({
+        "architectures": [format!("{class}ForImageClassification")],
+        "model_type": model_type,
+        "image_size": if height == width { json!(height) } else { json!([height, width]) },
+        "num_channels": channels,
+        "id2label": id2label,
+        "label2id": label2id,
+        "problem_type": "single_label_classification",
+    });
+    for (key, size) in sizes {
+        config[key] = size;
+    }
+    config
+}
+
+/// What transformers does to an image; of our placements it knows two.
+fn preprocessor(config: &ModelConfig) -> Value {
+    let cfg = &config.pretrained_cfg;
+    let [channels, height, width] = cfg.input_size;
+    let each = |values: &[f64]| match values {
+        [one] => vec![*one; channels],
+        values => values.to_vec(),
+    };
+    let resample = match cfg.interpolation {
+        Filter::Bilinear => 2,
+        Filter::Bicubic => 3,
+        Filter::Area => 4,
+    };
+    let mut value = json!({
+        "do_normalize": true,
+        "do_rescale": true,
+        "do_resize": true,
+        "image_mean": each(&cfg.mean),
+        "image_std": each(&cfg.std),
+        "resample": resample,
+        "rescale_factor": 1.0 / 255.0,
+    });
+    let sides = json!({ "height": height, "width": width });
+    match cfg.placement {
+        Placement::Crop(crop) => {
+            let edge = (height.min(width) as f64 / crop).round() as usize;
+            value["image_processor_type"] = "BitImageProcessor".into();
+            value["size"] = json!({ "shortest_edge": edge });
+            value["do_center_crop"] = true.into();
+            value["crop_size"] = sides;
+        }
+        _ => {
+            value["image_processor_type"] = "ViTImageProcessor".into();
+            value["size"] = sides;
+        }
+    }
+    value
+}

@@ -1,0 +1,181 @@
+//! The net of an epoch: which of its parameters are trained, and what is kept of the others' work.
+
+use std::path::Path;
+
+use candle_core::{DType, ModuleT, Tensor};
+use taper_dataset::{Batch, Loader};
+use taper_model::nets::Net;
+use taper_model::recompute::with_recompute;
+use taper_model::weights::{Weights, WeightsConfig};
+
+use super::{Training, images_of};
+use crate::error::RunnerError;
+use crate::evaluate::{Evaluation, evaluate, evaluate_by};
+use crate::memory;
+use crate::method::Stage;
+use crate::method::features::Features;
+use crate::plan::setting;
+use crate::recipe::{Balance, FeatureCache, Method};
+
+/// The net as it is trained now.
+pub(super) struct StagedNet {
+    stage: Stage,
+    /// The net that was loaded, unless its frozen parameters are others.
+    net: Option<Net>,
+}
+
+impl StagedNet {
+    /// As loaded.
+    pub fn loaded(stage: Stage) -> Self {
+        Self { stage, net: None }
+    }
+}
+
+/// The kept features of the parts that each epoch goes over.
+#[derive(Debug)]
+pub(super) struct Kept {
+    train: Features,
+    validation: Option<Features>,
+}
+
+/// The batches of an epoch, without images where their features are known.
+pub(super) enum Batches {
+    Images(Loader),
+    Known(std::vec::IntoIter<Batch>),
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, RunnerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Images(loader) => loader.next().map(|batch| Ok(batch?)),
+            Self::Known(batches) => batches.next().map(Ok),
+        }
+    }
+}
+
+impl Training<'_> {
+    /// Keeps what a frozen body makes of the images, if the method is one that allows it; a file
+    /// for it would be in `folder`.
+    ///
+    /// # Errors
+    /// It is asked for, and the net has no body of its own.
+    pub(crate) fn keep_features(mut self, folder: &Path) -> Result<Self, RunnerError> {
+        let Method::Head { cache } = self.recipe().method else { return Ok(self) };
+        let found = match cache {
+            FeatureCache::Off => return Ok(self),
+            FeatureCache::Auto if !self.loaded.net.has_body() => return Ok(self),
+            FeatureCache::Auto => "auto",
+            FeatureCache::Memory => "memory",
+            FeatureCache::Disk => "disk",
+        };
+        if !self.loaded.net.has_body() {
+            let net = self.plan.net.name;
+            let expected = format!("auto or off: `{net}` is not made of a body and a head");
+            return Err(setting("method.cache", found, expected));
+        }
+        let data = &self.plan.data;
+        let rows = data.train.len() + data.validation.as_ref().map_or(0, |part| part.len());
+        let features = |part| Features::new(part, cache, folder, rows);
+        let train = features(&data.train);
+        self.kept = Some(Kept { train, validation: data.validation.as_ref().map(features) });
+        Ok(self)
+    }
+
+    /// What is left of the epoch, the net being made ready for it.
+    pub(super) fn batches(&mut self) -> Result<Batches, RunnerError> {
+        self.enter_stage()?;
+        let (epoch, first) = (self.position.epoch, self.position.batch);
+        let recipe = self.recipe();
+        let (part, seed, size) = (&self.plan.data.train, recipe.seed, recipe.train.batch_size);
+        let balanced = recipe.train.balance == Balance::Sampling;
+        Ok(match &self.kept {
+            Some(kept) if kept.train.are_complete() => {
+                let batches = part.epoch_without_images(epoch, first, seed, size, balanced);
+                Batches::Known(batches.into_iter())
+            }
+            _ if balanced => Batches::Images(part.balanced_epoch(epoch, first, seed, size)?),
+            _ => Batches::Images(part.epoch(epoch, first, seed, size)?),
+        })
+    }
+
+    /// Builds the net anew where the epoch's frozen parameters are others. The values are shared,
+    /// and so is the randomness: which net an epoch has depends on the epoch alone.
+    fn enter_stage(&mut self) -> Result<(), RunnerError> {
+        let plan = self.plan;
+        let stage = plan.recipe.method.stage(&plan.net, self.position.epoch);
+        if stage == self.staged.stage {
+            return Ok(());
+        }
+        let config = WeightsConfig { trainable: stage.trainable.clone(), ..plan.weights.clone() };
+        let weights = Weights::rebuild(&self.loaded.params, config);
+        let vb = weights.var_builder(DType::F32, self.device);
+        let built = (plan.net.build)(&plan.config.net_config(), vb, &self.loaded.rng);
+        let (params, _) = weights.finish()?;
+        let net = built?;
+        if params.trainable().is_empty() {
+            return Err(RunnerError::AllFrozen { frozen: params.len() });
+        }
+        self.staged = StagedNet { stage, net: Some(net) };
+        Ok(())
+    }
+
+    fn net(&self) -> &Net {
+        self.staged.net.as_ref().unwrap_or(&self.loaded.net)
+    }
+
+    /// The logits of a batch in training. Where the head alone is trained the body is in evaluation
+    /// mode, whether its features are kept or not.
+    pub(super) fn logits(&mut self, batch: &Batch) -> Result<Tensor, RunnerError> {
+        let device = self.device;
+        if !self.staged.stage.head_only || !self.net().has_body() {
+            let images = images_of(batch, device)?;
+            let forward = || self.net().forward_t(&images, true);
+            return Ok(match self.recipe().train.recompute {
+                true => with_recompute(forward),
+                false => forward(),
+            }?);
+        }
+        let mut kept = self.kept.take();
+        let net = self.net();
+        let compute = || body(net, batch, device);
+        let features = match &mut kept {
+            Some(kept) => kept.train.of(batch, device, compute),
+            None => compute(),
+        };
+        let logits = features.and_then(|features| Ok(net.logits(&features, true)?));
+        self.kept = kept;
+        logits
+    }
+
+    /// The answers on the validation part.
+    pub(super) fn evaluate_validation(&mut self) -> Result<Option<Evaluation>, RunnerError> {
+        let Some(part) = &self.plan.data.validation else { return Ok(None) };
+        let size = self.recipe().train.eval_batch_size;
+        let (net, device) = (&self.loaded.net, self.device);
+        let kept = self.kept.as_mut().and_then(|kept| kept.validation.as_mut());
+        let Some(features) = kept else {
+            return evaluate(net, part, size, device).map(Some);
+        };
+        let batches = match features.are_complete() {
+            true => Batches::Known(part.in_order_without_images(size).into_iter()),
+            false => {
+                Batches::Images(part.in_order(memory::evaluation_batch(net, part.size(), size)?)?)
+            }
+        };
+        let logits = |batch: &Batch| {
+            let features = features.of(batch, device, || body(net, batch, device))?;
+            Ok(net.logits(&features, false)?)
+        };
+        evaluate_by(part, batches, logits, |_| {}).map(Some)
+    }
+}
+
+/// What the body makes of a batch in evaluation mode.
+fn body(net: &Net, batch: &Batch, device: &candle_core::Device) -> Result<Tensor, RunnerError> {
+    let features = net.features(&images_of(batch, device)?, false)?;
+    // The callers have looked whether there is a body.
+    features
+        .ok_or_else(|| RunnerError::Tensor(candle_core::Error::Msg("a net without body".into())))
+}

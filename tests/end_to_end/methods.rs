@@ -1,0 +1,111 @@
+//! What each method trains, and what it leaves as it was.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use taper_model::weights::TensorFile;
+use tempfile::tempdir;
+
+use crate::program::{arg, error, json};
+use crate::small::{COUNTED_IMAGES, begin, history, model, plan};
+
+/// The tensors of a run's model.
+fn tensors(run: &Path) -> BTreeMap<String, Vec<f32>> {
+    let file = TensorFile::read(run.join("model.safetensors")).unwrap();
+    let tensor = |name: &str| file.get(name).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    file.names().map(|name| (name.to_string(), tensor(name))).collect()
+}
+
+/// The names of the tensors that a run of the small net has changed.
+fn changed(settings: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // The first weights: of a run at a rate of zero, whose running statistics are put aside.
+    let still = [("optimizer", "sgd"), ("optimizer.learning_rate", "0.0")];
+    let still = [&still[..], &[("model.freeze_statistics", "true")]].concat();
+    begin(&still, &path("before"), Vec::new()).unwrap();
+    begin(settings, &path("after"), Vec::new()).unwrap();
+    let (before, after) = (tensors(&path("before")), tensors(&path("after")));
+    let changed = after.iter().filter(|(name, values)| before[*name] != **values);
+    changed.map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn each_method_changes_what_it_says_and_nothing_else() {
+    let head = ["fc2.bias", "fc2.weight"];
+    let norm = ["norm.bias", "norm.running_mean", "norm.running_var", "norm.weight"];
+    let all = [&["fc1.bias", "fc1.weight"], &head[..], &norm[..]].concat();
+    assert_eq!(changed(&[]), all);
+    for cache in ["auto", "off", "disk"] {
+        assert_eq!(changed(&[("method", "head"), ("method.cache", cache)]), head, "{cache}");
+    }
+    assert_eq!(changed(&[("method", "last-0")]), head);
+    assert_eq!(changed(&[("method", "last-n")]), [&head[..], &norm[..]].concat());
+    let gradual = [("method", "gradual"), ("method.frozen_epochs", "3")];
+    assert_eq!(changed(&gradual), head);
+    assert_eq!(changed(&gradual[..1]), all);
+    let step_by_step = [gradual[0], ("train.epochs", "2"), ("method.blocks_per_epoch", "1")];
+    assert_eq!(changed(&step_by_step), [&head[..], &norm[..]].concat());
+    let statistics = changed(&[("model.freeze_statistics", "true")]);
+    assert_eq!(statistics, [&all[..4], &["norm.bias", "norm.weight"]].concat());
+}
+
+#[test]
+fn keeping_the_features_changes_no_bit() {
+    for more in [&[][..], &[("train.accumulate", "2"), ("average.name", "ema")]] {
+        let folder = tempdir().unwrap();
+        let run = |cache: &str| {
+            let out = folder.path().join(cache);
+            let settings = [&[("method", "head"), ("method.cache", cache)], more].concat();
+            begin(&settings, &out, Vec::new()).unwrap();
+            (model(&out), history(&out))
+        };
+        let (without, told) = run("off");
+        for cache in ["memory", "disk"] {
+            let (with, same) = run(cache);
+            assert!(with == without, "{cache} {more:?}");
+            assert_eq!(same, told, "{cache} {more:?}");
+        }
+    }
+}
+
+#[test]
+fn the_body_sees_each_image_once_where_features_are_kept() {
+    // 30 to train on, 10 to validate on, each three times; 10 held out, before and after.
+    for (cache, images) in [("off", 3 * 40 + 20), ("memory", 40 + 20), ("disk", 40 + 20)] {
+        let folder = tempdir().unwrap();
+        let before = COUNTED_IMAGES.load(Ordering::Relaxed);
+        let settings = [("model.net", "counted"), ("method", "head"), ("method.cache", cache)];
+        begin(&settings, &folder.path().join("run"), Vec::new()).unwrap();
+        assert_eq!(COUNTED_IMAGES.load(Ordering::Relaxed) - before, images, "{cache}");
+    }
+}
+
+#[test]
+fn the_head_of_the_shipped_net_learns_the_digits_with_and_without_kept_features() {
+    let folder = tempdir().unwrap();
+    let run = |cache: &str| {
+        let out = folder.path().join(cache);
+        let set = format!("method.cache={cache}");
+        let command = ["finetune", "--method", "head", "--set", &set, "--epochs", "2"];
+        let limit = ["--set", "data.limit=300", "--out", arg(&out), "--quiet"];
+        let result = json(&[&command[..], &limit].concat());
+        assert_eq!(result["trained"]["trainable"], 1290);
+        (model(&out), result["after"].clone())
+    };
+    let with = run("memory");
+    assert!(with.1["accuracy"].as_f64().unwrap() > 0.9, "{}", with.1);
+    assert!(with == run("off"));
+}
+
+#[test]
+fn a_method_that_does_not_exist_or_does_not_fit_is_told_in_a_line() {
+    let message = error(&["finetune", "--method", "heads"]);
+    assert!(message.contains("`heads`") && message.contains("`last-n`"), "{message}");
+    let message = error(&["finetune", "--method", "head", "--set", "method.blocks=2"]);
+    assert!(message.contains("`blocks`") && message.contains("`cache`"), "{message}");
+    let settings = [("model.net", "logistic"), ("method", "last-n")];
+    let message = plan(&settings).err().unwrap().to_string();
+    assert!(message.ends_with("`logistic` does not say what its blocks are"), "{message}");
+}
