@@ -157,7 +157,7 @@ pub fn conv2d_block(
         return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| crate::max_pool2d(&y, c));
     }
     let algorithm = choose(path, x.dtype(), geometry, block);
-    op::apply(x, weight, bias, Conv2d::new(geometry, block.relu, pool, algorithm))
+    op::apply(x, weight, bias, Conv2d::new(geometry, block.relu, pool, algorithm, path.vectors()))
 }
 
 /// Which CPU kernels a convolution takes, forward and backward.

@@ -38,8 +38,25 @@ impl Phases {
 
     /// Copies a plane back, without what lies around it.
     pub(crate) fn unfill(self, isa: Isa, padded: &[f32], w: usize, plane: &mut [f32]) {
-        self.check(plane.len(), w, padded.len());
-        isa.run(Unfill { layout: self, padded, w, plane });
+        // SAFETY: a slice is writable.
+        unsafe { self.unfill_to(isa, padded, w, plane.as_mut_ptr(), plane.len()) }
+    }
+
+    /// The same into memory that need not hold numbers yet.
+    ///
+    /// # Safety
+    ///
+    /// `len` numbers are writable.
+    pub(crate) unsafe fn unfill_to(
+        self,
+        isa: Isa,
+        padded: &[f32],
+        w: usize,
+        plane: *mut f32,
+        len: usize,
+    ) {
+        self.check(len, w, padded.len());
+        isa.run(Unfill { layout: self, padded, w, plane, rows: len / w });
     }
 
     fn check(&self, plane: usize, w: usize, padded: usize) {
@@ -100,7 +117,9 @@ struct Unfill<'a> {
     layout: Phases,
     padded: &'a [f32],
     w: usize,
-    plane: &'a mut [f32],
+    /// `rows` times `w` numbers, to be written.
+    plane: *mut f32,
+    rows: usize,
 }
 
 impl Kernel for Unfill<'_> {
@@ -108,30 +127,33 @@ impl Kernel for Unfill<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { layout, padded, w, plane } = self;
-        for (y, to) in plane.chunks_exact_mut(w).enumerate() {
+        let Self { layout, padded, w, plane, rows } = self;
+        for y in 0..rows {
             let start = (y + layout.padding.0) * layout.row_stride();
-            if layout.phases == 1 {
-                to.copy_from_slice(&padded[start + layout.padding.1..][..w]);
-                continue;
-            }
-            let mut x = 0;
-            if layout.phases == 2 {
-                let (even, odd) = layout.halves(y);
-                while x + 2 * S::LANES <= w {
-                    // SAFETY: as in `Fill`.
-                    unsafe {
+            // SAFETY: row `y` of the plane, and as many numbers of each phase's row, which holds
+            // the image's columns by `Phases::check`.
+            unsafe {
+                let to = plane.add(y * w);
+                if layout.phases == 1 {
+                    let from = &padded[start + layout.padding.1..][..w];
+                    to.copy_from_nonoverlapping(from.as_ptr(), w);
+                    continue;
+                }
+                let mut x = 0;
+                if layout.phases == 2 {
+                    let (even, odd) = layout.halves(y);
+                    while x + 2 * S::LANES <= w {
                         let a = S::load(padded.as_ptr().add(even + x / 2));
                         let b = S::load(padded.as_ptr().add(odd + x / 2));
                         let (a, b) = S::interleave(a, b);
-                        S::store(to.as_mut_ptr().add(x), a);
-                        S::store(to.as_mut_ptr().add(x + S::LANES), b);
+                        S::store(to.add(x), a);
+                        S::store(to.add(x + S::LANES), b);
+                        x += 2 * S::LANES;
                     }
-                    x += 2 * S::LANES;
                 }
-            }
-            for (x, v) in to.iter_mut().enumerate().skip(x) {
-                *v = padded[start + layout.column(x + layout.padding.1)];
+                for x in x..w {
+                    *to.add(x) = padded[start + layout.column(x + layout.padding.1)];
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod composed;
 pub(crate) mod naive;
+mod vector;
 
 use crate::path::{Path, resolve};
 use crate::window::positions;
@@ -72,7 +73,7 @@ pub fn max_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
     let geometry = Geometry::new("max_pool2d", x.dims(), config)?;
     match resolve(x) {
         Path::Composed => composed::max_pool2d(x, &geometry),
-        _ => naive::max_pool2d(x, geometry),
+        path => naive::max_pool2d(x, geometry, path),
     }
 }
 
@@ -92,7 +93,7 @@ pub fn avg_pool2d(x: &Tensor, config: &Pool2dConfig) -> Result<Tensor> {
     let geometry = Geometry::new("avg_pool2d", x.dims(), config)?;
     match resolve(x) {
         Path::Composed => composed::avg_pool2d(x, &geometry),
-        _ => naive::avg_pool2d(x, geometry),
+        path => naive::avg_pool2d(x, geometry, path),
     }
 }
 
@@ -110,10 +111,10 @@ pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
     }
     match resolve(x) {
         Path::Composed => composed::global_avg_pool2d(x),
-        _ => {
+        path => {
             let whole = Pool2dConfig { kernel: (h, w), stride: (1, 1), padding: (0, 0) };
             let geometry = Geometry::new("global_avg_pool2d", x.dims(), &whole)?;
-            naive::avg_pool2d(x, geometry)?.reshape((n, c))
+            naive::avg_pool2d(x, geometry, path)?.reshape((n, c))
         }
     }
 }

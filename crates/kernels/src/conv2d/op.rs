@@ -3,6 +3,7 @@
 use super::{Algorithm, Geometry, columns, depthwise, direct, naive, product, winograd};
 use crate::element::{Element, dispatch, read, slice};
 use crate::pool;
+use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -27,13 +28,15 @@ pub(super) struct Conv2d {
     relu: bool,
     pool: Option<pool::Geometry>,
     algorithm: Algorithm,
+    /// For pooling that the algorithm leaves.
+    isa: Option<Isa>,
     winners: OnceLock<Winners>,
 }
 
 /// Where the gradient of a pooled pixel goes, kept for the backward pass.
 enum Winners {
-    /// Positions in the plane.
-    Positions(Vec<u32>),
+    /// As pooling keeps them.
+    Pooled(pool::naive::Winners),
     /// Corners of the 2x2 window, as [`winograd`] keeps them.
     Corners(Vec<u8>),
 }
@@ -44,8 +47,9 @@ impl Conv2d {
         relu: bool,
         pool: Option<pool::Geometry>,
         algorithm: Algorithm,
+        isa: Option<Isa>,
     ) -> Self {
-        Self { geometry, relu, pool, algorithm, winners: OnceLock::new() }
+        Self { geometry, relu, pool, algorithm, isa, winners: OnceLock::new() }
     }
 
     fn output_shape(&self) -> Shape {
@@ -96,15 +100,15 @@ impl Conv2d {
             });
         }
         if let Some(pool) = &self.pool {
-            let (pooled, positions) = pool::naive::max_forward(pool, &y);
-            let _ = self.winners.set(Winners::Positions(positions));
+            let (pooled, winners) = pool::naive::max_forward(self.isa, pool, &y)?;
+            let _ = self.winners.set(Winners::Pooled(winners));
             y = pooled;
         }
         Ok(T::to_cpu_storage_owned(y))
     }
 
     /// The gradient of the convolution's own output, from that of the operation's output `y`.
-    fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Cow<'a, [T]> {
+    fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Result<Cow<'a, [T]>> {
         let mut grad = Cow::Borrowed(grad);
         if self.relu {
             // The first maximum of a window is positive where the pooled pixel is.
@@ -112,11 +116,10 @@ impl Conv2d {
             let flat = pairs.map(|(&g, &y)| if y <= T::ZERO { T::ZERO } else { g });
             grad = Cow::Owned(flat.collect());
         }
-        if let (Some(pool), Some(Winners::Positions(positions))) = (&self.pool, self.winners.get())
-        {
-            grad = Cow::Owned(pool::naive::max_backward(pool, positions, &grad));
+        if let (Some(pool), Some(Winners::Pooled(winners))) = (&self.pool, self.winners.get()) {
+            grad = Cow::Owned(pool::naive::max_backward(pool, winners, &grad)?);
         }
-        grad
+        Ok(grad)
     }
 
     /// The gradients that are wanted, of `x` (for images nobody wants it), `weight` and `bias`.
@@ -134,7 +137,7 @@ impl Conv2d {
         }
         if let Algorithm::Winograd(plan) = &self.algorithm {
             let fused = plan.pools() || self.pool.is_none();
-            let inner = if fused { Cow::Borrowed(grad) } else { self.inner_gradient(y, grad) };
+            let inner = if fused { Cow::Borrowed(grad) } else { self.inner_gradient(y, grad)? };
             let winners = match self.winners.get() {
                 Some(Winners::Corners(corners)) => corners.as_slice(),
                 _ => &[],
@@ -149,7 +152,7 @@ impl Conv2d {
         }
         if let Algorithm::Direct(plan) = &self.algorithm {
             let inner = if self.pool.is_some() || wanted[0] {
-                self.inner_gradient(y, grad)
+                self.inner_gradient(y, grad)?
             } else {
                 Cow::Borrowed(grad)
             };
@@ -161,7 +164,7 @@ impl Conv2d {
             let dx = wanted[0].then(|| product::input_gradient(g, w, &inner)).transpose()?;
             return Ok([dx, Some(own(dw)?), wanted[2].then(|| own(db)).transpose()?]);
         }
-        let grad = &*self.inner_gradient(y, grad);
+        let grad = &*self.inner_gradient(y, grad)?;
         if matches!(self.algorithm, Algorithm::Columns(_) | Algorithm::Depthwise(_)) {
             let (x, w, single_grad) = (single(x)?, single(w)?, single(grad)?);
             let [dx, dw, db] = match &self.algorithm {

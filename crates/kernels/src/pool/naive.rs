@@ -1,19 +1,22 @@
 //! Pooling in plain loops, one plane (an image's channel) at a time.
 
-use super::Geometry;
-use crate::element::{Element, dispatch, read, slice, tensor};
+use super::{Geometry, vector};
+use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::path::Path;
+use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-pub(super) fn max_pool2d(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(MaxPool { geometry, winners: OnceLock::new() })
+pub(super) fn max_pool2d(x: &Tensor, geometry: Geometry, path: Path) -> Result<Tensor> {
+    let isa = path.vectors();
+    x.contiguous()?.apply_op1(MaxPool { geometry, isa, winners: OnceLock::new() })
 }
 
-pub(super) fn avg_pool2d(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(AvgPool { geometry })
+pub(super) fn avg_pool2d(x: &Tensor, geometry: Geometry, path: Path) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(AvgPool { geometry, isa: path.vectors() })
 }
 
 impl Geometry {
@@ -46,12 +49,50 @@ impl Geometry {
 
 struct MaxPool {
     geometry: Geometry,
-    /// For each output the position of its maximum in the plane, kept for the backward pass.
-    winners: OnceLock<Vec<u32>>,
+    isa: Option<Isa>,
+    winners: OnceLock<Winners>,
+}
+
+/// Where the maximum of each output is, kept for the backward pass.
+pub(crate) enum Winners {
+    /// Its position in the plane.
+    Positions(Vec<u32>),
+    /// Its place in the window, in rows filled up to whole vectors.
+    Places(Isa, Vec<u8>),
+}
+
+/// The maxima, and where they are; in vectors, if there is an instruction set and the elements are
+/// `f32`.
+pub(crate) fn max_forward<T: Element>(
+    isa: Option<Isa>,
+    g: &Geometry,
+    x: &[T],
+) -> Result<(Vec<T>, Winners)> {
+    if let (Some(isa), Some(x)) = (isa.filter(|_| vector::fits(g)), single(x)) {
+        let (y, places) = vector::max_forward(isa, g, x);
+        return Ok((from_single(y)?, Winners::Places(isa, places)));
+    }
+    let (y, positions) = positions(g, x);
+    Ok((y, Winners::Positions(positions)))
+}
+
+/// Adds each output's gradient to its winner.
+pub(crate) fn max_backward<T: Element>(
+    g: &Geometry,
+    winners: &Winners,
+    grad: &[T],
+) -> Result<Vec<T>> {
+    match (winners, single(grad)) {
+        (Winners::Positions(positions), _) => Ok(add_to_winners(g, positions, grad)),
+        (Winners::Places(isa, places), Some(grad)) => {
+            from_single(vector::max_backward(*isa, g, places, grad))
+        }
+        _ => bail!("max_pool2d: a kernel for f32 was called with {:?}", T::DTYPE),
+    }
 }
 
 /// The maxima, and the position of each in its plane.
-pub(crate) fn max_forward<T: Element>(g: &Geometry, x: &[T]) -> (Vec<T>, Vec<u32>) {
+fn positions<T: Element>(g: &Geometry, x: &[T]) -> (Vec<T>, Vec<u32>) {
     let planes = g.n * g.c;
     let mut y = vec![T::ZERO; planes * g.plane_out()];
     let mut winners = vec![0u32; y.len()];
@@ -75,13 +116,12 @@ pub(crate) fn max_forward<T: Element>(g: &Geometry, x: &[T]) -> (Vec<T>, Vec<u32
     (y, winners)
 }
 
-/// Adds each output's gradient to its winner.
-pub(crate) fn max_backward<T: Element>(g: &Geometry, winners: &[u32], grad: &[T]) -> Vec<T> {
+fn add_to_winners<T: Element>(g: &Geometry, positions: &[u32], grad: &[T]) -> Vec<T> {
     let mut dx = vec![T::ZERO; g.n * g.c * g.plane_in()];
-    let inputs = winners.par_chunks(g.plane_out()).zip(grad.par_chunks(g.plane_out()));
-    dx.par_chunks_mut(g.plane_in()).zip(inputs).for_each(|(dx, (winners, grad))| {
-        for (&winner, &grad) in winners.iter().zip(grad) {
-            dx[winner as usize] += grad;
+    let inputs = positions.par_chunks(g.plane_out()).zip(grad.par_chunks(g.plane_out()));
+    dx.par_chunks_mut(g.plane_in()).zip(inputs).for_each(|(dx, (positions, grad))| {
+        for (&position, &grad) in positions.iter().zip(grad) {
+            dx[position as usize] += grad;
         }
     });
     dx
@@ -97,7 +137,7 @@ impl CustomOp1 for MaxPool {
             bail!("max_pool2d: a plane of {} pixels is too large", self.geometry.plane_in())
         }
         dispatch!(storage.dtype(), self.name(), T => {
-            let (y, winners) = max_forward(&self.geometry, slice::<T>(storage, layout)?);
+            let (y, winners) = max_forward(self.isa, &self.geometry, slice::<T>(storage, layout)?)?;
             // An op is applied once; were it applied again, the positions would be the same.
             let _ = self.winners.set(winners);
             Ok((T::to_cpu_storage_owned(y), self.geometry.output_shape()))
@@ -109,7 +149,7 @@ impl CustomOp1 for MaxPool {
             bail!("max_pool2d: backward called before forward")
         };
         dispatch!(x.dtype(), self.name(), T => {
-            let dx = read::<T, _>(grad, |g| Ok(max_backward(&self.geometry, winners, g)))?;
+            let dx = read::<T, _>(grad, |g| max_backward(&self.geometry, winners, g))?;
             Ok(Some(tensor(dx, x)?))
         })
     }
@@ -117,6 +157,7 @@ impl CustomOp1 for MaxPool {
 
 struct AvgPool {
     geometry: Geometry,
+    isa: Option<Isa>,
 }
 
 impl AvgPool {
@@ -125,8 +166,20 @@ impl AvgPool {
         T::from_f64(1. / (kh * kw) as f64)
     }
 
-    fn forward<T: Element>(&self, x: &[T]) -> Vec<T> {
+    /// Whether the one window is the whole plane.
+    fn is_global(&self) -> bool {
         let g = &self.geometry;
+        g.plane_out() == 1 && g.config.kernel == (g.h, g.w) && g.config.padding == (0, 0)
+    }
+
+    fn forward<T: Element>(&self, x: &[T]) -> Result<Vec<T>> {
+        let g = &self.geometry;
+        if let (Some(isa), Some(x)) = (self.isa, single(x)) {
+            return from_single(match self.is_global() {
+                true => vector::plane_means(isa, g.plane_in(), x),
+                false => vector::mean_forward(isa, g, x),
+            });
+        }
         let mut y = vec![T::ZERO; g.n * g.c * g.plane_out()];
         let planes = y.par_chunks_mut(g.plane_out()).zip(x.par_chunks(g.plane_in()));
         planes.for_each(|(y, x)| {
@@ -140,11 +193,17 @@ impl AvgPool {
                 *y = sum * self.scale();
             }
         });
-        y
+        Ok(y)
     }
 
-    fn backward<T: Element>(&self, grad: &[T]) -> Vec<T> {
+    fn backward<T: Element>(&self, grad: &[T]) -> Result<Vec<T>> {
         let g = &self.geometry;
+        if let (Some(isa), Some(grad)) = (self.isa, single(grad)) {
+            return from_single(match self.is_global() {
+                true => vector::spread_means(g.plane_in(), grad),
+                false => vector::mean_backward(isa, g, grad),
+            });
+        }
         let mut dx = vec![T::ZERO; g.n * g.c * g.plane_in()];
         let planes = dx.par_chunks_mut(g.plane_in()).zip(grad.par_chunks(g.plane_out()));
         planes.for_each(|(dx, grad)| {
@@ -157,7 +216,7 @@ impl AvgPool {
                 }
             }
         });
-        dx
+        Ok(dx)
     }
 }
 
@@ -168,14 +227,14 @@ impl CustomOp1 for AvgPool {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!(storage.dtype(), self.name(), T => {
-            let y = self.forward(slice::<T>(storage, layout)?);
+            let y = self.forward(slice::<T>(storage, layout)?)?;
             Ok((T::to_cpu_storage_owned(y), self.geometry.output_shape()))
         })
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            Ok(Some(tensor(read::<T, _>(grad, |g| Ok(self.backward(g)))?, x)?))
+            Ok(Some(tensor(read::<T, _>(grad, |g| self.backward(g))?, x)?))
         })
     }
 }

@@ -37,8 +37,19 @@ fn the_usual_layers_agree() {
 }
 
 #[test]
+fn rows_of_several_vectors_agree() {
+    let resnet = Pool2dConfig { kernel: (3, 3), stride: (2, 2), padding: (1, 1) };
+    check(&[1, 2, 11, 45], resnet);
+    check(&[1, 2, 12, 64], resnet);
+    check(&[1, 3, 5, 40], Pool2dConfig { kernel: (2, 5), stride: (1, 1), padding: (1, 2) });
+    check(&[1, 2, 9, 70], Pool2dConfig { kernel: (3, 4), stride: (2, 3), padding: (0, 2) });
+    // More taps than a byte can tell apart.
+    check(&[1, 2, 20, 19], Pool2dConfig { kernel: (17, 17), stride: (1, 1), padding: (8, 8) });
+}
+
+#[test]
 fn global_averages_agree() {
-    for shape in [[2, 3, 5, 7], [1, 1, 1, 1]] {
+    for shape in [[2, 3, 5, 7], [1, 1, 1, 1], [2, 9, 7, 7], [1, 2, 16, 24]] {
         let inputs = [normal(1, &shape)];
         check_paths("global", 1e-6, &inputs, |t| global_avg_pool2d(&t[0]));
         check_gradients("global", &inputs, |t| global_avg_pool2d(&t[0]));
