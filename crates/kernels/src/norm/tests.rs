@@ -4,8 +4,19 @@ use crate::path::{Path, with_path};
 use candle_core::{DType, Device, Result, Tensor};
 
 const EPS: f64 = 1e-5;
-const SHAPES: [&[usize]; 7] =
-    [&[4, 3], &[33, 5], &[2, 3, 5], &[3, 4, 5, 7], &[1, 2, 9, 9], &[6, 1, 4, 4], &[2, 70, 2, 2]];
+const SHAPES: [&[usize]; 9] = [
+    &[4, 3],
+    &[33, 5],
+    &[2, 3, 5],
+    &[3, 4, 5, 7],
+    &[1, 2, 9, 9],
+    &[6, 1, 4, 4],
+    &[2, 70, 2, 2],
+    // More images than are summed at once, more channels than are taken at once.
+    &[70, 150, 2, 2],
+    // Planes that are large enough for a row of their own.
+    &[3, 3, 16, 17],
+];
 
 fn inputs(x: &[usize], len: usize) -> [Tensor; 3] {
     let shifted = ((normal(1, x) * 2.).unwrap() + 0.5).unwrap();

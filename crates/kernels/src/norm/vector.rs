@@ -1,5 +1,4 @@
-//! Normalization of `f32` in vectors: sums of a row or plane in `f32` lanes, those of several in
-//! `f64`.
+//! Normalization of `f32` in vectors: sums of a row in `f32` lanes, those of several in `f64`.
 
 pub(super) mod batch;
 pub(super) mod layer;
@@ -23,16 +22,20 @@ unsafe fn sums<S: Simd, const N: usize>(
     let whole = a.len() / S::LANES * S::LANES;
     // SAFETY: whole vectors within the slices.
     let mut totals = unsafe {
-        let mut sums = [S::splat(0.); N];
+        // In turn, to hide the latency of the additions.
+        let mut sums = [[S::splat(0.); N]; 4];
         for i in (0..whole).step_by(S::LANES) {
             let terms = vector(S::load(a.as_ptr().add(i)), S::load(b.as_ptr().add(i)));
-            for (sum, term) in sums.iter_mut().zip(terms) {
+            let [first, second, third, mut fourth] = sums;
+            for (sum, term) in fourth.iter_mut().zip(terms) {
                 *sum = S::add(*sum, term);
             }
+            sums = [fourth, first, second, third];
         }
         let mut totals = [0.; N];
-        for (total, sum) in totals.iter_mut().zip(sums) {
-            *total = sum_lanes::<S>(sum);
+        for (n, total) in totals.iter_mut().enumerate() {
+            let pairs = [S::add(sums[0][n], sums[1][n]), S::add(sums[2][n], sums[3][n])];
+            *total = sum_lanes::<S>(S::add(pairs[0], pairs[1]));
         }
         totals
     };

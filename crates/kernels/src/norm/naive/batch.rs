@@ -2,10 +2,7 @@
 
 use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
 use crate::norm::BatchNormTrain;
-use crate::norm::vector::{
-    self,
-    batch::{Affine, Dims, Sums, channel_sums},
-};
+use crate::norm::vector::batch::{self, Dims, Moments};
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType, bail};
@@ -48,9 +45,15 @@ struct Statistics {
     variance: Vec<f64>,
 }
 
+impl Statistics {
+    fn moments(&self) -> Moments<'_> {
+        Moments { mean: &self.mean, variance: &self.variance }
+    }
+}
+
 struct BatchNorm {
     eps: f64,
-    /// For planes in vectors.
+    /// For kernels in vectors.
     isa: Option<Isa>,
     /// The statistics to use; without them, those of the batch.
     fixed: Option<Statistics>,
@@ -94,16 +97,14 @@ impl BatchNorm {
     }
 
     fn forward<T: Element>(&self, dims: Dims, x: &[T], gamma: &[T], beta: &[T]) -> Result<Vec<T>> {
-        let isa = self.isa.filter(|_| dims.inner >= Dims::LEAST);
-        if let (Some(isa), Some(x)) = (isa, single(x)) {
-            let number = |v: &[T]| v.iter().map(|v| v.to_f64()).collect::<Vec<_>>();
-            return from_single(self.vector_forward(
-                isa,
-                dims,
-                x,
-                &number(gamma),
-                &number(beta),
-            )?);
+        let singles = (single(x), single(gamma), single(beta));
+        if let (Some(isa), (Some(x), Some(gamma), Some(beta))) = (self.isa, singles) {
+            let fixed = self.fixed.as_ref().map(Statistics::moments);
+            let (y, mean, variance) = batch::forward(isa, dims, x, [gamma, beta], self.eps, fixed);
+            if self.fixed.is_none() {
+                self.batch.get_or_init(|| Statistics { mean, variance });
+            }
+            return from_single(y);
         }
         if self.fixed.is_none() {
             self.batch.get_or_init(|| statistics(dims, x));
@@ -130,10 +131,11 @@ impl BatchNorm {
         gamma: &[T],
         grad: &[T],
     ) -> Result<(Vec<T>, Vec<T>, Vec<T>)> {
-        let isa = self.isa.filter(|_| dims.inner >= Dims::LEAST);
-        if let (Some(isa), Some(x), Some(grad)) = (isa, single(x), single(grad)) {
-            let gamma: Vec<f64> = gamma.iter().map(|v| v.to_f64()).collect();
-            let [dx, dw, db] = self.vector_backward(isa, dims, x, &gamma, grad)?;
+        let singles = (single(x), single(grad), single(gamma));
+        if let (Some(isa), (Some(x), Some(grad), Some(gamma))) = (self.isa, singles) {
+            let moments = self.statistics()?.moments();
+            let own = self.fixed.is_none();
+            let [dx, dw, db] = batch::backward(isa, dims, [x, grad, gamma], self.eps, moments, own);
             return Ok((from_single(dx)?, from_single(dw)?, from_single(db)?));
         }
         let s = self.statistics()?;
@@ -173,80 +175,6 @@ impl BatchNorm {
         let d_gamma = sums.iter().map(|s| T::from_f64(s.2)).collect();
         let d_beta = sums.iter().map(|s| T::from_f64(s.1)).collect();
         Ok((dx, d_gamma, d_beta))
-    }
-}
-
-impl BatchNorm {
-    fn vector_forward(
-        &self,
-        isa: Isa,
-        dims: Dims,
-        x: &[f32],
-        gamma: &[f64],
-        beta: &[f64],
-    ) -> Result<Vec<f32>> {
-        if self.fixed.is_none() {
-            self.batch.get_or_init(|| vector_statistics(isa, dims, x));
-        }
-        let s = self.statistics()?;
-        let channels: Vec<Affine> = (0..dims.c)
-            .map(|c| Affine {
-                x: (gamma[c] / (s.variance[c] + self.eps).sqrt()) as f32,
-                center: s.mean[c] as f32,
-                y: 0.,
-                offset: beta[c] as f32,
-            })
-            .collect();
-        Ok(vector::batch::affine(isa, dims, x, x, &channels))
-    }
-
-    /// The gradients of x, gamma and beta.
-    fn vector_backward(
-        &self,
-        isa: Isa,
-        dims: Dims,
-        x: &[f32],
-        gamma: &[f64],
-        grad: &[f32],
-    ) -> Result<[Vec<f32>; 3]> {
-        let s = self.statistics()?;
-        let sums = channel_sums(isa, dims, x, grad, |c| s.mean[c], Sums::Gradients);
-        let inverse = |c: usize| (s.variance[c] + self.eps).sqrt().recip();
-        let channels: Vec<Affine> = (0..dims.c)
-            .map(|c| {
-                let scale = gamma[c] * inverse(c);
-                let [sum, product] = sums[c].map(|sum| sum / dims.count());
-                let (slope, shift) = match self.fixed {
-                    Some(_) => (0., 0.),
-                    None => (-scale * product * inverse(c).powi(2), -scale * sum),
-                };
-                Affine {
-                    x: slope as f32,
-                    center: s.mean[c] as f32,
-                    y: scale as f32,
-                    offset: shift as f32,
-                }
-            })
-            .collect();
-        let dx = vector::batch::affine(isa, dims, x, grad, &channels);
-        let d_gamma = (0..dims.c).map(|c| (sums[c][1] * inverse(c)) as f32).collect();
-        let d_beta = sums.iter().map(|sums| sums[0] as f32).collect();
-        Ok([dx, d_gamma, d_beta])
-    }
-}
-
-/// Mean and variance, from the moments around a first guess of the mean.
-fn vector_statistics(isa: Isa, dims: Dims, x: &[f32]) -> Statistics {
-    let zero = channel_sums(isa, dims, x, x, |_| 0., Sums::Moments);
-    let guess: Vec<f64> = zero.iter().map(|sums| sums[0] / dims.count()).collect();
-    let around = channel_sums(isa, dims, x, x, |c| guess[c], Sums::Moments);
-    // The guess is rounded to f32 before it is subtracted, so the mean of the rest is not zero.
-    let rest = |c: usize| around[c][0] / dims.count();
-    Statistics {
-        mean: (0..dims.c).map(|c| f64::from(guess[c] as f32) + rest(c)).collect(),
-        variance: (0..dims.c)
-            .map(|c| (around[c][1] / dims.count() - rest(c).powi(2)).max(0.))
-            .collect(),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use super::sums;
 use crate::scratch::{Output, Scratch, take};
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, sum_lanes};
 use rayon::prelude::*;
 
-/// Rows that one task takes; their gradients of gamma and beta are added up by it, and those of
-/// the tasks in order.
-const ROWS: usize = 64;
+/// Rows of `k` that one task takes; their gradients of gamma and beta are added up by it, and those
+/// of the tasks in order.
+fn rows(k: usize) -> usize {
+    ((1 << 14) / k).clamp(16, 512)
+}
 
 pub(in crate::norm) fn forward(
     isa: Isa,
@@ -19,7 +21,8 @@ pub(in crate::norm) fn forward(
     let k = gamma.len();
     assert!(beta.len() == k && x.len().is_multiple_of(k));
     let mut y = Output::<f32>::new(x.len());
-    y.pieces(ROWS * k).zip(x.par_chunks(ROWS * k)).for_each(|(y, x)| {
+    let size = rows(k) * k;
+    y.pieces(size).zip(x.par_chunks(size)).for_each(|(y, x)| {
         isa.run(Forward { x, gamma, beta, eps: eps as f32, y: y.as_mut_ptr().cast() });
     });
     // SAFETY: every element of every row is written.
@@ -41,42 +44,110 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let k = self.gamma.len();
-        for (row, x) in self.x.chunks_exact(k).enumerate() {
+        for (i, x) in self.x.chunks_exact(k).enumerate() {
             // SAFETY: the output has the length of `x`; gamma and beta that of a row.
             unsafe {
                 let (mean, inverse) = statistics::<S>(x, self.eps);
-                let y = self.y.add(row * k);
                 let (m, scale) = (S::splat(mean), S::splat(inverse));
-                for i in (0..k).step_by(S::LANES) {
-                    let (gamma, beta) = (at::<S>(self.gamma, i), at::<S>(self.beta, i));
-                    let normalized = S::mul(S::sub(at::<S>(x, i), m), scale);
-                    put::<S>(y.add(i), k - i, S::fma(normalized, gamma, beta));
+                let row = Row::<S> { x: x.as_ptr(), mean: m, scale, k };
+                let y = self.y.add(i * k);
+                let mut j = 0;
+                while j + S::LANES <= k {
+                    row.forward::<false>(j, self.gamma, self.beta, y);
+                    j += S::LANES;
+                }
+                if j < k {
+                    row.forward::<true>(j, self.gamma, self.beta, y);
                 }
             }
         }
     }
 }
 
-/// The vector from element `i` on, zeros beyond the end.
-#[inline(always)]
-unsafe fn at<S: Simd>(x: &[f32], i: usize) -> S::Vector {
-    // SAFETY: elements of the slice.
-    unsafe {
-        match x.len() - i {
-            rest if rest < S::LANES => S::load_first(x.as_ptr().add(i), rest),
-            _ => S::load(x.as_ptr().add(i)),
-        }
-    }
+/// A row, and what normalizes it.
+struct Row<S: Simd> {
+    x: *const f32,
+    mean: S::Vector,
+    scale: S::Vector,
+    k: usize,
 }
 
-/// Stores a vector, or its first `rest` elements.
-#[inline(always)]
-unsafe fn put<S: Simd>(to: *mut f32, rest: usize, v: S::Vector) {
-    // SAFETY: the caller has that many elements.
-    unsafe {
-        match rest < S::LANES {
-            true => S::store_first(to, v, rest),
-            false => S::store(to, v),
+impl<S: Simd> Row<S> {
+    /// The vector from element `i` on, or with `PART` the elements that are left, zeros above them.
+    #[inline(always)]
+    unsafe fn load<const PART: bool>(&self, from: *const f32, i: usize) -> S::Vector {
+        // SAFETY: the caller has a row there.
+        unsafe {
+            match PART {
+                true => S::load_first(from.add(i), self.k - i),
+                false => S::load(from.add(i)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store<const PART: bool>(&self, to: *mut f32, i: usize, v: S::Vector) {
+        // SAFETY: as above.
+        unsafe {
+            match PART {
+                true => S::store_first(to.add(i), v, self.k - i),
+                false => S::store(to.add(i), v),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn normalized<const PART: bool>(&self, i: usize) -> S::Vector {
+        // SAFETY: elements of the row.
+        unsafe { S::mul(S::sub(self.load::<PART>(self.x, i), self.mean), self.scale) }
+    }
+
+    #[inline(always)]
+    unsafe fn forward<const PART: bool>(&self, i: usize, gamma: &[f32], beta: &[f32], y: *mut f32) {
+        // SAFETY: gamma, beta and `y` have the length of the row.
+        unsafe {
+            let (gamma, beta) = (gamma.as_ptr(), beta.as_ptr());
+            let (gamma, beta) = (self.load::<PART>(gamma, i), self.load::<PART>(beta, i));
+            self.store::<PART>(y, i, S::fma(self.normalized::<PART>(i), gamma, beta));
+        }
+    }
+
+    /// Adds to the gradients of gamma and beta; gives back `sums` with the terms of the two sums
+    /// added that the gradient of `x` needs.
+    #[inline(always)]
+    unsafe fn add<const PART: bool>(
+        &self,
+        i: usize,
+        (grad, gamma): (*const f32, *const f32),
+        (d_gamma, d_beta): (*mut f32, *mut f32),
+        sums: [S::Vector; 2],
+    ) -> [S::Vector; 2] {
+        // SAFETY: all have the length of the row.
+        unsafe {
+            let (g, normalized) = (self.load::<PART>(grad, i), self.normalized::<PART>(i));
+            let scaled = S::mul(g, self.load::<PART>(gamma, i));
+            let d = S::fma(g, normalized, self.load::<PART>(d_gamma, i));
+            self.store::<PART>(d_gamma, i, d);
+            self.store::<PART>(d_beta, i, S::add(g, self.load::<PART>(d_beta, i)));
+            [S::add(sums[0], scaled), S::fma(scaled, normalized, sums[1])]
+        }
+    }
+
+    /// The gradient of `x`, from the means of the two sums.
+    #[inline(always)]
+    unsafe fn backward<const PART: bool>(
+        &self,
+        i: usize,
+        (grad, gamma): (*const f32, *const f32),
+        [sum, product]: [S::Vector; 2],
+        dx: *mut f32,
+    ) {
+        // SAFETY: all have the length of the row.
+        unsafe {
+            let scaled = S::mul(self.load::<PART>(grad, i), self.load::<PART>(gamma, i));
+            let bend = S::mul(self.normalized::<PART>(i), product);
+            let centered = S::sub(S::sub(scaled, sum), bend);
+            self.store::<PART>(dx, i, S::mul(self.scale, centered));
         }
     }
 }
@@ -110,9 +181,10 @@ pub(in crate::norm) fn backward(
     let k = gamma.len();
     assert!(grad.len() == x.len() && x.len().is_multiple_of(k));
     let mut dx = Output::<f32>::new(x.len());
-    let inputs = x.par_chunks(ROWS * k).zip(grad.par_chunks(ROWS * k));
+    let size = rows(k) * k;
+    let inputs = x.par_chunks(size).zip(grad.par_chunks(size));
     let partials: Vec<Scratch> = dx
-        .pieces(ROWS * k)
+        .pieces(size)
         .zip(inputs)
         .map(|(dx, (x, grad))| {
             let mut sums = take(2 * k);
@@ -152,31 +224,33 @@ impl Kernel for Backward<'_> {
     unsafe fn run<S: Simd>(self) {
         let k = self.gamma.len();
         let (d_gamma, d_beta) = self.sums.split_at_mut(k);
-        for (row, (x, grad)) in self.x.chunks_exact(k).zip(self.grad.chunks_exact(k)).enumerate() {
+        for (i, (x, grad)) in self.x.chunks_exact(k).zip(self.grad.chunks_exact(k)).enumerate() {
             // SAFETY: all slices have the length of a row, and `dx` that of `x`.
             unsafe {
                 let (mean, inverse) = statistics::<S>(x, self.eps);
                 let (m, scale) = (S::splat(mean), S::splat(inverse));
-                let (mut sum, mut product) = (S::splat(0.), S::splat(0.));
-                for i in (0..k).step_by(S::LANES) {
-                    let g = at::<S>(grad, i);
-                    let normalized = S::mul(S::sub(at::<S>(x, i), m), scale);
-                    let scaled = S::mul(g, at::<S>(self.gamma, i));
-                    sum = S::add(sum, scaled);
-                    product = S::fma(scaled, normalized, product);
-                    let (gamma, beta) = (at::<S>(d_gamma, i), at::<S>(d_beta, i));
-                    put::<S>(d_gamma.as_mut_ptr().add(i), k - i, S::fma(g, normalized, gamma));
-                    put::<S>(d_beta.as_mut_ptr().add(i), k - i, S::add(g, beta));
+                let row = Row::<S> { x: x.as_ptr(), mean: m, scale, k };
+                let inputs = (grad.as_ptr(), self.gamma.as_ptr());
+                let gradients = (d_gamma.as_mut_ptr(), d_beta.as_mut_ptr());
+                let whole = k / S::LANES * S::LANES;
+                let mut sums = [S::splat(0.); 2];
+                for j in (0..whole).step_by(S::LANES) {
+                    sums = row.add::<false>(j, inputs, gradients, sums);
+                }
+                if whole < k {
+                    sums = row.add::<true>(whole, inputs, gradients, sums);
                 }
                 let count = k as f32;
-                let sum = S::splat(crate::simd::sum_lanes::<S>(sum) / count);
-                let product = S::splat(crate::simd::sum_lanes::<S>(product) / count);
-                let dx = self.dx.add(row * k);
-                for i in (0..k).step_by(S::LANES) {
-                    let normalized = S::mul(S::sub(at::<S>(x, i), m), scale);
-                    let scaled = S::mul(at::<S>(grad, i), at::<S>(self.gamma, i));
-                    let bend = S::mul(normalized, product);
-                    put::<S>(dx.add(i), k - i, S::mul(scale, S::sub(S::sub(scaled, sum), bend)));
+                let means = [
+                    S::splat(sum_lanes::<S>(sums[0]) / count),
+                    S::splat(sum_lanes::<S>(sums[1]) / count),
+                ];
+                let dx = self.dx.add(i * k);
+                for j in (0..whole).step_by(S::LANES) {
+                    row.backward::<false>(j, inputs, means, dx);
+                }
+                if whole < k {
+                    row.backward::<true>(whole, inputs, means, dx);
                 }
             }
         }
