@@ -3,7 +3,7 @@
 use super::naive::Activation;
 use crate::element::CHUNK;
 use crate::scratch::Output;
-use crate::simd::math::{logistic, normal_cdf};
+use crate::simd::math::{gelu_slope, logistic, normal_cdf};
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
 use std::f32::consts::FRAC_2_PI;
@@ -33,23 +33,49 @@ impl Kernel for Chunk<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for i in (0..self.x.len()).step_by(S::LANES) {
-            let rest = self.x.len() - i;
-            // SAFETY: `apply` gave slices of one length; the last elements are taken in part.
-            unsafe {
-                let load = |from: *const f32| match rest < S::LANES {
-                    true => S::load_first(from.add(i), rest),
-                    false => S::load(from.add(i)),
-                };
-                let x = load(self.x.as_ptr());
-                let y = match self.grad {
-                    None => value::<S>(self.activation, x),
-                    Some(grad) => S::mul(slope::<S>(self.activation, x), load(grad.as_ptr())),
-                };
-                match rest < S::LANES {
-                    true => S::store_first(self.y.add(i), y, rest),
-                    false => S::store(self.y.add(i), y),
+        // SAFETY: `apply` gave slices of one length. One loop for each activation.
+        unsafe {
+            match self.activation {
+                Activation::Relu => self.each::<S>(Activation::Relu),
+                Activation::Gelu => self.each::<S>(Activation::Gelu),
+                Activation::GeluTanh => self.each::<S>(Activation::GeluTanh),
+            }
+        }
+    }
+}
+
+impl Chunk<'_> {
+    #[inline(always)]
+    unsafe fn each<S: Simd>(&self, activation: Activation) {
+        let len = self.x.len();
+        let whole = len / S::LANES * S::LANES;
+        // SAFETY: whole vectors of the slices, then their last elements.
+        unsafe {
+            let x = self.x.as_ptr();
+            match self.grad {
+                None => {
+                    for i in (0..whole).step_by(S::LANES) {
+                        S::store(self.y.add(i), value::<S>(activation, S::load(x.add(i))));
+                    }
                 }
+                Some(grad) => {
+                    for i in (0..whole).step_by(S::LANES) {
+                        let slope = slope::<S>(activation, S::load(x.add(i)));
+                        S::store(self.y.add(i), S::mul(slope, S::load(grad.as_ptr().add(i))));
+                    }
+                }
+            }
+            if whole < len {
+                let rest = len - whole;
+                let x = S::load_first(x.add(whole), rest);
+                let y = match self.grad {
+                    None => value::<S>(activation, x),
+                    Some(grad) => {
+                        let grad = S::load_first(grad.as_ptr().add(whole), rest);
+                        S::mul(slope::<S>(activation, x), grad)
+                    }
+                };
+                S::store_first(self.y.add(whole), y, rest);
             }
         }
     }
@@ -61,7 +87,7 @@ unsafe fn value<S: Simd>(activation: Activation, x: S::Vector) -> S::Vector {
     unsafe {
         match activation {
             Activation::Relu => S::relu(x),
-            Activation::Gelu => S::mul(x, normal_cdf::<S>(x).0),
+            Activation::Gelu => S::mul(x, normal_cdf::<S>(x)),
             // (1 + tanh(u)) / 2 is the logistic function of 2 u.
             Activation::GeluTanh => S::mul(x, logistic::<S>(twice_inner::<S>(x)).0),
         }
@@ -75,10 +101,7 @@ unsafe fn slope<S: Simd>(activation: Activation, x: S::Vector) -> S::Vector {
         let one = S::splat(1.);
         match activation {
             Activation::Relu => S::where_positive(x, one),
-            Activation::Gelu => {
-                let (cdf, bell) = normal_cdf::<S>(x);
-                S::fma(S::mul(x, S::splat(0.398_942_3)), bell, cdf)
-            }
+            Activation::Gelu => gelu_slope::<S>(x),
             Activation::GeluTanh => {
                 let (s, bend) = logistic::<S>(twice_inner::<S>(x));
                 let square = S::fma(S::splat(3. * 0.044_715), S::mul(x, x), one);
