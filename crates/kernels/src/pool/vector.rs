@@ -182,7 +182,7 @@ impl Frame {
         let (above, left) = ((kh - 1) / stride.0, (kw - 1) / stride.1);
         let row = g.w.div_ceil(stride.1).next_multiple_of(isa.lanes());
         // Where the windows of the last pixels that are computed begin, those of a filled-up row.
-        let last = row + (stride.1 - 1 + padding.1) / stride.1;
+        let last = row + padding.1.div_ceil(stride.1);
         Self {
             above,
             left,

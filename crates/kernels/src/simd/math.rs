@@ -86,7 +86,7 @@ pub(crate) unsafe fn gelu_slope<S: Simd>(x: S::Vector) -> S::Vector {
                 2.851_763_4e-4,
                 1.356_911_2e-2,
                 -1.804_063_7e-2,
-                7.978_845_2e-1,
+                7.978_845e-1,
             ],
         );
         let q = polynomial::<S, 7>(
