@@ -159,6 +159,8 @@ def single(work):
 
 
 def prepare(work):
+    if work.get("net", "keras-cnn") not in NETS:
+        raise Unsupported("the reference CNN alone")
     task = work["task"]
     if XLA and task in ("first_step", "memory"):
         raise Unsupported("would measure the compiler")

@@ -186,8 +186,19 @@ impl Kernel for PackPanel<'_> {
         assert_eq!(out.len(), b.rows * width);
         if b.strides.1 == 1 {
             for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                out[..count].copy_from_slice(&b.data[row * b.strides.0 + first..][..count]);
-                out[count..].fill(0.);
+                let from = &b.data[row * b.strides.0 + first..][..count];
+                if count == width {
+                    // SAFETY: two vectors there, and room for them. A copy of so few bytes would
+                    // be a call into the C library.
+                    unsafe {
+                        S::store(out.as_mut_ptr(), S::load(from.as_ptr()));
+                        let second = S::load(from.as_ptr().add(S::LANES));
+                        S::store(out.as_mut_ptr().add(S::LANES), second);
+                    }
+                } else {
+                    out[..count].copy_from_slice(from);
+                    out[count..].fill(0.);
+                }
             }
             return;
         }

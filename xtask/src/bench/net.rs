@@ -16,8 +16,14 @@ use super::serve::{Measure, median, repeat};
 
 /// Training with the recipe `keras-mnist`: loader, dropout, Adadelta, all of it. Without `steps`,
 /// for as long as asked; the time of a step is from one update to the next.
-pub fn train(net: &str, batch: usize, images: usize, steps: Option<usize>) -> Result<Measure> {
-    let plan = plan(net, batch, images)?;
+pub fn train(
+    net: &str,
+    side: usize,
+    batch: usize,
+    images: usize,
+    steps: Option<usize>,
+) -> Result<Measure> {
+    let plan = plan(net, side, batch, images)?;
     let loaded = load(&plan, &Device::Cpu)?;
     Ok(Box::new(move |seconds| {
         let times = Rc::new(RefCell::new(Vec::new()));
@@ -33,11 +39,11 @@ pub fn train(net: &str, batch: usize, images: usize, steps: Option<usize>) -> Re
 }
 
 /// Evaluation of images that are tensors already: logits.
-pub fn evaluate(net: &str, batch: usize) -> Result<Measure> {
-    let plan = plan(net, batch, batch)?;
+pub fn evaluate(net: &str, side: usize, batch: usize) -> Result<Measure> {
+    let plan = plan(net, side, batch, batch)?;
     let loaded = load(&plan, &Device::Cpu)?;
-    let (c, h, w) = plan.net.default_input;
-    let images = Tensor::rand(0f32, 1., (batch, c, h, w), &Device::Cpu)?;
+    let channels = plan.net.default_input.0;
+    let images = Tensor::rand(0f32, 1., (batch, channels, side, side), &Device::Cpu)?;
     Ok(Box::new(move |seconds| {
         repeat(["step"], seconds, || {
             let started = Instant::now();
@@ -48,18 +54,20 @@ pub fn evaluate(net: &str, batch: usize) -> Result<Measure> {
 }
 
 /// The recipe's plan over random images in memory.
-fn plan(net: &str, batch: usize, images: usize) -> Result<Plan> {
+fn plan(net: &str, side: usize, batch: usize, images: usize) -> Result<Plan> {
     let mut registry = Registry::new();
-    let (c, h, w) = registry.net(net)?.default_input;
+    let channels = registry.net(net)?.default_input.0;
     registry.add_dataset("random-bytes", move || {
         // The test part is there so that nothing is split off the training part.
-        let train = random_images(images, [h, w, c])?;
-        let test = random_images(10, [h, w, c])?;
+        let train = random_images(images, [side, side, channels])?;
+        let test = random_images(10, [side, side, channels])?;
         Ok(Dataset { name: "random-bytes".to_string(), train, validation: None, test: Some(test) })
     });
     let settings = [
         ("model.net", net.to_string()),
         ("data.source", "random-bytes".to_string()),
+        ("image.height", side.to_string()),
+        ("image.width", side.to_string()),
         ("train.batch_size", batch.to_string()),
         ("train.epochs", 1_000_000.to_string()),
     ];

@@ -19,12 +19,14 @@ pub fn run() -> Result<()> {
 
 fn prepare(work: &Work) -> Result<Option<Measure>> {
     Ok(Some(match &work.task {
-        Task::Train { net, batch, images } => net::train(net, *batch, *images, None)?,
-        Task::FirstStep { net, batch, images } => net::train(net, *batch, *images, Some(1))?,
-        Task::Memory { net, batch, images, steps } => {
-            net::train(net, *batch, *images, Some(*steps))?
+        Task::Train { net, side, batch, images } => net::train(net, *side, *batch, *images, None)?,
+        Task::FirstStep { net, side, batch, images } => {
+            net::train(net, *side, *batch, *images, Some(1))?
         }
-        Task::Evaluate { net, batch } => net::evaluate(net, *batch)?,
+        Task::Memory { net, side, batch, images, steps } => {
+            net::train(net, *side, *batch, *images, Some(*steps))?
+        }
+        Task::Evaluate { net, side, batch } => net::evaluate(net, *side, *batch)?,
         kernel => kernel::prepare(kernel)?,
     }))
 }

@@ -19,10 +19,10 @@ enum Kind {
 }
 
 const PEERS: &[(&str, Kind)] = &[
-    ("pytorch", Kind::Python(&["pytorch.py", "eager"])),
-    ("pytorch-channels-last", Kind::Python(&["pytorch.py", "channels-last"])),
-    ("pytorch-compile", Kind::Python(&["pytorch.py", "compile"])),
-    ("pytorch-compile-channels-last", Kind::Python(&["pytorch.py", "compile-channels-last"])),
+    ("pytorch", Kind::Python(&["pytorch_peer.py", "eager"])),
+    ("pytorch-channels-last", Kind::Python(&["pytorch_peer.py", "channels-last"])),
+    ("pytorch-compile", Kind::Python(&["pytorch_peer.py", "compile"])),
+    ("pytorch-compile-channels-last", Kind::Python(&["pytorch_peer.py", "compile-channels-last"])),
     ("keras-tensorflow", Kind::Python(&["keras_tensorflow.py"])),
     ("keras-tensorflow-xla", Kind::Python(&["keras_tensorflow.py", "xla"])),
     ("burn", Kind::Cargo("burn")),

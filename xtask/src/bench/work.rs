@@ -20,14 +20,15 @@ pub struct Work {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
 pub enum Task {
-    /// Training steps of a whole net, the batch gathered from `images` images of bytes in memory.
-    Train { net: String, batch: usize, images: usize },
+    /// Training steps of a whole net on images of `side` by `side` pixels, the batch gathered from
+    /// `images` of them, bytes in memory.
+    Train { net: String, side: usize, batch: usize, images: usize },
     /// Logits of a whole net in evaluation mode for images of floats in memory.
-    Evaluate { net: String, batch: usize },
+    Evaluate { net: String, side: usize, batch: usize },
     /// One training step in a fresh process; timed from outside, from the process's start.
-    FirstStep { net: String, batch: usize, images: usize },
+    FirstStep { net: String, side: usize, batch: usize, images: usize },
     /// Training steps in a fresh process; its memory is looked at from outside.
-    Memory { net: String, batch: usize, images: usize, steps: usize },
+    Memory { net: String, side: usize, batch: usize, images: usize, steps: usize },
     /// A convolution, no dilation.
     Conv2d {
         input: [usize; 4],

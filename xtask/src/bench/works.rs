@@ -23,12 +23,28 @@ pub fn all() -> Vec<Work> {
 fn whole_nets(list: &mut List) {
     let net = || "keras-cnn".to_string();
     let group = "keras-cnn";
-    list.add(group, "train-128", 1, Task::Train { net: net(), batch: 128, images: IMAGES });
-    list.add(group, "evaluate-1000", 1, Task::Evaluate { net: net(), batch: 1000 });
+    list.add(
+        group,
+        "train-128",
+        1,
+        Task::Train { net: net(), side: 28, batch: 128, images: IMAGES },
+    );
+    list.add(group, "evaluate-1000", 1, Task::Evaluate { net: net(), side: 28, batch: 1000 });
     let images = 1280;
-    list.add(group, "first-step", 1, Task::FirstStep { net: net(), batch: 128, images });
-    let task = Task::Memory { net: net(), batch: 128, images: IMAGES, steps: 30 };
+    list.add(group, "first-step", 1, Task::FirstStep { net: net(), side: 28, batch: 128, images });
+    let task = Task::Memory { net: net(), side: 28, batch: 128, images: IMAGES, steps: 30 };
     list.add(group, "memory-128", 1, task);
+    for (net, group, side, batch) in [
+        ("resnet18", "resnet18-64", 64, 32),
+        ("resnet18", "resnet18-224", 224, 8),
+        ("vit_tiny_patch16_224", "vit-tiny-224", 224, 8),
+    ] {
+        let (net, images) = (|| net.to_string(), 40 * batch);
+        let train = Task::Train { net: net(), side, batch, images };
+        list.add(&format!("{group}/train"), &batch.to_string(), 1, train);
+        let evaluate = Task::Evaluate { net: net(), side, batch };
+        list.add(&format!("{group}/evaluate"), &batch.to_string(), 1, evaluate);
+    }
 }
 
 fn keras_cnn(list: &mut List, n: usize) {

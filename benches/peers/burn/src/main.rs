@@ -26,6 +26,7 @@ fn main() -> Result<()> {
 
 fn prepare(work: &Work) -> Result<Option<Measure>> {
     Ok(match &work.task {
+        Task::Train { net, .. } | Task::Evaluate { net, .. } if net != "keras-cnn" => None,
         Task::Train { images, batch, .. } => Some(net::train(*images, *batch, None)),
         Task::FirstStep { images, batch, .. } => Some(net::train(*images, *batch, Some(1))),
         Task::Memory { images, batch, steps, .. } => {

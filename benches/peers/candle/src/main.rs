@@ -25,6 +25,7 @@ fn main() -> Result<()> {
 
 fn prepare(work: &Work) -> Result<Option<Measure>> {
     match &work.task {
+        Task::Train { net, .. } | Task::Evaluate { net, .. } if net != "keras-cnn" => Ok(None),
         Task::Train { images, batch, .. } => train(*images, *batch, None).map(Some),
         Task::FirstStep { images, batch, .. } => train(*images, *batch, Some(1)).map(Some),
         Task::Memory { images, batch, steps, .. } => train(*images, *batch, Some(*steps)).map(Some),

@@ -1,10 +1,12 @@
-"""PyTorch: `pytorch.py eager|channels-last|compile|compile-channels-last`."""
+"""PyTorch: `pytorch_peer.py eager|channels-last|compile|compile-channels-last`."""
 
 import sys
 import time
 
+import timm
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import nn
 
 from protocol import THREADS, Unsupported, repeat, serve, steps_of
@@ -18,7 +20,7 @@ torch.set_num_threads(THREADS)
 torch.manual_seed(0)
 
 
-def keras_cnn():
+def keras_cnn(side):
     net = nn.Sequential(
         nn.Conv2d(1, 32, 3),
         nn.ReLU(inplace=True),
@@ -35,11 +37,20 @@ def keras_cnn():
     return net.to(memory_format=FORMAT), (1, 28, 28)
 
 
-NETS = {"keras-cnn": keras_cnn}
+def resnet18(side):
+    return torchvision.models.resnet18(num_classes=10).to(memory_format=FORMAT), (3, side, side)
+
+
+def vit_tiny(side):
+    net = timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=side)
+    return net.to(memory_format=FORMAT), (3, side, side)
+
+
+NETS = {"keras-cnn": keras_cnn, "resnet18": resnet18, "vit_tiny_patch16_224": vit_tiny}
 
 
 def train(work):
-    net, shape = NETS[work["net"]]()
+    net, shape = NETS[work["net"]](work["side"])
     net.train()
     count, batch = work["images"], work["batch"]
     images = torch.randint(0, 256, (count, *shape), dtype=torch.uint8)
@@ -74,7 +85,7 @@ def train(work):
 
 
 def evaluate(work):
-    net, shape = NETS[work["net"]]()
+    net, shape = NETS[work["net"]](work["side"])
     net.eval()
     images = torch.rand(work["batch"], *shape).to(memory_format=FORMAT)
     # Freezing lets the compiler lay out the weights once for inference.
