@@ -506,7 +506,7 @@ mod tests {
                     row_bias: relu.then_some(&row),
                     relu,
                 };
-                for isa in [Isa::best(), Isa::PORTABLE] {
+                for isa in Isa::all() {
                     let found = multiply(isa, a, b, finish);
                     for i in 0..m {
                         for j in 0..n {

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_plane_comes_back_and_lies_where_its_columns_say() {
-        for isa in [Isa::best(), Isa::PORTABLE] {
+        for isa in Isa::all() {
             for (phases, pad, w) in (1..4usize)
                 .flat_map(|s| (0..4usize).flat_map(move |p| [1usize, 7, 16, 45].map(|w| (s, p, w))))
             {

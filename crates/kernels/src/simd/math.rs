@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn each(function: Function, x: &[f32], check: impl Fn(f32, f64)) {
-        for isa in [Isa::best(), Isa::PORTABLE] {
+        for isa in Isa::all() {
             let mut padded = x.to_vec();
             padded.resize(x.len().next_multiple_of(16), 0.);
             let y = isa.run(Apply(padded, function));
