@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn planes_come_back_and_lie_in_their_frame() {
-        for isa in [Isa::best(), Isa::PORTABLE] {
+        for isa in Isa::all() {
             let widths = [1, 3, 7, 8, 9, 21];
             for (w, h, channels) in widths
                 .into_iter()
