@@ -21,7 +21,7 @@ struct Body {
     counted: bool,
 }
 
-/// The images that have gone through the bodies of nets called `counted`.
+/// The images that have gone through the bodies of nets called `counted`, in batches of several.
 pub static COUNTED_IMAGES: AtomicU64 = AtomicU64::new(0);
 
 /// Dropout, linear.
@@ -34,7 +34,8 @@ struct Head {
 
 impl ModuleT for Body {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        if self.counted {
+        // A single image only asks how much memory the net's layers take.
+        if self.counted && images.dim(0)? > 1 {
             COUNTED_IMAGES.fetch_add(images.dim(0)? as u64, Ordering::Relaxed);
         }
         let hidden = self.fc1.forward(&images.flatten_from(1)?)?;
