@@ -2,12 +2,14 @@
 
     python tests/interop/tensorboard_events.py
 
-Needs the package `tensorboard`; builds and runs the Rust side itself. Every scalar that TensorBoard finds
+Needs the package `tensorboard`; builds and runs the Rust side itself, or runs the program in `TAPER`. Every scalar that TensorBoard finds
 is compared with the run's history; a broken checksum or message ends in an error.
 """
 
 import json
+import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def main():
     with tempfile.TemporaryDirectory() as folder:
         run = pathlib.Path(folder) / "run"
-        command = ["cargo", "run", "-q", "--package", "xtask", "--", "train", "--net", "mlp", "--epochs", "3"]
+        command = shlex.split(os.environ.get("TAPER", "cargo run -q --package xtask --"))
+        command += ["train", "--net", "mlp", "--epochs", "3"]
         command += ["--tensorboard", "--quiet", "--set", "data.validation_fraction=0.1"]
         command += ["--set", "log.every_steps=5", "--out", str(run)]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)

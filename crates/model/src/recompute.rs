@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CustomOp1, Layout, ModuleT, Result, Shape, Storage, Tensor, Var, bail,
+    CpuStorage, CustomOp1, Layout, ModuleT, Result, Shape, Storage, Tensor, TensorId, Var, bail,
 };
 
 use crate::rng::{self, Draws};
@@ -25,7 +25,7 @@ pub(crate) type Segment = Arc<dyn ModuleT + Send + Sync>;
 thread_local! {
     static ACTIVE: Cell<bool> = const { Cell::new(false) };
     static REPLAYING: Cell<bool> = const { Cell::new(false) };
-    static GRADIENTS: RefCell<Vec<GradStore>> = const { RefCell::new(Vec::new()) };
+    static GRADIENTS: RefCell<Vec<(TensorId, Tensor)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `forward` so that backward computes most of it again; pass what backward gives to
@@ -75,8 +75,7 @@ pub fn collect<'a>(
         return Ok(());
     }
     for var in vars {
-        for store in &found {
-            let Some(more) = store.get(var) else { continue };
+        for (_, more) in found.iter().filter(|(id, _)| *id == var.id()) {
             let sum = match gradients.get(var) {
                 Some(before) => (before + more)?.detach(),
                 None => more.clone(),
@@ -159,9 +158,11 @@ impl CustomOp1 for Recompute {
             Some(var) => found.remove(var),
             None => None,
         };
-        GRADIENTS.with_borrow_mut(|stores| stores.push(found));
+        // Detached: a gradient as candle gives it holds the forward pass that it came from.
+        let detached = found.get_ids().filter_map(|&id| Some((id, found.get_id(id)?.detach())));
+        GRADIENTS.with_borrow_mut(|gradients| gradients.extend(detached));
         match of_input {
-            Some(of_input) => Ok(Some(of_input)),
+            Some(of_input) => Ok(Some(of_input.detach())),
             None => Ok(Some(x.zeros_like()?)),
         }
     }

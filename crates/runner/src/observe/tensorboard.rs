@@ -253,7 +253,7 @@ mod tests {
         event.bytes(3, b"brain.Event:2");
         let record = record(&event.0);
         assert_eq!(record[..8], 24u64.to_le_bytes());
-        // As the package `tensorboard` 2.20 frames a message of this length.
+        // The masked checksum of a length of 24, as at the head of any file of TensorFlow's.
         assert_eq!(record[8..12], [0xa3, 0x7f, 0x4b, 0x22]);
         assert_eq!(&record[12..36][9..11], [0x1a, 13]);
         assert_eq!(record.len(), 24 + 16);

@@ -169,7 +169,7 @@ pub(super) fn reliability(calibration: &Calibration) -> String {
     const LEFT: f64 = 40.0;
     const TOP: f64 = 8.0;
     const COUNTS: f64 = 46.0;
-    let x = |share: f64| LEFT + share * (360.0 - LEFT - 10.0);
+    let x = |share: f64| LEFT + share * (360.0 - LEFT - 18.0);
     let y = |share: f64| TOP + (1.0 - share) * SIDE;
     let most = calibration.bins.iter().map(|bin| bin.count).max().unwrap_or(1).max(1);
     let base = TOP + SIDE + 22.0 + COUNTS;
