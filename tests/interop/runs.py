@@ -125,7 +125,7 @@ def full(program, folder):
     assert net.pretrained_cfg["license"] == "apache-2.0"
     assert list(net.pretrained_cfg["label_names"]) == CLASSES
     data_config = timm.data.resolve_data_config(model=net)
-    assert data_config["input_size"] == (3, 64, 64) and data_config["interpolation"] == "bicubic", data_config
+    assert tuple(data_config["input_size"]) == (3, 64, 64) and data_config["interpolation"] == "bicubic", data_config
     check("resnet18, full: the run in timm", program, run, files, net)
     wrapped = transformers.AutoModelForImageClassification.from_pretrained(run)
     assert [wrapped.config.id2label[i] for i in range(3)] == CLASSES, wrapped.config
