@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from protocol import THREADS
+from torch_nets import keras_cnn
 
 EPOCHS, BATCH = 12, 128
 
@@ -32,19 +33,7 @@ def idx(folder, name):
 
 
 def new_net():
-    net = nn.Sequential(
-        nn.Conv2d(1, 32, 3),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(32, 64, 3),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-        nn.Dropout(0.25),
-        nn.Flatten(),
-        nn.Linear(9216, 128),
-        nn.ReLU(inplace=True),
-        nn.Dropout(0.5),
-        nn.Linear(128, 10),
-    )
+    net = keras_cnn()
     for layer in net:
         if hasattr(layer, "weight"):
             nn.init.xavier_uniform_(layer.weight)

@@ -7,9 +7,9 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from torch import nn
 
 from protocol import THREADS, Unsupported, repeat, serve, steps_of
+from torch_nets import keras_cnn
 
 MODE = sys.argv[1]
 COMPILE = MODE.startswith("compile")
@@ -20,21 +20,8 @@ torch.set_num_threads(THREADS)
 torch.manual_seed(0)
 
 
-def keras_cnn(side):
-    net = nn.Sequential(
-        nn.Conv2d(1, 32, 3),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(32, 64, 3),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-        nn.Dropout(0.25),
-        nn.Flatten(),
-        nn.Linear(9216, 128),
-        nn.ReLU(inplace=True),
-        nn.Dropout(0.5),
-        nn.Linear(128, 10),
-    )
-    return net.to(memory_format=FORMAT), (1, 28, 28)
+def reference(side):
+    return keras_cnn().to(memory_format=FORMAT), (1, side, side)
 
 
 def resnet18(side):
@@ -46,7 +33,7 @@ def vit_tiny(side):
     return net.to(memory_format=FORMAT), (3, side, side)
 
 
-NETS = {"keras-cnn": keras_cnn, "resnet18": resnet18, "vit_tiny_patch16_224": vit_tiny}
+NETS = {"keras-cnn": reference, "resnet18": resnet18, "vit_tiny_patch16_224": vit_tiny}
 
 
 def train(work):

@@ -47,12 +47,24 @@ pub(crate) fn slice<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout) ->
 
 /// Calls `f` with the elements of a CPU tensor, in row-major order.
 pub(crate) fn read<T: Element, R>(x: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
-    let x = x.contiguous()?;
-    let (storage, layout) = x.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => f(slice(storage, layout)?),
-        _ => bail!("kernel called on a tensor that is not on the CPU"),
+    read_all([x], |[x]| f(x))
+}
+
+/// [`read`] for several tensors at once.
+pub(crate) fn read_all<T: Element, R, const N: usize>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[T]; N]) -> Result<R>,
+) -> Result<R> {
+    let tensors = tensors.into_iter().map(Tensor::contiguous).collect::<Result<Vec<_>>>()?;
+    let storages: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let mut slices: [&[T]; N] = [&[]; N];
+    for (elements, (storage, layout)) in slices.iter_mut().zip(&storages) {
+        *elements = match &**storage {
+            Storage::Cpu(storage) => slice(storage, layout)?,
+            _ => bail!("kernel called on a tensor that is not on the CPU"),
+        };
     }
+    f(slices)
 }
 
 /// A tensor of `like`'s shape and device that owns `data`.

@@ -72,8 +72,8 @@ pub(crate) fn product<T: Element>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
         return vec![T::ZERO; a.rows * b.columns];
     }
     let mut out = Output::<T>::new(a.rows * b.columns);
-    // SAFETY: a matrix is made by `new` alone, so that its strides stay within its data; the
-    // output has room for the product, whose every element is written, since the sum is not empty.
+    // SAFETY: whatever makes a matrix looks that its strides stay within its data; the output has
+    // room for the product, whose every element is written, since the sum is not empty.
     unsafe {
         ::gemm::gemm(
             a.rows,

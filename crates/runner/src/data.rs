@@ -182,7 +182,8 @@ impl Part {
         self.source.class_names()
     }
 
-    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give.
+    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give;
+    /// `balanced` has every class as often as another, with as many images in all.
     ///
     /// # Errors
     /// The thread that prepares them cannot be started.
@@ -192,28 +193,21 @@ impl Part {
         first_batch: usize,
         seed: u64,
         batch_size: usize,
+        balanced: bool,
     ) -> Result<Loader, RunnerError> {
-        let epoch = epoch as u64;
-        let config = LoaderConfig { batch_size, seed, epoch, first_batch, ..Default::default() };
-        self.load(LoaderConfig { shuffle: true, ..config })
-    }
-
-    /// As [`Part::epoch`], with as many images in all and every class as often as another.
-    ///
-    /// # Errors
-    /// The thread that prepares them cannot be started.
-    pub fn balanced_epoch(
-        &self,
-        epoch: usize,
-        first_batch: usize,
-        seed: u64,
-        batch_size: usize,
-    ) -> Result<Loader, RunnerError> {
-        let epoch = epoch as u64;
-        let order = balanced_order(&self.labels(), seed, epoch);
+        let order = self.order(epoch, seed, balanced);
         let indices = order.into_iter().map(|place| self.indices[place]).collect();
+        let epoch = epoch as u64;
         let config = LoaderConfig { batch_size, seed, epoch, first_batch, ..Default::default() };
         Ok(Loader::new(self.source.clone(), indices, self.pipeline.clone(), config)?)
+    }
+
+    /// The places of an epoch's images, in their order.
+    fn order(&self, epoch: usize, seed: u64, balanced: bool) -> Vec<usize> {
+        match balanced {
+            true => balanced_order(&self.labels(), seed, epoch as u64),
+            false => epoch_order(self.len(), seed, epoch as u64, true),
+        }
     }
 
     /// The class of each image.
@@ -226,11 +220,12 @@ impl Part {
     /// # Errors
     /// The thread that prepares them cannot be started.
     pub fn in_order(&self, batch_size: usize) -> Result<Loader, RunnerError> {
-        self.load(LoaderConfig { batch_size, ..Default::default() })
+        let config = LoaderConfig { batch_size, ..Default::default() };
+        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
+        Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
     }
 
-    /// The batches of [`Part::epoch`], or of [`Part::balanced_epoch`], without their images: labels
-    /// and places alone.
+    /// The batches of [`Part::epoch`] without their images: labels and places alone.
     pub(crate) fn epoch_without_images(
         &self,
         epoch: usize,
@@ -239,10 +234,7 @@ impl Part {
         batch_size: usize,
         balanced: bool,
     ) -> Vec<Batch> {
-        let order = match balanced {
-            true => balanced_order(&self.labels(), seed, epoch as u64),
-            false => epoch_order(self.len(), seed, epoch as u64, true),
-        };
+        let order = self.order(epoch, seed, balanced);
         self.without_images(&order, batch_size).skip(first_batch).collect()
     }
 
@@ -301,11 +293,6 @@ impl Part {
     /// Whether looking at an image costs no more than copying it.
     pub(crate) fn in_memory(&self) -> bool {
         self.source.in_memory()
-    }
-
-    fn load(&self, config: LoaderConfig) -> Result<Loader, RunnerError> {
-        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
-        Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
     }
 
     /// Keeps at most `limit` images, evenly spread: the classes stand one after the other.

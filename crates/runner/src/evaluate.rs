@@ -139,10 +139,10 @@ pub(crate) fn evaluate_by(
     let mut probabilities = Vec::new();
     for batch in batches {
         let batch = batch?;
-        let logits = logits_of(&batch)?;
-        let rows = taper_model::layers::Softmax.forward(&logits.to_dtype(DType::F32)?)?;
+        let logits = logits_of(&batch)?.to_dtype(DType::F32)?;
+        let rows = taper_model::layers::Softmax.forward(&logits)?;
         probabilities.extend(rows.flatten_all()?.to_vec1::<f32>()?);
-        logits_of_all.extend(logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+        logits_of_all.extend(logits.flatten_all()?.to_vec1::<f32>()?);
         labels.extend(batch.labels);
         done(labels.len());
     }

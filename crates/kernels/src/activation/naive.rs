@@ -1,7 +1,7 @@
 //! Activations, one element at a time.
 
 use super::vector;
-use crate::element::{Element, dispatch, from_single, map, map2, read, single, slice, tensor};
+use crate::element::{Element, dispatch, from_single, map, map2, read_all, single, slice, tensor};
 use crate::path::Path;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
@@ -85,14 +85,14 @@ impl CustomOp1 for Op {
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            let dx = read::<T, _>(x, |x| read::<T, _>(grad, |g| {
+            let dx = read_all::<T, _, 2>([x, grad], |[x, g]| {
                 match (self.isa, single(x), single(g)) {
                     (Some(isa), Some(x), Some(g)) => {
                         from_single(vector::apply(isa, self.activation, x, Some(g)))
                     }
                     _ => Ok(map2(x, g, |x, g| self.activation.slope(x) * g)),
                 }
-            }))?;
+            })?;
             Ok(Some(tensor(dx, x)?))
         })
     }

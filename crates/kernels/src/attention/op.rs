@@ -1,7 +1,7 @@
 //! Attention as operations on candle's tape.
 
 use super::heads::{Heads, Inputs, Outcome};
-use crate::element::{read, slice, tensor};
+use crate::element::{read_all, slice, tensor};
 use crate::scratch::Output;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::OnceLock;
@@ -53,20 +53,12 @@ impl CustomOp3 for Separate {
         let [mut dq, mut dk, mut dv] = [own, others, others].map(Output::<f32>::new);
         let to = [dq.shared(), dk.shared(), dv.shared()];
         let log_sums = kept(&self.log_sums)?;
-        read(q, |q| {
-            read(k, |k| {
-                read(v, |v| {
-                    read(y, |y| {
-                        read(grad, |grad| {
-                            assert_eq!((q.len(), k.len(), v.len()), (own, others, others));
-                            let outcome = Outcome { y, log_sums, grad };
-                            // SAFETY: the gradients have the lengths of the inputs, and lie like them.
-                            unsafe { self.heads.backward(Inputs { q, k, v }, outcome, to) };
-                            Ok(())
-                        })
-                    })
-                })
-            })
+        read_all([q, k, v, y, grad], |[q, k, v, y, grad]| {
+            assert_eq!((q.len(), k.len(), v.len()), (own, others, others));
+            let outcome = Outcome { y, log_sums, grad };
+            // SAFETY: the gradients have the lengths of the inputs, and lie like them.
+            unsafe { self.heads.backward(Inputs { q, k, v }, outcome, to) };
+            Ok(())
         })?;
         // SAFETY: the heads cover all elements.
         let (dq, dk, dv) = unsafe { (dq.finish(), dk.finish(), dv.finish()) };
@@ -104,19 +96,15 @@ impl CustomOp1 for Packed {
         let to = dqkv.shared();
         let part = self.heads.part();
         let log_sums = kept(&self.log_sums)?;
-        read(qkv, |x| {
-            read(y, |y| {
-                read(grad, |grad| {
-                    assert_eq!(x.len(), self.heads.input_len());
-                    let outcome = Outcome { y, log_sums, grad };
-                    // SAFETY: the gradient has the input's length, and its parts lie like the input's.
-                    unsafe {
-                        let parts = [to, to.offset(part), to.offset(2 * part)];
-                        self.heads.backward(self.inputs(x), outcome, parts);
-                    }
-                    Ok(())
-                })
-            })
+        read_all([qkv, y, grad], |[x, y, grad]| {
+            assert_eq!(x.len(), self.heads.input_len());
+            let outcome = Outcome { y, log_sums, grad };
+            // SAFETY: the gradient has the input's length, and its parts lie like the input's.
+            unsafe {
+                let parts = [to, to.offset(part), to.offset(2 * part)];
+                self.heads.backward(self.inputs(x), outcome, parts);
+            }
+            Ok(())
         })?;
         // SAFETY: the heads cover queries, keys and values of all tokens.
         Ok(Some(tensor(unsafe { dqkv.finish() }, qkv)?))

@@ -1,7 +1,7 @@
 //! Convolution, with ReLU and max-pooling, as an operation on candle's tape.
 
 use super::{Algorithm, Geometry, columns, depthwise, direct, naive, product, winograd};
-use crate::element::{Element, dispatch, read, slice};
+use crate::element::{self, Element, dispatch, from_single, read_all, slice};
 use crate::pool;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
@@ -62,17 +62,16 @@ impl Conv2d {
             Algorithm::Naive => naive::forward(g, x, w, b),
             Algorithm::Product => product::forward(g, x, w, b)?,
             Algorithm::Direct(plan) => {
-                let y = direct::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
-                T::cpu_storage_data(CpuStorage::F32(y))?
+                let b = b.map(single).transpose()?;
+                from_single(direct::forward(plan, single(x)?, single(w)?, b))?
             }
             Algorithm::Columns(plan) => {
-                let y = columns::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
-                T::cpu_storage_data(CpuStorage::F32(y))?
+                let b = b.map(single).transpose()?;
+                from_single(columns::forward(plan, single(x)?, single(w)?, b))?
             }
             Algorithm::Depthwise(plan) => {
-                let y =
-                    depthwise::forward(plan, single(x)?, single(w)?, b.map(single).transpose()?);
-                T::cpu_storage_data(CpuStorage::F32(y))?
+                let b = b.map(single).transpose()?;
+                from_single(depthwise::forward(plan, single(x)?, single(w)?, b))?
             }
             Algorithm::Winograd(plan) => {
                 let bias = b.map(single).transpose()?;
@@ -80,7 +79,7 @@ impl Conv2d {
                 if plan.pools() {
                     let _ = self.winners.set(Winners::Corners(corners));
                 }
-                let y = T::cpu_storage_data(CpuStorage::F32(y))?;
+                let y = from_single(y)?;
                 if plan.pools() || self.pool.is_none() {
                     return Ok(T::to_cpu_storage_owned(y));
                 }
@@ -144,11 +143,7 @@ impl Conv2d {
             };
             let output = winograd::Output { y: single(y)?, winners, grad: single(&inner)? };
             let gradients = winograd::backward(plan, single(x)?, single(w)?, output, wanted);
-            let own = |v: Option<Vec<f32>>| {
-                v.map(|v| T::cpu_storage_data(CpuStorage::F32(v))).transpose()
-            };
-            let [dx, dw, db] = gradients;
-            return Ok([own(dx)?, own(dw)?, own(db)?]);
+            return own(gradients);
         }
         if let Algorithm::Direct(plan) = &self.algorithm {
             let inner = if self.pool.is_some() || wanted[0] {
@@ -160,14 +155,17 @@ impl Conv2d {
                 Some(_) => direct::weight_gradient(plan, single(x)?, None, single(&inner)?),
                 None => direct::weight_gradient(plan, single(x)?, Some(single(y)?), single(grad)?),
             };
-            let own = |v: Vec<f32>| T::cpu_storage_data(CpuStorage::F32(v));
             let dx = wanted[0].then(|| product::input_gradient(g, w, &inner)).transpose()?;
-            return Ok([dx, Some(own(dw)?), wanted[2].then(|| own(db)).transpose()?]);
+            return Ok([
+                dx,
+                Some(from_single(dw)?),
+                wanted[2].then(|| from_single(db)).transpose()?,
+            ]);
         }
         let grad = &*self.inner_gradient(y, grad)?;
         if matches!(self.algorithm, Algorithm::Columns(_) | Algorithm::Depthwise(_)) {
             let (x, w, single_grad) = (single(x)?, single(w)?, single(grad)?);
-            let [dx, dw, db] = match &self.algorithm {
+            return own(match &self.algorithm {
                 Algorithm::Depthwise(plan) => depthwise::backward(plan, x, w, single_grad, wanted),
                 Algorithm::Columns(plan) => {
                     let wanted_two = [wanted[0], wanted[1]];
@@ -175,11 +173,7 @@ impl Conv2d {
                     [dx, dw, wanted[2].then(|| self.bias_gradient(single_grad))]
                 }
                 _ => [None, None, None],
-            };
-            let own = |v: Option<Vec<f32>>| {
-                v.map(|v| T::cpu_storage_data(CpuStorage::F32(v))).transpose()
-            };
-            return Ok([own(dx)?, own(dw)?, own(db)?]);
+            });
         }
         let naive = matches!(self.algorithm, Algorithm::Naive);
         let dx = wanted[0].then(|| match naive {
@@ -216,13 +210,13 @@ impl Conv2d {
         };
         let wanted = arguments.map(|argument| argument.is_some_and(Tensor::track_op));
         dispatch!(x.dtype(), "conv2d", T => {
-            let gradients = read::<T, _>(x, |x| read::<T, _>(weight, |w| {
-                read::<T, _>(y, |y| read::<T, _>(grad, |grad| self.backward(x, w, y, grad, wanted)))
-            }))?;
+            let gradients = read_all::<T, _, 4>([x, weight, y, grad], |[x, w, y, grad]| {
+                self.backward(x, w, y, grad, wanted)
+            })?;
             let mut tensors = [None, None, None];
             for ((tensor, gradient), argument) in tensors.iter_mut().zip(gradients).zip(arguments) {
                 if let (Some(gradient), Some(argument)) = (gradient, argument) {
-                    *tensor = Some(crate::element::tensor(gradient, argument)?);
+                    *tensor = Some(element::tensor(gradient, argument)?);
                 }
             }
             Ok(tensors)
@@ -232,10 +226,16 @@ impl Conv2d {
 
 /// A slice of a generic element type as the `f32` that it is.
 fn single<T: Element>(x: &[T]) -> Result<&[f32]> {
-    match T::cpu_storage_ref(x) {
-        candle_core::CpuStorageRef::F32(x) => Ok(x),
-        _ => bail!("conv2d: a kernel for f32 was called with {:?}", T::DTYPE),
+    match element::single(x) {
+        Some(x) => Ok(x),
+        None => bail!("conv2d: a kernel for f32 was called with {:?}", T::DTYPE),
     }
+}
+
+/// Gradients of `f32` as the element type that it is.
+fn own<T: Element>(gradients: [Option<Vec<f32>>; 3]) -> Result<[Option<Vec<T>>; 3]> {
+    let [dx, dw, db] = gradients.map(|gradient| gradient.map(from_single).transpose());
+    Ok([dx?, dw?, db?])
 }
 
 impl CustomOp2 for Conv2d {

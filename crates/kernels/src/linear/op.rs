@@ -1,6 +1,6 @@
 //! The product with bias and ReLU as an operation on candle's tape.
 
-use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::gemm::{Finish, Matrix, multiply, product};
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
@@ -79,8 +79,8 @@ impl Linear {
         let [Some(x), Some(w), bias] = arguments else {
             bail!("linear: backward called without arguments")
         };
-        dispatch!(x.dtype(), "linear", T => read::<T, _>(x, |x_data| read::<T, _>(w, |w_data| {
-            read::<T, _>(y, |y_data| read::<T, _>(grad, |grad| {
+        dispatch!(x.dtype(), "linear", T => {
+            read_all::<T, _, 4>([x, w, y, grad], |[x_data, w_data, y_data, grad]| {
                 let grad = self.inner_gradient(y_data, grad);
                 let (out, inner) = w.dims2()?;
                 let (rows, _) = rows(x.shape(), out);
@@ -93,8 +93,8 @@ impl Linear {
                 };
                 let db = || Ok(column_sums(&grad, out));
                 Ok([wanted(Some(x), &dx)?, wanted(Some(w), &dw)?, wanted(bias, &db)?])
-            }))
-        })))
+            })
+        })
     }
 
     fn multiply<T: Element>(&self, a: Matrix<T>, b: Matrix<T>) -> Result<Vec<T>> {

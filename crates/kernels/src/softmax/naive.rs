@@ -1,7 +1,7 @@
 //! Softmax row by row; sums are taken in `f64`.
 
 use super::vector::{self, Row};
-use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::path::Path;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
@@ -87,7 +87,7 @@ impl CustomOp1 for Softmax {
 
     fn bwd(&self, x: &Tensor, p: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            let dx = read::<T, _>(p, |p| read::<T, _>(grad, |grad| {
+            let dx = read_all::<T, _, 2>([p, grad], |[p, grad]| {
                 let row = single(grad).map(Row::SoftmaxGradient);
                 let k = row_length(x.layout());
                 if let Some(dx) = row.and_then(|row| vectors(self.isa, k, p, row)) {
@@ -99,7 +99,7 @@ impl CustomOp1 for Softmax {
                         *dx = p * (g - T::from_f64(mean));
                     }
                 }))
-            }))?;
+            })?;
             Ok(Some(tensor(dx, x)?))
         })
     }
@@ -128,7 +128,7 @@ impl CustomOp1 for LogSoftmax {
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), self.name(), T => {
-            let dx = read::<T, _>(y, |y| read::<T, _>(grad, |grad| {
+            let dx = read_all::<T, _, 2>([y, grad], |[y, grad]| {
                 let row = single(grad).map(Row::LogSoftmaxGradient);
                 let k = row_length(x.layout());
                 if let Some(dx) = row.and_then(|row| vectors(self.isa, k, y, row)) {
@@ -140,7 +140,7 @@ impl CustomOp1 for LogSoftmax {
                         *dx = g - y.exp() * T::from_f64(sum);
                     }
                 }))
-            }))?;
+            })?;
             Ok(Some(tensor(dx, x)?))
         })
     }
@@ -185,7 +185,7 @@ impl CustomOp2 for CrossEntropy {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         dispatch!(logits.dtype(), self.name(), T => {
-            read::<T, _>(logits, |x| read::<T, _>(targets, |t| read::<T, _>(grad, |grad| {
+            read_all::<T, _, 3>([logits, targets, grad], |[x, t, grad]| {
                 let k = row_length(logits.layout());
                 let mut d_logits = rows(k, x, t, |d, x, t| {
                     softmax_row(d, x);
@@ -204,7 +204,7 @@ impl CustomOp2 for CrossEntropy {
                     None
                 };
                 Ok((Some(tensor(d_logits, logits)?), d_targets))
-            })))
+            })
         })
     }
 }

@@ -95,8 +95,7 @@ impl Training<'_> {
                 let batches = part.epoch_without_images(epoch, first, seed, size, balanced);
                 Batches::Known(batches.into_iter())
             }
-            _ if balanced => Batches::Images(part.balanced_epoch(epoch, first, seed, size)?),
-            _ => Batches::Images(part.epoch(epoch, first, seed, size)?),
+            _ => Batches::Images(part.epoch(epoch, first, seed, size, balanced)?),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Batch normalization, a channel at a time: one task sums a whole channel in a fixed order.
 
-use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::norm::BatchNormTrain;
 use crate::norm::vector::batch::{self, Dims, Moments};
 use crate::simd::Isa;
@@ -211,9 +211,8 @@ impl CustomOp3 for BatchNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         dispatch!(x.dtype(), self.name(), T => {
             let dims = Dims::new(x.dims());
-            let (dx, d_gamma, d_beta) = read::<T, _>(x, |x| {
-                read::<T, _>(gamma, |w| read::<T, _>(grad, |g| self.backward(dims, x, w, g)))
-            })?;
+            let (dx, d_gamma, d_beta) =
+                read_all::<T, _, 3>([x, gamma, grad], |[x, w, g]| self.backward(dims, x, w, g))?;
             let d_gamma = tensor(d_gamma, gamma)?;
             Ok((Some(tensor(dx, x)?), Some(d_gamma), Some(tensor(d_beta, beta)?)))
         })

@@ -1,6 +1,6 @@
 //! Layer normalization, a row at a time.
 
-use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
+use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::norm::vector;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
@@ -137,16 +137,14 @@ impl CustomOp3 for LayerNorm {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         dispatch!(x.dtype(), self.name(), T => {
-            let (dx, d_gamma, d_beta) = read::<T, _>(x, |x| {
-                read::<T, _>(gamma, |w| read::<T, _>(grad, |g| {
-                    match (self.isa, single(x), single(w), single(g)) {
-                        (Some(isa), Some(x), Some(w), Some(g)) => {
-                            let [dx, dw, db] = vector::layer::backward(isa, x, w, g, self.eps);
-                            Ok((from_single(dx)?, from_single(dw)?, from_single(db)?))
-                        }
-                        _ => Ok(self.backward(x, w, g)),
+            let (dx, d_gamma, d_beta) = read_all::<T, _, 3>([x, gamma, grad], |[x, w, g]| {
+                match (self.isa, single(x), single(w), single(g)) {
+                    (Some(isa), Some(x), Some(w), Some(g)) => {
+                        let [dx, dw, db] = vector::layer::backward(isa, x, w, g, self.eps);
+                        Ok((from_single(dx)?, from_single(dw)?, from_single(db)?))
                     }
-                }))
+                    _ => Ok(self.backward(x, w, g)),
+                }
             })?;
             let d_gamma = tensor(d_gamma, gamma)?;
             Ok((Some(tensor(dx, x)?), Some(d_gamma), Some(tensor(d_beta, beta)?)))
