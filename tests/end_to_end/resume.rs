@@ -103,6 +103,16 @@ fn resuming_is_exact_for_every_method() {
 }
 
 #[test]
+fn resuming_is_exact_with_augmentation() {
+    for settings in [
+        &[("augment", "digits"), ("augment.noise", "0.1"), ("augment.mixup", "0.4")][..],
+        &[("augment.resized_crop", "[0.5, 1]"), ("augment.cutmix", "1"), ("train.accumulate", "2")],
+    ] {
+        check_exact(settings, &[2, 7, 8]);
+    }
+}
+
+#[test]
 fn resuming_is_exact_with_adapters() {
     let folder = tempdir().unwrap();
     let base = folder.path().join("base");

@@ -114,6 +114,11 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
 
+    /// Change the images to train on at random: none, light, digits, cifar or imagenet; single
+    /// settings by --set augment.rotation=10
+    #[arg(long, value_name = "POLICY")]
+    pub augment: Option<String>,
+
     /// The net: keras-cnn, lenet5 or mlp
     #[arg(long, value_name = "NET")]
     pub net: Option<String>,

@@ -8,6 +8,7 @@ use crate::flags::{FinetuneFlags, Layout, RecipeFlags};
 pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     let mut overrides = Vec::new();
     text(&mut overrides, "data.source", &flags.data);
+    text(&mut overrides, "augment", &flags.augment);
     text(&mut overrides, "model.net", &flags.net);
     number(&mut overrides, "train.epochs", flags.epochs);
     number(&mut overrides, "train.batch_size", flags.batch_size);

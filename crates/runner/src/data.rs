@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use taper_dataset::sampler::{balanced_order, epoch_order};
 use taper_dataset::split::{SplitConfig, folds, stratified};
-use taper_dataset::{Batch, Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache};
+use taper_dataset::{
+    Augment, Batch, Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
+};
 
 use crate::error::RunnerError;
 use crate::plan::setting;
@@ -20,6 +22,8 @@ pub struct Part {
     source: Arc<dyn Source>,
     indices: Vec<usize>,
     pipeline: Pipeline,
+    /// What is changed at random where this part is trained on.
+    augment: Augment,
 }
 
 /// The parts of a data set.
@@ -59,12 +63,14 @@ impl Data {
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
         check(data)?;
+        recipe.augment.check()?;
         let pipeline = pipeline(&recipe.image);
         let dataset = registry.dataset(&data.source)?;
         let part = |source: &Cached, indices| Part {
             source: source.source.clone(),
             indices,
             pipeline: source.pipeline.clone(),
+            augment: recipe.augment,
         };
         let whole = |source: &Cached| part(source, (0..source.source.len()).collect());
         let prepare = |part: &str, source: Arc<dyn Source>| {
@@ -92,8 +98,11 @@ impl Data {
                 data.split_seed
             ),
         };
+        // A resized crop takes the place of the placement, so it needs the images as they are.
+        let crops = recipe.augment.crops();
+        let unplaced = Cached { source: dataset.train.clone(), pipeline: pipeline.clone() };
         let all = prepare("train", dataset.train)?;
-        let mut train = part(&all, split.train);
+        let mut train = part(if crops { &unplaced } else { &all }, split.train);
         let mut test = match dataset.test {
             Some(source) => whole(&prepare("test", source)?),
             None => part(&all, split.test),
@@ -182,8 +191,9 @@ impl Part {
         self.source.class_names()
     }
 
-    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give;
-    /// `balanced` has every class as often as another, with as many images in all.
+    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give,
+    /// augmented by both and the image's place; `balanced` has every class as often as another, with
+    /// as many images in all.
     ///
     /// # Errors
     /// The thread that prepares them cannot be started.
@@ -197,8 +207,9 @@ impl Part {
     ) -> Result<Loader, RunnerError> {
         let order = self.order(epoch, seed, balanced);
         let indices = order.into_iter().map(|place| self.indices[place]).collect();
-        let epoch = epoch as u64;
-        let config = LoaderConfig { batch_size, seed, epoch, first_batch, ..Default::default() };
+        let (epoch, augment) = (epoch as u64, self.augment);
+        let config =
+            LoaderConfig { batch_size, seed, epoch, first_batch, augment, ..Default::default() };
         Ok(Loader::new(self.source.clone(), indices, self.pipeline.clone(), config)?)
     }
 
@@ -215,7 +226,7 @@ impl Part {
         self.indices.iter().map(|&index| self.source.label(index)).collect()
     }
 
-    /// All batches in the source's order.
+    /// All batches in the source's order, as they are.
     ///
     /// # Errors
     /// The thread that prepares them cannot be started.

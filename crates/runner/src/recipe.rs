@@ -12,7 +12,7 @@ mod method;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Augment, Filter, Placement};
 use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 
 use crate::error::RunnerError;
@@ -39,6 +39,9 @@ pub struct Recipe {
     pub data: DataRecipe,
     /// How an image becomes the net's input.
     pub image: ImageRecipe,
+    /// How images to train on are changed at random: a table, or the name of a policy (`none`,
+    /// `light`, `digits`, `cifar`, `imagenet`). Default `none`.
+    pub augment: Augment,
     /// The net and the weights it starts from.
     pub model: ModelRecipe,
     /// Which parameters are trained. Default `full`: all.
@@ -219,6 +222,7 @@ impl Default for Recipe {
             seed: 0,
             data: DataRecipe::default(),
             image: ImageRecipe::default(),
+            augment: Augment::none(),
             model: ModelRecipe::default(),
             method: Method::default(),
             train: TrainRecipe::default(),

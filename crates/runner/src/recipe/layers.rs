@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use taper_dataset::Augment;
+use taper_dataset::augment::PRESETS;
 use taper_optimizer::RuleConfig;
 use toml::{Table, Value};
 
@@ -25,7 +27,8 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// A value is read as TOML; what is no TOML value is taken as a string, so that `model.net=lenet5`
 /// needs no quotes. A layer changes the keys that it names and leaves the others, with four
 /// additions: `optimizer = "adam-keras"` stands for all settings of that preset
-/// ([`RuleConfig::preset`]), `schedule = "cosine"` for that schedule with its defaults,
+/// ([`RuleConfig::preset`]), `augment = "digits"` for those of that policy,
+/// `schedule = "cosine"` for that schedule with its defaults,
 /// `method = "head"` for that [`Method`](super::Method) with its (`last-2` is the last two blocks),
 /// and a table with another `name` replaces the one below, since its keys belong to something else.
 ///
@@ -84,6 +87,10 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
             value = Value::try_from(rule)
                 .map_err(|e| RunnerError::Recipe { origin: key.clone(), reason: e.to_string() })?;
         }
+        if let ("augment", Value::String(name)) = (key.as_str(), &value) {
+            value = Value::try_from(policy(name)?)
+                .map_err(|e| RunnerError::Recipe { origin: key.clone(), reason: e.to_string() })?;
+        }
         if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(table_of("kind", Value::String(name.clone())));
         }
@@ -112,6 +119,14 @@ fn method(name: &str) -> Table {
         table.insert("blocks".to_string(), blocks.into());
     }
     table
+}
+
+fn policy(name: &str) -> Result<Augment, RunnerError> {
+    Augment::preset(name).ok_or_else(|| {
+        let known: Vec<_> = PRESETS.iter().map(|(known, _)| *known).collect();
+        let (what, name) = ("augmentation", name.to_string());
+        RunnerError::Unknown { what, name, known: known.join(", ") }
+    })
 }
 
 fn table_of(key: &str, value: Value) -> Table {
@@ -232,6 +247,20 @@ mod tests {
         let recipe = with(Some("keras-mnist"), &overrides).unwrap();
         let rule = Adam { learning_rate: 0.5, ..Adam::keras() };
         assert_eq!(recipe.optimizer, RuleConfig::Adam(rule));
+    }
+
+    #[test]
+    fn a_policy_stands_for_all_its_settings_and_keys_change_it() {
+        let recipe = with(None, &[("augment", "digits"), ("augment.rotation", "3")]).unwrap();
+        let digits = Augment::preset("digits").unwrap();
+        assert_eq!(recipe.augment, Augment { rotation: 3.0, ..digits });
+        let recipe = with(None, &[("augment", "cifar"), ("augment", "light")]).unwrap();
+        assert_eq!(Some(recipe.augment), Augment::preset("light"));
+        let error = with(None, &[("augment", "digit")]).unwrap_err();
+        assert!(
+            error.starts_with("unknown augmentation `digit`, expected one of: none"),
+            "{error}"
+        );
     }
 
     #[test]

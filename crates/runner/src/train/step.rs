@@ -48,7 +48,13 @@ impl Training<'_> {
         for (i, batch) in group.iter().enumerate() {
             self.loaded.rng.set_step((done + i) as u64);
             let logits = self.logits(batch)?;
-            let mut batch_loss = self.loss.class_ids(&logits, &labels_of(batch, self.device)?)?;
+            let mut batch_loss = match &batch.targets {
+                None => self.loss.class_ids(&logits, &labels_of(batch, self.device)?)?,
+                Some(targets) => {
+                    let targets = Tensor::from_slice(targets, logits.dims(), self.device)?;
+                    self.loss.targets(&logits, &targets)?
+                }
+            };
             let share = batch.labels.len() as f64 / count as f64;
             loss += share * f64::from(batch_loss.to_scalar::<f32>()?);
             if group.len() > 1 {
