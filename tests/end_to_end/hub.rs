@@ -59,7 +59,8 @@ impl Fixture {
     }
 
     fn fetch_revision(&self, revision: &str) -> Result<Fetched, String> {
-        let id = HubId { repo: "taper/test".to_string(), revision: revision.to_string() };
+        let id =
+            HubId { repo: "taper/test".to_string(), revision: revision.to_string(), data: false };
         let result = self.hub.fetch(&id).map_err(|e| e.to_string());
         if let Err(line) = &result {
             assert_eq!(line.lines().count(), 1, "{line}");
@@ -481,4 +482,34 @@ fn a_resnet_from_the_hub_learns_the_digits() {
     }
     let accuracy = result["after"]["accuracy"].as_f64().unwrap();
     assert!(accuracy > 0.95, "{accuracy}");
+}
+
+#[test]
+fn a_data_set_of_the_hub_is_fetched_once_and_pinned() {
+    let golden = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/parquet");
+        std::fs::read(format!("{folder}/{name}")).unwrap()
+    };
+    let fixture = Fixture::of(BTreeMap::from([
+        ("README.md".to_string(), b"# Data".to_vec()),
+        ("data/train-00000-of-00001.parquet".to_string(), golden("hub.parquet")),
+        ("data/test-00000-of-00001.parquet".to_string(), golden("words.parquet")),
+    ]));
+    let train = |out: &str, offline: &str| {
+        let out = fixture.folder.path().join(out);
+        let mut command = taper(&["train", "--data", "hub:taper/test", "--net", "mlp", "--quiet"]);
+        command.args(["--epochs", "1", "--out", arg(&out)]);
+        command.args(["--set", "image.height=3", "--set", "image.width=4"]);
+        command.env("HF_ENDPOINT", &fixture.server.endpoint);
+        command.env("HF_HOME", fixture.folder.path()).env("HF_HUB_OFFLINE", offline);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        std::fs::read_to_string(out.join("recipe.toml")).unwrap()
+    };
+    let recipe = train("one", "0");
+    assert!(recipe.contains(&format!("source = \"hub:taper/test@{COMMIT}\"")), "{recipe}");
+    assert_eq!(fixture.requests_of("README.md"), Vec::<String>::new());
+    let asked = fixture.server.log().len();
+    assert_eq!(train("two", "1"), recipe);
+    assert_eq!(fixture.server.log().len(), asked);
 }

@@ -16,7 +16,7 @@ pub struct State {
     pub repo: String,
     /// What `main` stands for.
     pub commit: String,
-    /// The files; those that end in `.safetensors`, `.bin` or `.pth` are large files.
+    /// The files; those that end in `.safetensors`, `.bin`, `.pth` or `.parquet` are large files.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The token that is asked for, if one is.
     pub token: Option<String>,
@@ -154,7 +154,9 @@ fn serve(
     }
 
     let commit = state.commit.clone();
-    if let Some(path) = request.path.strip_prefix("/api/models/") {
+    let path = request.path.as_str();
+    let described = path.strip_prefix("/api/models/").or(path.strip_prefix("/api/datasets/"));
+    if let Some(path) = described {
         let Some(revision) = path.strip_prefix(&format!("{}/revision/", state.repo)) else {
             return text(404, &[("x-error-code", "RepoNotFound".to_string())], "no repository");
         };
@@ -167,7 +169,8 @@ fn serve(
         return text(200, &[], &info.to_string());
     }
     let resolve = format!("/{}/resolve/{commit}/", state.repo);
-    if let Some(name) = request.path.strip_prefix(&resolve) {
+    let asked = path.strip_prefix("/datasets").unwrap_or(path);
+    if let Some(name) = asked.strip_prefix(&resolve) {
         let Some(bytes) = state.files.get(name) else {
             return text(404, &[("x-error-code", "EntryNotFound".to_string())], "no file");
         };
@@ -230,7 +233,7 @@ fn serve_large(
 }
 
 fn is_large(name: &str) -> bool {
-    [".safetensors", ".bin", ".pth"].iter().any(|ending| name.ends_with(ending))
+    [".safetensors", ".bin", ".pth", ".parquet"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// The SHA-256 of bytes, by the system's own tool: the program's must agree with another's.

@@ -3,6 +3,7 @@
 mod cross_validate;
 mod evaluate;
 mod finetune;
+mod inspect;
 mod lr_find;
 mod model;
 mod models;
@@ -37,6 +38,7 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
         Command::CrossValidate(flags) => cross_validate::run(flags, registry),
         Command::Search(flags) => search::run(flags, registry),
         Command::Evaluate(flags) => evaluate::run(flags, registry),
+        Command::Inspect(flags) => inspect::run(flags, registry),
         Command::Predict(flags) => predict::run(flags, registry),
         Command::Summary(flags) => summary::run(flags, registry),
         Command::Models(flags) => models::run(flags, registry),
@@ -49,6 +51,7 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
         Command::Finetune(flags) => Some(&flags.recipe.output),
         Command::Train(flags) => Some(&flags.recipe.output),
         Command::Evaluate(flags) => Some(&flags.output),
+        Command::Inspect(flags) => Some(&flags.output),
         Command::Predict(flags) => Some(&flags.output),
         Command::Resume(flags) => Some(&flags.output),
         Command::LrFind(flags) => Some(&flags.finetune.recipe.output),

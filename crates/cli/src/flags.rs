@@ -37,6 +37,8 @@ pub enum Command {
     Resume(ResumeFlags),
     /// Score a run's model, or a weights file, on labelled images
     Evaluate(EvaluateFlags),
+    /// Look at a data set: counts, sizes, values, equal and broken images, and pictures
+    Inspect(InspectFlags),
     /// Name the class of image files
     Predict(PredictFlags),
     /// Write a run's report.html anew, or compare several runs on one page
@@ -110,9 +112,22 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<String>,
 
-    /// Images: a folder (IDX files, or a folder per class), `digits` or `mnist-sample`
+    /// Images: a file or folder (IDX, parquet, a folder per class, a CSV or JSON-lines list,
+    /// safetensors), `hub:OWNER/NAME`, or a name (digits, mnist-sample, mnist, fashion-mnist, …)
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
+
+    /// Take at most N images of each part
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Take at most N images of each class to train on
+    #[arg(long, value_name = "N")]
+    pub per_class: Option<usize>,
+
+    /// Take these classes only, numbered in this order
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub classes: Vec<String>,
 
     /// Change the images to train on at random: none, light, digits, cifar or imagenet; single
     /// settings by --set augment.rotation=10
@@ -237,6 +252,38 @@ pub struct EvaluateFlags {
     #[arg(long, value_enum, default_value_t = Part::Test)]
     pub part: Part,
 
+    /// Test-time augmentation: average over N looks at each image
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub tta: u64,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// Flags of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectFlags {
+    /// Images, as --data of `train` takes them [default: the recipe's; digits]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+
+    /// A recipe whose data and augmentation to look at
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<String>,
+
+    /// Also show images as this policy changes them: light, digits, cifar or imagenet
+    #[arg(long, value_name = "POLICY")]
+    pub augment: Option<String>,
+
+    /// Any setting of data, image or augment: --set augment.rotation=10 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+
+    /// The folder for the page and the pictures
+    #[arg(long, value_name = "DIR", default_value = "inspect")]
+    pub out: PathBuf,
+
     /// How results are printed.
     #[command(flatten)]
     pub output: OutputFlags,
@@ -256,6 +303,10 @@ pub struct PredictFlags {
     /// How many classes to name for each image
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub top_k: u32,
+
+    /// Test-time augmentation: average over N looks at each image
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub tta: u64,
 
     /// How results are printed.
     #[command(flatten)]

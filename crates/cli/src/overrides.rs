@@ -2,12 +2,15 @@
 
 use taper_runner::Recipe;
 
-use crate::flags::{FinetuneFlags, Layout, RecipeFlags};
+use crate::flags::{FinetuneFlags, InspectFlags, Layout, RecipeFlags};
 
 /// The overrides that the shared flags ask for; `--set` comes last and wins.
 pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     let mut overrides = Vec::new();
     text(&mut overrides, "data.source", &flags.data);
+    number(&mut overrides, "data.limit", flags.limit);
+    number(&mut overrides, "data.per_class", flags.per_class);
+    list(&mut overrides, "data.classes", &flags.classes);
     text(&mut overrides, "augment", &flags.augment);
     text(&mut overrides, "model.net", &flags.net);
     number(&mut overrides, "train.epochs", flags.epochs);
@@ -22,6 +25,15 @@ pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     number(&mut overrides, "seed", flags.seed);
     text(&mut overrides, "optimizer", &flags.optimizer);
     number(&mut overrides, "optimizer.learning_rate", flags.learning_rate.map(Float));
+    overrides.extend(flags.set.iter().cloned());
+    overrides
+}
+
+/// The overrides of `inspect`.
+pub fn inspect(flags: &InspectFlags) -> Vec<(String, String)> {
+    let mut overrides = Vec::new();
+    text(&mut overrides, "data.source", &flags.data);
+    text(&mut overrides, "augment", &flags.augment);
     overrides.extend(flags.set.iter().cloned());
     overrides
 }

@@ -90,28 +90,12 @@ fn describe_with(
         tally = tally.plus(&run?);
     }
 
-    let mut classes: Vec<(String, usize)> =
-        source.class_names().iter().map(|name| (name.clone(), 0)).collect();
-    for &index in indices {
-        classes[source.label(index) as usize].1 += 1;
-    }
-    let channels = tally.sizes.keys().map(|size| size[2]).max().unwrap_or(0);
-    let moments = || (0..channels).map(|channel| tally.moments(channel));
-    Ok(Description {
-        source: source.describe(),
-        count: indices.len(),
-        classes,
-        min: tally.values.iter().position(|&seen| seen).unwrap_or(0) as u8,
-        max: tally.values.iter().rposition(|&seen| seen).unwrap_or(0) as u8,
-        mean: moments().map(|(mean, _)| mean).collect(),
-        std: moments().map(|(_, std)| std).collect(),
-        sizes: tally.sizes.into_iter().collect(),
-    })
+    Ok(tally.describe(source, indices))
 }
 
 /// Whole numbers that add up.
 #[derive(Clone)]
-struct Tally {
+pub(crate) struct Tally {
     sizes: BTreeMap<[usize; 3], usize>,
     values: [bool; 256],
     pixels: u128,
@@ -132,7 +116,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    fn with(mut self, image: &Image) -> Self {
+    pub(crate) fn with(mut self, image: &Image) -> Self {
         *self.sizes.entry(image.size()).or_default() += 1;
         self.pixels += (image.height * image.width) as u128;
         for channel in 0..3 {
@@ -149,7 +133,7 @@ impl Tally {
         self
     }
 
-    fn plus(mut self, other: &Tally) -> Self {
+    pub(crate) fn plus(mut self, other: &Tally) -> Self {
         for (&size, &count) in &other.sizes {
             *self.sizes.entry(size).or_default() += count;
         }
@@ -162,6 +146,27 @@ impl Tally {
             self.squares[channel] += other.squares[channel];
         }
         self
+    }
+
+    /// The description of the items of which this is the tally.
+    pub(crate) fn describe(self, source: &dyn Source, indices: &[usize]) -> Description {
+        let mut classes: Vec<(String, usize)> =
+            source.class_names().iter().map(|name| (name.clone(), 0)).collect();
+        for &index in indices {
+            classes[source.label(index) as usize].1 += 1;
+        }
+        let channels = self.sizes.keys().map(|size| size[2]).max().unwrap_or(0);
+        let moments = || (0..channels).map(|channel| self.moments(channel));
+        Description {
+            source: source.describe(),
+            count: indices.len(),
+            classes,
+            min: self.values.iter().position(|&seen| seen).unwrap_or(0) as u8,
+            max: self.values.iter().rposition(|&seen| seen).unwrap_or(0) as u8,
+            mean: moments().map(|(mean, _)| mean).collect(),
+            std: moments().map(|(_, std)| std).collect(),
+            sizes: self.sizes.into_iter().collect(),
+        }
     }
 
     /// Mean and standard deviation of a channel.

@@ -13,13 +13,57 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The path, or name, leads nowhere.
     #[error(
-        "no data at {}: no such file or folder, nor one of the embedded sets `digits` and \
-         `mnist-sample`",
+        "no data at {}: no such file or folder, nor a name: `digits`, `mnist-sample`, `mnist`, \
+         `fashion-mnist`, `kmnist`, `emnist-digits`, `emnist-letters`, `qmnist`, `cifar10`",
         path.display()
     )]
     NotFound {
         /// The path as it was given.
         path: PathBuf,
+    },
+
+    /// A data set is known by its name, and its files are not here.
+    #[error("{name} is not here: put the files of {url} into {}{hub}", folder.display())]
+    NotHere {
+        /// The name.
+        name: &'static str,
+        /// Where the files are expected.
+        folder: PathBuf,
+        /// Where they are to be had.
+        url: &'static str,
+        /// Where else, as the end of the sentence; or nothing.
+        hub: String,
+    },
+
+    /// A file is not what its publisher published.
+    #[error(
+        "{} is not that of {name}: expected the MD5 {expected}, found {found}; get it anew, or \
+         open the folder by its path to take it as it is",
+        path.display()
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        name: &'static str,
+        /// The publisher's checksum.
+        expected: &'static str,
+        /// The file's.
+        found: String,
+    },
+
+    /// Several items cannot be read.
+    #[error(
+        "{count} of {of} images cannot be read; mend or remove them, or leave them out with \
+         data.broken=skip:{lines}"
+    )]
+    Faults {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        of: usize,
+        /// An indented line for each.
+        lines: String,
     },
 
     /// The system refused to read something.

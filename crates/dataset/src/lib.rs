@@ -46,6 +46,7 @@ mod normalize;
 mod one_hot;
 
 mod describe;
+pub mod inspect;
 pub mod sheet;
 
 mod batch;

@@ -14,7 +14,7 @@ use crate::image::Image;
 use crate::normalize;
 use crate::pipeline::Pipeline;
 use crate::sampler::epoch_order;
-use crate::source::Source;
+use crate::source::{Source, all_faults};
 
 /// How a loader goes through its items.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,8 +53,8 @@ impl Default for LoaderConfig {
 ///
 /// Images that are not in memory are decoded in parallel (rayon's global pool). What comes out is a
 /// function of source, indices, pipeline and configuration, whatever the number of threads. The
-/// first fault ends the epoch; which one is first does not depend on threads either. A dropped
-/// loader stops its thread.
+/// first fault ends the epoch, and all items are looked at so that every broken one is told. A
+/// dropped loader stops its thread.
 #[derive(Debug)]
 pub struct Loader {
     batches: Option<Receiver<Result<Batch>>>,
@@ -173,7 +173,8 @@ fn send_batches(
     let tables = pipeline.normalize.tables(pipeline.channels);
     let numbered = order.chunks(config.batch_size).enumerate().skip(config.first_batch);
     for (number, indices) in numbered {
-        let batch = make_batch(source, indices, pipeline, &tables, config, number);
+        let batch = make_batch(source, indices, pipeline, &tables, config, number)
+            .map_err(|first| all_faults(source, order, first));
         let failed = batch.is_err();
         if sender.send(batch).is_err() || failed {
             return;

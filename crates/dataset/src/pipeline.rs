@@ -11,7 +11,7 @@ use crate::loader::Work;
 use crate::normalize::Normalize;
 use crate::placement::{Placement, place};
 use crate::resize::Filter;
-use crate::source::Source;
+use crate::source::{Source, all_faults};
 
 /// The steps from a decoded image to the numbers of a batch: channels, placement, normalization.
 ///
@@ -117,7 +117,7 @@ pub struct Cached {
 ///
 /// # Errors
 ///
-/// When the pipeline is not usable, or an item cannot be prepared; the first one is named.
+/// When the pipeline is not usable, or items cannot be prepared; all that cannot be read are named.
 pub fn cache(source: Arc<dyn Source>, pipeline: &Pipeline, limit: usize) -> Result<Cached> {
     pipeline.check()?;
     let pipeline = pipeline.clone();
@@ -133,7 +133,8 @@ pub fn cache(source: Arc<dyn Source>, pipeline: &Pipeline, limit: usize) -> Resu
         &mut pixels,
         |index, _| pipeline.prepare(source.as_ref(), index),
         |image, out| out.copy_from_slice(&image.pixels),
-    )?;
+    )
+    .map_err(|first| all_faults(source.as_ref(), &indices, first))?;
     let size = pipeline.size();
     let rest = Pipeline { placement: Placement::AsIs, ..pipeline };
     Ok(Cached { source: Arc::new(Prepared { original: source, size, pixels }), pipeline: rest })

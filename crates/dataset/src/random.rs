@@ -26,6 +26,8 @@ pub enum Purpose {
     Mix = 6,
     /// In which order a class gives its items to balanced epochs.
     Balance = 7,
+    /// Which items of a class are taken where not all are wanted.
+    PerClass = 8,
 }
 
 /// A stream of random numbers, a pure function of (seed, purpose, epoch, index).

@@ -1,16 +1,33 @@
 //! Where labelled images come from.
 
+mod cifar;
 mod dataset;
 pub mod embedded;
+mod encoded;
+mod faults;
 pub mod idx_folder;
 mod image_file;
 mod image_folder;
 mod in_memory;
+mod labels;
+mod list;
+mod named;
+pub mod parquet;
+mod parts;
+mod selected;
+mod tensors;
 
 pub use dataset::{Dataset, open};
-pub use image_file::{ImageLimits, decode_image, read_image};
+pub(crate) use faults::all as all_faults;
+pub use faults::{faults, sound};
+pub use image_file::{ImageLimits, decode_image, is_image, read_image};
 pub use image_folder::ImageFolder;
 pub use in_memory::InMemory;
+#[doc(hidden)]
+pub use list::parse_bytes as parse_list;
+pub use named::{NAMED, Named, named};
+pub use parts::PartOf;
+pub use selected::{keep_classes, without};
 
 use crate::error::Result;
 use crate::image::Image;

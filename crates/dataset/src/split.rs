@@ -119,6 +119,28 @@ fn draw(
     (left, drawn)
 }
 
+/// Places in `labels`, sorted: at most `count` of each class, drawn with the seed.
+///
+/// A smaller count gives a part of what a larger one gives.
+///
+/// ```
+/// use taper_dataset::split::per_class;
+///
+/// let few = per_class(&[0, 0, 0, 1, 1], 2, 7);
+/// assert_eq!(few.len(), 4);
+/// assert_eq!(few[2..], [3, 4]);
+/// ```
+pub fn per_class(labels: &[u32], count: usize, seed: u64) -> Vec<usize> {
+    let mut kept = Vec::new();
+    for mut class in by_class(labels, (0..labels.len()).collect()) {
+        let label = class.first().map_or(0, |&item| labels[item]);
+        Random::new(seed, Purpose::PerClass, 0, u64::from(label)).shuffle(&mut class);
+        kept.extend(class.into_iter().take(count));
+    }
+    kept.sort_unstable();
+    kept
+}
+
 /// The items of each class that has any, by ascending label.
 fn by_class(labels: &[u32], items: Vec<usize>) -> Vec<Vec<usize>> {
     let mut classes = std::collections::BTreeMap::<u32, Vec<usize>>::new();

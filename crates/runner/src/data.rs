@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use taper_dataset::sampler::{balanced_order, epoch_order};
-use taper_dataset::split::{SplitConfig, folds, stratified};
+use taper_dataset::source::{keep_classes, sound, without};
+use taper_dataset::split::{SplitConfig, folds, per_class, stratified};
 use taper_dataset::{
-    Augment, Batch, Cached, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
+    Augment, Batch, Cached, Dataset, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
 };
 
 use crate::error::RunnerError;
+use crate::evaluate::Views;
 use crate::plan::setting;
-use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
+use crate::recipe::{BrokenImages, DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
-
-/// Images that are decoded and placed once and kept, in bytes a part.
-const CACHE_LIMIT: usize = 1 << 30;
 
 /// Some items of a source, with how they become the net's input.
 #[derive(Clone)]
@@ -65,7 +64,7 @@ impl Data {
         check(data)?;
         recipe.augment.check()?;
         let pipeline = pipeline(&recipe.image);
-        let dataset = registry.dataset(&data.source)?;
+        let dataset = open_dataset(data, registry)?;
         let part = |source: &Cached, indices| Part {
             source: source.source.clone(),
             indices,
@@ -73,9 +72,11 @@ impl Data {
             augment: recipe.augment,
         };
         let whole = |source: &Cached| part(source, (0..source.source.len()).collect());
+        let limit = data.cache_mib.saturating_mul(1 << 20);
+        let chosen = format!("{} {:?} {:?} {limit}", data.source, data.classes, data.broken);
         let prepare = |part: &str, source: Arc<dyn Source>| {
-            let what = format!("{part} of {}", data.source);
-            registry.prepared(&what, &pipeline, || cache(source, &pipeline, CACHE_LIMIT))
+            let what = format!("{part} of {chosen}");
+            registry.prepared(&what, &pipeline, || cache(source, &pipeline, limit))
         };
 
         let split = stratified(
@@ -115,6 +116,12 @@ impl Data {
         if data.folds > 0 {
             (train, test) = train.fold(data)?;
             division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
+        }
+        if data.per_class > 0 {
+            let labels: Vec<u32> =
+                train.indices.iter().map(|&index| train.source.label(index)).collect();
+            let places = per_class(&labels, data.per_class, data.split_seed);
+            train.indices = places.into_iter().map(|place| train.indices[place]).collect();
         }
         if data.overfit_batches > 0 {
             train.spread(data.overfit_batches.saturating_mul(recipe.train.batch_size));
@@ -269,6 +276,16 @@ impl Part {
         })
     }
 
+    /// All batches in the source's order, each image as a policy shows it: `view` is what tells one
+    /// look from another.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn view(&self, batch_size: usize, views: &Views, view: u64) -> Result<Loader, RunnerError> {
+        let Views { augment, seed, .. } = *views;
+        self.load(LoaderConfig { batch_size, augment, seed, epoch: view, ..Default::default() })
+    }
+
     /// The source and the places in it.
     pub(crate) fn source(&self) -> &dyn Source {
         self.source.as_ref()
@@ -323,6 +340,28 @@ impl Part {
         };
         Ok((pick(fold.train), pick(fold.held_out)))
     }
+}
+
+/// The recipe's data set, with the classes that it wants, without broken images if it wants that.
+pub(crate) fn open_dataset(data: &DataRecipe, registry: &Registry) -> Result<Dataset, RunnerError> {
+    let mut dataset = registry.dataset(&data.source)?;
+    let mut change = |change: &dyn Fn(Arc<dyn Source>) -> Result<Arc<dyn Source>, RunnerError>| {
+        dataset.train = change(dataset.train.clone())?;
+        dataset.validation = dataset.validation.take().map(change).transpose()?;
+        dataset.test = dataset.test.take().map(change).transpose()?;
+        Ok::<(), RunnerError>(())
+    };
+    if !data.classes.is_empty() {
+        change(&|source| Ok(keep_classes(source, &data.classes)?))?;
+    }
+    if data.broken == BrokenImages::Skip {
+        change(&|source| {
+            let (_, faults) = sound(source.as_ref())?;
+            let left_out: Vec<usize> = faults.into_iter().map(|(item, _)| item).collect();
+            Ok(if left_out.is_empty() { source } else { without(source, &left_out) })
+        })?;
+    }
+    Ok(dataset)
 }
 
 /// How an image becomes the net's input.

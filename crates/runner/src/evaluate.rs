@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Module, ModuleT, Tensor};
 use serde::{Deserialize, Serialize};
-use taper_dataset::Batch;
+use taper_dataset::{Augment, Batch};
 use taper_metrics::{Average, ConfusionMatrix, ZeroDivision, log_loss};
 use taper_model::nets::Net;
 
 use crate::data::Part;
 use crate::error::RunnerError;
+use crate::recipe::Recipe;
 use crate::train::images_of;
 
 /// What a net answered on a part of the data.
@@ -124,6 +125,54 @@ pub fn evaluate_with(
     let batches = part.in_order(batch_size)?.map(|batch| Ok(batch?));
     let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
     evaluate_by(part, batches, logits, done)
+}
+
+/// As [`evaluate_with`], the logits being the mean over several looks at each image (test-time
+/// augmentation).
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_views(
+    net: &Net,
+    part: &Part,
+    batch_size: usize,
+    device: &Device,
+    views: &Views,
+    done: impl FnMut(usize),
+) -> Result<Evaluation, RunnerError> {
+    let mut all = evaluate_with(net, part, batch_size, device, done)?;
+    if views.count < 2 {
+        return Ok(all);
+    }
+    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size)?;
+    for view in 1..views.count {
+        let batches = part.view(batch_size, views, view)?.map(|batch| Ok(batch?));
+        let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
+        let one = evaluate_by(part, batches, logits, |_| {})?;
+        all.seconds += one.seconds;
+        all.logits.iter_mut().zip(one.logits).for_each(|(sum, logit)| *sum += logit);
+    }
+    all.logits.iter_mut().for_each(|sum| *sum /= views.count as f32);
+    Ok(Evaluation::of_logits(all.class_names, all.labels, all.logits, all.seconds))
+}
+
+/// Several looks at an image: the first as it is, the others as a policy changes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Views {
+    /// How many, the first included. Default 1.
+    pub count: u64,
+    /// What the others change.
+    pub augment: Augment,
+    /// Seed of the changes.
+    pub seed: u64,
+}
+
+impl Views {
+    /// Looks as the recipe's augmentation shows images, what hides something left out; with the
+    /// policy `light` where there is none.
+    pub fn of(recipe: &Recipe, count: u64) -> Self {
+        Self { count, augment: recipe.augment.views(), seed: recipe.seed }
+    }
 }
 
 /// As [`evaluate_with`], the batches and what gives their logits being given.

@@ -13,7 +13,7 @@ use crate::adapted;
 use crate::config::ModelConfig;
 use crate::data::{Data, Part, PartName};
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, evaluate, evaluate_with};
+use crate::evaluate::{Evaluation, Views, evaluate, evaluate_views};
 use crate::observe::Counter;
 use crate::plan::weights_config;
 use crate::pretrained::Pretrained;
@@ -39,6 +39,9 @@ pub struct FinishedModel {
     /// Whether [`evaluate`](Self::evaluate) and [`predict`](Self::predict) show a bar on a terminal;
     /// they do not unless asked to.
     pub shows_progress: bool,
+    /// How many looks at each image are averaged: the image as it is, then as [`Views::of`] the
+    /// recipe changes it. Default 1.
+    pub views: u64,
 }
 
 /// The classes that a model names for one image.
@@ -128,7 +131,7 @@ impl FinishedModel {
         let vb = weights.var_builder(DType::F32, &Device::Cpu);
         let net = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));
         let (params, _) = weights.finish()?;
-        Ok(Self { net: net?, params, info, config, recipe, seen, shows_progress: false })
+        Ok(Self { net: net?, params, info, config, recipe, seen, shows_progress: false, views: 1 })
     }
 
     /// Scores the model on a part of a data set (by default the run's own); gives the data in words
@@ -161,7 +164,8 @@ impl FinishedModel {
             let mut counter = Counter::new(self.shows_progress, "evaluate", part.len());
             let batch_size = recipe.train.eval_batch_size;
             let done = |images| counter.set(images);
-            let some = evaluate_with(&self.net, part, batch_size, &Device::Cpu, done)?;
+            let views = Views::of(&recipe, self.views);
+            let some = evaluate_views(&self.net, part, batch_size, &Device::Cpu, &views, done)?;
             match &mut all {
                 None => all = Some(some),
                 Some(all) => all.append(some),

@@ -10,6 +10,7 @@
 //! and says of an error only that there was one.
 
 mod cache;
+mod dataset;
 mod download;
 mod error;
 mod http;
@@ -25,6 +26,8 @@ use crate::pretrained::files;
 use cache::Snapshot;
 use http::Client;
 
+pub use dataset::HubData;
+pub(crate) use dataset::open as open_data;
 pub use error::HubError;
 pub use id::{HubId, is_commit};
 

@@ -46,6 +46,7 @@ mod saliency;
 mod adapted;
 mod cross;
 mod finished;
+mod inspect;
 mod lr_find;
 mod method;
 mod others;
@@ -64,16 +65,20 @@ pub use cross::{
 };
 pub use data::{Data, Part, PartName};
 pub use error::RunnerError;
-pub use evaluate::{Evaluation, Metric, Scores, evaluate, evaluate_with, top_k};
+pub use evaluate::{
+    Evaluation, Metric, Scores, Views, evaluate, evaluate_views, evaluate_with, top_k,
+};
 pub use finished::{ClassProbability, FinishedModel, Prediction};
+pub use inspect::{Inspected, inspect};
 pub use lr_find::lr_find;
 pub use machine::{Machine, available_memory};
 pub use plan::Plan;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
-    Balance, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe, EarlyStoppingRecipe,
-    FeatureCache, GuardRecipe, ImageRecipe, LayoutRecipe, LogRecipe, Method, ModelRecipe, NAMED,
-    NonFinite, PlateauRecipe, Recipe, Rename, SelectRecipe, TrainRecipe, named, resolve,
+    Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
+    EarlyStoppingRecipe, FeatureCache, GuardRecipe, ImageRecipe, LayoutRecipe, LogRecipe, Method,
+    ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe, Rename, SelectRecipe, TrainRecipe, named,
+    resolve,
 };
 pub use registry::{OpenDataset, Registry};
 pub use results::{DataResults, ParameterCounts, Results};

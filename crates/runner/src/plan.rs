@@ -64,6 +64,10 @@ impl Plan {
         let seen = source.as_ref().map(seen::of).transpose()?.unwrap_or_default();
         seen::check(&seen, &recipe.data.source)?;
         let mut data = Data::open(&recipe, registry)?;
+        if recipe.data.source.starts_with("hub:") {
+            // With the commit, so that the recipe names the same images for ever.
+            recipe.data.source.clone_from(&data.name);
+        }
         if recipe.image.fit_normalization {
             let Normalize { mean, std } = data.fit_normalization()?;
             (recipe.image.mean, recipe.image.std) = (mean, std);

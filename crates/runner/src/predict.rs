@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Module, ModuleT};
-use taper_dataset::source::read_image;
-use taper_dataset::{Image, ImageLimits, Loader, LoaderConfig, Source};
+use taper_dataset::source::{is_image, read_image};
+use taper_dataset::{Augment, Image, ImageLimits, Loader, LoaderConfig, Source};
 use taper_model::layers::Softmax;
 
 use crate::data::pipeline;
 use crate::error::RunnerError;
-use crate::evaluate::{softmax, top_k};
+use crate::evaluate::{Views, softmax, top_k};
 use crate::finished::{ClassProbability, FinishedModel, Prediction};
 use crate::observe::Counter;
 use crate::train::images_of;
@@ -36,7 +36,7 @@ pub(crate) fn predict(
     }
     let device = Device::Cpu;
     let files = Arc::new(Files { paths });
-    let order = (0..files.len()).collect();
+    let order: Vec<usize> = (0..files.len()).collect();
     let [channels, height, width] = model.config.pretrained_cfg.input_size;
     let batch_size = crate::memory::evaluation_batch(&model.net, [channels, height, width], 256)?;
     let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
@@ -45,9 +45,23 @@ pub(crate) fn predict(
     let threshold = rejection.map_or(0.0, |rejection| rejection.threshold);
     let mut counter = Counter::new(model.shows_progress, "predict", files.len());
     let mut predictions = Vec::with_capacity(files.len());
-    for batch in Loader::new(files.clone(), order, pipeline(&model.recipe.image), config)? {
+    let views = Views::of(&model.recipe, model.views);
+    // The first look is at the images as they are; the others go along with it.
+    let look = |view: u64| {
+        let augment = if view == 0 { Augment::none() } else { views.augment };
+        let config = LoaderConfig { augment, seed: views.seed, epoch: view, ..config };
+        Loader::new(files.clone(), order.clone(), pipeline(&model.recipe.image), config)
+    };
+    let mut others = (1..views.count).map(look).collect::<Result<Vec<_>, _>>()?;
+    for batch in look(0)? {
         let batch = batch?;
-        let logits = model.net.forward_t(&images_of(&batch, &device)?, false)?;
+        let mut logits = model.net.forward_t(&images_of(&batch, &device)?, false)?;
+        for batch in others.iter_mut().filter_map(Iterator::next) {
+            logits = (logits + model.net.forward_t(&images_of(&batch?, &device)?, false)?)?;
+        }
+        if views.count > 1 {
+            logits = logits.affine(1.0 / views.count as f64, 0.0)?;
+        }
         let rows = match temperature == 1.0 {
             true => Softmax.forward(&logits.to_dtype(DType::F32)?)?.to_vec2::<f32>()?,
             false => {
@@ -74,7 +88,7 @@ pub(crate) fn predict(
     Ok(predictions)
 }
 
-/// The PNG and JPEG files below a folder, in the order of their paths.
+/// The image files below a folder, in the order of their paths.
 fn image_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RunnerError> {
     let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
     let mut entries = Vec::new();
@@ -83,10 +97,9 @@ fn image_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RunnerErro
     }
     entries.sort();
     for path in entries {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         if path.is_dir() {
             image_files(&path, files)?;
-        } else if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
+        } else if is_image(&path) {
             files.push(path);
         }
     }

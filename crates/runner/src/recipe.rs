@@ -78,8 +78,11 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataRecipe {
-    /// A folder, or the name of an embedded data set (`digits`, `mnist-sample`). Default `digits`.
+    /// A file or folder, the name of a data set, or `hub:OWNER/NAME`; `docs/data.md` has them all.
+    /// Default `digits`.
     pub source: String,
+    /// Take these classes only, numbered in this order. Default empty: all.
+    pub classes: Vec<String>,
     /// The share held out for testing when the source has no test part of its own. Default 0.2.
     pub test_fraction: f64,
     /// The share held out for validation: of all images, or of the training part where the source
@@ -94,9 +97,28 @@ pub struct DataRecipe {
     pub fold: usize,
     /// Take at most so many images of each part, evenly spread over the classes. Default 0: all.
     pub limit: usize,
+    /// Take at most so many images of each class to train on, drawn with the split's seed. Default 0:
+    /// all.
+    pub per_class: usize,
+    /// What happens when images cannot be read. Default `stop`.
+    pub broken: BrokenImages,
+    /// Images of a part that are decoded once and kept, in MiB at the net's size; a part that takes
+    /// more is decoded anew in each epoch. Default 1024.
+    pub cache_mib: usize,
     /// Train on so many batches of the training part, and validate on the same: a net that can
     /// learn at all gets them right. Default 0: off.
     pub overfit_batches: usize,
+}
+
+/// What happens when images cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokenImages {
+    /// The run stops, all of them having been listed.
+    #[default]
+    Stop,
+    /// They are left out; every image is decoded once before the run to find them.
+    Skip,
 }
 
 /// How an image becomes the net's input.
@@ -251,7 +273,11 @@ impl Default for DataRecipe {
             split_seed: 0,
             folds: 0,
             fold: 0,
+            classes: Vec::new(),
             limit: 0,
+            per_class: 0,
+            broken: BrokenImages::Stop,
+            cache_mib: 1024,
             overfit_batches: 0,
         }
     }

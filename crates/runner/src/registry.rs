@@ -110,14 +110,16 @@ impl Registry {
         self.nets.keys().map(String::as_str)
     }
 
-    /// Opens a data set: one that was added, an embedded one, or a folder.
+    /// Opens a data set: one that was added, an embedded one, one of the Hub
+    /// (`hub:OWNER/NAME[/FOLDER][@REVISION]`), or a file or folder.
     ///
     /// # Errors
     /// Nothing has the name, or the data is not what it should be.
     pub fn open_dataset(&self, source: &str) -> Result<Dataset, RunnerError> {
-        match self.datasets.get(source) {
-            Some(open) => open(),
-            None => Ok(taper_dataset::open(source)?),
+        match (self.datasets.get(source), source.strip_prefix("hub:")) {
+            (Some(open), _) => open(),
+            (None, Some(name)) => self.open_hub(name),
+            (None, None) => Ok(taper_dataset::open(source)?),
         }
     }
 
@@ -154,6 +156,18 @@ impl Registry {
         };
         cached.pipeline.normalize = pipeline.normalize.clone();
         Ok(cached)
+    }
+
+    #[cfg(feature = "hub")]
+    fn open_hub(&self, name: &str) -> Result<Dataset, RunnerError> {
+        let hub =
+            crate::hub::Hub { progress: self.shows_downloads, ..crate::hub::Hub::from_env()? };
+        crate::hub::open_data(name, &hub)
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn open_hub(&self, name: &str) -> Result<Dataset, RunnerError> {
+        Err(RunnerError::NoHub { name: format!("hub:{name}") })
     }
 
     /// The bytes of weights by name.

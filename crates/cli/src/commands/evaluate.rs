@@ -10,6 +10,7 @@ use crate::table;
 pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
     let mut model = model::open(&flags.model, registry)?;
     model.shows_progress = !flags.output.quiet;
+    model.views = flags.tta;
     let part = match flags.part {
         Part::Train => PartName::Train,
         Part::Test => PartName::Test,

@@ -83,15 +83,24 @@ fn an_epoch_can_be_entered_in_its_middle() {
 }
 
 #[test]
-fn a_broken_image_ends_the_epoch_and_is_named() {
-    // Of several in a batch the first is named, however many threads decode.
-    let source = Ten::new(Some(5));
+fn broken_images_end_the_epoch_and_all_are_named() {
+    let source = Ten::new(Some(8));
     let mut loader =
         Loader::new(source, (0..10).collect(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
     assert!(loader.next().unwrap().is_ok());
+    assert!(loader.next().unwrap().is_ok());
     let error = loader.next().unwrap().unwrap_err().to_string();
-    assert_eq!(error, "file5.png is no readable image: torn");
+    assert_eq!(
+        error,
+        "2 of 10 images cannot be read; mend or remove them, or leave them out with \
+         data.broken=skip:\n  file8.png is no readable image: torn\n  file9.png is no readable \
+         image: torn"
+    );
     assert!(loader.next().is_none());
+    let one = Ten::new(Some(9));
+    let loader = Loader::new(one, (0..10).collect(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
+    let error = loader.last().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "file9.png is no readable image: torn");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::source::image_folder::{entries, name_of};
-use crate::source::{ImageFolder, ImageLimits, Source, embedded, idx_folder};
+use crate::source::{
+    ImageFolder, ImageLimits, Source, cifar, embedded, idx_folder, list, named, parquet, tensors,
+};
 
 /// A data set: the parts that it comes in.
 #[derive(Clone)]
@@ -32,12 +34,14 @@ impl std::fmt::Debug for Dataset {
     }
 }
 
-/// Opens a data set by the name of an embedded one (`digits`, `mnist-sample`) or by path.
+/// Opens a data set by the name of an embedded one (`digits`, `mnist-sample`), by a name of
+/// [`NAMED`](crate::source::NAMED), or by path.
 ///
-/// A path leads to a folder of IDX files named as MNIST names them, to one such file, to a folder
-/// with a folder of images per class, or to a folder with such folders called `train` and, if there,
-/// `val` (or `valid`, `validation`) and `test`. A folder called like an embedded set is reached
-/// as `./digits`.
+/// A path leads to a folder of IDX files named as MNIST names them, to one such file, to CIFAR-10's
+/// binary files, to a parquet file or a folder of such, to a list of images (`.csv`, `.tsv`,
+/// `.jsonl`), to a safetensors file with `images` and `labels`, to a folder with a folder of images
+/// per class, or to a folder with such folders called `train` and, if there, `val` (or `valid`,
+/// `validation`) and `test`. A folder called like one of the names is reached as `./digits`.
 ///
 /// # Errors
 ///
@@ -50,15 +54,16 @@ impl std::fmt::Debug for Dataset {
 /// # Ok::<(), taper_dataset::Error>(())
 /// ```
 pub fn open(spec: &str) -> Result<Dataset> {
-    match embedded::by_name(spec) {
-        Some(dataset) => Ok(dataset),
-        None => open_path(Path::new(spec), ImageLimits::default()),
+    match (embedded::by_name(spec), named(spec)) {
+        (Some(dataset), _) => Ok(dataset),
+        (None, Some(named)) => named.open(),
+        (None, None) => open_path(Path::new(spec), ImageLimits::default()),
     }
 }
 
 fn open_path(path: &Path, limits: ImageLimits) -> Result<Dataset> {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => return idx_folder::read_file(path),
+        Ok(metadata) if metadata.is_file() => return open_file(path, limits),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::NotFound { path: path.to_owned() });
@@ -68,12 +73,18 @@ fn open_path(path: &Path, limits: ImageLimits) -> Result<Dataset> {
     if idx_folder::is_idx_folder(path)? {
         return idx_folder::read(path);
     }
+    if cifar::is_cifar(path) {
+        return cifar::read(path);
+    }
+    if let Some(dataset) = parquet::read_folder(path)? {
+        return Ok(dataset);
+    }
     let (folders, _) = entries(path)?;
     if folders.is_empty() {
         return Err(Error::Layout {
             path: path.to_owned(),
-            reason: "expected IDX files (train-images-idx3-ubyte, …) or a folder of images per \
-                     class, found neither"
+            reason: "expected IDX files (train-images-idx3-ubyte, …), parquet files or a folder \
+                     of images per class, found none of them"
                 .to_owned(),
         });
     }
@@ -81,6 +92,19 @@ fn open_path(path: &Path, limits: ImageLimits) -> Result<Dataset> {
     let is_part = |name: &String| [TRAIN, VALIDATION, TEST].concat().contains(&name.as_str());
     let parts = names.iter().all(is_part) && names.iter().any(|name| name == "train");
     if parts { open_parts(path, &names, limits) } else { open_folder(path, limits) }
+}
+
+fn open_file(path: &Path, limits: ImageLimits) -> Result<Dataset> {
+    let ending = path.extension().unwrap_or_default();
+    if list::is_list(path) {
+        list::read(path, limits)
+    } else if ending.eq_ignore_ascii_case("safetensors") {
+        tensors::read(path)
+    } else if parquet::is_parquet(path) {
+        parquet::read(&path.display().to_string(), &[path.to_owned()], &[], &[])
+    } else {
+        idx_folder::read_file(path)
+    }
 }
 
 const TRAIN: &[&str] = &["train"];
@@ -113,8 +137,9 @@ mod tests {
     fn a_missing_folder_is_an_error() {
         assert_eq!(
             open("no/such/folder").unwrap_err().to_string(),
-            "no data at no/such/folder: no such file or folder, nor one of the embedded sets \
-             `digits` and `mnist-sample`"
+            "no data at no/such/folder: no such file or folder, nor a name: `digits`, \
+             `mnist-sample`, `mnist`, `fashion-mnist`, `kmnist`, `emnist-digits`, \
+             `emnist-letters`, `qmnist`, `cifar10`"
         );
     }
 
@@ -129,10 +154,12 @@ mod tests {
     #[test]
     fn a_file_that_is_no_idx_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        std::fs::write(&path, "").unwrap();
-        let error = open(path.to_str().unwrap()).unwrap_err().to_string();
-        assert!(error.contains("a.csv is no data set: "), "{error}");
+        for name in ["a.txt", "a.csv", "a.parquet", "a.safetensors"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            let error = open(path.to_str().unwrap()).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name} is no data set: ")), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! empty, `emnist-digits-`, `qmnist-` or any other. Images are `u8` of rank 3 (grey) or 4 (one or
 //! three channels last); labels are `u8`, or any integer, of rank 1, or of rank 2 where the first
 //! column counts (QMNIST). A file `classes.txt` beside them names the classes, one a line; without
-//! it they are named by their numbers. EMNIST stores its images transposed; they are turned back.
+//! it they are named by their numbers. EMNIST stores its images transposed; they are
+//! turned back. The labels of its letters start at 1; they are counted from 0 and called a to z.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,28 @@ const MAX_UNNAMED_CLASSES: i64 = 100_000;
 /// When there is no train part, a part lacks its images or labels, the folder holds several
 /// families, a file is broken, counts differ or a label is out of range.
 pub fn read(folder: &Path) -> Result<Dataset> {
-    read_family(folder, None)
+    read_family(folder, None, None)
+}
+
+/// Reads the files of a family, such as `emnist-letters-`, with classes of these names, or numbered
+/// ones. Labels that start at 1, as those of EMNIST's letters do, are counted from 0.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn read_named(
+    folder: &Path,
+    family: &str,
+    class_names: Option<Vec<String>>,
+) -> Result<Dataset> {
+    read_family(folder, Some(family.to_owned()), class_names)
+}
+
+/// Whether a folder holds the train part of a family.
+pub(super) fn has_family(folder: &Path, family: &str) -> bool {
+    folder.is_dir()
+        && find_families(folder)
+            .is_ok_and(|all| all.get(family).is_some_and(|parts| parts.contains_key(&Part::Train)))
 }
 
 /// Reads the files of the family to which a file belongs, from the file's folder.
@@ -41,12 +63,16 @@ pub fn read_file(path: &Path) -> Result<Dataset> {
     };
     match path.parent() {
         // The parent of a bare file name is empty, which no system call takes.
-        Some(folder) if !folder.as_os_str().is_empty() => read_family(folder, Some(family)),
-        _ => read_family(Path::new("."), Some(family)),
+        Some(folder) if !folder.as_os_str().is_empty() => read_family(folder, Some(family), None),
+        _ => read_family(Path::new("."), Some(family), None),
     }
 }
 
-fn read_family(folder: &Path, family: Option<String>) -> Result<Dataset> {
+fn read_family(
+    folder: &Path,
+    family: Option<String>,
+    class_names: Option<Vec<String>>,
+) -> Result<Dataset> {
     let layout = |reason| Error::Layout { path: folder.to_owned(), reason };
     let mut families = find_families(folder)?;
     let family = match (family, families.len()) {
@@ -61,20 +87,21 @@ fn read_family(folder: &Path, family: Option<String>) -> Result<Dataset> {
         }
     };
     let mut parts = families.remove(&family).unwrap_or_default();
-    let transposed = family.starts_with("emnist");
+    let quirks = Quirks::of(&family);
     let Some(train) = parts.remove(&Part::Train) else {
         return Err(layout(format!("expected {family}train-images-idx3-ubyte, with its labels")));
     };
-    let train = Raw::read(train, &family, Part::Train, folder, transposed)?;
-    let class_names = match read_class_names(folder)? {
-        Some(names) => names,
-        None => number_classes(&train)?,
+    let train = Raw::read(train, &family, Part::Train, folder, quirks)?;
+    let class_names = match (class_names, read_class_names(folder)?) {
+        (Some(names), _) | (None, Some(names)) => names,
+        (None, None) if quirks.first_label == 1 => ('a'..='z').map(String::from).collect(),
+        (None, None) => number_classes(&train)?,
     };
     let train = train.into_source(&class_names)?;
     let test = match parts.remove(&Part::Test) {
         None => None,
         Some(files) => {
-            let raw = Raw::read(files, &family, Part::Test, folder, transposed)?;
+            let raw = Raw::read(files, &family, Part::Test, folder, quirks)?;
             Some(raw.into_source(&class_names)?)
         }
     };
@@ -89,6 +116,22 @@ fn read_family(folder: &Path, family: Option<String>) -> Result<Dataset> {
 /// Whether a folder holds any file that is named as MNIST names its files.
 pub fn is_idx_folder(folder: &Path) -> Result<bool> {
     Ok(!find_families(folder)?.is_empty())
+}
+
+/// What is unusual in the files of a family.
+#[derive(Debug, Clone, Copy)]
+struct Quirks {
+    /// Rows are stored as columns (EMNIST).
+    transposed: bool,
+    /// The label of the first class; 1 for EMNIST's letters, whose classes are a to z.
+    first_label: i64,
+}
+
+impl Quirks {
+    fn of(family: &str) -> Self {
+        let first_label = i64::from(family.starts_with("emnist-letters"));
+        Quirks { transposed: family.starts_with("emnist"), first_label }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,7 +213,7 @@ impl Raw {
         family: &str,
         part: Part,
         folder: &Path,
-        transposed: bool,
+        quirks: Quirks,
     ) -> Result<Self> {
         let (Some(images), Some(labels_path)) = (&files.images, &files.labels) else {
             let part = if part == Part::Train { "train" } else { "test" };
@@ -179,8 +222,10 @@ impl Raw {
             let reason = format!("its {family}{part} part has {has} but no {lacks}");
             return Err(Error::Layout { path: folder.to_owned(), reason });
         };
-        let (size, pixels) = read_images(images, transposed)?;
-        let labels = read_labels(labels_path)?;
+        let (size, pixels) = read_images(images, quirks.transposed)?;
+        let mut labels = read_labels(labels_path)?;
+        // What overflows was no label, and is none after.
+        labels.iter_mut().for_each(|label| *label = label.wrapping_sub(quirks.first_label));
         let image_count = pixels.len() / size.iter().product::<usize>();
         if image_count != labels.len() {
             return Err(Error::Counts {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::{ImageLimits, Source, read_image};
+use crate::source::{ImageLimits, Source, is_image, read_image};
 
-/// A folder with a folder per class, whose PNG and JPEG files are the images.
+/// A folder with a folder per class, whose image files are the images; or a list of image files.
 ///
 /// Classes are the folders' names in byte order, images the files' names in byte order. Files are
 /// opened when an item is asked for, never before.
@@ -80,7 +80,7 @@ impl ImageFolder {
         }
         let none = |path: PathBuf| Error::Layout {
             path,
-            reason: "expected PNG or JPEG files in every class folder, found none".to_owned(),
+            reason: "expected image files in every class folder, found none".to_owned(),
         };
         match empty {
             Some(class_folder) => Err(none(class_folder)),
@@ -93,6 +93,16 @@ impl ImageFolder {
                 limits,
             }),
         }
+    }
+
+    /// Image files with their classes, ordered by class; `origin` is where they are listed.
+    pub(crate) fn of_items(
+        origin: &Path,
+        class_names: Vec<String>,
+        items: Vec<(u32, PathBuf)>,
+        limits: ImageLimits,
+    ) -> Self {
+        ImageFolder { folder: origin.to_owned(), class_names, items, passed_over: 0, limits }
     }
 
     /// The path of an item.
@@ -155,12 +165,6 @@ pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether a file is an image by its ending.
-fn is_image(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    ["png", "jpg", "jpeg"].contains(&ending.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +213,7 @@ mod tests {
         assert_eq!(
             source.decode(1).unwrap_err().to_string(),
             format!(
-                "{} is no readable image: its first bytes are those of neither PNG nor JPEG",
+                "{} is no readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP",
                 folder.path().join("a/1.png").display()
             )
         );
@@ -230,7 +234,7 @@ mod tests {
         assert_eq!(
             read(&folder).unwrap_err().to_string(),
             format!(
-                "{} is no data set: expected PNG or JPEG files in every class folder, found none",
+                "{} is no data set: expected image files in every class folder, found none",
                 folder.path().join("b").display()
             )
         );

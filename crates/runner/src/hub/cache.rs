@@ -153,6 +153,11 @@ impl<'a> Snapshot<'a> {
         self.repo.create_ref(&self.commit).map_err(at(refs.join(&self.id.revision)))
     }
 
+    /// Where the names of a commit's parquet files are noted; `huggingface_hub` passes it over.
+    pub(super) fn list_path(&self) -> PathBuf {
+        self.cache.join(self.id.repo().folder_name()).join(".parquet").join(&self.commit)
+    }
+
     fn absent(&self, name: &str) -> PathBuf {
         let folder = self.cache.join(self.id.repo().folder_name());
         folder.join(".no_exist").join(&self.commit).join(name)

@@ -215,7 +215,7 @@ impl<'a> Client<'a> {
         let id = self.id.clone();
         // The Hub says so of what is not there, too, to who may not know.
         let code = text(response, "x-error-code").unwrap_or_default();
-        let page = format!("{endpoint}/{}", id.repo);
+        let page = format!("{endpoint}/{}", id.repo().url());
         match status {
             401 | 403 if code == "GatedRepo" => {
                 let advice = match self.hub.token {

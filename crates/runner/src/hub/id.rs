@@ -6,7 +6,7 @@ use hf_hub::{Repo, RepoType};
 
 use super::HubError;
 
-/// A repository of models at a revision.
+/// A repository of models, or of data, at a revision.
 ///
 /// Displayed as it is given: `hub:OWNER/NAME`, with `@REVISION` where that is not `main`.
 ///
@@ -25,6 +25,8 @@ pub struct HubId {
     pub repo: String,
     /// A branch, a tag or a commit; by default the branch `main`.
     pub revision: String,
+    /// Whether it is a repository of data. [`HubId::parse`] gives models.
+    pub data: bool,
 }
 
 impl HubId {
@@ -55,16 +57,17 @@ impl HubId {
         if revision.contains(forbidden) || !stays_inside(revision) {
             return Err(wrong("the revision is no name of a branch, a tag or a commit"));
         }
-        Ok(Self { repo: repo.to_string(), revision: revision.to_string() })
+        Ok(Self { repo: repo.to_string(), revision: revision.to_string(), data: false })
     }
 
     /// The same repository at a commit.
     pub fn at(&self, commit: &str) -> Self {
-        Self { repo: self.repo.clone(), revision: commit.to_string() }
+        Self { revision: commit.to_string(), ..self.clone() }
     }
 
     pub(super) fn repo(&self) -> Repo {
-        Repo::with_revision(self.repo.clone(), RepoType::Model, self.revision.clone())
+        let kind = if self.data { RepoType::Dataset } else { RepoType::Model };
+        Repo::with_revision(self.repo.clone(), kind, self.revision.clone())
     }
 }
 

@@ -1,0 +1,214 @@
+//! Images as the files hold them, still encoded, with labels: the rows of a table.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::source::labels::Labels;
+use crate::source::{ImageLimits, Source, decode_image};
+
+/// Encoded images that are kept in memory; what goes beyond lies in a temporary file.
+const IN_MEMORY: usize = 512 << 20;
+
+/// Rows that are being collected.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub labels: Labels,
+    bytes: Vec<u8>,
+    /// Where each image ends, counted over memory and file.
+    ends: Vec<u64>,
+    file: Option<File>,
+    /// How the rows are called: from which on, by what.
+    names: Vec<(usize, String)>,
+    in_memory: usize,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Rows::within(IN_MEMORY)
+    }
+}
+
+impl Rows {
+    /// Rows of which so many bytes are kept in memory.
+    pub(crate) fn within(in_memory: usize) -> Self {
+        let (labels, names) = (Labels::default(), Vec::new());
+        Rows { labels, bytes: Vec::new(), ends: Vec::new(), file: None, names, in_memory }
+    }
+
+    /// From here on, rows are called "`name` row 0" and so on.
+    pub(crate) fn begin(&mut self, name: String) {
+        self.names.push((self.ends.len(), name));
+    }
+
+    /// Adds an image; its label comes by itself.
+    pub(crate) fn add(&mut self, image: &[u8]) -> std::io::Result<()> {
+        let end = self.ends.last().copied().unwrap_or(0) + image.len() as u64;
+        if self.file.is_none() && self.bytes.len() + image.len() <= self.in_memory {
+            self.bytes.extend_from_slice(image);
+        } else {
+            let file = match &mut self.file {
+                Some(file) => file,
+                none => none.insert(tempfile::tempfile()?),
+            };
+            file.write_all(image)?;
+        }
+        self.ends.push(end);
+        Ok(())
+    }
+
+    /// The source of these rows, its classes numbered by `class_names` if they are given.
+    ///
+    /// # Errors
+    ///
+    /// When there is no row, as many labels as images are missing, or a label is none of the classes.
+    pub(crate) fn finish(self, origin: String, class_names: Option<&[String]>) -> Result<Encoded> {
+        let layout = |reason: String| Error::Layout { path: PathBuf::from(&origin), reason };
+        if self.ends.is_empty() {
+            return Err(layout("it has no rows".to_owned()));
+        }
+        if self.labels.len() != self.ends.len() {
+            let (image_count, label_count) = (self.ends.len(), self.labels.len());
+            let (images, labels) = (origin.clone(), origin);
+            return Err(Error::Counts { images, image_count, labels, label_count });
+        }
+        let (labels, class_names) = self.labels.finish(class_names).map_err(layout)?;
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.sort_by_key(|&row| labels[row]); // stable: by row within a class
+        let (bytes, ends, names) = (self.bytes, self.ends, self.names);
+        let file = self.file.map(Mutex::new);
+        Ok(Encoded { origin, bytes, ends, file, names, labels, order, class_names })
+    }
+}
+
+/// A source whose images are decoded from memory or from a temporary file.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    origin: String,
+    bytes: Vec<u8>,
+    ends: Vec<u64>,
+    file: Option<Mutex<File>>,
+    names: Vec<(usize, String)>,
+    /// Label of each row.
+    labels: Vec<u32>,
+    /// Row of each item.
+    order: Vec<usize>,
+    class_names: Vec<String>,
+}
+
+impl Encoded {
+    /// The bytes of a row's image.
+    fn image(&self, row: usize) -> Result<Vec<u8>> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        let len = (self.ends[row] - start) as usize;
+        let in_memory = self.bytes.len() as u64;
+        if start < in_memory || len == 0 {
+            // An image lies in memory whole or not at all.
+            let start = (start as usize).min(self.bytes.len());
+            return Ok(self.bytes[start..start + len].to_vec());
+        }
+        let mut image = vec![0; len];
+        if let Some(file) = &self.file {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = file.seek(SeekFrom::Start(start - in_memory));
+            read.and_then(|_| file.read_exact(&mut image)).map_err(|source| Error::Read {
+                path: PathBuf::from(format!("the temporary copy of {}", self.origin)),
+                source,
+            })?;
+        }
+        Ok(image)
+    }
+
+    fn row_name(&self, row: usize) -> String {
+        let place = self.names.partition_point(|(first, _)| *first <= row);
+        match place.checked_sub(1).map(|place| &self.names[place]) {
+            Some((first, name)) => format!("{name} row {}", row - first),
+            None => format!("{} row {row}", self.origin),
+        }
+    }
+}
+
+impl Source for Encoded {
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.labels[self.order[index]]
+    }
+
+    fn decode(&self, index: usize) -> Result<Image> {
+        let row = self.order[index];
+        decode_image(&self.image(row)?, self.row_name(row), &ImageLimits::default())
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn item_name(&self, index: usize) -> String {
+        self.row_name(self.order[index])
+    }
+
+    fn describe(&self) -> String {
+        let (rows, classes) = (self.len(), self.class_names.len());
+        format!("{}: {rows} encoded images, {classes} classes", self.origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sheet::to_png;
+
+    fn rows(in_memory: usize) -> Encoded {
+        let mut rows = Rows::within(in_memory);
+        rows.begin("a.parquet".to_owned());
+        for row in 0..6u8 {
+            if row == 4 {
+                rows.begin("b.parquet".to_owned());
+            }
+            let image = Image::new(1, 2, 1, vec![row, 100 + row]).unwrap();
+            rows.labels.add_number(i64::from(row % 2));
+            rows.add(&to_png(&image)).unwrap();
+        }
+        rows.finish("some".to_owned(), None).unwrap()
+    }
+
+    #[test]
+    fn rows_are_ordered_by_class_then_row_wherever_they_lie() {
+        // All in memory, some beyond it, none in memory.
+        for in_memory in [1 << 20, 200, 0] {
+            let source = rows(in_memory);
+            assert_eq!(source.labels(), [0, 0, 0, 1, 1, 1]);
+            let first = |item| source.decode(item).unwrap().pixels[0];
+            assert_eq!((0..6).map(first).collect::<Vec<_>>(), [0, 2, 4, 1, 3, 5]);
+            assert_eq!(source.item_name(2), "b.parquet row 0");
+            assert_eq!(source.item_name(3), "a.parquet row 1");
+        }
+    }
+
+    #[test]
+    fn rows_without_image_or_label_are_an_error() {
+        let empty = Rows::default().finish("x".to_owned(), None).unwrap_err();
+        assert_eq!(empty.to_string(), "x is no data set: it has no rows");
+        let mut rows = Rows::default();
+        rows.add(b"").unwrap();
+        let error = rows.finish("x".to_owned(), None).unwrap_err().to_string();
+        assert_eq!(error, "counts differ: x holds 1 images, x holds 0 labels");
+    }
+
+    #[test]
+    fn a_row_that_is_no_image_is_an_error_with_its_name() {
+        let mut rows = Rows::default();
+        rows.begin("a.parquet".to_owned());
+        rows.add(b"").unwrap();
+        rows.labels.add_number(0);
+        let source = rows.finish("x".to_owned(), None).unwrap();
+        let error = source.decode(0).unwrap_err().to_string();
+        assert_eq!(error, "a.parquet row 0 is no readable image: the file is empty");
+    }
+}

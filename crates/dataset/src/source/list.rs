@@ -1,0 +1,273 @@
+//! A list of image files with their labels: CSV, TSV or JSON lines.
+//!
+//! A CSV file has a line of names, of which `path` (or `file`, `filename`, `file_name`, `image`,
+//! `image_path`), `label` (or `class`, `category`, `target`) and, if there, `split` (or `part`)
+//! count; or no such line and two or three columns in this order. JSON lines are objects with the
+//! same keys. Paths are relative to the list. `split` is `train`, `val` (or `valid`, `validation`,
+//! `dev`) or `test`; without it all is one part.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::source::image_folder::ImageFolder;
+use crate::source::labels::Labels;
+use crate::source::parts::{PartOf, Parts};
+use crate::source::{Dataset, ImageLimits};
+
+/// The largest list, in bytes.
+const LIMIT: u64 = 1 << 30;
+
+const PATHS: &[&str] = &["path", "file", "filename", "file_name", "image", "image_path"];
+const LABELS: &[&str] = &["label", "class", "category", "target"];
+const SPLITS: &[&str] = &["split", "part"];
+
+/// One line of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub path: String,
+    pub label: String,
+    pub part: PartOf,
+}
+
+/// Whether a path is a list by its ending.
+pub(crate) fn is_list(path: &Path) -> bool {
+    Form::of(path).is_some()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Values between these.
+    Separated(u8),
+    JsonLines,
+}
+
+impl Form {
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(Form::Separated(b',')),
+            "tsv" => Some(Form::Separated(b'\t')),
+            "jsonl" | "ndjson" => Some(Form::JsonLines),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a list; its images are opened when they are asked for.
+///
+/// # Errors
+///
+/// When the list cannot be read, a line is not understood, or a label of another part is none of
+/// the train part's.
+pub(crate) fn read(path: &Path, limits: ImageLimits) -> Result<Dataset> {
+    let read_error = |source| Error::Read { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(read_error)?.len();
+    if size > LIMIT {
+        return Err(Error::TooLarge {
+            item: path.display().to_string(),
+            found: format!("{size} bytes"),
+            limit: format!("{LIMIT} bytes"),
+        });
+    }
+    let text = std::fs::read(path).map_err(read_error)?;
+    let layout = |reason| Error::Layout { path: path.to_owned(), reason };
+    let form = Form::of(path).unwrap_or(Form::Separated(b','));
+    let mut parts = Parts::<Vec<Entry>>::default();
+    for entry in parse(&text, form).map_err(layout)? {
+        parts.part(entry.part).get_or_insert_default().push(entry);
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parts.into_dataset(path, |entries, class_names| {
+        let mut labels = Labels::default();
+        entries.iter().for_each(|entry| labels.add(entry.label.clone()));
+        let (labels, class_names) = labels.finish(class_names).map_err(layout)?;
+        let paths = entries.into_iter().map(|entry| folder.join(entry.path));
+        let mut items: Vec<(u32, PathBuf)> = labels.into_iter().zip(paths).collect();
+        items.sort_by_key(|(label, _)| *label); // stable: by line within a class
+        Ok(ImageFolder::of_items(path, class_names, items, limits))
+    })
+}
+
+/// The lines of a list, in their order. Never panics, whatever the bytes; what it keeps is no larger
+/// than a small multiple of them.
+fn parse(text: &[u8], form: Form) -> std::result::Result<Vec<Entry>, String> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let entries = match form {
+        Form::Separated(separator) => parse_separated(text, separator)?,
+        Form::JsonLines => parse_json_lines(text)?,
+    };
+    if entries.is_empty() { Err("it lists no image".to_owned()) } else { Ok(entries) }
+}
+
+/// As [`parse`] for the fuzzer: the bytes of a `.csv` or a `.jsonl` file.
+#[doc(hidden)]
+pub fn parse_bytes(text: &[u8], json_lines: bool) -> std::result::Result<usize, String> {
+    let form = if json_lines { Form::JsonLines } else { Form::Separated(b',') };
+    parse(text, form).map(|entries| entries.len())
+}
+
+fn parse_separated(text: &[u8], separator: u8) -> std::result::Result<Vec<Entry>, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .trim(csv::Trim::All)
+        .from_reader(text);
+    let (mut columns, mut entries) = (None, Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(|error| format!("it is no CSV: {error}"))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let [path, label, split] = *columns.get_or_insert_with(|| match header(&record) {
+            Some(columns) => columns,
+            None => [Some(0), Some(1), (record.len() > 2).then_some(2)],
+        });
+        if line == 1 && header(&record).is_some() {
+            continue;
+        }
+        let field = |column: Option<usize>| column.and_then(|column| record.get(column));
+        let (Some(path), Some(label)) = (field(path), field(label)) else {
+            return Err(format!(
+                "line {line}: expected a path and a label, found {} values; or its first line \
+                 names no column `path` and `label`",
+                record.len()
+            ));
+        };
+        entries.push(entry(path, label, field(split).unwrap_or("train"), line)?);
+    }
+    Ok(entries)
+}
+
+/// Where path, label and split stand, if this line names the columns.
+fn header(record: &csv::StringRecord) -> Option<[Option<usize>; 3]> {
+    let find = |names: &[&str]| {
+        record.iter().position(|name| names.contains(&name.to_ascii_lowercase().as_str()))
+    };
+    let (path, label) = (find(PATHS)?, find(LABELS)?);
+    Some([Some(path), Some(label), find(SPLITS)])
+}
+
+fn parse_json_lines(text: &[u8]) -> std::result::Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let number = number as u64 + 1;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line)
+            .map_err(|error| format!("line {number}: it is no JSON object: {error}"))?;
+        let find = |names: &[&str]| names.iter().find_map(|name| object.get(*name));
+        let text = |value: &serde_json::Value| match value {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+            _ => None,
+        };
+        let path = find(PATHS).and_then(|value| value.as_str());
+        let (Some(path), Some(label)) = (path, find(LABELS).and_then(text)) else {
+            return Err(format!(
+                "line {number}: expected a string `path` and a `label`, a string or a whole number"
+            ));
+        };
+        let split = find(SPLITS).map_or(Some("train".to_owned()), text).unwrap_or_default();
+        entries.push(entry(path, &label, &split, number)?);
+    }
+    Ok(entries)
+}
+
+fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result<Entry, String> {
+    for (what, value) in [("path", path), ("label", label)] {
+        if value.is_empty() {
+            return Err(format!("line {line}: its {what} is empty"));
+        }
+    }
+    let part = PartOf::named(split).ok_or_else(|| {
+        format!("line {line}: its split is `{split}`, expected train, val or test")
+    })?;
+    Ok(Entry { path: path.to_owned(), label: label.to_owned(), part })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn csv(text: &str) -> std::result::Result<Vec<(String, String, PartOf)>, String> {
+        let entries = parse(text.as_bytes(), Form::Separated(b','))?;
+        Ok(entries.into_iter().map(|entry| (entry.path, entry.label, entry.part)).collect())
+    }
+
+    fn entry_of(path: &str, label: &str, part: PartOf) -> (String, String, PartOf) {
+        (path.to_owned(), label.to_owned(), part)
+    }
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order() {
+        let found = csv("Class,id,Filename,split\ncat,7,\"a, b.png\",test\ndog,8,c.png,train\n");
+        let expected =
+            [entry_of("a, b.png", "cat", PartOf::Test), entry_of("c.png", "dog", PartOf::Train)];
+        assert_eq!(found.unwrap(), expected);
+    }
+
+    #[test]
+    fn without_a_line_of_names_the_columns_are_path_label_split() {
+        let found = csv("\u{feff}a.png,1\r\nb.png, 2\r\n").unwrap();
+        let expected =
+            [entry_of("a.png", "1", PartOf::Train), entry_of("b.png", "2", PartOf::Train)];
+        assert_eq!(found, expected);
+        assert_eq!(csv("a.png,1,dev").unwrap(), [entry_of("a.png", "1", PartOf::Validation)]);
+    }
+
+    #[test]
+    fn json_lines_take_numbers_and_names() {
+        let text =
+            "{\"file_name\": \"a.png\", \"label\": 3}\n\n{\"path\": \"b\", \"class\": \"x\"}";
+        let entries = parse(text.as_bytes(), Form::JsonLines).unwrap();
+        assert_eq!(entries[0].label, "3");
+        assert_eq!(entries[1].path, "b");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_with_its_line() {
+        assert!(csv("").unwrap_err().contains("lists no image"));
+        assert!(csv("path,label\na.png\n").unwrap_err().starts_with("line 2: expected a path"));
+        assert_eq!(csv("a.png,\n").unwrap_err(), "line 1: its label is empty");
+        assert!(csv("a,b,tests").unwrap_err().contains("its split is `tests`"));
+        let json = |text: &str| parse(text.as_bytes(), Form::JsonLines).unwrap_err();
+        assert!(
+            json("{\"path\": 1, \"label\": 1}").starts_with("line 1: expected a string `path`")
+        );
+        assert!(json("{\"path\": \"a\", \"label\": 1.5}").starts_with("line 1: expected"));
+        assert!(json("[]").starts_with("line 1: it is no JSON object"));
+    }
+
+    #[test]
+    fn a_list_is_a_source_ordered_by_class_then_line() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x.png", "y.png", "z.png"] {
+            ::image::GrayImage::new(2, 2).save(folder.path().join(name)).unwrap();
+        }
+        let list = folder.path().join("list.csv");
+        std::fs::write(&list, "path,label,split\nz.png,b,train\ny.png,a,train\nx.png,b,test\n")
+            .unwrap();
+        let dataset = read(&list, ImageLimits::default()).unwrap();
+        assert_eq!(dataset.train.class_names(), ["a", "b"]);
+        assert_eq!(dataset.train.labels(), [0, 1]);
+        assert!(dataset.train.item_name(0).ends_with("y.png"));
+        let test = dataset.test.unwrap();
+        assert_eq!((test.labels(), test.decode(0).unwrap().size()), (vec![1], [2, 2, 1]));
+        assert!(dataset.validation.is_none());
+        std::fs::write(&list, "path,label,split\nz.png,b,train\nx.png,c,test\n").unwrap();
+        let error = read(&list, ImageLimits::default()).unwrap_err().to_string();
+        assert!(error.ends_with("its label `c` is none of the 1 classes (`b`, …)"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_list_or_an_error(text: Vec<u8>, json: bool) {
+            let _ = parse_bytes(&text, json);
+        }
+
+        #[test]
+        fn any_text_of_these_marks_is_a_list_or_an_error(text in "[ab,\"\n\r{}:1\\[]{0,60}") {
+            let _ = parse_bytes(text.as_bytes(), false);
+            let _ = parse_bytes(text.as_bytes(), true);
+        }
+    }
+}

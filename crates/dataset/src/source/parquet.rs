@@ -1,0 +1,305 @@
+//! Parquet files with a column of images and one of labels, as data sets on the Hub have them.
+//!
+//! Read here by hand, and not by the crate `parquet`: of that format two columns are needed, in
+//! plain or dictionary encoding, uncompressed, Snappy or gzip; and a file from elsewhere must
+//! neither panic nor fill the memory.
+
+mod column;
+mod footer;
+mod levels;
+mod thrift;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use self::column::Value;
+use self::footer::{Chunk, Column, Footer, Physical, RowGroup};
+use crate::error::{Error, Result};
+use crate::source::Dataset;
+use crate::source::encoded::Rows;
+use crate::source::image_folder::{entries, name_of};
+use crate::source::parts::{PartOf, Parts};
+
+/// How large the parts of a file may be that are unpacked at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The footer, in bytes.
+    pub footer: usize,
+    /// A page, unpacked, and a column of a row group, packed, in bytes.
+    pub page: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { footer: 16 << 20, page: 1 << 30 }
+    }
+}
+
+/// Names by which a column of images goes, and those of labels; the first one found is taken.
+const IMAGES: &[&str] = &["image", "img", "images", "picture"];
+const LABELS: &[&str] = &["label", "labels", "fine_label", "class", "target", "digit"];
+
+/// The parts of a data set as lists of parquet files, each read in its order.
+///
+/// # Errors
+///
+/// When a file is no readable parquet file, or has no column of images or labels.
+pub fn read(
+    name: &str,
+    train: &[PathBuf],
+    validation: &[PathBuf],
+    test: &[PathBuf],
+) -> Result<Dataset> {
+    let part = |paths: &[PathBuf]| (!paths.is_empty()).then(|| paths.to_vec());
+    let parts = Parts { train: part(train), validation: part(validation), test: part(test) };
+    parts.into_dataset(Path::new(name), |paths, class_names| {
+        let mut rows = Rows::default();
+        paths.iter().try_for_each(|path| read_file(path, &mut rows, Limits::default()))?;
+        rows.finish(name.to_owned(), class_names)
+    })
+}
+
+/// Reads the parquet files of a folder, or of its folder `data`: their names begin with the part
+/// (`train-00000-of-00001.parquet`), or all are the train part.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_folder(folder: &Path) -> Result<Option<Dataset>> {
+    let mut files = parquet_files(folder)?;
+    if files.is_empty() && folder.join("data").is_dir() {
+        files = parquet_files(&folder.join("data"))?;
+    }
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut parts = Parts::<Vec<PathBuf>>::default();
+    for path in files {
+        let part = part_of(&name_of(&path)).unwrap_or(PartOf::Train);
+        parts.part(part).get_or_insert_default().push(path);
+    }
+    let [train, validation, test] =
+        [parts.train, parts.validation, parts.test].map(Option::unwrap_or_default);
+    read(&folder.display().to_string(), &train, &validation, &test).map(Some)
+}
+
+/// The part that a file's name begins with: `test-00000-of-00001.parquet`, `validation.parquet`.
+pub fn part_of(name: &str) -> Option<PartOf> {
+    PartOf::named(name.split(['-', '.', '_']).next()?)
+}
+
+fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (_, files) = entries(folder)?;
+    Ok(files.into_iter().filter(|path| is_parquet(path)).collect())
+}
+
+/// Whether a file is parquet by its ending.
+pub(crate) fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
+}
+
+fn read_file(path: &Path, rows: &mut Rows, limits: Limits) -> Result<()> {
+    let read_error = |source| Error::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(read_error)?;
+    rows.begin(path.display().to_string());
+    read_from(&mut file, rows, limits).map_err(|fault| match fault {
+        Fault::Io(source) => Error::Read { path: path.to_owned(), source },
+        Fault::Format(reason) => Error::Layout { path: path.to_owned(), reason },
+    })
+}
+
+/// As reading a file, for the fuzzer: the number of rows in these bytes, none larger than `limit`.
+#[doc(hidden)]
+pub fn count_rows(bytes: &[u8], limit: usize) -> Option<usize> {
+    let limits = Limits { footer: limit, page: limit };
+    let mut rows = Rows::within(usize::MAX);
+    read_from(&mut std::io::Cursor::new(bytes), &mut rows, limits).ok()?;
+    Some(rows.labels.len())
+}
+
+/// What stops reading.
+enum Fault {
+    Io(std::io::Error),
+    Format(String),
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Fault::Io(error)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(reason: &str) -> Self {
+        Fault::Format(format!("it is no readable parquet file: {reason}"))
+    }
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Fault::Format(reason)
+    }
+}
+
+/// Reads images and labels of all rows.
+fn read_from(
+    file: &mut (impl Read + Seek),
+    rows: &mut Rows,
+    limits: Limits,
+) -> std::result::Result<(), Fault> {
+    let size = file.seek(SeekFrom::End(0))?;
+    let footer = read_footer(file, size, limits)?;
+    let kinds = [Physical::Int32, Physical::Int64, Physical::Bytes];
+    let image = footer.find(IMAGES, ".bytes", &[Physical::Bytes], "images")?;
+    let label = footer.find(LABELS, "", &kinds, "labels")?;
+    if let Some(names) = footer.class_names(&label.path) {
+        rows.labels.name(names);
+    }
+    // Dictionaries and runs let a few bytes stand for any number of rows: a file of images has
+    // fewer rows than bytes, and Snappy makes them shorter by 21 times at most.
+    let count: Option<u64> =
+        footer.row_groups.iter().try_fold(0u64, |sum, group| sum.checked_add(group.rows as u64));
+    if count.is_none_or(|count| count > size) {
+        return Err("it claims more rows than it has bytes".into());
+    }
+    let most = size.saturating_mul(32).saturating_add(1 << 20);
+    let (mut total, mut first) = (0u64, 0);
+    for group in &footer.row_groups {
+        let mut row = first;
+        let bytes = chunk_bytes(file, group, label, size, limits)?;
+        read_column(group, label, &bytes, limits, |value| {
+            match value {
+                Value::Integer(number) => rows.labels.add_number(number),
+                Value::Bytes(text) => rows.labels.add(String::from_utf8_lossy(text).into_owned()),
+                Value::Absent => return Err(format!("row {row} has no label").into()),
+            }
+            row += 1;
+            Ok(())
+        })?;
+        let bytes = chunk_bytes(file, group, image, size, limits)?;
+        read_column(group, image, &bytes, limits, |value| {
+            // An image that is not there is a broken one, told when it is asked for.
+            let image = if let Value::Bytes(image) = value { image } else { &[] };
+            total = total.saturating_add(image.len() as u64);
+            if total > most {
+                return Err("its images are out of proportion to the file".into());
+            }
+            Ok(rows.add(image)?)
+        })?;
+        first = row;
+    }
+    Ok(())
+}
+
+/// The bytes of a column of a row group.
+fn chunk_bytes(
+    file: &mut (impl Read + Seek),
+    group: &RowGroup,
+    column: &Column,
+    size: u64,
+    limits: Limits,
+) -> std::result::Result<Vec<u8>, Fault> {
+    let chunk = group.chunk(column)?;
+    let within = chunk.start.checked_add(chunk.len).is_some_and(|end| end as u64 <= size);
+    if !within || chunk.len > limits.page {
+        return Err("a column reaches beyond the file, or is larger than the limit".into());
+    }
+    let mut bytes = vec![0; chunk.len]; // at most the limit, and no more than the file has
+    file.seek(SeekFrom::Start(chunk.start as u64))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Hands the values of a column to `each`, whose faults are told as they are.
+fn read_column(
+    group: &RowGroup,
+    column: &Column,
+    bytes: &[u8],
+    limits: Limits,
+    mut each: impl FnMut(Value<'_>) -> std::result::Result<(), Fault>,
+) -> std::result::Result<(), Fault> {
+    let chunk = group.chunk(column)?;
+    if chunk.values != group.rows {
+        return Err("a column has more or fewer values than rows".into());
+    }
+    let mut fault = None;
+    let read = column::read(chunk, column, bytes, limits.page, |value| {
+        each(value).map_err(|found| {
+            fault = Some(found);
+            ""
+        })
+    });
+    read.map_err(|reason| fault.unwrap_or_else(|| reason.into()))
+}
+
+impl RowGroup {
+    fn chunk(&self, column: &Column) -> std::result::Result<&Chunk, Fault> {
+        let chunk = self.chunks.iter().find(|chunk| chunk.path == column.path);
+        chunk.ok_or_else(|| "a row group lacks a column".into())
+    }
+}
+
+fn read_footer(
+    file: &mut (impl Read + Seek),
+    size: u64,
+    limits: Limits,
+) -> std::result::Result<Footer, Fault> {
+    let mut tail = [0; 8];
+    if size < 12 {
+        return Err("it is cut short".into());
+    }
+    file.seek(SeekFrom::Start(size - 8))?;
+    file.read_exact(&mut tail)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    match &magic {
+        b"PAR1" => {}
+        b"PARE" => return Err("it is encrypted".into()),
+        _ => return Err("it does not end with PAR1".into()),
+    }
+    let len = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if len > size - 12 || len > limits.footer as u64 {
+        return Err("its footer is longer than the file, or than the limit".into());
+    }
+    let mut bytes = vec![0; len as usize]; // at most the limit
+    file.seek(SeekFrom::Start(size - 8 - len))?;
+    file.read_exact(&mut bytes)?;
+    Footer::parse(&bytes).map_err(Fault::from)
+}
+
+impl Footer {
+    /// The first column of one of these names; `inner` is what a structure's column ends with.
+    fn find(
+        &self,
+        names: &[&str],
+        inner: &str,
+        kinds: &[Physical],
+        what: &str,
+    ) -> std::result::Result<&Column, Fault> {
+        let usable = |column: &&Column| kinds.contains(&column.kind) && !column.repeated;
+        let named = |name: &&str| {
+            let path = |column: &&Column| {
+                column.path.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest == inner)
+            };
+            self.columns.iter().filter(usable).find(path)
+        };
+        names.iter().find_map(|name| named(name)).ok_or_else(|| {
+            let columns: Vec<&str> = self.columns.iter().map(|column| &*column.path).collect();
+            Fault::Format(format!(
+                "expected a column of {what} called {}, found the columns {}",
+                names.join(", "),
+                columns.join(", ")
+            ))
+        })
+    }
+
+    /// The names of the classes that the Hub's library has written.
+    fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        let said: serde_json::Value = serde_json::from_str(self.hugging_face.as_deref()?).ok()?;
+        let names = &said["info"]["features"][column]["names"];
+        names.as_array()?.iter().map(|name| Some(name.as_str()?.to_owned())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

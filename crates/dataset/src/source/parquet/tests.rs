@@ -1,0 +1,102 @@
+use super::*;
+use crate::source::Source;
+
+fn golden(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "../../tests/golden/parquet", name].iter().collect()
+}
+
+fn open(name: &str) -> Result<Dataset> {
+    read(name, &[golden(name)], &[], &[])
+}
+
+/// Row r of the fixtures is of class r % 3 and begins with 40 r.
+fn first_pixels(source: &dyn Source) -> Vec<u8> {
+    (0..source.len()).map(|item| source.decode(item).unwrap().pixels[0]).collect()
+}
+
+#[test]
+fn tables_are_read_however_they_were_written() {
+    for (name, classes) in [
+        ("hub.parquet", ["ant", "bee", "cat"]),
+        ("pages2.parquet", ["0", "1", "2"]),
+        ("words.parquet", ["ant", "bee", "cat"]),
+    ] {
+        let train = open(name).unwrap().train;
+        assert_eq!(train.class_names(), classes, "{name}");
+        assert_eq!(train.labels(), [0, 0, 0, 1, 1, 2, 2], "{name}");
+        assert_eq!(first_pixels(train.as_ref()), [0, 120, 240, 40, 160, 80, 200], "{name}");
+        assert_eq!(train.decode(0).unwrap().size(), [3, 4, 1], "{name}");
+        assert!(train.item_name(1).ends_with(&format!("{name} row 3")), "{}", train.item_name(1));
+    }
+}
+
+#[test]
+fn several_files_follow_each_other_and_parts_share_their_classes() {
+    let hub = golden("hub.parquet");
+    let dataset = read("x", &[hub.clone(), golden("words.parquet")], &[], &[hub]).unwrap();
+    assert_eq!(dataset.train.len(), 14);
+    assert_eq!(dataset.test.unwrap().class_names(), dataset.train.class_names());
+}
+
+#[test]
+fn a_folder_is_divided_by_the_names_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let copy = |from: &str, to: &str| std::fs::copy(golden(from), data.join(to)).unwrap();
+    copy("hub.parquet", "train-00000-of-00002.parquet");
+    copy("hub.parquet", "train-00001-of-00002.parquet");
+    copy("hub.parquet", "test-00000-of-00001.parquet");
+    let dataset = read_folder(folder.path()).unwrap().unwrap();
+    assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (14, 7));
+    assert!(dataset.validation.is_none());
+    assert!(read_folder(&folder.path().join("nothing")).is_err());
+}
+
+#[test]
+fn what_is_not_read_is_told() {
+    let message = |name: &str| open(name).unwrap_err().to_string();
+    assert!(
+        message("missing.parquet").ends_with("missing.parquet is no data set: row 2 has no label")
+    );
+    assert!(message("zstd.parquet").contains("compressed with zstd; write it with snappy"));
+    assert!(message("other.parquet").ends_with(
+        "expected a column of images called image, img, images, picture, found the columns x"
+    ));
+    assert!(message("nothing.parquet").starts_with("cannot read "));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    std::fs::write(&path, "PAR1 and no more than that").unwrap();
+    let error = read("x", &[path], &[], &[]).unwrap_err().to_string();
+    assert!(
+        error.ends_with("it is no readable parquet file: it does not end with PAR1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_cut_anywhere_is_an_error() {
+    let bytes = std::fs::read(golden("hub.parquet")).unwrap();
+    assert_eq!(count_rows(&bytes, 1 << 20), Some(7));
+    for end in 0..bytes.len() {
+        assert_eq!(count_rows(&bytes[..end], 1 << 20), None, "{end}");
+    }
+    // Nothing larger than the limit is unpacked.
+    assert_eq!(count_rows(&bytes, 100), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_bytes_are_rows_or_an_error(
+        name in 0usize..3,
+        damage in proptest::collection::vec((0usize..1 << 16, 0u8..=255), 1..8),
+    ) {
+        let name = ["hub.parquet", "pages2.parquet", "words.parquet"][name];
+        let mut bytes = std::fs::read(golden(name)).unwrap();
+        for (place, value) in damage {
+            let place = place % bytes.len();
+            bytes[place] = value;
+        }
+        let _ = count_rows(&bytes, 1 << 16);
+    }
+}

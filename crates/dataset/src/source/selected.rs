@@ -1,0 +1,132 @@
+//! Some items of a source, perhaps with fewer classes.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::source::Source;
+
+/// A source that shows some items of another one.
+struct Selected {
+    original: Arc<dyn Source>,
+    /// Item of the original, and its class here; ordered by class.
+    items: Vec<(usize, u32)>,
+    class_names: Vec<String>,
+    note: String,
+}
+
+/// Only the items of these classes, numbered in this order.
+///
+/// # Errors
+///
+/// When a name is none of the source's classes, comes twice, or none is given.
+///
+/// ```
+/// use std::sync::Arc;
+/// use taper_dataset::source::{embedded, keep_classes};
+///
+/// let names = ["7".to_owned(), "1".to_owned()];
+/// let source = keep_classes(Arc::new(embedded::digits()), &names)?;
+/// assert_eq!(source.len(), 179 + 182);
+/// assert_eq!((source.label(0), source.class_names()), (0, &names[..]));
+/// # Ok::<(), taper_dataset::Error>(())
+/// ```
+pub fn keep_classes(source: Arc<dyn Source>, names: &[String]) -> Result<Arc<dyn Source>> {
+    let known = source.class_names();
+    let expected = || {
+        let some: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
+        let more = if known.len() > 20 { ", …" } else { "" };
+        format!("different names out of {}{more}", some.join(", "))
+    };
+    let mut numbers = vec![None; known.len()];
+    for (number, name) in names.iter().enumerate() {
+        let place = known.iter().position(|known| known == name);
+        match place.map(|place| &mut numbers[place]) {
+            Some(free @ None) => *free = Some(number as u32),
+            _ => return Err(Error::setting("classes", expected(), names.join(", "))),
+        }
+    }
+    if names.is_empty() {
+        return Err(Error::setting("classes", expected(), "none"));
+    }
+    let class = |item: usize| Some((item, numbers[source.label(item) as usize]?));
+    let mut items: Vec<(usize, u32)> = (0..source.len()).filter_map(class).collect();
+    items.sort_by_key(|(_, class)| *class); // stable
+    let note = format!("classes {} only", names.join(", "));
+    let class_names = names.to_vec();
+    Ok(Arc::new(Selected { original: source, items, class_names, note }))
+}
+
+/// Everything but some items, which are listed in ascending order.
+pub fn without(source: Arc<dyn Source>, left_out: &[usize]) -> Arc<dyn Source> {
+    let kept = (0..source.len()).filter(|item| left_out.binary_search(item).is_err());
+    let items = kept.map(|item| (item, source.label(item))).collect();
+    let class_names = source.class_names().to_vec();
+    let note = format!("{} left out", left_out.len());
+    Arc::new(Selected { original: source, items, class_names, note })
+}
+
+impl Source for Selected {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.items[index].1
+    }
+
+    fn decode(&self, index: usize) -> Result<Image> {
+        self.original.decode(self.items[index].0)
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn item_name(&self, index: usize) -> String {
+        self.original.item_name(self.items[index].0)
+    }
+
+    fn describe(&self) -> String {
+        format!("{} ({})", self.original.describe(), self.note)
+    }
+
+    fn in_memory(&self) -> bool {
+        self.original.in_memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::embedded;
+
+    fn message(names: &[&str]) -> String {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        match keep_classes(Arc::new(embedded::digits()), &names) {
+            Err(error) => error.to_string(),
+            Ok(source) => source.describe(),
+        }
+    }
+
+    #[test]
+    fn classes_that_are_not_there_are_an_error() {
+        assert_eq!(
+            message(&["1", "x"]),
+            "classes is 1, x, expected different names out of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+        );
+        assert!(message(&["1", "1"]).starts_with("classes is 1, 1, expected different"));
+        assert!(message(&[]).starts_with("classes is none, expected"));
+        assert!(message(&["1", "0"]).ends_with("10 classes (classes 1, 0 only)"));
+    }
+
+    #[test]
+    fn items_that_are_left_out_are_gone_and_the_rest_keep_their_order() {
+        let whole: Arc<dyn Source> = Arc::new(embedded::digits());
+        let rest = without(whole.clone(), &[0, 2]);
+        assert_eq!(rest.len(), 1795);
+        assert_eq!(rest.item_name(0), whole.item_name(1));
+        assert_eq!(rest.decode(1).unwrap(), whole.decode(3).unwrap());
+        assert_eq!(rest.labels()[1700], whole.label(1702));
+    }
+}
