@@ -3,6 +3,7 @@
 mod adapters;
 mod bad_input;
 mod commands;
+mod data;
 mod extension;
 mod finding;
 mod hub;

@@ -253,7 +253,7 @@ pub struct EvaluateFlags {
     pub part: Part,
 
     /// Test-time augmentation: average over N looks at each image
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
 
     /// How results are printed.
@@ -305,7 +305,7 @@ pub struct PredictFlags {
     pub top_k: u32,
 
     /// Test-time augmentation: average over N looks at each image
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
 
     /// How results are printed.

@@ -19,7 +19,7 @@ mod tensors;
 
 pub use dataset::{Dataset, open};
 pub(crate) use faults::all as all_faults;
-pub use faults::{faults, sound};
+pub use faults::{broken, faults};
 pub use image_file::{ImageLimits, decode_image, is_image, read_image};
 pub use image_folder::ImageFolder;
 pub use in_memory::InMemory;

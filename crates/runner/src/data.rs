@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use taper_dataset::sampler::{balanced_order, epoch_order};
-use taper_dataset::source::{keep_classes, sound, without};
+use taper_dataset::source::{broken, keep_classes, without};
 use taper_dataset::split::{SplitConfig, folds, per_class, stratified};
 use taper_dataset::{
     Augment, Batch, Cached, Dataset, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
@@ -356,8 +356,7 @@ pub(crate) fn open_dataset(data: &DataRecipe, registry: &Registry) -> Result<Dat
     }
     if data.broken == BrokenImages::Skip {
         change(&|source| {
-            let (_, faults) = sound(source.as_ref())?;
-            let left_out: Vec<usize> = faults.into_iter().map(|(item, _)| item).collect();
+            let left_out = broken(source.as_ref())?;
             Ok(if left_out.is_empty() { source } else { without(source, &left_out) })
         })?;
     }

@@ -90,7 +90,7 @@ pub enum RunnerError {
     /// The Hub's files could not be had.
     #[cfg(feature = "hub")]
     #[error(transparent)]
-    Hub(#[from] crate::hub::HubError),
+    Hub(Box<crate::hub::HubError>),
     /// Loss or gradient stopped being a number.
     #[error(
         "{what} at step {step} (epoch {epoch}, learning rate {learning_rate:e}){}; \
@@ -221,7 +221,7 @@ pub enum RunnerError {
         frozen: usize,
     },
     /// A folder in which images are looked for has none.
-    #[error("{} holds no PNG or JPEG file", .0.display())]
+    #[error("{} holds no image file", .0.display())]
     NoImages(PathBuf),
     /// The data has another number of classes than the model.
     #[error("{data} has {found} classes, the model was trained on {expected}")]
@@ -278,4 +278,11 @@ fn last_checkpoint(path: &Option<PathBuf>) -> String {
         let run = path.parent().and_then(|folder| folder.parent()).unwrap_or(path);
         format!("; go on from {} with `resume {}`", path.display(), run.display())
     })
+}
+
+#[cfg(feature = "hub")]
+impl From<crate::hub::HubError> for RunnerError {
+    fn from(error: crate::hub::HubError) -> Self {
+        RunnerError::Hub(Box::new(error))
+    }
 }

@@ -30,18 +30,17 @@ pub(crate) fn all(source: &dyn Source, indices: &[usize], first: Error) -> Error
     }
 }
 
-/// Decodes everything and gives what can be decoded, with the errors of the rest.
+/// The items that cannot be decoded, ascending, so that [`without`](super::without) can leave them
+/// out.
 ///
 /// # Errors
 ///
-/// When nothing can be decoded.
-pub fn sound(source: &dyn Source) -> Result<(Vec<usize>, Vec<(usize, Error)>)> {
-    let all: Vec<usize> = (0..source.len()).collect();
-    let faults = faults(source, &all);
-    let is_sound = |index: &usize| faults.binary_search_by_key(index, |(i, _)| *i).is_err();
-    let sound: Vec<usize> = all.into_iter().filter(is_sound).collect();
-    match faults.into_iter().map(|fault| (fault.0, fault.1)).collect::<Vec<_>>() {
-        mut faults if sound.is_empty() && !faults.is_empty() => Err(faults.swap_remove(0).1),
-        faults => Ok((sound, faults)),
+/// When nothing can be decoded: the first item's error.
+pub fn broken(source: &dyn Source) -> Result<Vec<usize>> {
+    let everything: Vec<usize> = (0..source.len()).collect();
+    let mut faults = faults(source, &everything);
+    if !faults.is_empty() && faults.len() == source.len() {
+        return Err(faults.swap_remove(0).1);
     }
+    Ok(faults.into_iter().map(|(item, _)| item).collect())
 }

@@ -283,7 +283,7 @@ impl Footer {
             };
             self.columns.iter().filter(usable).find(path)
         };
-        names.iter().find_map(|name| named(name)).ok_or_else(|| {
+        names.iter().find_map(named).ok_or_else(|| {
             let columns: Vec<&str> = self.columns.iter().map(|column| &*column.path).collect();
             Fault::Format(format!(
                 "expected a column of {what} called {}, found the columns {}",

@@ -88,7 +88,9 @@ fn classes(parts: &[InspectedPart]) -> String {
     let counts = |part: &InspectedPart| part.description.classes.iter().map(|(_, n)| *n).max();
     let most = parts.iter().filter_map(counts).max().unwrap_or(1).max(1);
     let mut html = "<table><tr><th>class".to_string();
-    parts.iter().for_each(|part| drop(write!(html, "<th colspan=2>{}", part.name)));
+    for part in parts {
+        let _ = write!(html, "<th colspan=2>{}", part.name);
+    }
     for (place, (name, _)) in parts[0].description.classes.iter().enumerate() {
         let _ = write!(html, "\n<tr><td>{}", escape(name));
         for part in parts {

@@ -138,3 +138,27 @@ fn a_header_that_claims_an_absurd_size_is_refused_in_every_format() {
         assert_eq!(error, format!("{name} is too large: 6x8 pixels, the limit is 47 pixels"));
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn damaged_files_of_every_format_are_an_image_or_an_error(
+        file in 0usize..19,
+        // Most damage where the sizes stand.
+        damage in proptest::collection::vec((0usize..64, 0u8..=255), 1..6),
+        further in proptest::collection::vec((0usize..1 << 16, 0u8..=255), 0..3),
+    ) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/images");
+        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.retain(|path| is_image(path));
+        paths.sort();
+        let mut bytes = std::fs::read(&paths[file]).unwrap();
+        for (place, value) in damage.into_iter().chain(further) {
+            let place = place % bytes.len();
+            bytes[place] = value;
+        }
+        let limits = ImageLimits { pixels: 1 << 16, ..ImageLimits::default() };
+        if let Ok(image) = decode_image(&bytes, "x", &limits) {
+            assert!(image.height * image.width <= 1 << 16);
+        }
+    }
+}
