@@ -272,6 +272,7 @@ impl Part {
                 labels,
                 indices,
                 targets: None,
+                targets: None,
             }
         })
     }

@@ -60,12 +60,14 @@ impl Training<'_> {
     /// for it would be in `folder`.
     ///
     /// # Errors
-    /// It is asked for, and the net has no body of its own.
+    /// It is asked for, and the net has no body of its own, or the images are augmented.
     pub(crate) fn keep_features(mut self, folder: &Path) -> Result<Self, RunnerError> {
         let Method::Head { cache } = self.recipe().method else { return Ok(self) };
         let found = match cache {
             FeatureCache::Off => return Ok(self),
             FeatureCache::Auto if !self.loaded.net.has_body() => return Ok(self),
+            // Each epoch sees other images.
+            FeatureCache::Auto if self.augments() => return Ok(self),
             FeatureCache::Auto => "auto",
             FeatureCache::Memory => "memory",
             FeatureCache::Disk => "disk",
@@ -75,12 +77,21 @@ impl Training<'_> {
             let expected = format!("auto or off: `{net}` is not made of a body and a head");
             return Err(setting("method.cache", found, expected));
         }
+        if self.augments() {
+            let expected = "auto or off: with augmentation each epoch sees other images";
+            return Err(setting("method.cache", found, expected));
+        }
         let data = &self.plan.data;
         let rows = data.train.len() + data.validation.as_ref().map_or(0, |part| part.len());
         let features = |part| Features::new(part, cache, folder, rows);
         let train = features(&data.train);
         self.kept = Some(Kept { train, validation: data.validation.as_ref().map(features) });
         Ok(self)
+    }
+
+    fn augments(&self) -> bool {
+        let augment = self.recipe().augment;
+        augment.changes_images() || augment.mixes()
     }
 
     /// What is left of the epoch, the net being made ready for it.
