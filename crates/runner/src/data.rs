@@ -144,7 +144,7 @@ impl Data {
     /// # Errors
     /// An image that cannot be read.
     pub(crate) fn fit_normalization(&mut self) -> Result<Normalize, RunnerError> {
-        let Part { source, indices, pipeline } = &self.train;
+        let Part { source, indices, pipeline, .. } = &self.train;
         let fitted = Normalize::fit(source.as_ref(), indices, pipeline)?;
         let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
         parts.into_iter().flatten().for_each(|part| part.normalize_by(&fitted));
@@ -271,7 +271,6 @@ impl Part {
                 shape: [indices.len(), 0, 0, 0],
                 labels,
                 indices,
-                targets: None,
                 targets: None,
             }
         })
