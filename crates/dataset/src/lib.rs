@@ -20,7 +20,7 @@
 //! let mut seen = 0;
 //! for batch in Loader::new(ready.source, split.train, ready.pipeline, config)? {
 //!     let batch = batch?;
-//!     assert_eq!(batch.images.len(), batch.shape.iter().product());
+//!     assert_eq!(batch.images.len(), batch.shape.iter().product::<usize>());
 //!     seen += batch.labels.len();
 //! }
 //! assert_eq!(seen, 1797 - 359);

@@ -51,9 +51,11 @@ enum Checksums {
 
 /// The family, in alphabetical order.
 ///
-/// Checksums: Fashion-MNIST's from its README, KMNIST's, QMNIST's from torchvision 0.30's
-/// `datasets/mnist.py`, CIFAR-10's is of an archive and not of the files; those of MNIST are of the
-/// unpacked files, computed here, since copies of it are packed in many ways.
+/// Checksums: Fashion-MNIST's are in its README; KMNIST's and QMNIST's as torchvision 0.29's
+/// `datasets/mnist.py` lists them; CIFAR-10's and EMNIST's are published for an archive and not for
+/// the files in it. Those of MNIST are of the unpacked files, computed from a copy, since it goes
+/// around packed in many ways. Licences: as the READMEs of Fashion-MNIST, KMNIST and QMNIST state
+/// them; MNIST's as its copies state it.
 pub const NAMED: &[Named] = &[
     Named {
         name: "cifar10",
