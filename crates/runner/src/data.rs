@@ -118,9 +118,7 @@ impl Data {
             division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
         }
         if data.per_class > 0 {
-            let labels: Vec<u32> =
-                train.indices.iter().map(|&index| train.source.label(index)).collect();
-            let places = per_class(&labels, data.per_class, data.split_seed);
+            let places = per_class(&train.labels(), data.per_class, data.split_seed);
             train.indices = places.into_iter().map(|place| train.indices[place]).collect();
         }
         if data.overfit_batches > 0 {
@@ -238,9 +236,7 @@ impl Part {
     /// # Errors
     /// The thread that prepares them cannot be started.
     pub fn in_order(&self, batch_size: usize) -> Result<Loader, RunnerError> {
-        let config = LoaderConfig { batch_size, ..Default::default() };
-        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
-        Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
+        self.load(LoaderConfig { batch_size, ..Default::default() })
     }
 
     /// The batches of [`Part::epoch`] without their images: labels and places alone.
@@ -321,6 +317,11 @@ impl Part {
     /// Whether looking at an image costs no more than copying it.
     pub(crate) fn in_memory(&self) -> bool {
         self.source.in_memory()
+    }
+
+    fn load(&self, config: LoaderConfig) -> Result<Loader, RunnerError> {
+        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
+        Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
     }
 
     /// Keeps at most `limit` images, evenly spread: the classes stand one after the other.
