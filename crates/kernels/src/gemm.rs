@@ -38,6 +38,10 @@ impl<'a, T> Matrix<'a, T> {
         self.rows
     }
 
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// Some rows of a matrix that lies row by row.
     pub(crate) fn rows_in(self, rows: std::ops::Range<usize>) -> Self {
         assert!(self.strides.1 == 1 && rows.start <= rows.end && rows.end <= self.rows);
@@ -226,9 +230,18 @@ impl Kernel for PackPanel<'_> {
 
 /// `a b` and what follows, row by row.
 pub(crate) fn multiply(isa: Isa, a: Matrix<f32>, b: Matrix<f32>, finish: Finish) -> Vec<f32> {
-    assert_eq!(a.columns, b.rows);
-    let panels = Panels::pack_parallel(isa, b);
-    let mut out = Output::<f32>::new(a.rows * b.columns);
+    multiply_panels(isa, a, &Panels::pack_parallel(isa, b), finish)
+}
+
+/// [`multiply`] with an operand that is in panels already.
+pub(crate) fn multiply_panels(
+    isa: Isa,
+    a: Matrix<f32>,
+    panels: &Panels,
+    finish: Finish,
+) -> Vec<f32> {
+    assert_eq!(a.columns, panels.depth);
+    let mut out = Output::<f32>::new(a.rows * panels.columns);
     let shared = out.shared();
     let tasks = (a.rows.div_ceil(ROWS), panels.count().div_ceil(PANELS));
     (0..tasks.0 * tasks.1).into_par_iter().for_each(|task| {
@@ -236,8 +249,8 @@ pub(crate) fn multiply(isa: Isa, a: Matrix<f32>, b: Matrix<f32>, finish: Finish)
         let rows = row..(row + ROWS).min(a.rows);
         let range = panel..(panel + PANELS).min(panels.count());
         // SAFETY: every task writes its own rows and columns of the output, which has `a.rows`
-        // rows of `b.columns`.
-        unsafe { block(isa, a, &panels, (rows, range), (shared, b.columns), finish, false) };
+        // rows of the panels' columns.
+        unsafe { block(isa, a, panels, (rows, range), (shared, panels.columns), finish, false) };
     });
     // SAFETY: the tasks cover all rows and columns.
     unsafe { out.finish() }

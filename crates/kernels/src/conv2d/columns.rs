@@ -5,8 +5,11 @@
 //! Forward: `filters (o, k) x columns (k, pixels)`. Weight gradient: `columns (k, pixels) x
 //! gradient (pixels, o)`, which reads the same panels by rows. Input gradient: `filters (k, o) x
 //! gradient (o, pixels)`, each column then added to the pixels it came from.
+//!
+//! Images are shared out among the threads; where there are few columns, the products are ([`wide`]).
 
 mod layout;
+mod wide;
 
 use super::Geometry;
 use crate::gemm::{Finish, Matrix, PackPanel, Panels, block, transpose};
@@ -66,6 +69,13 @@ impl Plan {
         (g.kh, g.kw, g.stride, g.padding) == (1, 1, (1, 1), (0, 0))
     }
 
+    /// Whether all columns are packed at once: few of them, and filters so long and many that each
+    /// piece of the batch would do little but read them and add to their gradient.
+    fn is_wide(&self) -> bool {
+        let columns = self.g.n * self.plane();
+        !self.pointwise() && columns <= 512 && 2 * columns <= self.depth()
+    }
+
     /// Images whose columns are packed side by side: several where one fills no panels.
     fn images(&self) -> usize {
         if self.pointwise() { 1 } else { (64 / self.plane()).clamp(1, 16) }
@@ -120,6 +130,9 @@ pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -
     let g = &plan.g;
     assert_eq!((x.len(), w.len()), (g.n * plan.input(), g.c_out * plan.depth()));
     assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
+    if plan.is_wide() {
+        return wide::forward(plan, x, w, bias);
+    }
     let filters = Matrix::new(w, g.c_out, plan.depth());
     let finish = Finish { row_bias: bias, relu: plan.relu, ..Finish::default() };
     let mut y = Output::<f32>::new(g.n * plan.output());
@@ -209,6 +222,9 @@ pub(super) fn backward(
     let g = &plan.g;
     assert_eq!((x.len(), w.len()), (g.n * plan.input(), g.c_out * plan.depth()));
     assert_eq!(grad.len(), g.n * plan.output());
+    if plan.is_wide() {
+        return wide::backward(plan, x, w, grad, [want_x, want_w]);
+    }
     let transposed = want_x.then(|| transpose(plan.isa, Matrix::new(w, g.c_out, plan.depth())));
     let mut dx = Output::<f32>::new(if want_x { x.len() } else { 0 });
     let shared = dx.shared();
@@ -303,12 +319,8 @@ impl Plan {
                         block(self.isa, filters, &panels, part, to, finish, false);
                     }
                     let first = columns.start;
-                    Columns { g, layout, first }.add(
-                        self.isa,
-                        &product,
-                        columns.len(),
-                        &mut folded,
-                    );
+                    let product = Matrix::new(&product[..], self.depth(), columns.len());
+                    Columns { g, layout, first }.add(self.isa, product, &mut folded);
                 }
             }
         }

@@ -61,6 +61,28 @@ fn images_beyond_one_block_of_columns_agree() {
     check_paths("many images", 1e-4, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), &config));
 }
 
+/// Long filters over small planes, whose columns are multiplied all at once.
+#[test]
+fn few_columns_of_long_filters_agree_over_random_shapes() {
+    for seed in 0..20 {
+        let draw = |index, low, high| pick(seed, index, low, high);
+        let config = Conv2dConfig {
+            padding: (draw(0, 0, 2), draw(1, 0, 2)),
+            stride: (draw(7, 1, 3), draw(8, 1, 3)),
+            ..Conv2dConfig::default()
+        };
+        let x = [draw(6, 1, 5), draw(4, 24, 60), draw(2, 2, 5), draw(3, 2, 5)];
+        let (c_out, kernel) = (draw(5, 3, 40), (draw(9, 1, 4), draw(10, 2, 4)));
+        if x[2] + 2 * config.padding.0 < kernel.0 || x[3] + 2 * config.padding.1 < kernel.1 {
+            continue;
+        }
+        let inputs = case(&x, c_out, kernel, &config);
+        check_paths(&format!("{x:?} to {c_out}, {kernel:?} {config:?}"), 1e-4, &inputs, |t| {
+            conv2d(&t[0], &t[1], Some(&t[2]), &config)
+        });
+    }
+}
+
 /// Shapes that the Winograd kernels take: whole images to a block, several images to a block, and
 /// several blocks to an image; channels that fill their vectors and that do not.
 #[test]

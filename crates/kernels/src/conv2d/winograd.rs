@@ -7,12 +7,15 @@
 //! backward pass transposes the same steps: the gradient's transform serves both the weight
 //! gradient (a product over tiles) and the input gradient (a product over output channels).
 //!
+//! Blocks are shared out among the threads; where all tiles are one block, its channels are.
+//!
 //! Error: the transforms lose about three bits against a direct kernel, some 3e-6 relative.
 
 mod backward;
 mod filters;
 mod forward;
 mod transform;
+mod wide;
 
 use super::Geometry;
 use crate::simd::Isa;
@@ -26,6 +29,10 @@ const POINTS: usize = 36;
 /// Tiles that a block aims at: few enough for their transforms to stay in the second-level cache,
 /// enough to make the products long.
 const BLOCK: usize = 36;
+
+/// As many tiles are one block: there are too few blocks of them to share out, and each would stream
+/// all filters, which are many where planes are small.
+const ONE_BLOCK: usize = 128;
 
 /// What follows the convolution within the same pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +70,18 @@ struct Run {
 impl Plan {
     pub(super) fn new(g: Geometry, isa: Isa, tail: Tail) -> Self {
         let (tile_rows, tile_columns) = (g.oh.div_ceil(4), g.ow.div_ceil(4));
+        let tiles = match g.n * tile_rows * tile_columns {
+            tiles if tiles <= ONE_BLOCK => tiles,
+            _ => BLOCK,
+        };
         Self {
             g,
             isa,
             tail,
             tile_rows,
             tile_columns,
-            images_per_block: (BLOCK / (tile_rows * tile_columns)).max(1),
-            rows_per_block: (BLOCK / tile_columns).clamp(1, tile_rows),
+            images_per_block: (tiles / (tile_rows * tile_columns)).max(1),
+            rows_per_block: (tiles / tile_columns).clamp(1, tile_rows),
         }
     }
 
@@ -89,6 +100,10 @@ impl Plan {
         } else {
             self.g.n * self.blocks_per_image()
         }
+    }
+
+    fn is_one_block(&self) -> bool {
+        self.blocks() == 1
     }
 
     fn runs(self, block: usize) -> impl Iterator<Item = Run> + Clone {

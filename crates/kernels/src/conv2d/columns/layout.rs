@@ -2,9 +2,11 @@
 //! and each row sorted by the column's remainder modulo the stride.
 
 use crate::conv2d::Geometry;
-use crate::gemm::Panels;
+use crate::gemm::{Matrix, Panels};
 use crate::phases::Phases;
 use crate::simd::{Isa, Kernel, Simd};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// The layout of padded images, one plane after the other.
 #[derive(Clone, Copy)]
@@ -107,25 +109,51 @@ impl Columns<'_> {
 
     /// Packs as many columns as the panels have.
     pub(super) fn pack(self, isa: Isa, padded: &[f32], panels: &mut Panels) {
+        self.check(padded, panels);
+        let ((len, width), columns) = (panels.panel(), panels.columns);
+        for (panel, out) in panels.data.chunks_exact_mut(len).enumerate() {
+            self.pack_panel(isa, padded, panel * width..columns, out);
+        }
+    }
+
+    /// [`pack`](Self::pack), the panels shared out between threads.
+    pub(super) fn pack_parallel(self, isa: Isa, padded: &[f32], panels: &mut Panels) {
+        self.check(padded, panels);
+        let ((len, width), columns) = (panels.panel(), panels.columns);
+        panels.data.par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
+            self.pack_panel(isa, padded, panel * width..columns, out);
+        });
+    }
+
+    fn check(&self, padded: &[f32], panels: &Panels) {
         let columns = panels.columns;
+        assert!(columns > 0);
         let last =
             self.segments(self.first + columns - 1, 1).list[0].at + self.tap(panels.depth - 1);
-        assert!(columns > 0 && last + self.layout.width <= padded.len());
-        isa.run(Pack { columns: self, padded, panels });
+        assert!(last + self.layout.width <= padded.len());
+    }
+
+    /// One panel, of the first of these columns that it has room for.
+    fn pack_panel(mut self, isa: Isa, padded: &[f32], columns: Range<usize>, out: &mut [f32]) {
+        self.first += columns.start;
+        let count = columns.len().min(self.layout.width);
+        isa.run(Pack { columns: self, padded, count, out });
     }
 
     /// Adds a product (k, columns) to the padded images.
-    pub(super) fn add(self, isa: Isa, product: &[f32], count: usize, padded: &mut [f32]) {
-        let last = self.segments(self.first + count - 1, 1).list[0].at;
-        assert!(last + self.tap(product.len() / count - 1) < padded.len());
-        isa.run(Add { columns: self, product, count, padded });
+    pub(super) fn add(self, isa: Isa, product: Matrix<f32>, padded: &mut [f32]) {
+        let last = self.segments(self.first + product.columns() - 1, 1).list[0].at;
+        assert!(last + self.tap(product.rows() - 1) < padded.len());
+        isa.run(Add { columns: self, product, padded });
     }
 }
 
 struct Pack<'a> {
     columns: Columns<'a>,
     padded: &'a [f32],
-    panels: &'a mut Panels,
+    /// Columns that there are, at most the panel's width.
+    count: usize,
+    out: &'a mut [f32],
 }
 
 impl Kernel for Pack<'_> {
@@ -133,38 +161,33 @@ impl Kernel for Pack<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { columns, padded, panels } = self;
-        let (len, width) = panels.panel();
-        assert!(width == 2 * S::LANES && width <= 32);
-        let end = panels.data.len();
-        for panel in 0..panels.count() {
-            let count = (panels.columns - panel * width).min(width);
-            let segments = columns.segments(columns.first + panel * width, count);
-            let to = &mut panels.data[panel * len..];
-            for k in 0..panels.depth {
-                let tap = columns.tap(k);
-                for segment in &segments.list[..segments.count] {
-                    // SAFETY: whole vectors are read: `Columns::pack` checked that there is room
-                    // behind the last column's last tap, which lies behind all others. They are
-                    // written whole, too: over the columns of the next segments and into the next
-                    // row or panel, which are written later; the very last ones in parts.
-                    unsafe {
-                        let from = padded.as_ptr().add(segment.at + tap);
-                        let at = k * width + segment.start;
-                        let out = to.as_mut_ptr().add(at);
-                        if panel * len + at + width <= end {
-                            S::store(out, S::load(from));
-                            S::store(out.add(S::LANES), S::load(from.add(S::LANES)));
-                        } else {
-                            out.copy_from_nonoverlapping(from, segment.len);
-                        }
+        let Self { columns, padded, count, out } = self;
+        let (width, end) = (2 * S::LANES, out.len());
+        assert!(count <= width && width <= 32);
+        let segments = columns.segments(columns.first, count);
+        for k in 0..end / width {
+            let tap = columns.tap(k);
+            for segment in &segments.list[..segments.count] {
+                // SAFETY: whole vectors are read: `Columns::check` saw that there is room behind
+                // the last column's last tap, which lies behind all others. They are written
+                // whole, too: over the columns of the next segments and into the next row, which
+                // are written later; the very last ones in parts.
+                unsafe {
+                    let from = padded.as_ptr().add(segment.at + tap);
+                    let at = k * width + segment.start;
+                    let to = out.as_mut_ptr().add(at);
+                    if at + width <= end {
+                        S::store(to, S::load(from));
+                        S::store(to.add(S::LANES), S::load(from.add(S::LANES)));
+                    } else {
+                        to.copy_from_nonoverlapping(from, segment.len);
                     }
                 }
             }
-            if count < width {
-                for row in to[..len].chunks_exact_mut(width) {
-                    row[count..].fill(0.);
-                }
+        }
+        if count < width {
+            for row in out.chunks_exact_mut(width) {
+                row[count..].fill(0.);
             }
         }
     }
@@ -172,8 +195,7 @@ impl Kernel for Pack<'_> {
 
 struct Add<'a> {
     columns: Columns<'a>,
-    product: &'a [f32],
-    count: usize,
+    product: Matrix<'a, f32>,
     padded: &'a mut [f32],
 }
 
@@ -182,8 +204,10 @@ impl Kernel for Add<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { columns, product, count, padded } = self;
-        for (k, row) in product.chunks_exact(count).enumerate() {
+        let Self { columns, product, padded } = self;
+        let count = product.columns();
+        for k in 0..product.rows() {
+            let row = product.row(k);
             let tap = columns.tap(k);
             let mut start = 0;
             while start < count {

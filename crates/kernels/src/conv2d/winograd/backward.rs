@@ -1,13 +1,14 @@
 //! The backward pass: one piece of the batch a task, block by block.
 
 use super::filters::{Packed, Rows, pack, unpack};
-use super::forward::{pixels_len, transform_input};
-use super::{POINTS, Plan, Run, point_stride, transform};
+use super::forward::{filter_products, pixels_len, transform_input};
+use super::{POINTS, Plan, Run, point_stride, transform, wide};
 use crate::blocked::{Planes, gather, scatter, zero};
 use crate::micro::{Steps, rows};
 use crate::scratch::{self, Scratch, take};
 use crate::simd::{Kernel, Simd, load};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The forward pass's output and winners, and the gradient of the output.
 #[derive(Clone, Copy)]
@@ -38,35 +39,22 @@ pub(in crate::conv2d) fn backward(
     assert_eq!(output.winners.len(), plan.winners_len());
     assert!(!plan.tail.relu || plan.tail.pool || output.y.len() == output.grad.len());
     let [want_x, want_w, want_bias] = wanted;
-    let lanes = plan.isa.lanes();
-    let (c_blocks, o_blocks) = plan.channel_blocks();
-    let partial_len = POINTS * c_blocks * o_blocks * lanes * lanes;
     let filters = want_x.then(|| pack(plan.isa, w, g.c_in, g.c_out, Rows::Output));
     let mut dx = scratch::Output::<f32>::new(if want_x { x.len() } else { 0 });
     let shared = dx.shared();
-
-    // A piece is whole images: their blocks add to the same rows of the input gradient.
-    let images = g.n.div_ceil((PARTIALS / partial_len).clamp(1, PIECES));
-    let images = images.next_multiple_of(plan.images_per_block).max(1);
-    let per_image = if plan.images_per_block > 1 { 1 } else { plan.blocks_per_image() };
-    let blocks = images / plan.images_per_block * per_image;
-    let partials: Vec<(Scratch, Scratch)> = (0..g.n.div_ceil(images))
-        .into_par_iter()
-        .map(|piece| {
-            let mut dw = take(if want_w { partial_len } else { 0 });
-            let mut db = take(o_blocks * lanes);
-            dw.fill(0.);
-            db.fill(0.);
-            let range = piece * blocks..((piece + 1) * blocks).min(plan.blocks());
-            let filters = filters.as_ref();
-            for block in range {
-                let dx = shared.pointer();
-                let (dw, db) = (want_w.then_some(&mut *dw), &mut *db);
-                plan.isa.run(BackwardBlock { plan, x, filters, output, block, dx, dw, db });
-            }
-            (dw, db)
-        })
-        .collect();
+    let block = |block| BackwardBlock {
+        plan,
+        x,
+        filters: filters.as_ref(),
+        output,
+        block,
+        dx: shared.pointer(),
+    };
+    let partials = if plan.is_one_block() {
+        vec![wide::backward(plan, x, [want_x, want_w], || block(0))]
+    } else {
+        pieces(plan, want_w, block)
+    };
     let (dw, db): (Vec<Scratch>, Vec<Scratch>) = partials.into_iter().unzip();
     [
         // SAFETY: the blocks' tiles cover every row and column of every image.
@@ -76,7 +64,43 @@ pub(in crate::conv2d) fn backward(
     ]
 }
 
-struct BackwardBlock<'a> {
+/// Numbers of the points' weight gradients, if wanted, and of the bias's.
+pub(super) fn partial_len(plan: &Plan, want_w: bool) -> (usize, usize) {
+    let lanes = plan.isa.lanes();
+    let (c_blocks, o_blocks) = plan.channel_blocks();
+    let weights = POINTS * c_blocks * o_blocks * lanes * lanes;
+    (if want_w { weights } else { 0 }, o_blocks * lanes)
+}
+
+/// Goes through the batch in pieces; the gradients of each piece's points and bias.
+fn pieces<'a>(
+    plan: &Plan,
+    want_w: bool,
+    block: impl Fn(usize) -> BackwardBlock<'a> + Sync,
+) -> Vec<(Scratch, Scratch)> {
+    let n = plan.g.n;
+    // A piece is whole images: their blocks add to the same rows of the input gradient.
+    let images = n.div_ceil((PARTIALS / partial_len(plan, true).0).clamp(1, PIECES));
+    let images = images.next_multiple_of(plan.images_per_block).max(1);
+    let per_image = if plan.images_per_block > 1 { 1 } else { plan.blocks_per_image() };
+    let blocks = images / plan.images_per_block * per_image;
+    let pieces = (0..n.div_ceil(images)).into_par_iter().map(|piece| {
+        let (weights, biases) = partial_len(plan, want_w);
+        let (mut dw, mut db) = (take(weights), take(biases));
+        dw.fill(0.);
+        db.fill(0.);
+        for i in piece * blocks..((piece + 1) * blocks).min(plan.blocks()) {
+            let dw = want_w.then_some(&mut *dw);
+            plan.isa.run(Piece { block: block(i), dw, db: &mut db });
+        }
+        (dw, db)
+    });
+    pieces.collect()
+}
+
+/// What the backward pass of a block of tiles starts from.
+#[derive(Clone, Copy)]
+pub(super) struct BackwardBlock<'a> {
     plan: &'a Plan,
     x: &'a [f32],
     /// Without them the input gradient is not computed.
@@ -84,95 +108,69 @@ struct BackwardBlock<'a> {
     output: Output<'a>,
     block: usize,
     dx: *mut f32,
+}
+
+/// A block, and the gradients of its piece, to be added to.
+struct Piece<'a> {
+    block: BackwardBlock<'a>,
     dw: Option<&'a mut [f32]>,
     db: &'a mut [f32],
 }
 
-impl Kernel for BackwardBlock<'_> {
+impl Kernel for Piece<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let plan = self.plan;
+    unsafe fn run<S: Simd>(self) {
+        let BackwardBlock { plan, x, filters, block, .. } = self.block;
         let (c_blocks, o_blocks) = plan.channel_blocks();
-        let tiles = plan.tiles(self.block);
+        let tiles = plan.tiles(block);
         let stride_in = point_stride(c_blocks * tiles, S::LANES);
         let stride_out = point_stride(o_blocks * tiles, S::LANES);
         let mut gradients = take(POINTS * stride_out);
         let mut pixels = take(2 * pixels_len::<S>(plan));
+        let to = gradients.as_mut_ptr();
+        let db = self.db.as_mut_ptr();
         // SAFETY: the buffers were taken at the sizes that the functions ask for; of the input
         // gradient, the images of a piece belong to its task alone.
         unsafe {
-            self.transform_gradient::<S>(tiles, stride_out, &mut gradients, &mut pixels);
-            if let Some(dw) = self.dw.take() {
+            self.block.transform_gradient::<S>(0..o_blocks, to, db, &mut pixels);
+            if let Some(dw) = self.dw {
                 let mut points = take(POINTS * stride_in);
-                transform_input::<S>(
-                    plan,
-                    self.x,
-                    self.block,
-                    tiles,
-                    stride_in,
-                    &mut points,
-                    &mut pixels,
-                );
-                weight_products::<S>(
-                    plan,
-                    tiles,
-                    (&gradients, stride_out),
-                    (&points, stride_in),
-                    dw,
-                );
-            }
-            if let Some(filters) = self.filters {
-                let stride = point_stride(2 * tiles, S::LANES);
-                let mut products = take(POINTS * stride);
-                for pair in 0..filters.pairs() {
-                    let vectors = filters.vectors(pair);
-                    let steps = Steps {
-                        chunks: o_blocks,
-                        inner: S::LANES,
-                        a_step: 1,
-                        a_chunk: tiles * S::LANES,
-                        b_step: vectors * S::LANES,
-                        b_chunk: S::LANES * vectors * S::LANES,
-                        b_vector: S::LANES,
-                    };
-                    for point in 0..POINTS {
-                        let a = gradients.as_ptr().add(point * stride_out);
-                        rows::<S>(
-                            steps,
-                            tiles,
-                            vectors,
-                            |tile| a.add(tile * S::LANES),
-                            filters.matrix(pair, point).as_ptr(),
-                            products.as_mut_ptr().add(point * stride),
-                            (S::LANES, tiles * S::LANES),
-                            false,
-                        );
-                    }
-                    for vector in 0..vectors {
-                        let from = products.as_ptr().add(vector * tiles * S::LANES);
-                        for run in plan.runs(self.block) {
-                            self.add_input::<S>(run, 2 * pair + vector, from, stride, &mut pixels);
-                        }
-                    }
+                let to = (points.as_mut_ptr(), stride_in);
+                transform_input::<S>(plan, x, block, 0..c_blocks, to, &mut pixels);
+                let size = dw.len() / POINTS;
+                for (point, dw) in dw.chunks_exact_mut(size).enumerate() {
+                    let gradients = gradients[point * stride_out..].as_ptr();
+                    let points = points[point * stride_in..].as_ptr();
+                    weight_products::<S>(plan, tiles, gradients, points, dw, true);
                 }
+            }
+            for pair in 0..filters.map_or(0, Packed::pairs) {
+                self.block.pair::<S>(pair, gradients.as_ptr(), &mut pixels);
             }
         }
     }
 }
 
-/// Adds to the points' gradients `dw[o][c] += sum over tiles of gradient[o] * input[c]`.
+/// The gradient at a point, `dw[o][c] = sum over tiles of gradient[o] * input[c]`, or added to it.
+///
+/// # Safety
+///
+/// The CPU has the features of `S`; `gradients` and `points` are the point's matrices, `dw` holds
+/// the product of their channels.
 #[inline(always)]
-unsafe fn weight_products<S: Simd>(
+pub(super) unsafe fn weight_products<S: Simd>(
     plan: &Plan,
     tiles: usize,
-    (gradients, stride_out): (&[f32], usize),
-    (points, stride_in): (&[f32], usize),
+    gradients: *const f32,
+    points: *const f32,
     dw: &mut [f32],
+    add: bool,
 ) {
     let (c_blocks, o_blocks) = plan.channel_blocks();
     let (row_count, columns) = (o_blocks * S::LANES, c_blocks * S::LANES);
+    assert_eq!(dw.len(), row_count * columns);
     let steps = Steps {
         chunks: 1,
         inner: tiles,
@@ -182,45 +180,45 @@ unsafe fn weight_products<S: Simd>(
         b_chunk: 0,
         b_vector: tiles * S::LANES,
     };
-    for point in 0..POINTS {
-        for c in (0..c_blocks).step_by(2) {
-            unsafe {
-                let a = gradients.as_ptr().add(point * stride_out);
-                rows::<S>(
-                    steps,
-                    row_count,
-                    (c_blocks - c).min(2),
-                    |o| a.add(o / S::LANES * tiles * S::LANES + o % S::LANES),
-                    points.as_ptr().add(point * stride_in + c * tiles * S::LANES),
-                    dw.as_mut_ptr().add(point * row_count * columns + c * S::LANES),
-                    (columns, S::LANES),
-                    true,
-                );
-            }
+    for c in (0..c_blocks).step_by(2) {
+        // SAFETY: the caller's promise, and the length just asserted.
+        unsafe {
+            rows::<S>(
+                steps,
+                row_count,
+                (c_blocks - c).min(2),
+                |o| gradients.add(o / S::LANES * tiles * S::LANES + o % S::LANES),
+                points.add(c * tiles * S::LANES),
+                dw.as_mut_ptr().add(c * S::LANES),
+                (columns, S::LANES),
+                add,
+            );
         }
     }
 }
 
 impl BackwardBlock<'_> {
-    /// Transforms the gradient of the output pixels, and adds up that of the bias.
+    /// Transforms the gradient of some vectors of output channels, and adds up that of their bias.
     ///
     /// # Safety
     ///
-    /// `points` holds 36 matrices at `stride`, `pixels` twice [`pixels_len`].
+    /// `points` holds 36 matrices of all output channels, `db` their sums, of which no other task
+    /// writes these; `pixels` holds twice [`pixels_len`].
     #[inline(always)]
-    unsafe fn transform_gradient<S: Simd>(
-        &mut self,
-        tiles: usize,
-        stride: usize,
-        points: &mut [f32],
+    pub(super) unsafe fn transform_gradient<S: Simd>(
+        &self,
+        channels: Range<usize>,
+        points: *mut f32,
+        db: *mut f32,
         pixels: &mut [f32],
     ) {
-        let plan = self.plan;
+        let (plan, tiles) = (self.plan, self.plan.tiles(self.block));
+        let stride = point_stride(plan.channel_blocks().1 * tiles, S::LANES);
         let width = 4 * plan.tile_columns;
         let (pixels, other) = pixels.split_at_mut(pixels_len::<S>(plan));
         let (pixels, half) = pixels.split_at_mut(4 * plan.rows_per_block * width * S::LANES);
-        let (pixels, half, points) = (pixels.as_mut_ptr(), half.as_mut_ptr(), points.as_mut_ptr());
-        for o in 0..plan.channel_blocks().1 {
+        let (pixels, half) = (pixels.as_mut_ptr(), half.as_mut_ptr());
+        for o in channels {
             unsafe {
                 let mut bias = S::splat(0.);
                 for run in plan.runs(self.block) {
@@ -252,8 +250,39 @@ impl BackwardBlock<'_> {
                         }
                     }
                 }
-                let db = self.db[o * S::LANES..][..S::LANES].as_mut_ptr();
+                let db = db.add(o * S::LANES);
                 S::store(db, S::add(S::load(db), bias));
+            }
+        }
+    }
+
+    /// The input gradient of a pair of vectors of channels, from the gradient's points.
+    ///
+    /// # Safety
+    ///
+    /// `points` holds those of [`Self::transform_gradient`] for all
+    /// channels, `pixels` [`pixels_len`]; no other task writes these channels of the block's images.
+    #[inline(always)]
+    pub(super) unsafe fn pair<S: Simd>(&self, pair: usize, points: *const f32, pixels: &mut [f32]) {
+        let Some(filters) = self.filters else { return };
+        let (o_blocks, tiles) = (self.plan.channel_blocks().1, self.plan.tiles(self.block));
+        let stride_out = point_stride(o_blocks * tiles, S::LANES);
+        let stride = point_stride(2 * tiles, S::LANES);
+        let mut products = take(POINTS * stride);
+        // SAFETY: the caller's promise, and the products' size.
+        unsafe {
+            filter_products::<S>(
+                filters,
+                pair,
+                (o_blocks, tiles),
+                (points, stride_out),
+                (&mut products, stride),
+            );
+            for vector in 0..filters.vectors(pair) {
+                let from = products.as_ptr().add(vector * tiles * S::LANES);
+                for run in self.plan.runs(self.block) {
+                    self.add_input::<S>(run, 2 * pair + vector, from, stride, pixels);
+                }
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The forward pass, one block of tiles a task.
 
 use super::filters::{Packed, Rows, pack};
-use super::{POINTS, Plan, Run, point_stride, transform};
+use super::{POINTS, Plan, Run, point_stride, transform, wide};
 use crate::blocked::{Planes, gather, scatter};
 use crate::micro::{Steps, rows};
 use crate::scratch::{Output, take};
 use crate::simd::{Kernel, Simd, load};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The output, and for each pooled pixel in blocked order which of its four pixels won: 1 to 4,
 /// or 0 where none gets a gradient, because the ReLU is flat there.
@@ -23,16 +24,20 @@ pub(in crate::conv2d) fn forward(
     let mut y = Output::<f32>::new(plan.output_len());
     let mut winners = Output::<u8>::new(plan.winners_len());
     let outputs = (y.shared(), winners.shared());
-    (0..plan.blocks()).into_par_iter().for_each(|block| {
+    let block = |block| {
         let (y, winners) = (outputs.0.pointer(), outputs.1.pointer());
-        let filters = &filters;
-        plan.isa.run(ForwardBlock { plan, x, filters, bias, y, winners, block });
-    });
+        ForwardBlock { plan, x, filters: &filters, bias, y, winners, block }
+    };
+    if plan.is_one_block() {
+        wide::forward(plan, x, filters.pairs(), || block(0));
+    } else {
+        (0..plan.blocks()).into_par_iter().for_each(|i| plan.isa.run(block(i)));
+    }
     // SAFETY: the blocks' tiles cover every row and column of every image's output.
     unsafe { (y.finish(), winners.finish()) }
 }
 
-struct ForwardBlock<'a> {
+pub(super) struct ForwardBlock<'a> {
     plan: &'a Plan,
     x: &'a [f32],
     filters: &'a Packed,
@@ -49,55 +54,92 @@ impl Kernel for ForwardBlock<'_> {
     unsafe fn run<S: Simd>(self) {
         let plan = self.plan;
         let (c_blocks, _) = plan.channel_blocks();
-        let tiles = plan.tiles(self.block);
-        let stride_in = point_stride(c_blocks * tiles, S::LANES);
-        let stride_out = point_stride(2 * tiles, S::LANES);
-        let mut points = take(POINTS * stride_in);
-        let mut products = take(POINTS * stride_out);
+        let stride = point_stride(c_blocks * plan.tiles(self.block), S::LANES);
+        let mut points = take(POINTS * stride);
         let mut pixels = take(pixels_len::<S>(plan));
+        let to = (points.as_mut_ptr(), stride);
         // SAFETY: the buffers were taken at the sizes that the functions ask for; what a block
         // writes of the output are the rows of its own tiles.
         unsafe {
-            transform_input::<S>(
-                plan,
-                self.x,
-                self.block,
-                tiles,
-                stride_in,
-                &mut points,
-                &mut pixels,
-            );
+            transform_input::<S>(plan, self.x, self.block, 0..c_blocks, to, &mut pixels);
             for pair in 0..self.filters.pairs() {
-                let vectors = self.filters.vectors(pair);
-                let steps = Steps {
-                    chunks: c_blocks,
-                    inner: S::LANES,
-                    a_step: 1,
-                    a_chunk: tiles * S::LANES,
-                    b_step: vectors * S::LANES,
-                    b_chunk: S::LANES * vectors * S::LANES,
-                    b_vector: S::LANES,
-                };
-                for point in 0..POINTS {
-                    let a = points.as_ptr().add(point * stride_in);
-                    rows::<S>(
-                        steps,
-                        tiles,
-                        vectors,
-                        |tile| a.add(tile * S::LANES),
-                        self.filters.matrix(pair, point).as_ptr(),
-                        products.as_mut_ptr().add(point * stride_out),
-                        (S::LANES, tiles * S::LANES),
-                        false,
-                    );
-                }
-                for vector in 0..vectors {
-                    let from = products.as_ptr().add(vector * tiles * S::LANES);
-                    for run in plan.runs(self.block) {
-                        self.finish::<S>(run, 2 * pair + vector, from, stride_out, &mut pixels);
-                    }
+                self.pair::<S>(pair, points.as_ptr(), &mut pixels);
+            }
+        }
+    }
+}
+
+impl ForwardBlock<'_> {
+    /// The outputs of a pair of vectors of channels, from the input's points.
+    ///
+    /// # Safety
+    ///
+    /// `points` holds those of [`transform_input`] for all channels, `pixels` [`pixels_len`]; no
+    /// other task writes these channels of the block's rows.
+    #[inline(always)]
+    pub(super) unsafe fn pair<S: Simd>(&self, pair: usize, points: *const f32, pixels: &mut [f32]) {
+        let (c_blocks, tiles) = (self.plan.channel_blocks().0, self.plan.tiles(self.block));
+        let stride_in = point_stride(c_blocks * tiles, S::LANES);
+        let stride = point_stride(2 * tiles, S::LANES);
+        let vectors = self.filters.vectors(pair);
+        let mut products = take(POINTS * stride);
+        // SAFETY: the caller's promise, and the products' size.
+        unsafe {
+            filter_products::<S>(
+                self.filters,
+                pair,
+                (c_blocks, tiles),
+                (points, stride_in),
+                (&mut products, stride),
+            );
+            for vector in 0..vectors {
+                let from = products.as_ptr().add(vector * tiles * S::LANES);
+                for run in self.plan.runs(self.block) {
+                    self.finish::<S>(run, 2 * pair + vector, from, stride, pixels);
                 }
             }
+        }
+    }
+}
+
+/// At each point the product of the tiles, `chunks` vectors of channels each, with the filters of a
+/// pair: both of its vectors for all tiles, one after the other.
+///
+/// # Safety
+///
+/// `points` holds 36 matrices of as many vectors at its stride, `products` of two vectors a tile.
+#[inline(always)]
+pub(super) unsafe fn filter_products<S: Simd>(
+    filters: &Packed,
+    pair: usize,
+    (chunks, tiles): (usize, usize),
+    (points, stride_in): (*const f32, usize),
+    (products, stride_out): (&mut [f32], usize),
+) {
+    let vectors = filters.vectors(pair);
+    let steps = Steps {
+        chunks,
+        inner: S::LANES,
+        a_step: 1,
+        a_chunk: tiles * S::LANES,
+        b_step: vectors * S::LANES,
+        b_chunk: S::LANES * vectors * S::LANES,
+        b_vector: S::LANES,
+    };
+    for point in 0..POINTS {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let a = points.add(point * stride_in);
+            rows::<S>(
+                steps,
+                tiles,
+                vectors,
+                |tile| a.add(tile * S::LANES),
+                filters.matrix(pair, point).as_ptr(),
+                products.as_mut_ptr().add(point * stride_out),
+                (S::LANES, tiles * S::LANES),
+                false,
+            );
         }
     }
 }
@@ -109,27 +151,27 @@ pub(super) fn pixels_len<S: Simd>(plan: &Plan) -> usize {
     (rows + 6) * plan.width() * S::LANES
 }
 
-/// Transforms the input of a block: point `p` of channel vector `c` and tile `t` goes to vector
-/// `c * tiles + t` of point `p`'s matrix.
+/// Transforms some vectors of channels of a block's input: point `p` of channel vector `c` and tile
+/// `t` goes to vector `c * tiles + t` of point `p`'s matrix.
 ///
 /// # Safety
 ///
-/// `points` holds 36 matrices at `stride`, `pixels` holds [`pixels_len`].
+/// `points` holds 36 matrices of all channels at `stride`, of which no other task writes these;
+/// `pixels` holds [`pixels_len`].
 #[inline(always)]
 pub(super) unsafe fn transform_input<S: Simd>(
     plan: &Plan,
     x: &[f32],
     block: usize,
-    tiles: usize,
-    stride: usize,
-    points: &mut [f32],
+    channels: Range<usize>,
+    (points, stride): (*mut f32, usize),
     pixels: &mut [f32],
 ) {
-    let g = &plan.g;
+    let (g, tiles) = (&plan.g, plan.tiles(block));
     let width = plan.width();
     let (block_rows, half) = pixels.split_at_mut((4 * plan.rows_per_block + 2) * width * S::LANES);
-    let (pixels, half, points) = (block_rows.as_mut_ptr(), half.as_mut_ptr(), points.as_mut_ptr());
-    for c in 0..plan.channel_blocks().0 {
+    let (pixels, half) = (block_rows.as_mut_ptr(), half.as_mut_ptr());
+    for c in channels {
         let channels = (g.c_in - c * S::LANES).min(S::LANES);
         let planes = Planes { channels, h: g.h, w: g.w };
         for run in plan.runs(block) {
