@@ -10,6 +10,7 @@ mod hub;
 mod hub_server;
 mod long_runs;
 mod methods;
+mod predict;
 mod program;
 mod report;
 mod resume;

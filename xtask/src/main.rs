@@ -2,6 +2,7 @@
 //! and a few commands for those who work on Taper itself.
 
 mod bench;
+mod predict_speed;
 mod ship_weights;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 const DEVELOPERS: &str = "
 In the checkout alone:
   bench         Measure speed, alone or side by side with the peers
+  predict-speed Measure how far `predict RUN FOLDER` hides decoding
   ship-weights  Make a run's weights those that come with Taper
 ";
 
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().skip(1).map(|a| a.to_str().unwrap_or_default()).collect();
     let done = match words.as_slice() {
         ["bench", ..] => bench::run(std::env::args_os().skip(2)),
+        ["predict-speed", _, _] => {
+            predict_speed::run(Path::new(&args[2]), Path::new(&args[3]), &taper_cli::registry())
+        }
         ["ship-weights", _] => ship_weights::run(Path::new(&args[2])),
         _ => {
             let code = taper_cli::run(std::env::args_os(), &taper_cli::registry());

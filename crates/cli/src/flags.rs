@@ -308,9 +308,24 @@ pub struct PredictFlags {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
 
+    /// How answers are written: lines to read, CSV, or a JSON object a line
+    #[arg(long, value_enum, default_value_t = PredictionFormat::Table, conflicts_with = "json")]
+    pub format: PredictionFormat,
+
     /// How results are printed.
     #[command(flatten)]
     pub output: OutputFlags,
+}
+
+/// How `predict` writes its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PredictionFormat {
+    /// Lines to read.
+    Table,
+    /// A line an image, after a line of names.
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
 }
 
 /// Flags of `summary`.

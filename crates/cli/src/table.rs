@@ -1,5 +1,6 @@
 //! Results as text and as JSON.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anyhow::Result;
@@ -122,11 +123,11 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Result<Value> {
     Ok(value)
 }
 
-/// The result of `predict`.
-pub fn predictions(predictions: &[Prediction]) -> String {
-    let width = predictions.iter().map(|p| p.image.len()).max().unwrap_or(0);
+/// The result of `predict` as lines, the images' names in a column of `width`; those that could not
+/// be read are left out.
+pub fn predictions(predictions: &[Prediction], width: usize) -> String {
     let mut text = String::new();
-    for prediction in predictions {
+    for prediction in predictions.iter().filter(|prediction| prediction.error.is_none()) {
         let classes: Vec<_> = prediction
             .classes
             .iter()
@@ -136,6 +137,41 @@ pub fn predictions(predictions: &[Prediction]) -> String {
         text += &format!("{:<width$}  {}{withheld}\n", prediction.image, classes.join("   "));
     }
     text
+}
+
+/// The result of `predict` as CSV (RFC 4180, but for lines that end as elsewhere here): a line an
+/// image, with a line of names before if `names`.
+pub fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> String {
+    let mut text = String::new();
+    if names {
+        let ranks = (2..=top_k).map(|rank| format!(",class_{rank},probability_{rank}"));
+        text = format!("image,class,probability{},withheld,error\n", ranks.collect::<String>());
+    }
+    for prediction in predictions {
+        text += &field(&prediction.image);
+        for rank in 0..top_k {
+            text += &match prediction.classes.get(rank) {
+                Some(class) => format!(",{},{}", field(&class.class_name), class.probability),
+                None => ",,".to_string(),
+            };
+        }
+        let error = prediction.error.as_deref().unwrap_or_default();
+        text += &format!(",{},{}\n", prediction.withheld, field(error));
+    }
+    text
+}
+
+fn field(text: &str) -> Cow<'_, str> {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
+        false => text.into(),
+    }
+}
+
+/// The result of `predict` as JSON, an object a line.
+pub fn json_lines(predictions: &[Prediction]) -> Result<String> {
+    let lines = predictions.iter().map(|prediction| Ok(serde_json::to_string(prediction)? + "\n"));
+    lines.collect()
 }
 
 fn report_of(evaluation: &Evaluation) -> Result<taper_runner::metrics::ClassificationReport> {

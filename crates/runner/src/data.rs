@@ -118,7 +118,7 @@ impl Data {
             division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
         }
         if data.per_class > 0 {
-            let places = per_class(&train.labels(), data.per_class, data.split_seed);
+            let places = per_class(&train.labels(), data.per_class, data.draw_seed);
             train.indices = places.into_iter().map(|place| train.indices[place]).collect();
         }
         if data.overfit_batches > 0 {

@@ -16,6 +16,7 @@ use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, Views, evaluate, evaluate_views};
 use crate::observe::Counter;
 use crate::plan::weights_config;
+use crate::predict::Predictions;
 use crate::pretrained::Pretrained;
 use crate::recipe::{Method, ModelRecipe, Recipe};
 use crate::registry::Registry;
@@ -36,7 +37,7 @@ pub struct FinishedModel {
     pub recipe: Recipe,
     /// Data sets that it was trained on before the run that made it.
     pub seen: Vec<String>,
-    /// Whether [`evaluate`](Self::evaluate) and [`predict`](Self::predict) show a bar on a terminal;
+    /// Whether [`evaluate`](Self::evaluate) and [`predictions`](Self::predictions) show a bar on a terminal;
     /// they do not unless asked to.
     pub shows_progress: bool,
     /// How many looks at each image are averaged: the image as it is, then as [`Views::of`] the
@@ -53,6 +54,9 @@ pub struct Prediction {
     pub classes: Vec<ClassProbability>,
     /// Whether the answer is to be withheld: it has less confidence than the model's threshold.
     pub withheld: bool,
+    /// Why the file could not be read, and no class is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A class and its softmax probability.
@@ -190,15 +194,16 @@ impl FinishedModel {
         Ok(evaluation.tempered(self.temperature()))
     }
 
-    /// Names the most probable classes of image files; a folder stands for the images in it.
+    /// Names the `top_k` most probable classes of image files, batch by batch, decoding ahead; a folder
+    /// stands for the images in it. A file that cannot be read gets a [`Prediction`] that says why.
     ///
     /// # Errors
-    /// A file that is missing or no image.
-    pub fn predict(
+    /// A folder that cannot be listed, or holds no image.
+    pub fn predictions(
         &self,
         images: &[PathBuf],
         top_k: usize,
-    ) -> Result<Vec<Prediction>, RunnerError> {
-        crate::predict::predict(self, images, top_k)
+    ) -> Result<Predictions<'_>, RunnerError> {
+        Predictions::new(self, images, top_k)
     }
 }

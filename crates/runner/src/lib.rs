@@ -73,6 +73,7 @@ pub use inspect::{Inspected, inspect};
 pub use lr_find::lr_find;
 pub use machine::{Machine, available_memory};
 pub use plan::Plan;
+pub use predict::Predictions;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
     Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,

@@ -1,11 +1,14 @@
 //! Answers for image files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Module, ModuleT};
+use candle_core::{DType, Device, Module, ModuleT, Tensor};
 use taper_dataset::source::{is_image, read_image};
-use taper_dataset::{Augment, Image, ImageLimits, Loader, LoaderConfig, Source};
+use taper_dataset::{
+    Augment, Batch, Error, Image, ImageLimits, Loader, LoaderConfig, Pipeline, Placement, Source,
+};
 use taper_model::layers::Softmax;
 
 use crate::data::pipeline;
@@ -15,85 +18,141 @@ use crate::finished::{ClassProbability, FinishedModel, Prediction};
 use crate::observe::Counter;
 use crate::train::images_of;
 
-/// Names the `k` most probable classes of each image; a folder stands for the images in it.
-pub(crate) fn predict(
-    model: &FinishedModel,
-    images: &[PathBuf],
-    k: usize,
-) -> Result<Vec<Prediction>, RunnerError> {
-    let mut paths = Vec::new();
-    for path in images {
-        match path.is_dir() {
-            true => {
-                let before = paths.len();
-                image_files(path, &mut paths)?;
-                if paths.len() == before {
-                    return Err(RunnerError::NoImages(path.clone()));
-                }
-            }
-            false => paths.push(path.clone()),
-        }
-    }
-    let device = Device::Cpu;
-    let files = Arc::new(Files { paths });
-    let order: Vec<usize> = (0..files.len()).collect();
-    let [channels, height, width] = model.config.pretrained_cfg.input_size;
-    let batch_size = crate::memory::evaluation_batch(&model.net, [channels, height, width], 256)?;
-    let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
-    let temperature = model.temperature();
-    let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
-    let threshold = rejection.map_or(0.0, |rejection| rejection.threshold);
-    let mut counter = Counter::new(model.shows_progress, "predict", files.len());
-    let mut predictions = Vec::with_capacity(files.len());
-    let views = Views::of(&model.recipe, model.views);
-    // The first look is at the images as they are; the others go along with it.
-    let look = |view: u64| {
-        let augment = if view == 0 { Augment::none() } else { views.augment };
-        let config = LoaderConfig { augment, seed: views.seed, epoch: view, ..config };
-        Loader::new(files.clone(), order.clone(), pipeline(&model.recipe.image), config)
-    };
-    let mut others = (1..views.count).map(look).collect::<Result<Vec<_>, _>>()?;
-    for batch in look(0)? {
-        let batch = batch?;
-        let mut logits = model.net.forward_t(&images_of(&batch, &device)?, false)?;
-        for batch in others.iter_mut().filter_map(Iterator::next) {
-            logits = (logits + model.net.forward_t(&images_of(&batch?, &device)?, false)?)?;
-        }
-        if views.count > 1 {
-            logits = logits.affine(1.0 / views.count as f64, 0.0)?;
-        }
-        let rows = match temperature == 1.0 {
-            true => Softmax.forward(&logits.to_dtype(DType::F32)?)?.to_vec2::<f32>()?,
-            false => {
-                let logits = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
-                logits.iter().map(|row| softmax(row, temperature)).collect()
-            }
-        };
-        for (row, index) in rows.iter().zip(batch.indices) {
-            let confidence = row.iter().copied().fold(0.0, f32::max);
-            let withheld = f64::from(confidence) < threshold;
-            let classes = top_k(row, k).into_iter().map(|class| ClassProbability {
-                class_name: model.config.label_names[class as usize].clone(),
-                class,
-                probability: row[class as usize],
-            });
-            predictions.push(Prediction {
-                image: files.item_name(index),
-                classes: classes.collect(),
-                withheld,
-            });
-        }
-        counter.set(predictions.len());
-    }
-    Ok(predictions)
+/// Images at once, unless the net is too large for so many.
+const BATCH: usize = 256;
+
+/// The answers for image files, batch by batch in the files' order: an iterator.
+///
+/// Files are decoded by other threads, ahead of the net. One that cannot be read gets a
+/// [`Prediction`] that says why, and the others are answered.
+pub struct Predictions<'a> {
+    model: &'a FinishedModel,
+    top_k: usize,
+    files: Arc<Files>,
+    /// The images as they are, then as each further look shows them.
+    looks: Vec<Loader>,
+    /// Answers with less confidence are withheld.
+    threshold: f64,
+    counter: Counter,
+    answered: usize,
 }
 
-/// The image files below a folder, in the order of their paths.
+impl<'a> Predictions<'a> {
+    /// Lists the files and begins to decode them; a folder stands for the images in it.
+    pub(crate) fn new(
+        model: &'a FinishedModel,
+        images: &[PathBuf],
+        top_k: usize,
+    ) -> Result<Self, RunnerError> {
+        let mut paths = Vec::new();
+        for path in images {
+            match path.is_dir() {
+                true => {
+                    let before = paths.len();
+                    image_files(path, &mut paths)?;
+                    if paths.len() == before {
+                        return Err(RunnerError::NoImages(path.clone()));
+                    }
+                }
+                false => paths.push(path.clone()),
+            }
+        }
+        let pipeline = pipeline(&model.recipe.image);
+        let [channels, height, width] = model.config.pretrained_cfg.input_size;
+        let size = [channels, height, width];
+        let batch_size = crate::memory::evaluation_batch(&model.net, size, BATCH)?;
+        let order: Vec<usize> = (0..paths.len()).collect();
+        let files = Arc::new(Files { paths, pipeline: pipeline.clone(), faults: Mutex::default() });
+        let views = Views::of(&model.recipe, model.views);
+        let look = |view: u64| {
+            let augment = if view == 0 { Augment::none() } else { views.augment };
+            let (seed, epoch) = (views.seed, view);
+            let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
+            Loader::new(files.clone(), order.clone(), pipeline.clone(), config)
+        };
+        let looks = (0..views.count.max(1)).map(look).collect::<Result<_, _>>()?;
+        let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
+        let threshold = rejection.map_or(0.0, |rejection| rejection.threshold);
+        let counter = Counter::new(model.shows_progress, "predict", files.len());
+        Ok(Self { model, top_k, files, looks, threshold, counter, answered: 0 })
+    }
+
+    /// The files, in the order of the answers.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.files.paths
+    }
+
+    fn answer(&mut self, looks: &[Batch]) -> Result<Vec<Prediction>, RunnerError> {
+        let rows = self.probabilities(looks)?;
+        let mut predictions = Vec::with_capacity(rows.len());
+        for (row, &index) in rows.iter().zip(&looks[0].indices) {
+            let image = self.files.item_name(index);
+            let error = self.files.fault(index);
+            let confidence = row.iter().copied().fold(0.0, f32::max);
+            let withheld = error.is_none() && f64::from(confidence) < self.threshold;
+            let named = |class: u32| ClassProbability {
+                class_name: self.model.config.label_names[class as usize].clone(),
+                class,
+                probability: row[class as usize],
+            };
+            let classes = match error {
+                None => top_k(row, self.top_k).into_iter().map(named).collect(),
+                Some(_) => Vec::new(),
+            };
+            predictions.push(Prediction { image, classes, withheld, error });
+        }
+        self.answered += predictions.len();
+        self.counter.set(self.answered);
+        Ok(predictions)
+    }
+
+    /// A row for each image: the softmax of the logits' mean over the looks.
+    fn probabilities(&self, looks: &[Batch]) -> Result<Vec<Vec<f32>>, RunnerError> {
+        let logits = |batch: &Batch| -> Result<Tensor, RunnerError> {
+            let images = images_of(batch, &Device::Cpu)?;
+            Ok(self.model.net.forward_t(&images, false)?.to_dtype(DType::F32)?)
+        };
+        let mut mean = logits(&looks[0])?;
+        for batch in &looks[1..] {
+            mean = (mean + logits(batch)?)?;
+        }
+        if looks.len() > 1 {
+            mean = mean.affine(1.0 / looks.len() as f64, 0.0)?;
+        }
+        let temperature = self.model.temperature();
+        Ok(match temperature == 1.0 {
+            true => Softmax.forward(&mean)?.to_vec2()?,
+            false => {
+                let rows = mean.to_vec2::<f32>()?;
+                rows.iter().map(|row| softmax(row, temperature)).collect()
+            }
+        })
+    }
+}
+
+impl Iterator for Predictions<'_> {
+    type Item = Result<Vec<Prediction>, RunnerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // All looks have as many batches.
+        let looks: Option<Result<Vec<Batch>, Error>> =
+            self.looks.iter_mut().map(Iterator::next).collect();
+        Some(match looks? {
+            Ok(looks) => self.answer(&looks),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+/// The image files below a folder, in the order of their paths; hidden ones are left out.
 fn image_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RunnerError> {
     let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
-        entries.push(entry.map_err(io)?.path());
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            entries.push(entry.path());
+        }
     }
     entries.sort();
     for path in entries {
@@ -106,9 +165,29 @@ fn image_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RunnerErro
     Ok(())
 }
 
-/// Image files whose class nobody knows.
+/// Image files whose class nobody knows. In place of one that cannot be read stands a black image,
+/// so that its batch goes on.
 struct Files {
     paths: Vec<PathBuf>,
+    pipeline: Pipeline,
+    faults: Mutex<BTreeMap<usize, String>>,
+}
+
+impl Files {
+    /// Why an image could not be read, once it has been decoded.
+    fn fault(&self, index: usize) -> Option<String> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).get(&index).cloned()
+    }
+
+    fn read(&self, index: usize) -> taper_dataset::Result<Image> {
+        let image = read_image(&self.paths[index], &ImageLimits::default())?;
+        let image = image.into_channels(self.pipeline.channels)?;
+        let (found, expected) = (image.size(), self.pipeline.size());
+        if self.pipeline.placement == Placement::AsIs && found != expected {
+            return Err(Error::Size { item: self.item_name(index), expected, found });
+        }
+        Ok(image)
+    }
 }
 
 impl Source for Files {
@@ -121,7 +200,12 @@ impl Source for Files {
     }
 
     fn decode(&self, index: usize) -> taper_dataset::Result<Image> {
-        read_image(&self.paths[index], &ImageLimits::default())
+        Ok(self.read(index).unwrap_or_else(|error| {
+            let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+            faults.insert(index, error.to_string());
+            let [height, width, channels] = self.pipeline.size();
+            Image::black(height, width, channels)
+        }))
     }
 
     fn class_names(&self) -> &[String] {

@@ -97,9 +97,10 @@ pub struct DataRecipe {
     pub fold: usize,
     /// Take at most so many images of each part, evenly spread over the classes. Default 0: all.
     pub limit: usize,
-    /// Take at most so many images of each class to train on, drawn with the split's seed. Default 0:
-    /// all.
+    /// Take at most so many images of each class to train on, drawn at random. Default 0: all.
     pub per_class: usize,
+    /// Seed of that draw, independent of the split's and the run's. Default 0.
+    pub draw_seed: u64,
     /// What happens when images cannot be read. Default `stop`.
     pub broken: BrokenImages,
     /// Images of a part that are decoded once and kept, in MiB at the net's size; a part that takes
@@ -276,6 +277,7 @@ impl Default for DataRecipe {
             classes: Vec::new(),
             limit: 0,
             per_class: 0,
+            draw_seed: 0,
             broken: BrokenImages::Stop,
             cache_mib: 1024,
             overfit_batches: 0,

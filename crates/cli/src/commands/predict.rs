@@ -1,19 +1,45 @@
 //! `predict`: the class of image files.
 
-use anyhow::Result;
-use taper_runner::Registry;
+use std::io::IsTerminal;
+
+use anyhow::{Result, bail};
+use taper_runner::{Prediction, Registry};
 
 use super::{model, print, print_json};
-use crate::flags::PredictFlags;
+use crate::flags::{PredictFlags, PredictionFormat};
 use crate::table;
 
 pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
     let mut model = model::open(&flags.model, registry)?;
-    model.shows_progress = !flags.output.quiet;
+    // On a terminal the answers themselves show how far it is.
+    let streams = !flags.output.json && std::io::stdout().is_terminal();
+    model.shows_progress = !flags.output.quiet && !streams;
     model.views = flags.tta;
-    let predictions = model.predict(&flags.images, flags.top_k as usize)?;
-    if flags.output.json {
-        return print_json(&serde_json::json!({ "predictions": predictions }));
+    let top_k = (flags.top_k as usize).min(model.config.num_classes);
+    let predictions = model.predictions(&flags.images, top_k)?;
+    let names: Vec<usize> =
+        predictions.paths().iter().map(|path| path.display().to_string().len()).collect();
+    let (count, width) = (names.len(), names.into_iter().max().unwrap_or(0));
+    let mut all: Vec<Prediction> = Vec::new();
+    let mut faults = Vec::new();
+    for (batch, some) in predictions.enumerate() {
+        let some = some?;
+        faults.extend(some.iter().filter_map(|prediction| prediction.error.clone()));
+        match flags.format {
+            _ if flags.output.json => all.extend(some),
+            PredictionFormat::Table => print(&table::predictions(&some, width))?,
+            PredictionFormat::Csv => print(&table::csv(&some, top_k, batch == 0))?,
+            PredictionFormat::Jsonl => print(&table::json_lines(&some)?)?,
+        }
     }
-    print(&table::predictions(&predictions))
+    if flags.output.json {
+        print_json(&serde_json::json!({ "predictions": all }))?;
+    }
+    match &faults[..] {
+        [] => Ok(()),
+        [only] if count == 1 => bail!("{only}"),
+        faults => {
+            bail!("{} of {count} images cannot be read:\n  {}", faults.len(), faults.join("\n  "))
+        }
+    }
 }

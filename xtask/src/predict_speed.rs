@@ -1,0 +1,69 @@
+//! `predict-speed`: how far `predict` hides decoding behind the net.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use candle_core::{Device, ModuleT, Tensor};
+use taper_dataset::source::ImageFolder;
+use taper_dataset::{Batch, ImageLimits, Loader, LoaderConfig, Normalize, Pipeline, Source};
+use taper_runner::{FinishedModel, Registry};
+
+const ROUNDS: usize = 5;
+
+/// Measures, in turn, decoding alone, the net alone, and `predict`, on a folder with a folder of images
+/// per class; prints medians in images a second.
+pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
+    let model = FinishedModel::open_run(run, registry)?;
+    let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
+    let count = source.len();
+    let image = &model.recipe.image;
+    let pipeline = Pipeline {
+        height: image.height,
+        width: image.width,
+        channels: image.channels,
+        placement: image.placement,
+        filter: image.filter,
+        normalize: Normalize { mean: image.mean.clone(), std: image.std.clone() },
+    };
+    // What `predict` takes of a small net.
+    let config = LoaderConfig { batch_size: 256, ..Default::default() };
+    let load = || Loader::new(source.clone(), (0..count).collect(), pipeline.clone(), config);
+    let batches: Vec<Batch> = load()?.collect::<Result<_, _>>()?;
+
+    let mut seconds = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for batch in load()? {
+            std::hint::black_box(batch?);
+        }
+        seconds[0].push(start.elapsed().as_secs_f64());
+
+        let start = Instant::now();
+        for batch in &batches {
+            let images = Tensor::from_slice(&batch.images, &batch.shape, &Device::Cpu)?;
+            std::hint::black_box(model.net.forward_t(&images, false)?.to_vec2::<f32>()?);
+        }
+        seconds[1].push(start.elapsed().as_secs_f64());
+
+        let start = Instant::now();
+        let mut answered = 0;
+        for answers in model.predictions(&[folder.to_path_buf()], 1)? {
+            answered += answers?.len();
+        }
+        seconds[2].push(start.elapsed().as_secs_f64());
+        ensure!(answered == count, "{answered} of {count} images were answered");
+    }
+    let [decode, net, predict] = seconds.map(|mut rounds| {
+        rounds.sort_by(f64::total_cmp);
+        count as f64 / rounds[ROUNDS / 2]
+    });
+    let serial = 1.0 / (1.0 / decode + 1.0 / net);
+    println!("{count} images, medians of {ROUNDS} rounds, images/s");
+    println!("decoding alone   {decode:>8.0}");
+    println!("the net alone    {net:>8.0}");
+    println!("one after other  {serial:>8.0}");
+    println!("predict          {predict:>8.0}, {:.0} % of that", 100.0 * predict / serial);
+    Ok(())
+}
