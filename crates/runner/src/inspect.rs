@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use taper_dataset::augment::Scratch;
 use taper_dataset::inspect::Inspection;
 use taper_dataset::sheet::{sheet, to_png};
-use taper_dataset::{Dataset, Image, Source};
+use taper_dataset::{Dataset, Description, Image, Source};
 
 use crate::error::RunnerError;
 use crate::recipe::Recipe;
@@ -36,7 +36,7 @@ pub struct Inspected {
 /// Looks at the recipe's data set, every image once.
 ///
 /// # Errors
-/// Data that cannot be opened, or of which no image can be read.
+/// Data that cannot be opened; settings that cannot be used.
 pub fn inspect(recipe: &Recipe, registry: &Registry) -> Result<Inspected, RunnerError> {
     recipe.augment.check()?;
     let dataset = crate::data::open_dataset(&recipe.data, registry)?;
@@ -141,35 +141,27 @@ impl std::fmt::Display for Inspected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Inspection { parts, groups_within, groups_across, conflicts, .. } = &self.inspection;
         for part in parts {
-            let name = part.name;
-            let description = part.description.to_string();
-            let (first, rest) = description.split_once('\n').unwrap_or((&description, ""));
-            writeln!(f, "{name}: {first}\n{rest}")?;
+            // The classes of all parts stand in one table, below.
+            let description = Description { classes: Vec::new(), ..part.description.clone() };
+            write!(f, "{}: {description}", part.name)?;
             if !part.endings.is_empty() {
-                let endings: Vec<String> = part
-                    .endings
-                    .iter()
-                    .map(|(ending, count)| format!("{count} {ending}"))
-                    .collect();
-                writeln!(f, "files   {}", endings.join(", "))?;
+                let endings =
+                    part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));
+                writeln!(f, "files   {}", endings.collect::<Vec<_>>().join(", "))?;
             }
             for fault in &part.faults {
                 writeln!(f, "broken  {fault}")?;
             }
+            writeln!(f)?;
         }
+        self.write_classes(f)?;
         if let Some((name, count)) = &self.inspection.smallest_class {
             writeln!(f, "smallest class: {name}, {count} to train on")?;
         }
-        let rounded = |numbers: &[f64]| {
-            let numbers: Vec<String> = numbers.iter().map(|n| format!("{n:.4}")).collect();
-            numbers.join(", ")
-        };
-        let normalize = &self.inspection.normalize;
-        let (mean, std) = (rounded(&normalize.mean), rounded(&normalize.std));
-        writeln!(f, "normalization: image.mean=[{mean}] image.std=[{std}]")?;
+        writeln!(f, "\nnormalization: {}", self.normalization())?;
         writeln!(
             f,
-            "equal images: {groups_within} groups within a part, {groups_across} across parts \
+            "groups of equal images: {groups_within} within a part, {groups_across} across parts \
              (leaks), {conflicts} with different classes"
         )?;
         for group in self.inspection.duplicates.iter().take(10) {
@@ -180,5 +172,35 @@ impl std::fmt::Display for Inspected {
             writeln!(f, "  {}", items.collect::<Vec<_>>().join(" = "))?;
         }
         Ok(())
+    }
+}
+
+impl Inspected {
+    /// Images of each class, a column a part.
+    fn write_classes(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = &self.inspection.parts;
+        let names = || parts[0].description.classes.iter().map(|(name, _)| name);
+        let width = names().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+        write!(f, "{:<width$}", "class")?;
+        parts.iter().try_for_each(|part| write!(f, "{:>12}", part.name))?;
+        for (place, name) in names().enumerate() {
+            write!(f, "\n{name:<width$}")?;
+            for part in parts {
+                let count = part.description.classes.get(place).map_or(0, |(_, count)| *count);
+                write!(f, "{count:>12}")?;
+            }
+        }
+        writeln!(f)
+    }
+
+    /// The suggested normalization as flags.
+    fn normalization(&self) -> String {
+        let list = |numbers: &[f64]| {
+            let numbers: Vec<String> = numbers.iter().map(|n| format!("{n:.4}")).collect();
+            numbers.join(", ")
+        };
+        let normalize = &self.inspection.normalize;
+        let (mean, std) = (list(&normalize.mean), list(&normalize.std));
+        format!("--set 'image.mean=[{mean}]' --set 'image.std=[{std}]'")
     }
 }

@@ -179,7 +179,9 @@ fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result
         }
     }
     let part = PartOf::named(split).ok_or_else(|| {
-        format!("line {line}: its split is `{split}`, expected train, val or test")
+        let names = "; or its first line names no column `path` and `label`";
+        let names = if line == 1 { names } else { "" };
+        format!("line {line}: its split is `{split}`, expected train, val or test{names}")
     })?;
     Ok(Entry { path: path.to_owned(), label: label.to_owned(), part })
 }

@@ -36,12 +36,7 @@ pub(super) fn page(inspected: &Inspected) -> String {
         add(format!("<p>The smallest class is {class}, with {count} images to train on.</p>\n"));
     }
     add("<h2>Suggested normalization</h2>\n".to_string());
-    let list = |numbers: &[f64]| {
-        let numbers: Vec<String> = numbers.iter().map(|n| format!("{n:.4}")).collect();
-        format!("[{}]", numbers.join(", "))
-    };
-    let (mean, std) = (list(&inspection.normalize.mean), list(&inspection.normalize.std));
-    add(format!("<p><code>--set image.mean={mean} --set image.std={std}</code></p>\n"));
+    add(format!("<p><code>{}</code></p>\n", inspected.normalization()));
     add(duplicates(inspected));
     add(picture("Some images of each class", &inspected.sheet));
     if let Some(augmented) = &inspected.augmented {
@@ -109,8 +104,8 @@ fn duplicates(inspected: &Inspected) -> String {
     let conflicts = inspection.conflicts;
     let class = if across + conflicts > 0 { " class=\"warn\"" } else { "" };
     let mut html = format!(
-        "<h2>Equal images</h2>\n<p{class}>{within} groups within a part, {across} across parts \
-         (what is trained on is tested on), {conflicts} with different classes.</p>\n<ul>"
+        "<h2>Equal images</h2>\n<p{class}>Groups of equal images: {within} within a part, {across} across \
+         parts (what is trained on is tested on), {conflicts} with different classes.</p>\n<ul>"
     );
     for group in &inspection.duplicates {
         let item = |(part, name, class): &(&str, String, String)| {
