@@ -10,11 +10,13 @@ use taper_dataset::source::ImageFolder;
 use taper_dataset::{Batch, ImageLimits, Loader, LoaderConfig, Normalize, Pipeline, Source};
 use taper_runner::{FinishedModel, Registry};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// Measures, in turn, decoding alone, the net alone, and `predict`, on a folder with a folder of images
 /// per class; prints medians in images a second.
 pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
+    // As the command line does.
+    taper_kernels::let_candle_threads_sleep();
     let model = FinishedModel::open_run(run, registry)?;
     let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
     let count = source.len();

@@ -207,7 +207,7 @@ pub struct TrainRecipe {
     pub max_steps: u64,
     /// End after so many minutes. Default 0: with the last epoch.
     pub max_minutes: f64,
-    /// Images at once when evaluating. Default 1000.
+    /// Images at once when evaluating; no more than keep its working memory within a gibibyte. Default 500.
     pub eval_batch_size: usize,
     /// Label smoothing, 0 to below 1. Default 0.
     pub label_smoothing: f64,
@@ -324,7 +324,7 @@ impl Default for TrainRecipe {
             accumulate: 1,
             max_steps: 0,
             max_minutes: 0.0,
-            eval_batch_size: 1000,
+            eval_batch_size: 500,
             label_smoothing: 0.0,
             class_weights: Vec::new(),
             balance: Balance::None,
