@@ -193,7 +193,8 @@ def from_transformers(program, folder):
         base, run = folder / name, folder / f"{name}-run"
         model.save_pretrained(base)
         size = {"height": 64, "width": 64} if name == "vit_small" else {"shortest_edge": 64}
-        processor(size=size).save_pretrained(base)
+        # Without the crop of ConvNeXt's processor: `prepare` takes the images as they are.
+        processor(size=size, crop_pct=1.0).save_pretrained(base)
         result = finetune(program, run, base, data, "--method", "last-1")
         adapted = [entry["note"] for entry in result["load_report"]["initialized"]]
         assert len(adapted) == 2 and all(note.startswith("head replaced") for note in adapted), adapted

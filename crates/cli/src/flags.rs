@@ -108,7 +108,7 @@ pub struct TrainFlags {
 /// What makes a recipe; a flag wins over the recipe's own value.
 #[derive(Debug, Args)]
 pub struct RecipeFlags {
-    /// A recipe: a TOML file or a name (`keras-mnist`, `finetune-digits`)
+    /// A recipe: a TOML file or a name (`fast-mnist`, `keras-mnist`, `finetune-digits`)
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<String>,
 
@@ -134,7 +134,7 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "POLICY")]
     pub augment: Option<String>,
 
-    /// The net: keras-cnn, lenet5 or mlp
+    /// The net, by name; `models` lists them all
     #[arg(long, value_name = "NET")]
     pub net: Option<String>,
 

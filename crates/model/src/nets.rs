@@ -22,6 +22,7 @@
 //! ```
 
 mod cifar_resnet;
+mod digit_cnn;
 mod dinov2;
 mod info;
 mod keras_cnn;
@@ -33,6 +34,7 @@ mod vit;
 pub use cifar_resnet::{
     CIFAR_RESNET20, CIFAR_RESNET32, CIFAR_RESNET44, CIFAR_RESNET56, CifarResNet,
 };
+pub use digit_cnn::{DIGIT_CNN, DigitCnn};
 pub use dinov2::DINOV2_SMALL;
 pub use info::{BuildNet, Net, NetConfig, NetInfo, NetSize, Patches};
 pub use keras_cnn::{KERAS_CNN, KerasCnn, KerasCnnBody, KerasCnnHead};
@@ -46,6 +48,7 @@ pub fn all() -> &'static [NetInfo] {
     const {
         &[
             KERAS_CNN,
+            DIGIT_CNN,
             LENET5,
             MLP,
             CIFAR_RESNET20,

@@ -217,6 +217,7 @@ pub struct TrainRecipe {
     /// less; `sampling`, each epoch has as many images of each class. Default `none`.
     pub balance: Balance,
     /// Compute activations again in backward where they would take much memory: slower, smaller.
+    /// Nets of few layers (keras-cnn, digit-cnn) have nothing that is worth it and keep all.
     /// Default false.
     pub recompute: bool,
     /// Largest global norm of the gradients; 0: not clipped. Default 0.

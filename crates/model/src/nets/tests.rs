@@ -145,7 +145,7 @@ fn features_and_head_give_the_net_s_logits() {
 
 #[test]
 fn the_flattened_shape_is_what_the_dense_layer_takes() {
-    for name in ["keras-cnn", "lenet5", "mlp"] {
+    for name in ["keras-cnn", "digit-cnn", "lenet5", "mlp"] {
         let info = find(name).unwrap();
         let config = NetConfig { height: 21, width: 30, ..info.config() };
         let (name, flatten) = (info.flatten)(&config).unwrap();
@@ -192,6 +192,7 @@ fn keras_cnn_has_the_parameters_of_the_keras_example() {
 fn images_that_are_too_small_are_an_error() {
     let sizes = [
         ("keras-cnn", "keras-cnn", 5, "6x6"),
+        ("digit-cnn", "digit-cnn", 7, "8x8"),
         ("lenet5", "lenet5", 11, "12x12"),
         ("mlp", "mlp", 0, "one pixel"),
         ("cifar_resnet20", "a ResNet", 0, "one pixel"),

@@ -131,6 +131,11 @@ fn cifar_resnets_are_those_of_the_paper() {
 }
 
 #[test]
+fn the_digit_cnn_is_that_of_the_script() {
+    check("digit-cnn", "reference");
+}
+
+#[test]
 fn vision_transformers_are_those_of_timm() {
     for name in ["vit_tiny_patch16_224", "vit_small_patch16_224", "vit_base_patch16_224"] {
         check(name, "timm");

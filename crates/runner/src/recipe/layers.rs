@@ -12,7 +12,9 @@ use crate::error::RunnerError;
 
 /// The recipes that come with Taper: name and TOML text.
 pub const NAMED: &[(&str, &str)] = &[
+    ("fast-mnist", include_str!("../../recipes/fast-mnist.toml")),
     ("finetune-digits", include_str!("../../recipes/finetune-digits.toml")),
+    ("fast-mnist", include_str!("../../recipes/fast-mnist.toml")),
     ("keras-mnist", include_str!("../../recipes/keras-mnist.toml")),
 ];
 
