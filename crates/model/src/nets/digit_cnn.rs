@@ -30,7 +30,7 @@ pub const DIGIT_CNN: NetInfo = NetInfo {
         vec![block(1), block(2), block(3), vec!["fc.*".to_string()]]
     },
     lora: &["*"],
-    size: Some(NetSize { parameters: 95_242, multiply_adds: 5_543_424 }),
+    size: Some(NetSize { parameters: 95_242, multiply_adds: 5_550_848 }),
     hub: None,
     build: |config, vb, key| {
         let DigitCnn { body, head } = DigitCnn::new(config, vb, key)?;
