@@ -96,8 +96,8 @@ def main():
             print(f"| {count} | {loaded:.2f} | " + " | ".join(row) + " |", flush=True)
 
 
-# Chosen with --rates.
-RATES = {"head only": 1e-3, "LoRA": 1e-3, "full": 1e-3, "from scratch": 1e-3}
+# Those of the head and of LoRA chosen with --rates.
+RATES = {"head only": 1e-2, "LoRA": 1e-3, "full": 1e-3, "from scratch": 1e-3}
 
 if __name__ == "__main__":
     main()
