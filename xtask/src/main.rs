@@ -2,6 +2,7 @@
 //! and a few commands for those who work on Taper itself.
 
 mod bench;
+mod make_lines;
 mod predict_speed;
 mod ship_weights;
 
@@ -15,6 +16,7 @@ const DEVELOPERS: &str = "
 In the checkout alone:
   bench         Measure speed, alone or side by side with the peers
   predict-speed Measure how far `predict RUN FOLDER` hides decoding
+  make-lines    Make pictures of lines of digits, with the truth beside them
   ship-weights  Make a run's weights those that come with Taper
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["predict-speed", _, _] => {
             predict_speed::run(Path::new(&args[2]), Path::new(&args[3]), &taper_cli::registry())
         }
+        ["make-lines", ..] => make_lines::run(std::env::args_os().skip(2)),
         ["ship-weights", _] => ship_weights::run(Path::new(&args[2])),
         _ => {
             let code = taper_cli::run(std::env::args_os(), &taper_cli::registry());

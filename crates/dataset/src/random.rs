@@ -28,6 +28,8 @@ pub enum Purpose {
     Balance = 7,
     /// Which items of a class are taken where not all are wanted.
     PerClass = 8,
+    /// A picture of a line of digits.
+    Lines = 16,
 }
 
 /// A stream of random numbers, a pure function of (seed, purpose, epoch, index).
