@@ -53,19 +53,24 @@ mod threads;
 mod window;
 
 mod activation;
+mod add;
 mod attention;
 mod conv2d;
 mod dropout;
+mod flatten;
 mod linear;
 mod norm;
 mod pool;
+pub mod relay;
 mod softmax;
 
 pub use activation::{gelu, gelu_tanh, relu};
+pub use add::add;
 pub use allocator::PoolingAllocator;
 pub use attention::{attention, attention_packed};
 pub use conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 pub use dropout::dropout;
+pub use flatten::flatten;
 pub use linear::{linear, linear_relu};
 pub use norm::{BatchNormTrain, batch_norm_eval, batch_norm_train, layer_norm};
 pub use path::{Path, with_path};

@@ -16,6 +16,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{
     CpuStorage, CustomOp1, Layout, ModuleT, Result, Shape, Storage, Tensor, TensorId, Var, bail,
 };
+use taper_kernels::relay;
 
 use crate::rng::{self, Draws};
 
@@ -115,7 +116,7 @@ fn segment(layers: &[Segment], x: &Tensor) -> Result<Tensor> {
     };
     // The parameters' gradients are found on the way to that of the input: there has to be one.
     let input = if needs_input { x.clone() } else { Var::from_tensor(x)?.as_tensor().clone() };
-    input.contiguous()?.apply_op1(op)
+    relay::apply_op1(&input.contiguous()?, op)
 }
 
 fn run(layers: &[Segment], x: &Tensor) -> Result<Tensor> {

@@ -3,6 +3,7 @@
 use super::vector;
 use crate::element::{Element, dispatch, from_single, map, map2, read_all, single, slice, tensor};
 use crate::path::Path;
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
@@ -24,7 +25,7 @@ pub(super) enum Activation {
 
 pub(super) fn apply(x: &Tensor, activation: Activation, path: Path) -> Result<Tensor> {
     let isa = path.vectors();
-    x.contiguous()?.apply_op1(Op { activation, isa })
+    relay::apply_op1(&x.contiguous()?, Op { activation, isa })
 }
 
 impl Activation {

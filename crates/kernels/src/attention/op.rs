@@ -2,17 +2,18 @@
 
 use super::heads::{Heads, Inputs, Outcome};
 use crate::element::{read_all, slice, tensor};
+use crate::relay;
 use crate::scratch::Output;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::OnceLock;
 
 pub(super) fn separate(q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor> {
     let op = Separate { heads, log_sums: OnceLock::new() };
-    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+    relay::apply_op3(&q.contiguous()?, &k.contiguous()?, &v.contiguous()?, op)
 }
 
 pub(super) fn packed(qkv: &Tensor, heads: Heads) -> Result<Tensor> {
-    qkv.contiguous()?.apply_op1(Packed { heads, log_sums: OnceLock::new() })
+    relay::apply_op1(&qkv.contiguous()?, Packed { heads, log_sums: OnceLock::new() })
 }
 
 /// Queries, keys and values in tensors of their own.

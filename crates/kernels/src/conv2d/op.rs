@@ -3,6 +3,7 @@
 use super::{Algorithm, Geometry, columns, depthwise, direct, naive, product, winograd};
 use crate::element::{self, Element, dispatch, from_single, read_all, slice};
 use crate::pool;
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -18,8 +19,8 @@ pub(super) fn apply(
 ) -> Result<Tensor> {
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
-        None => x.apply_op2(&weight, op),
+        Some(bias) => relay::apply_op3(&x, &weight, &bias.contiguous()?, op),
+        None => relay::apply_op2(&x, &weight, op),
     }
 }
 

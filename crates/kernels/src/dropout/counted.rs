@@ -2,6 +2,7 @@
 
 use super::Mask;
 use crate::element::{CHUNK, Element, dispatch, read, slice, tensor};
+use crate::relay;
 use crate::scratch::Output;
 use crate::simd::{Isa, Kernel, Simd};
 use candle_core::backend::BackendStorage;
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
 pub(super) fn dropout(x: &Tensor, mask: Mask, isa: Isa) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Dropout { mask, isa })
+    relay::apply_op1(&x.contiguous()?, Dropout { mask, isa })
 }
 
 struct Dropout {

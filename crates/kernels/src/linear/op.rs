@@ -2,6 +2,7 @@
 
 use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::gemm::{Finish, Matrix, multiply, product};
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -18,8 +19,8 @@ pub(super) fn apply(
 ) -> Result<Tensor> {
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear { relu, isa }),
-        None => x.apply_op2(&weight, Linear { relu, isa }),
+        Some(bias) => relay::apply_op3(&x, &weight, &bias.contiguous()?, Linear { relu, isa }),
+        None => relay::apply_op2(&x, &weight, Linear { relu, isa }),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Geometry, vector};
 use crate::element::{Element, dispatch, from_single, read, single, slice, tensor};
 use crate::path::Path;
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType, bail};
@@ -12,11 +13,11 @@ use std::sync::OnceLock;
 
 pub(super) fn max_pool2d(x: &Tensor, geometry: Geometry, path: Path) -> Result<Tensor> {
     let isa = path.vectors();
-    x.contiguous()?.apply_op1(MaxPool { geometry, isa, winners: OnceLock::new() })
+    relay::apply_op1(&x.contiguous()?, MaxPool { geometry, isa, winners: OnceLock::new() })
 }
 
 pub(super) fn avg_pool2d(x: &Tensor, geometry: Geometry, path: Path) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(AvgPool { geometry, isa: path.vectors() })
+    relay::apply_op1(&x.contiguous()?, AvgPool { geometry, isa: path.vectors() })
 }
 
 impl Geometry {

@@ -3,17 +3,18 @@
 use super::vector::{self, Row};
 use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::path::Path;
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
 pub(super) fn softmax(x: &Tensor, path: Path) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Softmax { isa: path.vectors() })
+    relay::apply_op1(&x.contiguous()?, Softmax { isa: path.vectors() })
 }
 
 pub(super) fn log_softmax(x: &Tensor, path: Path) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(LogSoftmax { isa: path.vectors() })
+    relay::apply_op1(&x.contiguous()?, LogSoftmax { isa: path.vectors() })
 }
 
 /// Rows in vectors, if there is an instruction set and the elements are `f32`.
@@ -22,7 +23,7 @@ fn vectors<T: Element>(isa: Option<Isa>, k: usize, x: &[T], row: Row) -> Option<
 }
 
 pub(super) fn softmax_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    logits.contiguous()?.apply_op2(&targets.contiguous()?, CrossEntropy)
+    relay::apply_op2(&logits.contiguous()?, &targets.contiguous()?, CrossEntropy)
 }
 
 /// Applies `f` to each row of the output with the same row of both inputs.

@@ -3,6 +3,7 @@
 use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::norm::BatchNormTrain;
 use crate::norm::vector::batch::{self, Dims, Moments};
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType, bail};
@@ -18,7 +19,7 @@ pub(in crate::norm) fn batch_norm_train(
 ) -> Result<BatchNormTrain> {
     let batch = Arc::new(OnceLock::new());
     let op = BatchNorm { eps, isa, fixed: None, batch: batch.clone() };
-    let output = x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let output = apply(x, gamma, beta, op)?;
     let Some(Statistics { mean, variance }) = batch.get() else {
         bail!("batch_norm_train: the forward pass left no statistics")
     };
@@ -37,7 +38,11 @@ pub(in crate::norm) fn batch_norm_eval(
     let vector = |v: &Tensor| v.to_dtype(DType::F64)?.to_vec1::<f64>();
     let fixed = Some(Statistics { mean: vector(mean)?, variance: vector(variance)? });
     let op = BatchNorm { eps, isa, fixed, batch: Arc::default() };
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    apply(x, gamma, beta, op)
+}
+
+fn apply(x: &Tensor, gamma: &Tensor, beta: &Tensor, op: BatchNorm) -> Result<Tensor> {
+    relay::apply_op3(&x.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
 struct Statistics {

@@ -2,6 +2,7 @@
 
 use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
 use crate::norm::vector;
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, WithDType};
@@ -14,7 +15,12 @@ pub(in crate::norm) fn layer_norm(
     eps: f64,
     isa: Option<Isa>,
 ) -> Result<Tensor> {
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, LayerNorm { eps, isa })
+    relay::apply_op3(
+        &x.contiguous()?,
+        &gamma.contiguous()?,
+        &beta.contiguous()?,
+        LayerNorm { eps, isa },
+    )
 }
 
 struct LayerNorm {

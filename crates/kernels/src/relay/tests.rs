@@ -1,0 +1,123 @@
+use super::{apply_op2, table};
+use crate::check::normal;
+use crate::{add, gelu, linear, relu};
+use candle_core::{
+    CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, Var, backprop::GradStore, bail,
+};
+
+fn var(seed: u64, shape: &[usize]) -> Var {
+    Var::from_tensor(&normal(seed, shape)).unwrap()
+}
+
+fn numbers(store: &GradStore, var: &Var) -> Vec<f64> {
+    store.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The same tensor, as an operation of candle: its gradient goes by the tape.
+fn by_tape(x: &Tensor) -> Result<Tensor> {
+    x.affine(1., 0.)
+}
+
+#[test]
+fn gradients_are_those_of_the_tape_whoever_stands_between() {
+    let (x, w, v) = (var(1, &[5, 4]), var(2, &[4, 4]), var(3, &[4, 4]));
+    // Results that are used twice, once, by candle's operations, by both, and as a view.
+    let net = |between: &dyn Fn(&Tensor) -> Result<Tensor>| -> Result<Tensor> {
+        let a = between(&linear(&x, &w, None)?)?;
+        let b = between(&gelu(&a)?)?;
+        let c = between(&add(&linear(&b, &v, None)?, &a)?)?;
+        let d = (between(&relu(&c)?)? * &c)?;
+        let e = between(&add(&linear(&d, &w, None)?, &d)?)?;
+        between(&gelu(&e.t()?)?)?.narrow(0, 1, 2)?.sqr()?.sum_all()
+    };
+    let handed_on = net(&|x| Ok(x.clone())).unwrap();
+    let expected = net(&by_tape).unwrap().backward().unwrap();
+    // Once more on the same tape: nothing is left over from the first time.
+    for _ in 0..2 {
+        let found = handed_on.backward().unwrap();
+        for var in [&x, &w, &v] {
+            let (found, expected) = (numbers(&found, var), numbers(&expected, var));
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() <= 1e-12 * b.abs().max(1.), "{a} for {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_result_whose_gradient_nobody_gives_has_none() {
+    let (x, w) = (var(1, &[3, 4]), var(2, &[4, 4]));
+    let ignored = relu(&linear(&x, &w, None).unwrap()).unwrap();
+    let y = apply_op2(&relu(&x).unwrap(), &ignored, First).unwrap();
+    let store = y.backward().unwrap();
+    assert!(numbers(&store, &x).contains(&1.));
+    assert!(numbers(&store, &w).iter().all(|g| *g == 0.));
+}
+
+#[test]
+fn entries_go_with_their_results() {
+    let (x, w) = (var(1, &[3, 4]), var(2, &[4, 4]));
+    let a = linear(&x, &w, None).unwrap();
+    let b = relu(&a).unwrap();
+    let ids = [a.id(), b.id()];
+    drop(a);
+    // What came after holds it for its own gradient.
+    assert!(ids.iter().all(|id| table::find(*id).is_some()));
+    drop(b);
+    assert!(ids.iter().all(|id| table::find(*id).is_none()));
+
+    // Without variables there is nothing to hand on.
+    let y = relu(&linear(&x.detach(), &w.as_detached_tensor(), None).unwrap()).unwrap();
+    assert!(table::find(y.id()).is_none() && !y.track_op());
+}
+
+#[test]
+fn long_chains_come_and_go() {
+    let x = var(1, &[2, 2]);
+    let mut y = x.as_tensor().clone();
+    for _ in 0..1000 {
+        y = relu(&y).unwrap();
+    }
+    let store = y.backward().unwrap();
+    drop(y);
+    let positive = x.gt(0f64).unwrap().to_dtype(DType::F64).unwrap();
+    assert_eq!(numbers(&store, &x), positive.flatten_all().unwrap().to_vec1::<f64>().unwrap());
+}
+
+#[test]
+fn an_operation_that_fails_says_why() {
+    let error = apply_op2(&var(1, &[2]), &var(1, &[3]), First).unwrap_err().to_string();
+    assert!(error.contains("not today"), "{error}");
+}
+
+/// Its first argument. It gives the second no gradient.
+struct First;
+
+impl CustomOp2 for First {
+    fn name(&self) -> &'static str {
+        "first"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        _: &CpuStorage,
+        y_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        if x_layout.shape() != y_layout.shape() {
+            bail!("not today")
+        }
+        Ok((x.clone(), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(gradient.clone()), None))
+    }
+}
