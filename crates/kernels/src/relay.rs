@@ -13,7 +13,7 @@
 //!
 //! A result is an ordinary tensor: whatever uses it, and is no operation of this crate, gives its gradient by the tape,
 //! and the result puts it into its slot. So gradients are right whoever takes part, and nothing has to be known of this.
-//! Gradients of variables go by the tape always.
+//! Gradients of variables go by the tape, unless [`backward`] is used in place of candle's method.
 //!
 //! An operation of one's own takes part if it is applied by [`apply_op1`], [`apply_op2`] or [`apply_op3`] in place of
 //! candle's methods of these names:
@@ -44,6 +44,7 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod backward;
 mod node;
 mod table;
 
@@ -52,6 +53,8 @@ use candle_core::{
     bail,
 };
 use node::join;
+
+pub use backward::backward;
 
 /// `x.apply_op1(op)` that hands its gradient on.
 ///

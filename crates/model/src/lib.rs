@@ -50,7 +50,7 @@
 //! let labels = Tensor::new(&[0u32, 2], &device)?;
 //! let logits = net.forward_t(&images, true)?;
 //! let loss = CrossEntropy::default().class_ids(&logits, &labels)?;
-//! let gradients = loss.backward()?;
+//! let gradients = taper_model::backward(&loss)?;
 //! assert_eq!(params.trainable().len(), 8);
 //! assert!(params.trainable().iter().all(|(_, var)| gradients.get(var).is_some()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -71,6 +71,7 @@ pub mod weights;
 pub use init::Initializer;
 pub use params::{Param, ParamKind, Params};
 pub use rng::{LayerRng, RngKey};
+pub use taper_kernels::relay::backward;
 pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};
 
 /// The page's code, compiled and run.

@@ -154,7 +154,7 @@ impl CustomOp1 for Recompute {
             let _restore = Restore::set(&REPLAYING, true);
             rng::replayed(self.draws.clone(), || run(&self.layers, again))?
         };
-        let mut found = (output * gradient)?.sum_all()?.backward()?;
+        let mut found = relay::backward(&(output * gradient)?.sum_all()?)?;
         let of_input = match &input {
             Some(var) => found.remove(var),
             None => None,

@@ -1,6 +1,7 @@
 //! What stands on the tape: operations between handles of one element.
 
 use super::Output;
+use super::backward::{collect, within};
 use super::table::{self, Entry};
 use crate::add::sum;
 use candle_core::{
@@ -114,11 +115,13 @@ impl<const N: usize> Node<N> {
             None => result.zeros_like()?,
         };
         let inputs = std::array::from_fn(|i| &self.inputs[i]);
-        let mut gradients = (self.backward)(inputs, result, &gradient)?;
-        for (gradient, slot) in gradients.iter_mut().zip(&self.slots) {
+        let mut gradients = within(|| (self.backward)(inputs, result, &gradient))?;
+        for ((gradient, slot), input) in gradients.iter_mut().zip(&self.slots).zip(inputs) {
             if let Some(slot) = slot {
                 let found = gradient.replace(of_handle.clone());
                 found.map_or(Ok(()), |found| slot.add(found))?;
+            } else if let Some(found) = gradient.take_if(|_| input.is_variable()) {
+                *gradient = collect(input, found)?;
             }
         }
         Ok(gradients)

@@ -1,4 +1,4 @@
-use super::{apply_op2, table};
+use super::{apply_op2, backward, table};
 use crate::check::normal;
 use crate::{add, gelu, linear, relu};
 use candle_core::{
@@ -35,7 +35,9 @@ fn gradients_are_those_of_the_tape_whoever_stands_between() {
     // Once more on the same tape: nothing is left over from the first time.
     for _ in 0..2 {
         let found = handed_on.backward().unwrap();
+        let collected = backward(&handed_on).unwrap();
         for var in [&x, &w, &v] {
+            assert_eq!(numbers(&found, var), numbers(&collected, var));
             let (found, expected) = (numbers(&found, var), numbers(&expected, var));
             for (a, b) in found.iter().zip(&expected) {
                 assert!((a - b).abs() <= 1e-12 * b.abs().max(1.), "{a} for {b}");
