@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn all_paths_agree() {
-        for shape in [&[][..], &[1], &[3, 5], &[2, 3, 70, 41]] {
+        for shape in [&[1][..], &[3, 5], &[2, 3, 70, 41]] {
             let inputs = [normal(1, shape), normal(2, shape)];
             check_paths(&format!("{shape:?}"), 1e-6, &inputs, |t| add(&t[0], &t[1]));
         }
