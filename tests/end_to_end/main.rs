@@ -7,6 +7,7 @@ mod data;
 mod extension;
 mod finding;
 mod hub;
+mod hub_runs;
 mod hub_server;
 mod long_runs;
 mod methods;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use candle_core::{Device, ModuleT, Tensor};
 use taper_dataset::source::ImageFolder;
-use taper_dataset::{Batch, ImageLimits, Loader, LoaderConfig, Normalize, Pipeline, Source};
+use taper_dataset::{Batch, ImageLimits, Loader, LoaderConfig, Source};
 use taper_runner::{FinishedModel, Registry};
 
 const ROUNDS: usize = 3;
@@ -20,15 +20,7 @@ pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
     let model = FinishedModel::open_run(run, registry)?;
     let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
     let count = source.len();
-    let image = &model.recipe.image;
-    let pipeline = Pipeline {
-        height: image.height,
-        width: image.width,
-        channels: image.channels,
-        placement: image.placement,
-        filter: image.filter,
-        normalize: Normalize { mean: image.mean.clone(), std: image.std.clone() },
-    };
+    let pipeline = model.recipe.image.pipeline();
     // What `predict` takes of a small net.
     let config = LoaderConfig { batch_size: 256, ..Default::default() };
     let load = || Loader::new(source.clone(), (0..count).collect(), pipeline.clone(), config);

@@ -16,6 +16,7 @@ pub mod parquet;
 mod parts;
 mod selected;
 mod tensors;
+mod whole_file;
 
 pub use dataset::{Dataset, open};
 pub(crate) use faults::all as all_faults;

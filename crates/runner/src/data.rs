@@ -63,7 +63,7 @@ impl Data {
         let data = &recipe.data;
         check(data)?;
         recipe.augment.check()?;
-        let pipeline = pipeline(&recipe.image);
+        let pipeline = recipe.image.pipeline();
         let dataset = open_dataset(data, registry)?;
         let part = |source: &Cached, indices| Part {
             source: source.source.clone(),
@@ -364,15 +364,17 @@ pub(crate) fn open_dataset(data: &DataRecipe, registry: &Registry) -> Result<Dat
     Ok(dataset)
 }
 
-/// How an image becomes the net's input.
-pub(crate) fn pipeline(image: &ImageRecipe) -> Pipeline {
-    Pipeline {
-        height: image.height,
-        width: image.width,
-        channels: image.channels,
-        placement: image.placement,
-        filter: image.filter,
-        normalize: Normalize { mean: image.mean.clone(), std: image.std.clone() },
+impl ImageRecipe {
+    /// How an image becomes the net's input.
+    pub fn pipeline(&self) -> Pipeline {
+        Pipeline {
+            height: self.height,
+            width: self.width,
+            channels: self.channels,
+            placement: self.placement,
+            filter: self.filter,
+            normalize: Normalize { mean: self.mean.clone(), std: self.std.clone() },
+        }
     }
 }
 

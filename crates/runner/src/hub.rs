@@ -110,14 +110,7 @@ impl Hub {
 
         let client = Client::new(self, id)?;
         let info: RepoInfo = client.info()?;
-        if !is_commit(&info.sha) || (is_commit(&id.revision) && info.sha != id.revision) {
-            let what = format!("`{}` as the commit of `{}`", info.sha, id.revision);
-            return Err(HubError::Answer { id: id.clone(), what });
-        }
         let names: Vec<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
-        if let Some(name) = names.iter().find(|name| !id::stays_inside(name)) {
-            return Err(HubError::FileName { id: id.clone(), name: name.to_string() });
-        }
         let snapshot = Snapshot::new(&self.cache, id, &info.sha);
         self.complete(&client, &snapshot, &names)?;
         if info.sha != id.revision {

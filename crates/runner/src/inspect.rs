@@ -83,7 +83,7 @@ fn augmented(
     let source = dataset.train.as_ref();
     let sizes = &inspection.parts[0].description.sizes;
     let most = sizes.iter().max_by_key(|(_, count)| *count).map_or([28, 28, 1], |(size, _)| *size);
-    let mut pipeline = crate::data::pipeline(&recipe.image);
+    let mut pipeline = recipe.image.pipeline();
     // Without a net, the size is that of most images, no larger than nets usually take.
     for (side, own) in [(&mut pipeline.height, most[0]), (&mut pipeline.width, most[1])] {
         if *side == 0 {

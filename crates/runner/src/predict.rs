@@ -11,7 +11,6 @@ use taper_dataset::{
 };
 use taper_model::layers::Softmax;
 
-use crate::data::pipeline;
 use crate::error::RunnerError;
 use crate::evaluate::{Views, softmax, top_k};
 use crate::finished::{ClassProbability, FinishedModel, Prediction};
@@ -57,7 +56,7 @@ impl<'a> Predictions<'a> {
                 false => paths.push(path.clone()),
             }
         }
-        let pipeline = pipeline(&model.recipe.image);
+        let pipeline = model.recipe.image.pipeline();
         let [channels, height, width] = model.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
         let batch_size = crate::memory::evaluation_batch(&model.net, size, BATCH)?;

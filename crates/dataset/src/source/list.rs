@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::source::image_folder::ImageFolder;
 use crate::source::labels::Labels;
 use crate::source::parts::{PartOf, Parts};
-use crate::source::{Dataset, ImageLimits};
+use crate::source::{Dataset, ImageLimits, whole_file};
 
 /// The largest list, in bytes.
 const LIMIT: u64 = 1 << 30;
@@ -59,16 +59,7 @@ impl Form {
 /// When the list cannot be read, a line is not understood, or a label of another part is none of
 /// the train part's.
 pub(crate) fn read(path: &Path, limits: ImageLimits) -> Result<Dataset> {
-    let read_error = |source| Error::Read { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(read_error)?.len();
-    if size > LIMIT {
-        return Err(Error::TooLarge {
-            item: path.display().to_string(),
-            found: format!("{size} bytes"),
-            limit: format!("{LIMIT} bytes"),
-        });
-    }
-    let text = std::fs::read(path).map_err(read_error)?;
+    let text = whole_file::read(path, LIMIT)?;
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
     let mut parts = Parts::<Vec<Entry>>::default();

@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
 use crate::source::parts::{PartOf, Parts};
-use crate::source::{Dataset, InMemory};
+use crate::source::{Dataset, InMemory, whole_file};
 
 /// The largest file, in bytes.
 const LIMIT: u64 = 8 << 30;
@@ -22,16 +22,7 @@ const LIMIT: u64 = 8 << 30;
 ///
 /// When the file cannot be read, lacks a tensor, or one has another type or shape.
 pub(crate) fn read(path: &Path) -> Result<Dataset> {
-    let read_error = |source| Error::Read { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(read_error)?.len();
-    if size > LIMIT {
-        return Err(Error::TooLarge {
-            item: path.display().to_string(),
-            found: format!("{size} bytes"),
-            limit: format!("{LIMIT} bytes"),
-        });
-    }
-    let bytes = std::fs::read(path).map_err(read_error)?;
+    let bytes = whole_file::read(path, LIMIT)?;
     let layout = |reason: String| Error::Layout { path: path.to_owned(), reason };
     let tensors = SafeTensors::deserialize(&bytes)
         .map_err(|error| layout(format!("it is no safetensors file: {error}")))?;

@@ -11,6 +11,7 @@ use ureq::{Agent, Body};
 
 use super::cache::{Snapshot, is_sha256};
 use super::error::at;
+use super::id::{is_commit, stays_inside};
 use super::{Hub, HubError, HubId};
 
 const REDIRECTS: usize = 10;
@@ -69,7 +70,7 @@ impl<'a> Client<'a> {
         Ok(Self { hub, id, agent: config.build().into() })
     }
 
-    /// The commit of the revision, and its files.
+    /// The commit of the revision, and its files, whose names stay within a folder.
     pub fn info(&self) -> Result<RepoInfo, HubError> {
         let url = format!("{}/api/{}", self.hub.endpoint, self.id.repo().api_url());
         let what = format!("revision `{}` of hub:{}", self.id.revision, self.id.repo);
@@ -77,7 +78,17 @@ impl<'a> Client<'a> {
         let mut bytes = Vec::new();
         let body = response.body_mut().as_reader().take(INFO_LIMIT).read_to_end(&mut bytes);
         body.map_err(|e| self.unreachable(&e.to_string()))?;
-        serde_json::from_slice(&bytes).map_err(|e| self.answer(format!("no list of files ({e})")))
+        let info: RepoInfo = serde_json::from_slice(&bytes)
+            .map_err(|e| self.answer(format!("no list of files ({e})")))?;
+        let asked = &self.id.revision;
+        if !is_commit(&info.sha) || (is_commit(asked) && info.sha != *asked) {
+            return Err(self.answer(format!("`{}` as the commit of `{asked}`", info.sha)));
+        }
+        let mut names = info.siblings.iter().map(|file| &file.rfilename);
+        match names.find(|name| !stays_inside(name)) {
+            Some(name) => Err(HubError::FileName { id: self.id.clone(), name: name.clone() }),
+            None => Ok(info),
+        }
     }
 
     /// What the Hub says of a file.
