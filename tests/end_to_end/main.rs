@@ -13,6 +13,7 @@ mod long_runs;
 mod methods;
 mod predict;
 mod program;
+mod reading;
 mod report;
 mod resume;
 mod same_bits;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod make_lines;
+mod make_windows;
 mod predict_speed;
 mod ship_weights;
 
@@ -17,6 +18,7 @@ In the checkout alone:
   bench         Measure speed, alone or side by side with the peers
   predict-speed Measure how far `predict RUN FOLDER` hides decoding
   make-lines    Make pictures of lines of digits, with the truth beside them
+  make-windows  Make what the weights for reading are trained on
   ship-weights  Make a run's weights those that come with Taper
 ";
 
@@ -34,7 +36,9 @@ fn main() -> ExitCode {
             predict_speed::run(Path::new(&args[2]), Path::new(&args[3]), &taper_cli::registry())
         }
         ["make-lines", ..] => make_lines::run(std::env::args_os().skip(2)),
-        ["ship-weights", _] => ship_weights::run(Path::new(&args[2])),
+        ["make-windows", ..] => make_windows::run(std::env::args_os().skip(2)),
+        ["ship-weights", _] => ship_weights::run(Path::new(&args[2]), false),
+        ["ship-weights", _, "reading"] => ship_weights::run(Path::new(&args[2]), true),
         _ => {
             let code = taper_cli::run(std::env::args_os(), &taper_cli::registry());
             if let ["help" | "-h" | "--help"] = words.as_slice() {

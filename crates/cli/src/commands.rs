@@ -8,6 +8,7 @@ mod lr_find;
 mod model;
 mod models;
 mod predict;
+mod read;
 mod report;
 mod resume;
 mod search;
@@ -40,6 +41,7 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<()> {
         Command::Evaluate(flags) => evaluate::run(flags, registry),
         Command::Inspect(flags) => inspect::run(flags, registry),
         Command::Predict(flags) => predict::run(flags, registry),
+        Command::Read(flags) => read::run(flags, registry),
         Command::Summary(flags) => summary::run(flags, registry),
         Command::Models(flags) => models::run(flags, registry),
     }
@@ -53,6 +55,7 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
         Command::Evaluate(flags) => Some(&flags.output),
         Command::Inspect(flags) => Some(&flags.output),
         Command::Predict(flags) => Some(&flags.output),
+        Command::Read(flags) => Some(&flags.output),
         Command::Resume(flags) => Some(&flags.output),
         Command::LrFind(flags) => Some(&flags.finetune.recipe.output),
         Command::CrossValidate(flags) => Some(&flags.finetune.recipe.output),

@@ -1,12 +1,14 @@
 //! The flags, as typed. What they mean together is decided in the runner's plan.
 
 mod finding;
+mod reading;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
+pub use reading::ReadFlags;
 
 /// The largest seed that a recipe can hold: TOML's integers have 64 bits, the sign among them.
 const MAX_SEED: u64 = i64::MAX as u64;
@@ -41,6 +43,8 @@ pub enum Command {
     Inspect(InspectFlags),
     /// Name the class of image files
     Predict(PredictFlags),
+    /// Read the digits of a line in a picture: a postcode, a card number
+    Read(ReadFlags),
     /// Write a run's report.html anew, or compare several runs on one page
     Report(ReportFlags),
     /// Sweep the learning rate and suggest one

@@ -27,11 +27,16 @@ use taper_runner::{Registry, RunnerError};
 
 pub use taper_kernels::PoolingAllocator;
 
-/// What Taper knows by name, the shipped weights `keras-cnn-mnist` included.
+/// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, and `digit-cnn-reading`
+/// for lines of digits.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry
         .add_weights("keras-cnn-mnist", include_bytes!("../assets/keras-cnn-mnist.safetensors"));
+    registry.add_weights(
+        "digit-cnn-reading",
+        include_bytes!("../assets/digit-cnn-reading.safetensors"),
+    );
     registry
 }
 

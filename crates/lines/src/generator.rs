@@ -42,6 +42,20 @@ pub struct Line {
     pub owner: Vec<u8>,
 }
 
+impl Line {
+    /// Which digit, from 0, has ink at a place of the picture, if one covers at least half of the
+    /// pixel there; whole numbers are the centres of pixels.
+    pub fn digit_at(&self, x: f32, y: f32) -> Option<usize> {
+        let (x, y) = (x.round(), y.round());
+        let (width, height) = (self.picture.width, self.picture.height);
+        if !(x >= 0.0 && y >= 0.0 && x < width as f32 && y < height as f32) {
+            return None;
+        }
+        let place = y as usize * width + x as usize;
+        usize::from(self.owner[place]).checked_sub(1).filter(|_| self.ink[place] >= 0.5)
+    }
+}
+
 /// What the random numbers of a line are for.
 #[repr(u8)]
 enum Use {
@@ -175,12 +189,16 @@ mod tests {
             let mut line = generator.line(index);
             line.parameters.skew = 0.0;
             assert_eq!(line.boxes.len(), 5);
+            assert_eq!(line.digit_at(0.0, 0.0), None);
+            assert_eq!(line.digit_at(-1.0, 1e9), None);
             for (place, &ink) in line.ink.iter().enumerate().filter(|(_, ink)| **ink > 0.5) {
                 let (x, y) = (place % line.picture.width, place / line.picture.width);
                 let [left, top, width, height] =
                     line.boxes[usize::from(line.owner[place]) - 1].map(|v| v as usize);
                 assert!((left..left + width).contains(&x) && (top..top + height).contains(&y));
                 assert!(ink <= 1.0);
+                let digit = usize::from(line.owner[place]) - 1;
+                assert_eq!(line.digit_at(x as f32 - 0.4, y as f32 + 0.4), Some(digit));
             }
             for (one, scale) in line.boxes.iter().zip(&line.parameters.scales) {
                 let height = f64::from(one[3]);

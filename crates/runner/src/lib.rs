@@ -51,6 +51,7 @@ mod lr_find;
 mod method;
 mod others;
 mod predict;
+mod probabilities;
 mod resume;
 mod run;
 mod run_folder;

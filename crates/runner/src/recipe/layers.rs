@@ -14,8 +14,8 @@ use crate::error::RunnerError;
 pub const NAMED: &[(&str, &str)] = &[
     ("fast-mnist", include_str!("../../recipes/fast-mnist.toml")),
     ("finetune-digits", include_str!("../../recipes/finetune-digits.toml")),
-    ("fast-mnist", include_str!("../../recipes/fast-mnist.toml")),
     ("keras-mnist", include_str!("../../recipes/keras-mnist.toml")),
+    ("reading", include_str!("../../recipes/reading.toml")),
 ];
 
 /// The TOML text of a recipe that comes with Taper.

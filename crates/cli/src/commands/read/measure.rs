@@ -1,0 +1,164 @@
+//! How many of many lines are read right, by a list of what they show.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::{Value, json};
+use taper_dataset::source::read_image;
+use taper_dataset::{Image, ImageLimits};
+use taper_reader::annotate;
+
+use super::{Reader, print, print_json, write_png};
+use crate::flags::ReadFlags;
+
+/// The most errors on a sheet.
+const MOST_SHOWN: usize = 24;
+
+/// One line of the list.
+struct Line {
+    image: String,
+    text: String,
+}
+
+/// What came of the lines.
+#[derive(Default)]
+struct Counts {
+    lines: usize,
+    whole: usize,
+    digits: usize,
+    right: usize,
+    wrong: usize,
+    withheld: usize,
+    unread: usize,
+}
+
+pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
+    let folder = truth.parent().unwrap_or(Path::new(""));
+    let mut counts = Counts::default();
+    let mut errors = Vec::new();
+    let mut shown = Vec::new();
+    for line in list(truth)? {
+        let picture = read_image(&folder.join(&line.image), &ImageLimits::default())?;
+        let wanted: String = line.text.chars().filter(|letter| *letter != ' ').collect();
+        counts.lines += 1;
+        counts.digits += wanted.len();
+        let reading = reader.read(&picture);
+        let found = match &reading {
+            Ok(reading) => reading.text.replace(' ', ""),
+            Err(_) => String::new(),
+        };
+        if found.len() == wanted.len() {
+            counts.right += found.bytes().zip(wanted.bytes()).filter(|(a, b)| a == b).count();
+        }
+        if found == wanted {
+            counts.whole += 1;
+            continue;
+        }
+        match &reading {
+            Err(_) => counts.unread += 1,
+            Ok(_) if found.contains('?') => counts.withheld += 1,
+            Ok(_) => counts.wrong += 1,
+        }
+        let said = match &reading {
+            Ok(reading) => reading.text.clone(),
+            Err(error) => error.to_string(),
+        };
+        if let (Ok(reading), true) = (&reading, shown.len() < MOST_SHOWN) {
+            shown.push(annotate(&picture, reading, Some(&wanted)));
+        }
+        errors.push(json!({ "image": line.image, "text": line.text, "read": said }));
+    }
+    ensure!(counts.lines > 0, "{} lists no line", truth.display());
+    if let Some(path) = &flags.errors {
+        write_png(path, &side_by_side(&shown))?;
+    }
+    match flags.output.json {
+        true => print_json(&counts.to_json(errors)),
+        false => print(&counts.describe(&errors)?),
+    }
+}
+
+/// Reads a list: one JSON object a line, with `image` (a path beside the list) and `text`.
+fn list(path: &Path) -> Result<Vec<Line>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow!("cannot read {}: {error}", path.display()))?;
+    let line = |(number, line): (usize, &str)| {
+        let place = || format!("{}, line {}", path.display(), number + 1);
+        let value: Value =
+            serde_json::from_str(line).map_err(|error| anyhow!("{}: {error}", place()))?;
+        let get = |key: &str| {
+            let text = value[key].as_str().map(str::to_string);
+            text.with_context(|| format!("{}: expected a text `{key}`", place()))
+        };
+        Ok(Line { image: get("image")?, text: get("text")? })
+    };
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line).collect()
+}
+
+impl Counts {
+    fn to_json(&self, errors: Vec<Value>) -> Value {
+        json!({
+            "lines": self.lines,
+            "whole": self.whole,
+            "digits": self.digits,
+            "digits_right": self.right,
+            "wrong": self.wrong,
+            "withheld": self.withheld,
+            "unread": self.unread,
+            "errors": errors,
+        })
+    }
+
+    fn describe(&self, errors: &[Value]) -> Result<String> {
+        let share = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
+        let mut text = String::new();
+        for error in errors {
+            let word = |key: &str| error[key].as_str().unwrap_or_default();
+            writeln!(text, "{}: {}, read {}", word("image"), word("text"), word("read"))?;
+        }
+        writeln!(
+            text,
+            "whole strings right: {} of {} ({:.1} %)",
+            self.whole,
+            self.lines,
+            share(self.whole, self.lines)
+        )?;
+        writeln!(
+            text,
+            "digits right: {} of {} ({:.2} %)",
+            self.right,
+            self.digits,
+            share(self.right, self.digits)
+        )?;
+        writeln!(
+            text,
+            "of the others: {} read wrong, {} withheld in part, {} not read",
+            self.wrong, self.withheld, self.unread
+        )?;
+        Ok(text)
+    }
+}
+
+/// Pictures in two columns, each at the top left of its cell.
+fn side_by_side(pictures: &[Image]) -> Image {
+    let columns = if pictures.iter().any(|picture| picture.width > 500) { 1 } else { 3 };
+    let gap = 6;
+    let width = pictures.iter().map(|picture| picture.width).max().unwrap_or(1) + gap;
+    let rows: Vec<&[Image]> = pictures.chunks(columns).collect();
+    let high = |row: &&[Image]| row.iter().map(|p| p.height).max().unwrap_or(0) + gap;
+    let height = rows.iter().map(high).sum::<usize>().max(1);
+    let mut sheet = Image { height, width: width * columns, channels: 3, pixels: Vec::new() };
+    sheet.pixels = vec![255; height * sheet.width * 3];
+    let mut top = 0;
+    for row in &rows {
+        for (place, picture) in row.iter().enumerate() {
+            for (y, line) in picture.pixels.chunks_exact(picture.width * 3).enumerate() {
+                let start = ((top + y) * sheet.width + place * width) * 3;
+                sheet.pixels[start..start + line.len()].copy_from_slice(line);
+            }
+        }
+        top += high(row);
+    }
+    sheet
+}

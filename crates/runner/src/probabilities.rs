@@ -1,0 +1,75 @@
+//! Answers for images in memory.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, ModuleT};
+use taper_dataset::{Image, Loader, LoaderConfig, Source};
+
+use crate::error::RunnerError;
+use crate::evaluate::softmax;
+use crate::finished::FinishedModel;
+use crate::train::images_of;
+
+/// Images at once.
+const BATCH: usize = 256;
+
+impl FinishedModel {
+    /// The probability of each class for each image, preprocessed as the model's configuration says,
+    /// calibrated where it is.
+    ///
+    /// # Errors
+    /// An image of another size where the placement is to keep it; the net's own errors.
+    pub fn probabilities(&self, images: Vec<Image>) -> Result<Vec<Vec<f32>>, RunnerError> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let device = Device::Cpu;
+        let [channels, height, width] = self.config.pretrained_cfg.input_size;
+        let size = [channels, height, width];
+        let batch_size = crate::memory::evaluation_batch(&self.net, size, BATCH)?;
+        let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
+        let order = (0..images.len()).collect();
+        let source = Arc::new(InHand(images));
+        let mut rows = Vec::with_capacity(source.len());
+        for batch in Loader::new(source, order, self.recipe.image.pipeline(), config)? {
+            let logits = self.net.forward_t(&images_of(&batch?, &device)?, false)?;
+            for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {
+                rows.push(softmax(&logits, self.temperature()));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Images without labels.
+struct InHand(Vec<Image>);
+
+impl Source for InHand {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn label(&self, _: usize) -> u32 {
+        0
+    }
+
+    fn decode(&self, index: usize) -> taper_dataset::Result<Image> {
+        Ok(self.0[index].clone())
+    }
+
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn item_name(&self, index: usize) -> String {
+        format!("image {index}")
+    }
+
+    fn describe(&self) -> String {
+        format!("{} images in memory", self.0.len())
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+}
