@@ -37,8 +37,8 @@ fn main() -> ExitCode {
         }
         ["make-lines", ..] => make_lines::run(std::env::args_os().skip(2)),
         ["make-windows", ..] => make_windows::run(std::env::args_os().skip(2)),
-        ["ship-weights", _] => ship_weights::run(Path::new(&args[2]), false),
-        ["ship-weights", _, "reading"] => ship_weights::run(Path::new(&args[2]), true),
+        ["ship-weights", "reading", ..] => ship_weights::run(&args[3..], true),
+        ["ship-weights", _] => ship_weights::run(&args[2..], false),
         _ => {
             let code = taper_cli::run(std::env::args_os(), &taper_cli::registry());
             if let ["help" | "-h" | "--help"] = words.as_slice() {

@@ -1,6 +1,7 @@
-//! `cargo xtask ship-weights RUN [reading]`: a run's model becomes weights that the command line
-//! embeds.
+//! `cargo xtask ship-weights RUN` and `cargo xtask ship-weights reading RUN...`: a run's model, or the mean of
+//! several, becomes weights that the command line embeds.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -43,23 +44,40 @@ const READING: About = About {
     scores: "scores_on_windows_for_tuning",
 };
 
-/// Writes the model of `run` in half precision, with metadata that says how it was made and what it
+/// Writes the mean of the models of `runs` in half precision, with metadata that says how each was made and what it
 /// scores; for reading lines if `reading`.
-pub fn run(run: &Path, reading: bool) -> Result<()> {
+///
+/// M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
+/// inference time" (2022).
+pub fn run(runs: &[OsString], reading: bool) -> Result<()> {
     let about = if reading { READING } else { MNIST };
-    let model = FinishedModel::open_run(run, &Registry::new())?;
-    let folder = RunFolder::open(run)?;
-    let metrics: Value = serde_json::from_slice(&std::fs::read(folder.metrics())?)?;
-    let mut recipe = serde_json::to_value(&model.recipe)?;
-    recipe["data"]["source"] = about.source.into();
-    recipe["model"]["net"] = model.config.architecture.clone().into();
+    let models = runs
+        .iter()
+        .map(|run| FinishedModel::open_run(Path::new(run), &Registry::new()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let model = models.first().context("expected the folder of a run")?;
+    average(&models)?;
+    let (mut recipes, mut scores) = (Vec::new(), Vec::new());
+    for (run, model) in runs.iter().zip(&models) {
+        let folder = RunFolder::open(Path::new(run))?;
+        let metrics: Value = serde_json::from_slice(&std::fs::read(folder.metrics())?)?;
+        scores.push(metrics["after"].clone());
+        let mut recipe = serde_json::to_value(&model.recipe)?;
+        recipe["data"]["source"] = about.source.into();
+        recipe["model"]["net"] = model.config.architecture.clone().into();
+        recipes.push(recipe);
+    }
+    let one_or_all = |mut of_each: Vec<Value>| match of_each.len() {
+        1 => of_each.remove(0),
+        _ => of_each.into(),
+    };
     let metadata = [
         ("config", model.config.to_value()),
         ("made_with", format!("taper {}", model.recipe.taper_version).into()),
-        ("recipe", recipe),
+        ("recipe", one_or_all(recipes)),
         ("trained_on", about.trained_on.into()),
         ("seen_data", json!(about.seen)),
-        (about.scores, metrics["after"].clone()),
+        (about.scores, one_or_all(scores)),
     ];
     let metadata = metadata.map(|(key, value)| (key.to_string(), value)).into();
     let asset = format!("{ASSETS}/{}", about.file);
@@ -67,5 +85,21 @@ pub fn run(run: &Path, reading: bool) -> Result<()> {
     let bytes = std::fs::metadata(&asset).context("the asset was just written")?.len();
     ensure!(bytes <= LIMIT, "{asset} takes {bytes} bytes, more than {LIMIT}");
     println!("{asset}: {bytes} bytes");
+    Ok(())
+}
+
+/// Sets the first model's weights to the mean of all.
+fn average(models: &[FinishedModel]) -> Result<()> {
+    let Some((first, others)) = models.split_first() else { return Ok(()) };
+    for (name, param) in &first.params {
+        let mut sum = param.var.as_detached_tensor();
+        for other in others {
+            let same = other.params.get(name).filter(|o| o.var.shape() == param.var.shape());
+            let same =
+                same.with_context(|| format!("the runs have other nets: `{name}` differs"))?;
+            sum = (sum + same.var.as_detached_tensor())?;
+        }
+        param.var.set(&(sum / models.len() as f64)?)?;
+    }
     Ok(())
 }
