@@ -5,7 +5,7 @@
 writes `backbones/NAME.SOURCE.json` and `backbones/NAME.SOURCE.txt` beside this file, for all backbones or those named.
 `crates/model/tests/backbones/` reads them.
 
-- The text files list every tensor that the source saves for 1000 classes (CIFAR ResNets and `digit-cnn`: 10) at the usual image size,
+- The text files list every tensor that the source saves for 1000 classes (CIFAR ResNets and digit-cnns: 10) at the usual image size,
   one a line: name, then shape. For transformers these are the names of `save_pretrained`, which are those on the Hub.
 - The JSON files hold logits, loss and, of each parameter's gradient, its norm and its dot product with fixed random
   numbers, in evaluation and in training mode, for 10 classes, two small images and weights that are not stored: both
@@ -250,25 +250,31 @@ def cifar_resnet(name, depth):
 
 
 class DigitCnn(nn.Module):
-    """Three times convolution, ReLU, max-pool and batch-norm, and a dense layer."""
+    """Stages of convolution, ReLU and batch-norm, each ending in a max-pool, and a dense layer."""
 
-    def __init__(self):
+    def __init__(self, stages):
         super().__init__()
-        for number, (inputs, outputs) in enumerate([(1, 16), (16, 64), (64, 128)], start=1):
-            setattr(self, f"conv{number}", nn.Conv2d(inputs, outputs, 3, padding=1))
-            setattr(self, f"bn{number}", nn.BatchNorm2d(outputs))
+        self.ends, inputs, number = [], 1, 0
+        for stage in stages:
+            for outputs in stage:
+                number += 1
+                setattr(self, f"conv{number}", nn.Conv2d(inputs, outputs, 3, padding=1))
+                setattr(self, f"bn{number}", nn.BatchNorm2d(outputs))
+                inputs = outputs
+            self.ends.append(number)
         self.fc = nn.Linear(1152, CLASSES)
 
     def forward(self, x):
-        x = self.bn1(F.max_pool2d(F.relu(self.conv1(x)), 2))
-        x = self.bn2(F.max_pool2d(F.relu(self.conv2(x)), 2))
-        x = self.bn3(F.max_pool2d(F.relu(self.conv3(x)), 2))
+        for number in range(1, self.ends[-1] + 1):
+            x = F.relu(getattr(self, f"conv{number}")(x))
+            x = F.max_pool2d(x, 2) if number in self.ends else x
+            x = getattr(self, f"bn{number}")(x)
         return self.fc(torch.flatten(x, 1))
 
 
-def digit_cnn(name):
+def digit_cnn(name, stages):
     images = values("images", (2, 1, 28, 28))
-    model = fill(DigitCnn())
+    model = fill(DigitCnn(stages))
     whole = model.state_dict()
     results = [answer(model, images, train, lambda n: n) for train in (False, True)]
     write(name, "reference", {}, whole, images.shape, *results)
@@ -340,7 +346,8 @@ BACKBONES = {
     "cifar_resnet32": lambda name: cifar_resnet(name, 32),
     "cifar_resnet44": lambda name: cifar_resnet(name, 44),
     "cifar_resnet56": lambda name: cifar_resnet(name, 56),
-    "digit-cnn": digit_cnn,
+    "digit-cnn": lambda name: digit_cnn(name, [[16], [64], [128]]),
+    "digit-cnn-large": lambda name: digit_cnn(name, [[32], [64, 64], [128, 128]]),
     "vit_tiny_patch16_224": lambda name: vit(name, 192, 3),
     "vit_small_patch16_224": lambda name: vit(name, 384, 6),
     "vit_base_patch16_224": lambda name: vit(name, 768, 12),

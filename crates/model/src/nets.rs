@@ -34,7 +34,7 @@ mod vit;
 pub use cifar_resnet::{
     CIFAR_RESNET20, CIFAR_RESNET32, CIFAR_RESNET44, CIFAR_RESNET56, CifarResNet,
 };
-pub use digit_cnn::{DIGIT_CNN, DigitCnn};
+pub use digit_cnn::{DIGIT_CNN, DIGIT_CNN_LARGE, DigitCnn};
 pub use dinov2::DINOV2_SMALL;
 pub use info::{BuildNet, Net, NetConfig, NetInfo, NetSize, Patches};
 pub use keras_cnn::{KERAS_CNN, KerasCnn, KerasCnnBody, KerasCnnHead};
@@ -49,6 +49,7 @@ pub fn all() -> &'static [NetInfo] {
         &[
             KERAS_CNN,
             DIGIT_CNN,
+            DIGIT_CNN_LARGE,
             LENET5,
             MLP,
             CIFAR_RESNET20,

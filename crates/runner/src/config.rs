@@ -13,7 +13,7 @@ use taper_model::nets;
 use crate::calibrate::CalibrationConfig;
 use crate::error::RunnerError;
 use crate::pretrained::Said;
-use crate::run_folder::write_whole;
+use crate::write::write_json;
 
 /// A model's net, classes and preprocessing.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,10 +76,7 @@ impl ModelConfig {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        let mut text = serde_json::to_string_pretty(&self.to_value())
-            .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
-        text.push('\n');
-        write_whole(path, text.as_bytes())
+        write_json(path, &self.to_value())
     }
 
     /// As `config.json` has it.

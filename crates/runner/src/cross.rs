@@ -17,7 +17,8 @@ use crate::recipe::Recipe;
 use crate::registry::Registry;
 use crate::resume::Resumption;
 use crate::run::run;
-use crate::run_folder::{RunFolder, write_whole};
+use crate::run_folder::RunFolder;
+use crate::write::{write_json, write_whole};
 
 /// A recipe that takes part, by a name that is a folder's.
 #[derive(Debug, Clone)]
@@ -261,10 +262,7 @@ impl CrossValidated {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
-        text.push('\n');
-        write_whole(path, text.as_bytes())
+        write_json(path, self)
     }
 }
 

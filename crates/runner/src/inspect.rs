@@ -12,7 +12,7 @@ use taper_dataset::{Dataset, Description, Image, Source};
 use crate::error::RunnerError;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
-use crate::run_folder::write_whole;
+use crate::write::write_whole;
 
 /// Classes, and images of each, on a sheet.
 const ROWS: usize = 40;

@@ -58,6 +58,7 @@ mod run_folder;
 mod search;
 mod seen;
 mod summary;
+mod write;
 
 pub use calibrate::{CalibrationConfig, Rejection};
 pub use config::{ModelConfig, PretrainedConfig};

@@ -9,8 +9,8 @@ use crate::observe::Listener;
 use crate::plan::Plan;
 use crate::report::{html, svg};
 use crate::run::load;
-use crate::run_folder::write_whole;
 use crate::train::{Sweep, SweepConfig, Training, sweep};
+use crate::write::{write_json, write_whole};
 
 /// Sweeps the learning rates of a plan's run and writes `lr-find.json` and `lr-find.html`, with the
 /// plot, to a folder; nothing is trained by it.
@@ -28,11 +28,7 @@ pub fn lr_find(
     let sweep = sweep(Training::new(plan, &loaded, &device)?, config, &mut listeners)?;
     std::fs::create_dir_all(out)
         .map_err(|source| RunnerError::Io { path: out.to_path_buf(), source })?;
-    let path = out.join("lr-find.json");
-    let mut text = serde_json::to_string_pretty(&sweep)
-        .map_err(|e| RunnerError::Config { path: path.clone(), reason: e.to_string() })?;
-    text.push('\n');
-    write_whole(&path, text.as_bytes())?;
+    write_json(&out.join("lr-find.json"), &sweep)?;
     write_whole(&out.join("lr-find.html"), page(plan, &sweep).as_bytes())?;
     Ok(sweep)
 }

@@ -12,7 +12,7 @@ use crate::config::ModelConfig;
 use crate::error::RunnerError;
 use crate::plan::Plan;
 use crate::pretrained::{files, transformers_sizes};
-use crate::run_folder::write_whole;
+use crate::write::write_json;
 
 /// Writes weights, `config.json` and `preprocessor_config.json` into `folder`, if the net has names
 /// for transformers.
@@ -24,13 +24,6 @@ pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), R
     weights::export(&folder.join("model.safetensors"), params, &map.into())?;
     write_json(&folder.join(files::CONFIG), &config(plan, &model_type, sizes))?;
     write_json(&folder.join(files::PREPROCESSOR), &preprocessor(&plan.config))
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<(), RunnerError> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
-    text.push('\n');
-    write_whole(path, text.as_bytes())
 }
 
 fn config(plan: &Plan, model_type: &str, sizes: Map<String, Value>) -> Value {

@@ -13,8 +13,8 @@ use crate::data::{Data, Part};
 use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, Scores};
 use crate::machine::Machine;
-use crate::run_folder::write_whole;
 use crate::train::Trained;
+use crate::write::write_json;
 
 /// Bins of the reliability diagram.
 const BINS: usize = 15;
@@ -89,10 +89,7 @@ impl Results {
 
     /// Writes it, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|e| RunnerError::Config { path: path.to_path_buf(), reason: e.to_string() })?;
-        text.push('\n');
-        write_whole(path, text.as_bytes())
+        write_json(path, self)
     }
 }
 

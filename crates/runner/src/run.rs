@@ -24,9 +24,10 @@ use crate::plan::Plan;
 use crate::recipe::{Method, Recipe};
 use crate::report;
 use crate::results::{DataResults, ParameterCounts, Results, calibration_of, report_of};
-use crate::run_folder::{RunFolder, write_whole};
+use crate::run_folder::RunFolder;
 use crate::seen;
 use crate::train::{Saving, Trained, Training, train};
+use crate::write::write_whole;
 
 /// What a run did.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use taper_model::lora::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 
 use crate::error::RunnerError;
 use crate::recipe::Recipe;
+use crate::write::write_whole;
 
 /// A folder that holds one run.
 ///
@@ -213,23 +214,4 @@ impl RunFolder {
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.json")
     }
-}
-
-/// Writes a file whole or not at all: to a temporary file beside it, then renamed.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunnerError> {
-    use std::io::Write;
-    let io = |source| RunnerError::Io { path: path.to_path_buf(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // tempfile's default is private to the user; what a run writes follows the umask.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
 }

@@ -18,7 +18,8 @@ use crate::registry::Registry;
 use crate::results::Results;
 use crate::resume::Resumption;
 use crate::run::run;
-use crate::run_folder::{RunFolder, write_whole};
+use crate::run_folder::RunFolder;
+use crate::write::{write_json, write_whole};
 
 pub use space::Range;
 
@@ -275,11 +276,7 @@ impl Searched {
     }
 
     fn write(&self, out: &Path) -> Result<(), RunnerError> {
-        let path = out.join("search.json");
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|e| RunnerError::Config { path: path.clone(), reason: e.to_string() })?;
-        text.push('\n');
-        write_whole(&path, text.as_bytes())?;
+        write_json(&out.join("search.json"), self)?;
         if let Some(best) = self.best() {
             let recipe = RunFolder::begun(&best.run)?.recipe();
             let text = std::fs::read(&recipe)

@@ -145,7 +145,7 @@ fn features_and_head_give_the_net_s_logits() {
 
 #[test]
 fn the_flattened_shape_is_what_the_dense_layer_takes() {
-    for name in ["keras-cnn", "digit-cnn", "lenet5", "mlp"] {
+    for name in ["keras-cnn", "digit-cnn", "digit-cnn-large", "lenet5", "mlp"] {
         let info = find(name).unwrap();
         let config = NetConfig { height: 21, width: 30, ..info.config() };
         let (name, flatten) = (info.flatten)(&config).unwrap();

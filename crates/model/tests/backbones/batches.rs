@@ -38,6 +38,7 @@ fn the_features_of_an_image_do_not_depend_on_its_batch() {
     for (name, size) in [
         ("keras-cnn", 28),
         ("digit-cnn", 28),
+        ("digit-cnn-large", 28),
         ("lenet5", 28),
         ("mlp", 28),
         ("cifar_resnet20", 32),

@@ -131,8 +131,10 @@ fn cifar_resnets_are_those_of_the_paper() {
 }
 
 #[test]
-fn the_digit_cnn_is_that_of_the_script() {
-    check("digit-cnn", "reference");
+fn the_digit_cnns_are_those_of_the_script() {
+    for name in ["digit-cnn", "digit-cnn-large"] {
+        check(name, "reference");
+    }
 }
 
 #[test]
