@@ -77,14 +77,30 @@ fn an_answer_tells_each_digit_its_confidence_and_the_check_of_a_card() {
 #[test]
 fn a_digit_below_the_asked_confidence_is_not_guessed() {
     let folder = tempdir().unwrap();
-    let hard = Settings { level: Level::Degraded, ..printed(Kind::Card) };
-    let truth = lines(folder.path(), hard, 3);
-    let texts = |least: &str| -> String {
-        let result = json(&["read", "--truth", arg(&truth), "--min-confidence", least]);
-        result["errors"].to_string()
+    let hard = Settings { level: Level::Degraded, seed: 5, ..Settings::default() };
+    let truth = lines(folder.path(), hard, 1);
+    let picture = truth.with_file_name("00000.png");
+    let read = |least: f64| {
+        let least = least.to_string();
+        let result = json(&["read", arg(&picture), "--min-confidence", &least]);
+        let reading = &result["readings"][0];
+        let confidence = |digit: &Value| digit["confidence"].as_f64().unwrap();
+        let digits = reading["digits"].as_array().unwrap().iter().map(confidence).collect();
+        let text = reading["text"].as_str().unwrap().replace(' ', "");
+        (text, digits)
     };
-    assert!(!texts("0").contains('?'), "{}", texts("0"));
-    assert!(texts("1").contains('?'), "{}", texts("1"));
+    let (all, confidences): (String, Vec<f64>) = read(0.0);
+    assert!(!all.contains('?') && all.len() == confidences.len(), "{all}");
+    // Between the two digits that are least sure.
+    let mut sorted = confidences.clone();
+    sorted.sort_by(f64::total_cmp);
+    assert!(sorted[0] < sorted[1], "{confidences:?}");
+    let least = (sorted[0] + sorted[1]) / 2.0;
+    let withheld = all.char_indices().map(|(at, digit)| match confidences[at] < least {
+        true => '?',
+        false => digit,
+    });
+    assert_eq!(read(least).0, withheld.collect::<String>());
 }
 
 #[test]

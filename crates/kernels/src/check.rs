@@ -102,7 +102,8 @@ fn assert_same_bits(what: &str, a: &Outcome, b: &Outcome) {
 }
 
 /// All paths. The first is the one that the others are held against.
-const PATHS: [Path; 5] = [Path::Naive, Path::Auto, Path::Avx2, Path::Portable, Path::Composed];
+const PATHS: [Path; 6] =
+    [Path::Naive, Path::Auto, Path::Avx512, Path::Avx2, Path::Portable, Path::Composed];
 
 /// Holds all paths of an operation of `f64` inputs against the naive one: values and gradients
 /// in `f64` and `f32`, for inputs anywhere in memory, with 1, 2 and 4 threads.

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 ///
 /// The choice is made when an operation is applied, and its backward pass follows it. It is read
 /// from [`with_path`] if one is active on the thread, else from the environment variable
-/// `TAPER_KERNELS` (`auto`, `avx2`, `portable`, `naive`,
-/// `composed`; read once; an unknown value means `auto`).
+/// `TAPER_KERNELS` (`auto`, `avx512`, `avx2`, `portable`, `naive`, `composed`; read once; an unknown
+/// value means `auto`).
 ///
 /// Tensors that no CPU kernel can take (another device, another element type than `f32` and
 /// `f64`) always go the composed path.
@@ -20,6 +20,8 @@ pub enum Path {
     /// The best kernels for the tensor and the machine. The default.
     #[default]
     Auto,
+    /// Kernels for AVX-512; where the machine has none, those of `Avx2`.
+    Avx512,
     /// Kernels for AVX2 with FMA; where the machine has none, those of `Portable`.
     Avx2,
     /// The same kernels without the machine's own instructions.
@@ -60,6 +62,7 @@ pub fn with_path<T>(path: Path, f: impl FnOnce() -> T) -> T {
 fn from_environment() -> Path {
     static PATH: OnceLock<Path> = OnceLock::new();
     *PATH.get_or_init(|| match std::env::var("TAPER_KERNELS").as_deref() {
+        Ok("avx512") => Path::Avx512,
         Ok("avx2") => Path::Avx2,
         Ok("portable") => Path::Portable,
         Ok("naive") => Path::Naive,
@@ -82,7 +85,7 @@ impl Path {
     /// The instruction set for a path that is neither naive nor composed.
     pub(crate) fn isa(self) -> Isa {
         match self {
-            Path::Auto => Isa::best(),
+            Path::Auto | Path::Avx512 => Isa::best(),
             Path::Avx2 => Isa::avx2().unwrap_or(Isa::PORTABLE),
             Path::Portable | Path::Naive | Path::Composed => Isa::PORTABLE,
         }

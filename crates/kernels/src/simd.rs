@@ -6,6 +6,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod math;
 mod portable;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod tests;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
 use crate::counter::Counter;
@@ -133,6 +137,8 @@ pub(crate) struct Isa(Set);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Set {
     #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     Portable,
 }
@@ -149,20 +155,36 @@ impl Isa {
         None
     }
 
+    /// AVX-512 (F, BW, DQ, VL) with AVX2 and FMA, if this CPU has it.
+    pub(crate) fn avx512() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && Self::avx2().is_some()
+        {
+            return Some(Self(Set::Avx512));
+        }
+        None
+    }
+
     /// All that this CPU has, the portable one last.
     #[cfg(test)]
     pub(crate) fn all() -> Vec<Self> {
-        [Self::avx2(), Some(Self::PORTABLE)].into_iter().flatten().collect()
+        [Self::avx512(), Self::avx2(), Some(Self::PORTABLE)].into_iter().flatten().collect()
     }
 
     /// The best that this CPU has.
     pub(crate) fn best() -> Self {
-        Self::avx2().unwrap_or(Self::PORTABLE)
+        Self::avx512().or_else(Self::avx2).unwrap_or(Self::PORTABLE)
     }
 
     /// Lanes of a vector.
     pub(crate) fn lanes(self) -> usize {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Avx512::LANES,
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => Avx2::LANES,
             Set::Portable => Portable::LANES,
@@ -172,7 +194,10 @@ impl Isa {
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            // SAFETY: a value with this set is made by `avx2` alone, which looked for the features.
+            // SAFETY: a value with this set is made by `avx512` alone, which looked for the features.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::enter(kernel) },
+            // SAFETY: likewise by `avx2`.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::enter(kernel) },
             // SAFETY: `Portable` needs no features.
