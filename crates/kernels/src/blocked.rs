@@ -1,75 +1,221 @@
-//! Between images as candle has them, channel by channel, and rows of pixels whose channels lie
-//! side by side, one vector a pixel: the form in which kernels work on them.
+//! Between images as candle has them, channel by channel, and pixels whose channels lie side by
+//! side, one vector a pixel: the form in which kernels work on them.
 
-use crate::simd::Simd;
+use crate::simd::{Simd, load_some, store_some};
+
+/// At most `LANES` planes (an image's channels), `distance` numbers from each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Planes<P> {
+    pub first: P,
+    pub distance: usize,
+    pub channels: usize,
+}
+
+/// Where a plane of `h` rows and `w` columns lies in a block of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub h: usize,
+    pub w: usize,
+    /// Rows above and columns to the left of it.
+    pub top: usize,
+    pub left: usize,
+    /// Rows and columns of the block.
+    pub rows: usize,
+    pub width: usize,
+}
+
+impl Frame {
+    /// A block of one row that holds the plane alone.
+    pub(crate) fn flat(pixels: usize) -> Self {
+        Self { h: 1, w: pixels, top: 0, left: 0, rows: 1, width: pixels }
+    }
+
+    /// Pixels of the block.
+    pub(crate) fn pixels(&self) -> usize {
+        self.rows * self.width
+    }
+
+    /// The plane's first pixel.
+    pub(crate) fn start(&self) -> usize {
+        self.top * self.width + self.left
+    }
+
+    fn holds_its_plane(&self) -> bool {
+        self.top + self.h <= self.rows && self.left + self.w <= self.width
+    }
+}
+
+/// Copies planes into their block, zeros into the lanes without a plane; pixels around the plane
+/// stay as they are.
+///
+/// # Safety
+///
+/// The CPU has the features of `S`; `planes` are readable, `block` is writable for the frame's
+/// pixels.
+#[inline(always)]
+pub(crate) unsafe fn gather<S: Simd>(planes: Planes<*const f32>, frame: &Frame, block: *mut f32) {
+    assert!(frame.holds_its_plane() && planes.channels <= S::LANES);
+    let (w, lanes) = (frame.w, S::LANES);
+    // SAFETY: pixels of the planes and of the frame's plane in the block, as asserted.
+    unsafe {
+        let block = block.add(frame.start() * lanes);
+        if w >= lanes {
+            for y in 0..frame.h {
+                let mut x = 0;
+                while x < w {
+                    // The last square overlaps the one before where the width is no multiple.
+                    x = x.min(w - lanes);
+                    let to = block.add((y * frame.width + x) * lanes);
+                    to_pixels::<S>(planes, y * w + x, lanes, to);
+                    x += lanes;
+                }
+            }
+            return;
+        }
+        // Rows that fill no vector go by squares across them, and from there pixel by pixel.
+        let mut square = [S::splat(0.); 16];
+        let (mut y, mut x) = (0, 0);
+        for i in (0..frame.h * w).step_by(lanes) {
+            let count = (frame.h * w - i).min(lanes);
+            to_pixels::<S>(planes, i, count, square.as_mut_ptr().cast());
+            for &pixel in &square[..count] {
+                S::store(block.add((y * frame.width + x) * lanes), pixel);
+                (y, x) = if x + 1 == w { (y + 1, 0) } else { (y, x + 1) };
+            }
+        }
+    }
+}
+
+/// Copies the plane's pixels of a block to the planes.
+///
+/// # Safety
+///
+/// As [`gather`], the other way round.
+#[inline(always)]
+pub(crate) unsafe fn scatter<S: Simd>(block: *const f32, frame: &Frame, planes: Planes<*mut f32>) {
+    assert!(frame.holds_its_plane() && planes.channels <= S::LANES);
+    let (w, lanes) = (frame.w, S::LANES);
+    // SAFETY: as in `gather`.
+    unsafe {
+        let block = block.add(frame.start() * lanes);
+        if w >= lanes {
+            for y in 0..frame.h {
+                let mut x = 0;
+                while x < w {
+                    x = x.min(w - lanes);
+                    let from = block.add((y * frame.width + x) * lanes);
+                    to_planes::<S>(from, lanes, planes, y * w + x);
+                    x += lanes;
+                }
+            }
+            return;
+        }
+        let mut square = [S::splat(0.); 16];
+        let (mut y, mut x) = (0, 0);
+        for i in (0..frame.h * w).step_by(lanes) {
+            let count = (frame.h * w - i).min(lanes);
+            for pixel in &mut square[..count] {
+                *pixel = S::load(block.add((y * frame.width + x) * lanes));
+                (y, x) = if x + 1 == w { (y + 1, 0) } else { (y, x + 1) };
+            }
+            to_planes::<S>(square.as_ptr().cast(), count, planes, i);
+        }
+    }
+}
+
+/// `count` pixels (at most `LANES`) from number `at` of each plane on, as vectors side by side.
+#[inline(always)]
+unsafe fn to_pixels<S: Simd>(planes: Planes<*const f32>, at: usize, count: usize, to: *mut f32) {
+    let Planes { first, distance, channels } = planes;
+    // SAFETY: the caller's promise: as many pixels of each plane, and vectors.
+    unsafe {
+        let from = first.add(at);
+        if channels == S::LANES && count == S::LANES {
+            return S::transpose(from, distance, to, S::LANES);
+        }
+        let (mut rows, mut pixels) = ([S::splat(0.); 16], [S::splat(0.); 16]);
+        for (c, row) in rows.iter_mut().enumerate().take(channels) {
+            *row = load_some::<S>(from.add(c * distance), count);
+        }
+        S::transpose(rows.as_ptr().cast(), S::LANES, pixels.as_mut_ptr().cast(), S::LANES);
+        for (i, &pixel) in pixels.iter().enumerate().take(count) {
+            S::store(to.add(i * S::LANES), pixel);
+        }
+    }
+}
+
+/// `count` vectors side by side (at most `LANES`) to the planes' pixels from number `at` on.
+#[inline(always)]
+unsafe fn to_planes<S: Simd>(from: *const f32, count: usize, planes: Planes<*mut f32>, at: usize) {
+    let Planes { first, distance, channels } = planes;
+    // SAFETY: as in `to_pixels`, the other way round.
+    unsafe {
+        let to = first.add(at);
+        if channels == S::LANES && count == S::LANES {
+            return S::transpose(from, S::LANES, to, distance);
+        }
+        let (mut pixels, mut rows) = ([S::splat(0.); 16], [S::splat(0.); 16]);
+        for (i, pixel) in pixels.iter_mut().enumerate().take(count) {
+            *pixel = S::load(from.add(i * S::LANES));
+        }
+        S::transpose(pixels.as_ptr().cast(), S::LANES, rows.as_mut_ptr().cast(), S::LANES);
+        for (c, &row) in rows.iter().enumerate().take(channels) {
+            store_some::<S>(to.add(c * distance), row, count);
+        }
+    }
+}
 
 /// Some channels of one image: `channels` (at most `LANES`) planes of `h` rows and `w` columns.
 #[derive(Clone, Copy)]
-pub(crate) struct Planes {
+pub(crate) struct Image {
     pub channels: usize,
     pub h: usize,
     pub w: usize,
 }
 
-/// Copies rows of planes into a padded block: pixel `(row, column)` of the block is pixel
+impl Image {
+    /// Rows of the image in a block of `rows` rows, whose first one is the image's `first_row`, and
+    /// whose column `left` is its first; how many rows of the image lie above them.
+    fn part(
+        &self,
+        (first_row, rows): (isize, usize),
+        (left, width): (usize, usize),
+    ) -> (Frame, usize) {
+        let above = first_row.max(0) as usize;
+        let top = ((-first_row).max(0) as usize).min(rows);
+        let h = self.h.saturating_sub(above).min(rows - top);
+        (Frame { h, w: self.w, top, left, rows, width }, above.min(self.h))
+    }
+}
+
+/// Copies rows of an image into a padded block: pixel `(row, column)` of the block is pixel
 /// `(row + first_row, column - left)` of the image, or zero outside of it.
 ///
 /// # Safety
 ///
-/// `image` is readable for all the planes, `block` writable for `rows * width` vectors, and
-/// `left + w <= width`.
+/// `image` is readable for all the planes, `block` writable for `rows * width` vectors.
 #[inline(always)]
-pub(crate) unsafe fn gather<S: Simd>(
+pub(crate) unsafe fn gather_rows<S: Simd>(
     image: *const f32,
-    planes: Planes,
-    (first_row, rows): (isize, usize),
-    (left, width): (usize, usize),
+    size: Image,
+    rows: (isize, usize),
+    columns: (usize, usize),
     block: *mut f32,
 ) {
+    let (frame, above) = size.part(rows, columns);
+    let (right, below) = (frame.left + frame.w, frame.top + frame.h);
+    // SAFETY: rows of the image, and pixels of the block around them.
     unsafe {
-        for row in 0..rows {
-            let to = block.add(row * width * S::LANES);
-            match usize::try_from(first_row + row as isize) {
-                Ok(y) if y < planes.h => {
-                    let from = image.add(y * planes.w);
-                    zero::<S>(to, left);
-                    gather_row::<S>(from, planes, to.add(left * S::LANES));
-                    let right = left + planes.w;
-                    zero::<S>(to.add(right * S::LANES), width - right);
-                }
-                _ => zero::<S>(to, width),
-            }
+        zero::<S>(block, frame.top * frame.width);
+        for row in frame.top..below {
+            let row = block.add(row * frame.width * S::LANES);
+            zero::<S>(row, frame.left);
+            zero::<S>(row.add(right * S::LANES), frame.width - right);
         }
-    }
-}
-
-#[inline(always)]
-pub(crate) unsafe fn zero<S: Simd>(to: *mut f32, vectors: usize) {
-    for i in 0..vectors {
-        unsafe { S::store(to.add(i * S::LANES), S::splat(0.)) }
-    }
-}
-
-#[inline(always)]
-unsafe fn gather_row<S: Simd>(from: *const f32, planes: Planes, to: *mut f32) {
-    let (plane, lanes) = (planes.h * planes.w, S::LANES);
-    unsafe {
-        if planes.channels == lanes && planes.w >= lanes {
-            let mut x = 0;
-            while x < planes.w {
-                // The last square overlaps the one before where the width is no multiple.
-                x = x.min(planes.w - lanes);
-                S::transpose(from.add(x), plane, to.add(x * lanes), lanes);
-                x += lanes;
-            }
-        } else {
-            for x in 0..planes.w {
-                S::store(to.add(x * lanes), S::splat(0.));
-                for c in 0..planes.channels {
-                    *to.add(x * lanes + c) = *from.add(c * plane + x);
-                }
-            }
-        }
+        zero::<S>(block.add(below * frame.width * S::LANES), (frame.rows - below) * frame.width);
+        let distance = size.h * size.w;
+        let first = image.add(above * size.w);
+        gather::<S>(Planes { first, distance, channels: size.channels }, &frame, block);
     }
 }
 
@@ -78,44 +224,36 @@ unsafe fn gather_row<S: Simd>(from: *const f32, planes: Planes, to: *mut f32) {
 ///
 /// # Safety
 ///
-/// As [`gather`], the other way round.
+/// As [`gather_rows`], the other way round.
 #[inline(always)]
-pub(crate) unsafe fn scatter<S: Simd>(
+pub(crate) unsafe fn scatter_rows<S: Simd>(
     image: *mut f32,
-    planes: Planes,
-    (first_row, rows): (isize, usize),
-    (left, width): (usize, usize),
+    size: Image,
+    rows: (isize, usize),
+    columns: (usize, usize),
     block: *const f32,
 ) {
+    let (frame, above) = size.part(rows, columns);
+    let distance = size.h * size.w;
+    // SAFETY: rows of the image, and of the block.
     unsafe {
-        for row in 0..rows {
-            if let Ok(y) = usize::try_from(first_row + row as isize)
-                && y < planes.h
-            {
-                let from = block.add((row * width + left) * S::LANES);
-                scatter_row::<S>(from, planes, image.add(y * planes.w));
-            }
-        }
+        let first = image.add(above * size.w);
+        scatter::<S>(block, &frame, Planes { first, distance, channels: size.channels });
     }
 }
 
+/// Writes zeros into so many vectors.
+///
+/// # Safety
+///
+/// They are writable.
 #[inline(always)]
-unsafe fn scatter_row<S: Simd>(from: *const f32, planes: Planes, to: *mut f32) {
-    let (plane, lanes) = (planes.h * planes.w, S::LANES);
-    unsafe {
-        if planes.channels == lanes && planes.w >= lanes {
-            let mut x = 0;
-            while x < planes.w {
-                x = x.min(planes.w - lanes);
-                S::transpose(from.add(x * lanes), lanes, to.add(x), plane);
-                x += lanes;
-            }
-        } else {
-            for x in 0..planes.w {
-                for c in 0..planes.channels {
-                    *to.add(c * plane + x) = *from.add(x * lanes + c);
-                }
-            }
-        }
+pub(crate) unsafe fn zero<S: Simd>(to: *mut f32, vectors: usize) {
+    for i in 0..vectors {
+        // SAFETY: the caller's promise.
+        unsafe { S::store(to.add(i * S::LANES), S::splat(0.)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Planes padded with zeros, each row sorted by the column's remainder modulo the stride: outputs
 //! side by side then read pixels side by side, at any stride.
 
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
 
 /// The layout of a padded plane.
 #[derive(Clone, Copy, Debug)]
@@ -90,23 +90,25 @@ impl Kernel for Fill<'_> {
                 padded[start + layout.padding.1..][..w].copy_from_slice(from);
                 continue;
             }
-            let mut x = 0;
             if layout.phases == 2 {
                 let (even, odd) = layout.halves(y);
-                while x + 2 * S::LANES <= w {
-                    // SAFETY: two vectors of the row, and half as many of each phase's row, which
-                    // holds the image's columns by `Phases::check`.
+                for x in (0..w).step_by(2 * S::LANES) {
+                    let rest = (w - x).min(2 * S::LANES);
+                    // SAFETY: at most two vectors of the row, and half as many of each phase's
+                    // row, which holds the image's columns by `Phases::check`.
                     unsafe {
-                        let a = S::load(from.as_ptr().add(x));
-                        let b = S::load(from.as_ptr().add(x + S::LANES));
+                        let (from, to) = (from.as_ptr().add(x), padded.as_mut_ptr().add(x / 2));
+                        let a = load_some::<S>(from, rest);
+                        let second = rest.saturating_sub(S::LANES);
+                        let b = load_some::<S>(from.add(rest - second), second);
                         let (a, b) = S::deinterleave(a, b);
-                        S::store(padded.as_mut_ptr().add(even + x / 2), a);
-                        S::store(padded.as_mut_ptr().add(odd + x / 2), b);
+                        store_some::<S>(to.add(even), a, rest.div_ceil(2));
+                        store_some::<S>(to.add(odd), b, rest / 2);
                     }
-                    x += 2 * S::LANES;
                 }
+                continue;
             }
-            for (x, &v) in from.iter().enumerate().skip(x) {
+            for (x, &v) in from.iter().enumerate() {
                 padded[start + layout.column(x + layout.padding.1)] = v;
             }
         }
@@ -139,19 +141,21 @@ impl Kernel for Unfill<'_> {
                     to.copy_from_nonoverlapping(from.as_ptr(), w);
                     continue;
                 }
-                let mut x = 0;
                 if layout.phases == 2 {
                     let (even, odd) = layout.halves(y);
-                    while x + 2 * S::LANES <= w {
-                        let a = S::load(padded.as_ptr().add(even + x / 2));
-                        let b = S::load(padded.as_ptr().add(odd + x / 2));
+                    for x in (0..w).step_by(2 * S::LANES) {
+                        let rest = (w - x).min(2 * S::LANES);
+                        let from = padded.as_ptr().add(x / 2);
+                        let a = load_some::<S>(from.add(even), rest.div_ceil(2));
+                        let b = load_some::<S>(from.add(odd), rest / 2);
                         let (a, b) = S::interleave(a, b);
-                        S::store(to.add(x), a);
-                        S::store(to.add(x + S::LANES), b);
-                        x += 2 * S::LANES;
+                        let second = rest.saturating_sub(S::LANES);
+                        store_some::<S>(to.add(x), a, rest);
+                        store_some::<S>(to.add(x + rest - second), b, second);
                     }
+                    continue;
                 }
-                for x in x..w {
+                for x in 0..w {
                     *to.add(x) = padded[start + layout.column(x + layout.padding.1)];
                 }
             }

@@ -107,7 +107,29 @@ pub(crate) unsafe fn load<S: Simd, const N: usize>(
     }
 }
 
-/// The sum of the lanes, in order.
+/// The first `count` elements, at most a vector of them, zeros above them.
+///
+/// # Safety
+///
+/// As [`Simd::load_first`].
+#[inline(always)]
+pub(crate) unsafe fn load_some<S: Simd>(from: *const f32, count: usize) -> S::Vector {
+    // SAFETY: the caller's promise.
+    unsafe { if count < S::LANES { S::load_first(from, count) } else { S::load(from) } }
+}
+
+/// Stores the first `count` elements, at most a vector of them.
+///
+/// # Safety
+///
+/// As [`Simd::store_first`].
+#[inline(always)]
+pub(crate) unsafe fn store_some<S: Simd>(to: *mut f32, v: S::Vector, count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { if count < S::LANES { S::store_first(to, v, count) } else { S::store(to, v) } }
+}
+
+/// The sum of the lanes: of halves, of these halves' halves, and so on.
 ///
 /// # Safety
 ///
@@ -117,7 +139,14 @@ pub(crate) unsafe fn sum_lanes<S: Simd>(v: S::Vector) -> f32 {
     let mut lanes = [0f32; 16];
     // SAFETY: a vector has at most sixteen lanes.
     unsafe { S::store(lanes.as_mut_ptr(), v) };
-    lanes[..S::LANES].iter().sum()
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// Work that is compiled for each instruction set.

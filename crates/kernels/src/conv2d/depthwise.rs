@@ -2,14 +2,13 @@
 //! channels, so that planes of any width fill them, and no sum runs across lanes.
 
 mod backward;
-mod block;
 mod taps;
 
 use super::Geometry;
+use crate::blocked::{Frame, Planes, gather, scatter};
 use crate::scratch::{Output, Scratch, Shared, take};
 use crate::simd::{Isa, Kernel, Simd};
 pub(super) use backward::backward;
-use block::{Frame, Planes, gather, scatter};
 use rayon::prelude::*;
 use taps::{Convolution, Tap};
 
@@ -221,7 +220,7 @@ impl Kernel for Forward<'_> {
                     let pixels = g.oh * g.ow;
                     let first = self.y.pointer().add(i * pixels + first * g.ow);
                     let planes = Planes { first, distance: m * pixels, channels };
-                    scatter::<S>(self.out.as_ptr(), planes, rows * g.ow);
+                    scatter::<S>(self.out.as_ptr(), &Frame::flat(rows * g.ow), planes);
                 }
             }
         }

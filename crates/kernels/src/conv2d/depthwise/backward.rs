@@ -1,8 +1,8 @@
 //! The gradients of a depthwise convolution: both from the same blocks of pixels.
 
-use super::block::{Frame, Planes, gather, scatter};
 use super::taps::{Convolution, Correlation, Tap};
 use super::{Plan, band};
+use crate::blocked::{Frame, Planes, gather, scatter};
 use crate::scratch::{Output, Scratch, Shared, take};
 use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
@@ -302,7 +302,7 @@ impl Backward<'_> {
                     distance: g.h * g.w,
                     channels: self.channels,
                 };
-                scatter::<S>(self.buffers.dx.as_ptr(), planes, rows * g.w);
+                scatter::<S>(self.buffers.dx.as_ptr(), &Frame::flat(rows * g.w), planes);
             }
         }
     }
@@ -339,7 +339,7 @@ impl Kernel for Total<'_> {
                     let filter = (first * m + i) * plan.taps();
                     let distance = m * plan.taps();
                     let planes = Planes { first: dw.as_mut_ptr().add(filter), distance, channels };
-                    scatter::<S>(from, planes, plan.taps());
+                    scatter::<S>(from, &Frame::flat(plan.taps()), planes);
                 }
                 let bias = &total[(m * plan.taps() + i) * S::LANES..][..channels];
                 for (c, &v) in bias.iter().enumerate() {

@@ -3,7 +3,7 @@
 use super::filters::{Packed, Rows, pack, unpack};
 use super::forward::{filter_products, pixels_len, transform_input};
 use super::{POINTS, Plan, Run, point_stride, transform, wide};
-use crate::blocked::{Planes, gather, scatter, zero};
+use crate::blocked::{Image, gather_rows, scatter_rows, zero};
 use crate::micro::{Steps, rows};
 use crate::scratch::{self, Scratch, take};
 use crate::simd::{Kernel, Simd, load};
@@ -299,12 +299,12 @@ impl BackwardBlock<'_> {
                 self.unpool::<S>(run, o, pixels, other, channels);
                 return;
             }
-            let planes = Planes { channels, h: g.oh, w: g.ow };
+            let size = Image { channels, h: g.oh, w: g.ow };
             let image = (run.image * g.c_out + o * S::LANES) * g.oh * g.ow;
             let which = ((4 * run.start) as isize, row_count);
-            gather::<S>(self.output.grad.as_ptr().add(image), planes, which, (0, width), pixels);
+            gather_rows::<S>(self.output.grad.as_ptr().add(image), size, which, (0, width), pixels);
             if plan.tail.relu {
-                gather::<S>(self.output.y.as_ptr().add(image), planes, which, (0, width), other);
+                gather_rows::<S>(self.output.y.as_ptr().add(image), size, which, (0, width), other);
                 for i in 0..row_count * width {
                     let at = pixels.add(i * S::LANES);
                     let y = S::load(other.add(i * S::LANES));
@@ -330,9 +330,9 @@ impl BackwardBlock<'_> {
         let o_blocks = plan.channel_blocks().1;
         unsafe {
             let image = (run.image * g.c_out + o * S::LANES) * h * w;
-            let planes = Planes { channels, h, w };
+            let size = Image { channels, h, w };
             let grad = self.output.grad.as_ptr().add(image);
-            gather::<S>(grad, planes, (first_row as isize, row_count), (0, w), pooled);
+            gather_rows::<S>(grad, size, (first_row as isize, row_count), (0, w), pooled);
             let winners =
                 self.output.winners.as_ptr().add((run.image * o_blocks + o) * h * w * S::LANES);
             for row in 0..row_count {
@@ -377,14 +377,14 @@ impl BackwardBlock<'_> {
         let pixels = pixels.as_mut_ptr();
         let row_count = 4 * (run.end - run.start) + 2;
         let channels = (g.c_in - c * S::LANES).min(S::LANES);
-        let planes = Planes { channels, h: g.h, w: g.w };
+        let size = Image { channels, h: g.h, w: g.w };
         let first_row = (4 * run.start) as isize - g.padding.0 as isize;
         unsafe {
             let image = self.dx.add((run.image * g.c_in + c * S::LANES) * g.h * g.w);
             zero::<S>(pixels, row_count * width);
             if run.start > 0 {
                 // The block above wrote its part of the first two rows.
-                gather::<S>(image, planes, (first_row, 2), (g.padding.1, width), pixels);
+                gather_rows::<S>(image, size, (first_row, 2), (g.padding.1, width), pixels);
             }
             for row in 0..run.end - run.start {
                 for tile in 0..plan.tile_columns {
@@ -407,7 +407,7 @@ impl BackwardBlock<'_> {
                     }
                 }
             }
-            scatter::<S>(image, planes, (first_row, row_count), (g.padding.1, width), pixels);
+            scatter_rows::<S>(image, size, (first_row, row_count), (g.padding.1, width), pixels);
         }
     }
 }

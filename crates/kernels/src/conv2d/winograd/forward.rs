@@ -2,7 +2,7 @@
 
 use super::filters::{Packed, Rows, pack};
 use super::{POINTS, Plan, Run, point_stride, transform, wide};
-use crate::blocked::{Planes, gather, scatter};
+use crate::blocked::{Image, gather_rows, scatter_rows};
 use crate::micro::{Steps, rows};
 use crate::scratch::{Output, take};
 use crate::simd::{Kernel, Simd, load};
@@ -173,13 +173,13 @@ pub(super) unsafe fn transform_input<S: Simd>(
     let (pixels, half) = (block_rows.as_mut_ptr(), half.as_mut_ptr());
     for c in channels {
         let channels = (g.c_in - c * S::LANES).min(S::LANES);
-        let planes = Planes { channels, h: g.h, w: g.w };
+        let size = Image { channels, h: g.h, w: g.w };
         for run in plan.runs(block) {
             unsafe {
                 let image = x.as_ptr().add((run.image * g.c_in + c * S::LANES) * g.h * g.w);
                 let first_row = (4 * run.start) as isize - g.padding.0 as isize;
                 let row_count = 4 * (run.end - run.start) + 2;
-                gather::<S>(image, planes, (first_row, row_count), (g.padding.1, width), pixels);
+                gather_rows::<S>(image, size, (first_row, row_count), (g.padding.1, width), pixels);
                 for row in 0..run.end - run.start {
                     let from = pixels.add(4 * row * width * S::LANES);
                     for column in 0..width {
@@ -238,10 +238,16 @@ impl ForwardBlock<'_> {
             if plan.tail.pool {
                 self.pool::<S>(run, o, pixels, channels);
             } else {
-                let planes = Planes { channels, h: g.oh, w: g.ow };
+                let size = Image { channels, h: g.oh, w: g.ow };
                 let image = (run.image * g.c_out + o * S::LANES) * g.oh * g.ow;
                 let first_row = (4 * run.start) as isize;
-                scatter::<S>(self.y.add(image), planes, (first_row, row_count), (0, width), pixels);
+                scatter_rows::<S>(
+                    self.y.add(image),
+                    size,
+                    (first_row, row_count),
+                    (0, width),
+                    pixels,
+                );
             }
         }
     }
@@ -277,9 +283,9 @@ impl ForwardBlock<'_> {
                     S::store_bytes(winners.add((row * w + column) * S::LANES), winner);
                 }
             }
-            let planes = Planes { channels, h, w };
+            let size = Image { channels, h, w };
             let image = (run.image * g.c_out + o * S::LANES) * h * w;
-            scatter::<S>(self.y.add(image), planes, (first_row as isize, rows), (0, w), pixels);
+            scatter_rows::<S>(self.y.add(image), size, (first_row as isize, rows), (0, w), pixels);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Layer normalization, a row at a time.
 
-use super::sums;
 use crate::scratch::{Output, Scratch, take};
 use crate::simd::{Isa, Kernel, Simd, sum_lanes};
 use rayon::prelude::*;
@@ -158,15 +157,39 @@ unsafe fn statistics<S: Simd>(x: &[f32], eps: f32) -> (f32, f32) {
     let count = x.len() as f32;
     // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
-        let [sum] = sums::<S, 1>(x, x, |x, _| [x], |x, _| [x]);
-        let mean = sum / count;
-        let m = S::splat(mean);
-        let square = |x| {
-            let centered = S::sub(x, m);
-            [S::mul(centered, centered)]
-        };
-        let [squares] = sums::<S, 1>(x, x, |x, _| square(x), |x, _| [(x - mean) * (x - mean)]);
+        let mean = sum::<S, false>(x, S::splat(0.)) / count;
+        let squares = sum::<S, true>(x, S::splat(mean));
         (mean, (squares / count + eps).sqrt().recip())
+    }
+}
+
+/// The sum of the elements' distances from the center, or with `SQUARED` of their squares.
+///
+/// # Safety
+///
+/// The CPU has the features of `S`.
+#[inline(always)]
+unsafe fn sum<S: Simd, const SQUARED: bool>(x: &[f32], center: S::Vector) -> f32 {
+    let (whole, from) = (x.len() / S::LANES * S::LANES, x.as_ptr());
+    // SAFETY: whole vectors within the slice, and the elements that are left.
+    unsafe {
+        // In turn, to hide the latency of the additions.
+        let mut sums = [S::splat(0.); 4];
+        let add = |sum, distance| match SQUARED {
+            true => S::fma(distance, distance, sum),
+            false => S::add(sum, distance),
+        };
+        for i in (0..whole).step_by(S::LANES) {
+            let distance = S::sub(S::load(from.add(i)), center);
+            sums = [add(sums[3], distance), sums[0], sums[1], sums[2]];
+        }
+        let rest = x.len() - whole;
+        if rest > 0 {
+            // The center of nothing is zero.
+            let center = S::mul(center, S::load_first([1f32; 16].as_ptr(), rest));
+            sums[3] = add(sums[3], S::sub(S::load_first(from.add(whole), rest), center));
+        }
+        sum_lanes::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
     }
 }
 
