@@ -1,6 +1,7 @@
 //! Convolution as matrix products (im2col), for any filter, stride, padding and dilation: the
 //! windows of the image become the columns of a matrix, packed straight into the panels that the
-//! product reads. A 1x1 convolution has nothing to lay out and takes the image as it is.
+//! product reads. A 1x1 convolution has nothing to lay out and takes the image as it is; windows that
+//! lie side by side are copied as they are ([`patches`]).
 //!
 //! Forward: `filters (o, k) x columns (k, pixels)`. Weight gradient: `columns (k, pixels) x
 //! gradient (pixels, o)`, which reads the same panels by rows. Input gradient: `filters (k, o) x
@@ -9,6 +10,7 @@
 //! Images are shared out among the threads; where there are few columns, the products are ([`wide`]).
 
 mod layout;
+mod patches;
 mod wide;
 
 use super::Geometry;
@@ -69,6 +71,11 @@ impl Plan {
         (g.kh, g.kw, g.stride, g.padding) == (1, 1, (1, 1), (0, 0))
     }
 
+    /// Whether the columns are copied as windows.
+    fn patched(&self) -> bool {
+        patches::fits(&self.g) && !self.is_wide()
+    }
+
     /// Whether all columns are packed at once: few of them, and filters so long and many that each
     /// piece of the batch would do little but read them and add to their gradient.
     fn is_wide(&self) -> bool {
@@ -93,11 +100,15 @@ impl Plan {
         (0..columns).step_by(chunk).map(move |first| first..(first + chunk).min(columns))
     }
 
-    /// Packs columns of the images in `x`; `padded` holds them as [`Padded`] lays them out.
+    /// Packs columns of the images in `x`; `padded` holds them as [`pad`](Self::pad) lays them out.
     fn pack(&self, x: &[f32], padded: &[f32], columns: Range<usize>) -> Panels {
         let mut panels = Panels::new(self.isa, self.depth(), columns.len());
-        if self.pointwise() {
-            let b = Matrix::new(x, self.depth(), self.plane());
+        if self.pointwise() || self.patched() {
+            let depth = self.depth();
+            let b = match self.pointwise() {
+                true => Matrix::new(x, depth, self.plane()),
+                false => Matrix::new(padded, padded.len() / depth, depth).transposed(),
+            };
             let (len, width) = panels.panel();
             for (panel, out) in panels.data.chunks_mut(len).enumerate() {
                 self.isa.run(PackPanel { b, first: columns.start + panel * width, out });
@@ -117,6 +128,11 @@ impl Plan {
     fn pad(&self, x: &[f32]) -> Scratch {
         if self.pointwise() {
             return take(0);
+        }
+        if self.patched() {
+            let mut windows = take(x.len() / self.input() * self.plane() * self.depth());
+            patches::gather(&self.g, x, &mut windows);
+            return windows;
         }
         let layout = Padded::new(&self.g, self.isa);
         let mut padded = take(x.len() / self.input() * layout.image() + layout.slack());
@@ -275,7 +291,12 @@ impl Plan {
         let images = x.len() / self.input();
         let padded = if dw.is_some() { self.pad(x) } else { take(0) };
         let layout = Padded::new(g, self.isa);
-        let fold = filters.is_some() && !self.pointwise();
+        let patched = filters.is_some() && self.patched();
+        if patched {
+            // SAFETY: the caller's promise. What lies beyond the windows has no gradient.
+            unsafe { std::slice::from_raw_parts_mut(dx.pointer(), x.len()) }.fill(0.);
+        }
+        let fold = filters.is_some() && !self.pointwise() && !patched;
         let mut folded = take(if fold { images * layout.image() + layout.slack() } else { 0 });
         folded.fill(0.);
         for columns in self.chunks(images) {
@@ -320,7 +341,14 @@ impl Plan {
                     }
                     let first = columns.start;
                     let product = Matrix::new(&product[..], self.depth(), columns.len());
-                    Columns { g, layout, first }.add(self.isa, product, &mut folded);
+                    if patched {
+                        let windows = transpose(self.isa, product);
+                        // SAFETY: the caller's promise.
+                        let dx = unsafe { std::slice::from_raw_parts_mut(dx.pointer(), x.len()) };
+                        patches::scatter(g, &windows, columns, dx);
+                    } else {
+                        Columns { g, layout, first }.add(self.isa, product, &mut folded);
+                    }
                 }
             }
         }

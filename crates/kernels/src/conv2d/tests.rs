@@ -61,6 +61,22 @@ fn images_beyond_one_block_of_columns_agree() {
     check_paths("many images", 1e-4, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), &config));
 }
 
+#[test]
+fn windows_side_by_side_agree_over_random_shapes() {
+    for seed in 0..20 {
+        let draw = |index, low, high| pick(seed, index, low, high);
+        let kernel = (draw(0, 1, 5), draw(1, 3, 6));
+        let config = Conv2dConfig { stride: kernel, ..Conv2dConfig::default() };
+        // Some pixels are left over at the right and at the bottom.
+        let size = |k: usize, index| k * draw(index, 1, 9) + draw(index + 1, 0, k - 1);
+        let x = [draw(2, 1, 4), draw(3, 4, 6), size(kernel.0, 4), size(kernel.1, 6)];
+        check(&x, draw(8, 1, 20), kernel, config);
+    }
+    // Few images of a vision transformer.
+    let config = Conv2dConfig { stride: (8, 8), ..Conv2dConfig::default() };
+    check(&[1, 3, 32, 32], 20, (8, 8), config);
+}
+
 /// Long filters over small planes, whose columns are multiplied all at once.
 #[test]
 fn few_columns_of_long_filters_agree_over_random_shapes() {
