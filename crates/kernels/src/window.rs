@@ -60,6 +60,13 @@ pub(crate) fn pad(x: &Tensor, padding: (usize, usize), value: f64) -> Result<Ten
     Ok(x)
 }
 
+/// Adds so many zeros before and after along one dimension; takes away what is negative.
+pub(crate) fn extend(x: &Tensor, dim: usize, before: isize, after: isize) -> Result<Tensor> {
+    let (first, last) = (before.min(0).unsigned_abs(), after.min(0).unsigned_abs());
+    let x = x.narrow(dim, first, x.dim(dim)? - first - last)?;
+    x.pad_with_zeros(dim, before.max(0).unsigned_abs(), after.max(0).unsigned_abs())
+}
+
 fn taps(kernel: usize, stride: usize, dilation: usize, out: usize, d: &Device) -> Result<Tensor> {
     let indices =
         (0..kernel).flat_map(|k| (0..out).map(move |o| (o * stride + k * dilation) as u32));
@@ -75,13 +82,20 @@ pub(crate) fn unfold(
     out: (usize, usize),
 ) -> Result<Tensor> {
     let (n, c, _, _) = x.dims4()?;
-    x.contiguous()?
-        .index_select(&taps(kernel.0, stride.0, dilation.0, out.0, x.device())?, 2)?
-        .index_select(&taps(kernel.1, stride.1, dilation.1, out.1, x.device())?, 3)?
-        .reshape(&[n, c, kernel.0, out.0, kernel.1, out.1])?
-        .permute([0, 1, 2, 4, 3, 5])?
-        .contiguous()?
-        .reshape((n, c, kernel.0 * kernel.1, out.0, out.1))
+    let windows = if kernel == stride && dilation == (1, 1) {
+        // Windows that lie side by side are there already.
+        x.narrow(2, 0, out.0 * kernel.0)?
+            .narrow(3, 0, out.1 * kernel.1)?
+            .reshape(&[n, c, out.0, kernel.0, out.1, kernel.1])?
+            .permute([0, 1, 3, 5, 2, 4])?
+    } else {
+        x.contiguous()?
+            .index_select(&taps(kernel.0, stride.0, dilation.0, out.0, x.device())?, 2)?
+            .index_select(&taps(kernel.1, stride.1, dilation.1, out.1, x.device())?, 3)?
+            .reshape(&[n, c, kernel.0, out.0, kernel.1, out.1])?
+            .permute([0, 1, 2, 4, 3, 5])?
+    };
+    windows.contiguous()?.reshape((n, c, kernel.0 * kernel.1, out.0, out.1))
 }
 
 #[cfg(test)]

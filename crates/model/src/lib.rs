@@ -71,7 +71,7 @@ pub mod weights;
 pub use init::Initializer;
 pub use params::{Param, ParamKind, Params};
 pub use rng::{LayerRng, RngKey};
-pub use taper_kernels::relay::backward;
+pub use taper_kernels::{keep_gpu_memory, relay::backward};
 pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};
 
 /// The page's code, compiled and run.

@@ -12,9 +12,11 @@
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CustomOp1, Layout, ModuleT, Result, Shape, Storage, Tensor, TensorId, Var, bail,
+    CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, ModuleT, Result, Shape, Storage,
+    Tensor, TensorId, Var, bail,
 };
 use taper_kernels::relay;
 
@@ -123,11 +125,22 @@ fn run(layers: &[Segment], x: &Tensor) -> Result<Tensor> {
     layers.iter().try_fold(x.clone(), |x, layer| layer.forward_t(&x, true))
 }
 
+const ELSEWHERE: &str = "a segment's output is on another device than its input";
+
 struct Recompute {
     layers: Vec<Segment>,
     draws: Draws,
     needs_input: bool,
     output: Mutex<Option<Tensor>>,
+}
+
+impl Recompute {
+    fn output<T>(&self, of: impl Fn(&Storage, &Layout) -> Result<T>) -> Result<(T, Shape)> {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(output) = output else { bail!("a segment's output is taken once") };
+        let (storage, layout) = output.storage_and_layout();
+        Ok((of(&storage, layout)?, output.shape().clone()))
+    }
 }
 
 impl CustomOp1 for Recompute {
@@ -136,14 +149,24 @@ impl CustomOp1 for Recompute {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(output) = output else { bail!("a segment's output is taken once") };
-        let shape = output.shape().clone();
-        let (storage, _) = output.storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => Ok((storage.clone(), shape)),
-            _ => bail!("activation checkpointing runs on the CPU alone"),
-        }
+        self.output(|storage, layout| match storage {
+            Storage::Cpu(storage) => storage.try_clone(layout),
+            _ => bail!("{ELSEWHERE}"),
+        })
+    }
+
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.output(|storage, layout| match storage {
+            Storage::Cuda(storage) => storage.try_clone(layout),
+            _ => bail!("{ELSEWHERE}"),
+        })
+    }
+
+    fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        self.output(|storage, layout| match storage {
+            Storage::Metal(storage) => storage.try_clone(layout),
+            _ => bail!("{ELSEWHERE}"),
+        })
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {

@@ -1,6 +1,6 @@
 //! Softmax cross-entropy.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::LossError;
 
@@ -45,7 +45,8 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// The mean loss of `logits` (n, classes) against class ids `labels` (n), u32, as a scalar.
+    /// The mean loss of `logits` (n, classes) against class ids `labels` (n), u32, as a scalar. Labels of the
+    /// CPU go with logits of any device, and quickest.
     ///
     /// # Errors
     ///
@@ -76,8 +77,9 @@ impl CrossEntropy {
                 *target = weight(class) * (hit + spread);
             }
         }
-        let targets =
-            Tensor::from_vec(targets, (n, classes), logits.device())?.to_dtype(logits.dtype())?;
+        let targets = Tensor::from_vec(targets, (n, classes), &Device::Cpu)?
+            .to_dtype(logits.dtype())?
+            .to_device(logits.device())?;
         mean(logits, &targets, total)
     }
 
@@ -97,8 +99,9 @@ impl CrossEntropy {
                 .affine(1.0 - self.label_smoothing, self.label_smoothing / classes as f64)?;
         }
         if let Some(weights) = &self.class_weights {
-            let weights =
-                Tensor::from_slice(weights, classes, logits.device())?.to_dtype(logits.dtype())?;
+            let weights = Tensor::from_slice(weights, classes, &Device::Cpu)?
+                .to_dtype(logits.dtype())?
+                .to_device(logits.device())?;
             targets = targets.broadcast_mul(&weights)?;
         }
         mean(logits, &targets, n as f64)
