@@ -1,6 +1,8 @@
-//! One update of one parameter: in place on a CPU, by way of the host elsewhere.
+//! One update of one parameter: in place on a CPU, by way of the host where it is in half precision or the rule has
+//! no formula for tensors.
 
 use crate::rule::{Piece, Rule, Update};
+use crate::together::Rows;
 use crate::values::{self, PARALLEL_FROM, PIECE, Values};
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -11,6 +13,8 @@ use std::cell::RefCell;
 pub(crate) enum Buffers {
     F32(Vec<Vec<f32>>),
     F64(Vec<Vec<f64>>),
+    /// On the parameter's device, where that is none of the host's.
+    Device(Rows),
 }
 
 /// Updates `var` and `buffers` by `rule`.
@@ -31,7 +35,7 @@ pub(crate) fn update(
         let op = InPlace { rule, update, gradient: &gradient, buffers: RefCell::new(buffers) };
         return tensor.inplace_op1(&op);
     }
-    // Another device or half precision: update a copy in the working dtype and set it back.
+    // Half precision, or another device for a rule without a formula: update a copy in the working dtype and set it back.
     let host = tensor.to_device(&Device::Cpu)?.to_dtype(dtype)?.flatten_all()?;
     let updated = match dtype {
         DType::F64 => {

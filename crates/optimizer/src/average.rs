@@ -144,6 +144,8 @@ struct Entry {
 enum Mean {
     F32(Vec<f32>),
     F64(Vec<f64>),
+    /// On the variable's device, where that is none of the host's.
+    Device(Tensor),
 }
 
 /// The name of the count of steps in the state.
@@ -160,12 +162,15 @@ impl Average {
         config.validate()?;
         let entry = |(name, var): (String, Var)| {
             let mean = match working_dtype(var.dtype()) {
+                dtype if !var.device().is_cpu() => {
+                    Mean::Device(Tensor::zeros(var.shape(), dtype, var.device())?)
+                }
                 DType::F64 => Mean::F64(vec![0.0; var.elem_count()]),
                 _ => Mean::F32(vec![0.0; var.elem_count()]),
             };
-            Entry { name, var, mean }
+            Ok(Entry { name, var, mean })
         };
-        let entries = vars.into_iter().map(entry).collect();
+        let entries = vars.into_iter().map(entry).collect::<Result<_, OptimizerError>>()?;
         Ok(Self { config, entries, counted: 0, swapped: false })
     }
 
@@ -177,6 +182,11 @@ impl Average {
     pub fn update(&mut self, step: u64, total: u64) -> Result<(), OptimizerError> {
         let Some(share) = self.config.share(step, total, self.counted) else { return Ok(()) };
         for Entry { var, mean, .. } in &mut self.entries {
+            if let Mean::Device(mean) = mean {
+                let weights = var.as_detached_tensor().to_dtype(mean.dtype())?;
+                *mean = (&*mean + (weights - &*mean)?.affine(share, 0.0)?)?;
+                continue;
+            }
             let host = values::on_host(var, working_dtype(var.dtype()))?;
             values::read(&host, |weights| {
                 match (weights, mean) {
@@ -221,7 +231,7 @@ impl Average {
         let counted = Tensor::new(self.counted as i64, &Device::Cpu)?;
         let mut state = BTreeMap::from([(COUNTED.to_string(), counted)]);
         for entry in &self.entries {
-            state.insert(entry.key(), entry.tensor()?);
+            state.insert(entry.key(), entry.tensor()?.to_device(&Device::Cpu)?);
         }
         Ok(state)
     }
@@ -288,14 +298,21 @@ impl Entry {
         match &self.mean {
             Mean::F32(mean) => Tensor::from_slice(mean, self.var.shape(), &Device::Cpu),
             Mean::F64(mean) => Tensor::from_slice(mean, self.var.shape(), &Device::Cpu),
+            Mean::Device(mean) => Ok(mean.clone()),
         }
     }
 
     fn set(&mut self, tensor: &Tensor) -> candle_core::Result<()> {
-        let host = values::on_host(tensor, working_dtype(self.var.dtype()))?.flatten_all()?;
+        let dtype = working_dtype(self.var.dtype());
+        if let Mean::Device(mean) = &mut self.mean {
+            *mean = tensor.to_device(self.var.device())?.to_dtype(dtype)?.copy()?;
+            return Ok(());
+        }
+        let host = values::on_host(tensor, dtype)?.flatten_all()?;
         match &mut self.mean {
             Mean::F32(mean) => *mean = host.to_vec1()?,
             Mean::F64(mean) => *mean = host.to_vec1()?,
+            Mean::Device(_) => {}
         }
         Ok(())
     }

@@ -4,16 +4,18 @@
 //! into the store in place of the old one, which is left as it is: gradients may share memory.
 
 use crate::rule::Check;
+use crate::together::row;
 use crate::values::{self, PARALLEL_FROM, PIECE, Values};
 use crate::{OptimizerError, Real};
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
 
 /// The 2-norm of all gradients of the variables, taken as one vector.
 ///
 /// Squares are summed in `f64`, in pieces cut by size and added in their order, so that it has the
-/// same bits for any number of threads. Gradients on another device are copied to the host.
+/// same bits for any number of threads. Gradients on a GPU are squared and summed there in `f32`, in pieces of the same
+/// size: there an element above 1e19 makes the norm infinite.
 ///
 /// # Errors
 ///
@@ -23,7 +25,12 @@ pub fn global_norm<'a>(
     vars: impl IntoIterator<Item = &'a Var>,
 ) -> Result<f64, OptimizerError> {
     let mut sum = 0.0;
-    for gradient in vars.into_iter().filter_map(|var| grads.get(var)) {
+    let gradients = vars.into_iter().filter_map(|var| grads.get(var));
+    let (here, elsewhere): (Vec<_>, Vec<_>) = gradients.partition(|g| g.device().is_cpu());
+    if !elsewhere.is_empty() {
+        sum += sum_of_squares_there(&elsewhere)?;
+    }
+    for gradient in here {
         let host = values::on_host(gradient, values::working_dtype(gradient.dtype()))?;
         sum += values::read(&host, |values| {
             Ok(match values {
@@ -86,8 +93,7 @@ pub fn clip_by_norm<'a>(
 /// Limits every element of the gradients of the variables to `-max_value ..= max_value`.
 ///
 /// That is `torch.nn.utils.clip_grad_value_` and Keras's `clipvalue`. A NaN stays one (candle's
-/// `clamp` would make it `-max_value`, or `max_value`). Gradients on another device pass through
-/// the host.
+/// `clamp` would make it `-max_value`, or `max_value`).
 ///
 /// # Errors
 ///
@@ -100,12 +106,17 @@ pub fn clip_by_value<'a>(
     Check("clip_by_value").positive("max_value", max_value)?;
     for var in vars {
         let Some(gradient) = grads.get(var) else { continue };
+        if !gradient.device().is_cpu() {
+            let clipped = clamped_there(gradient, max_value)?;
+            grads.insert(var, clipped);
+            continue;
+        }
         let host = values::on_host(gradient, values::working_dtype(gradient.dtype()))?;
         let clipped = values::read(&host, |values| match values {
             Values::F32(values) => clamped(values, max_value, host.dims()),
             Values::F64(values) => clamped(values, max_value, host.dims()),
         })?;
-        let clipped = clipped.to_dtype(gradient.dtype())?.to_device(gradient.device())?;
+        let clipped = clipped.to_dtype(gradient.dtype())?;
         grads.insert(var, clipped);
     }
     Ok(())
@@ -127,6 +138,22 @@ fn clamped<T: Real + candle_core::WithDType>(
         }
     };
     Tensor::from_vec(values.iter().map(clamp).collect::<Vec<_>>(), dims, &Device::Cpu)
+}
+
+/// [`clamped`] by tensor operations.
+fn clamped_there(gradient: &Tensor, max_value: f64) -> candle_core::Result<Tensor> {
+    let gradient = gradient.detach();
+    gradient.eq(&gradient)?.where_cond(&gradient.clamp(-max_value, max_value)?, &gradient)
+}
+
+/// [`sum_of_squares`] by tensor operations, of gradients of one device: a sum a piece, then one transfer.
+fn sum_of_squares_there(gradients: &[&Tensor]) -> candle_core::Result<f64> {
+    let gradients: Vec<Tensor> = gradients.iter().map(|gradient| gradient.detach()).collect();
+    let all = row(&gradients, DType::F32)?;
+    let pieces = all.elem_count().div_ceil(PIECE);
+    let all = all.pad_with_zeros(0, 0, pieces * PIECE - all.elem_count())?;
+    let sums = all.reshape((pieces, PIECE))?.sqr()?.sum(1)?.to_vec1::<f32>()?;
+    Ok(sums.into_iter().map(f64::from).sum())
 }
 
 fn sum_of_squares<T: Copy + Sync>(values: &[T], wide: impl Fn(T) -> f64 + Sync) -> f64 {

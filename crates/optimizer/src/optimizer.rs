@@ -2,20 +2,23 @@
 
 use crate::OptimizerError;
 use crate::apply::{self, Buffers};
+use crate::formula;
 use crate::group::{self, Assignment, ParamGroup};
 use crate::rule::{Check, Rule, Update};
 use crate::schedule::StepRates;
+use crate::together::{Joined, Rows, Together};
 use crate::values::working_dtype;
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Var};
+use candle_core::{DType, Tensor, Var};
 use std::collections::HashMap;
 
 /// Updates named parameters by a rule.
 ///
 /// On a CPU a step is one pass in place over each parameter of dtype `f32` or `f64`, on several
 /// threads where it is large; the result has the same bits for any number of threads. Parameters
-/// in half precision or on another device are copied to the host, updated in `f32` and set back:
-/// right, and slow. State is kept on the host, in `f64` for `f64` and else in `f32`.
+/// in half precision are copied, updated in `f32` and set back. On a GPU all parameters of one rate and decay are
+/// updated together by tensor operations; the rule's formula is the same, its rounding is not. State is kept beside
+/// the parameters, in `f64` for `f64` and else in `f32`.
 ///
 /// A parameter's step count is its own, as in PyTorch: where it has no gradient in some step, it
 /// and its state stay as they are.
@@ -39,6 +42,8 @@ pub struct Optimizer {
     pub(crate) rule: Box<dyn Rule>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) steps: u64,
+    /// The state on devices as the last step left it.
+    pub(crate) joined: Vec<Joined>,
 }
 
 #[derive(Debug)]
@@ -52,6 +57,19 @@ pub(crate) struct Entry {
 impl Entry {
     pub fn name(&self) -> &str {
         &self.assignment.parameter
+    }
+
+    /// The state on the parameter's device; nothing where it is on the host.
+    pub fn rows(&self) -> &[Tensor] {
+        match &self.buffers {
+            Buffers::Device(rows) => rows,
+            Buffers::F32(_) | Buffers::F64(_) => &[],
+        }
+    }
+
+    /// Puts the state on the parameter's device.
+    pub fn set_rows(&mut self, rows: Rows) {
+        self.buffers = Buffers::Device(rows);
     }
 }
 
@@ -84,15 +102,18 @@ impl Optimizer {
             }
         }
         let assignments = group::assign(&params, groups, rule.weight_decay())?;
+        let by_formula = formula::is_known(&*rule);
         let entries = params
             .into_iter()
             .zip(assignments)
             .map(|((_, var), assignment)| {
-                let buffers = fresh(&*rule, &var);
-                Entry { var, assignment, steps: 0, buffers }
+                let on_device = by_formula && !var.device().is_cpu();
+                let buffers =
+                    if on_device { fresh_rows(&*rule, &var)? } else { fresh(&*rule, &var) };
+                Ok(Entry { var, assignment, steps: 0, buffers })
             })
-            .collect();
-        Ok(Optimizer { rule, entries, steps: 0 })
+            .collect::<Result<_, OptimizerError>>()?;
+        Ok(Optimizer { rule, entries, steps: 0, joined: Vec::new() })
     }
 
     /// Updates every parameter that has a gradient, at the learning rate.
@@ -116,7 +137,9 @@ impl Optimizer {
     /// device may leave some of the parameters updated.
     pub fn step_at(&mut self, grads: &GradStore, rates: StepRates) -> Result<(), OptimizerError> {
         self.check(grads, &rates)?;
-        for entry in &mut self.entries {
+        let mut together = Together::default();
+        for place in 0..self.entries.len() {
+            let entry = &mut self.entries[place];
             let Some(gradient) = grads.get(&entry.var) else { continue };
             let update = Update {
                 learning_rate: rates.learning_rate * entry.assignment.learning_rate_scale,
@@ -124,9 +147,13 @@ impl Optimizer {
                 momentum: rates.momentum,
                 step: entry.steps + 1,
             };
-            apply::update(&*self.rule, &update, &entry.var, gradient, &mut entry.buffers)?;
             entry.steps += 1;
+            match &mut entry.buffers {
+                Buffers::Device(_) => together.add(&self.entries, place, update, gradient),
+                buffers => apply::update(&*self.rule, &update, &entry.var, gradient, buffers)?,
+            }
         }
+        self.joined = together.carry_out(&*self.rule, &mut self.entries, &self.joined)?;
         self.steps += 1;
         Ok(())
     }
@@ -177,6 +204,16 @@ impl Optimizer {
     pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
         self.entries.iter().map(|entry| &entry.assignment)
     }
+}
+
+/// Fresh state on the parameter's device.
+pub(crate) fn fresh_rows(rule: &dyn Rule, var: &Var) -> candle_core::Result<Buffers> {
+    let row = |initial: f64| {
+        let zeros = Tensor::zeros(var.elem_count(), working_dtype(var.dtype()), var.device())?;
+        if initial == 0.0 { Ok(zeros) } else { zeros.affine(1.0, initial) }
+    };
+    let rows = rule.slots().into_iter().map(|slot| row(slot.initial));
+    Ok(Buffers::Device(rows.collect::<candle_core::Result<_>>()?))
 }
 
 fn fresh(rule: &dyn Rule, var: &Var) -> Buffers {

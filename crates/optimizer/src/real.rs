@@ -1,15 +1,14 @@
-//! The little arithmetic that a rule needs, over `f32` and `f64`.
+//! The little arithmetic that a rule needs, over `f32`, `f64` and symbols.
 
 use std::ops::{Add, Div, Mul, Sub};
 
-/// An element of a parameter: `f32` or `f64`.
+/// An element of a parameter: `f32`, `f64` or a [`Symbol`](crate::Symbol).
 ///
-/// It lets a rule's formula be written once for both.
+/// It lets a rule's formula be written once for all of them.
 pub trait Real:
     Copy
     + Send
     + Sync
-    + PartialOrd
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -23,9 +22,7 @@ pub trait Real:
     fn sqrt(self) -> Self;
 
     /// The larger of two; `other` where either is NaN, so that a NaN in `other` is kept.
-    fn larger(self, other: Self) -> Self {
-        if self > other { self } else { other }
-    }
+    fn larger(self, other: Self) -> Self;
 }
 
 impl Real for f32 {
@@ -36,6 +33,10 @@ impl Real for f32 {
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
+
+    fn larger(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
 }
 
 impl Real for f64 {
@@ -45,5 +46,9 @@ impl Real for f64 {
 
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+
+    fn larger(self, other: Self) -> Self {
+        if self > other { self } else { other }
     }
 }

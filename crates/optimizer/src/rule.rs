@@ -23,7 +23,7 @@ pub use sgd::Sgd;
 
 pub(crate) use check::Check;
 
-use crate::{OptimizerError, Real};
+use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
@@ -97,6 +97,13 @@ pub trait Rule: Debug + Send + Sync {
 
     /// Updates a piece of an `f64` parameter and its state in place.
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>);
+
+    /// The same over a piece of one symbol, for parameters on a GPU: what the rule does to it is then done to whole
+    /// tensors. Gives whether it did; a rule that does not is carried out on the host, which is slow.
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        let _ = (update, piece);
+        false
+    }
 }
 
 /// One kind of state that a rule keeps, a value for each element of a parameter.

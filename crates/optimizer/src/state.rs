@@ -14,7 +14,8 @@ const STEP: &str = "step";
 impl Optimizer {
     /// The whole state, by name: `conv1.weight/square_avg` for a slot, in the parameter's shape,
     /// `conv1.weight/step` for the parameter's step count and `step` for that of the optimizer,
-    /// both scalars of dtype `i64`. All on the CPU, and copies: later steps don't change them.
+    /// both scalars of dtype `i64`. All on the CPU, whatever the parameters' device, so that a run may go on on another
+    /// one; and copies: later steps don't change them.
     ///
     /// # Errors
     ///
@@ -29,6 +30,7 @@ impl Optimizer {
                 let tensor = match &entry.buffers {
                     Buffers::F32(slots) => Tensor::from_slice(&slots[i], shape, &Device::Cpu)?,
                     Buffers::F64(slots) => Tensor::from_slice(&slots[i], shape, &Device::Cpu)?,
+                    Buffers::Device(rows) => rows[i].to_device(&Device::Cpu)?.reshape(shape)?,
                 };
                 state.insert(key(entry, slot.name), tensor);
             }
@@ -58,6 +60,7 @@ impl Optimizer {
         if !reader.faults.is_empty() {
             return Err(OptimizerError::State { faults: reader.faults });
         }
+        self.joined.clear();
         self.steps = steps;
         for (entry, (steps, buffers)) in self.entries.iter_mut().zip(loaded) {
             entry.steps = steps;
@@ -116,6 +119,12 @@ impl<'a> Reader<'a> {
         for slot in slots {
             let tensor = self.get(key(entry, slot.name), entry.var.dims(), dtype);
             tensors.extend(tensor.map(Tensor::flatten_all).transpose()?);
+        }
+        if let Buffers::Device(_) = entry.buffers {
+            let to_device = |row: &Tensor| row.to_device(entry.var.device())?.copy();
+            return Ok(Buffers::Device(
+                tensors.iter().map(to_device).collect::<candle_core::Result<_>>()?,
+            ));
         }
         Ok(match dtype {
             DType::F64 => Buffers::F64(

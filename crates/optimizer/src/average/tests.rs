@@ -30,6 +30,34 @@ fn a_moving_average_follows_its_formula() {
 }
 
 #[test]
+fn an_average_in_tensors_is_that_in_numbers() {
+    let run = |in_tensors: bool| {
+        let (var, params) = weight(&[0.0, 3.0]);
+        let ema = AverageConfig::Ema { decay: 0.9, warmup: true };
+        let mut average = Average::new(params, ema).unwrap();
+        if in_tensors {
+            average.entries[0].mean = Mean::Device(var.zeros_like().unwrap());
+        }
+        for step in 0..4u8 {
+            set(&var, &[f32::from(step), -0.5]);
+            average.update(u64::from(step), 10).unwrap();
+        }
+        let state = average.state().unwrap();
+        average.load_state(&state).unwrap();
+        average.swap().unwrap();
+        let averaged = get(&var);
+        average.swap().unwrap();
+        (averaged, get(&var), state["w/average"].to_vec1::<f32>().unwrap())
+    };
+    let (numbers, tensors) = (run(false), run(true));
+    assert_eq!(tensors.1, [3.0, -0.5]);
+    assert_eq!(tensors.0, tensors.2);
+    for (a, b) in numbers.0.iter().zip(&tensors.0) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+}
+
+#[test]
 fn with_a_warm_up_the_first_weights_are_soon_forgotten() {
     let run = |warmup| {
         let (var, params) = weight(&[100.0]);

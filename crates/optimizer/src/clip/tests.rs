@@ -1,4 +1,4 @@
-use super::{clip_by_norm, clip_by_value, global_norm};
+use super::{clamped_there, clip_by_norm, clip_by_value, global_norm, sum_of_squares_there};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -46,6 +46,24 @@ fn the_norm_has_the_same_bits_for_any_number_of_threads() {
     assert_eq!(norm(1).to_bits(), norm(4).to_bits());
     let exact = values.iter().chain(&values[..1001]).map(|&v| f64::from(v).powi(2)).sum::<f64>();
     assert!((norm(2) / exact.sqrt() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn tensors_are_summed_and_limited_as_numbers_are() {
+    let values: Vec<f32> = (0..40_001).map(|i| (i as f32 * 0.7).sin()).collect();
+    let (vars, mut grads) = store(&[&values, &[f32::NAN, 2.0, -f32::INFINITY, 0.25]]);
+    let tensor = |var: &Var| grads.get(var).unwrap().clone();
+    let (first, second) = (tensor(&vars[0]), tensor(&vars[1]));
+    // Sums of 16,384 squares in f32.
+    let sum = sum_of_squares_there(&[&first, &first]).unwrap();
+    let norm = global_norm(&grads, &vars[..1]).unwrap();
+    assert!((sum / (2.0 * norm * norm) - 1.0).abs() < 1e-6, "{sum}");
+    assert!(sum_of_squares_there(&[&first, &second]).unwrap().is_nan());
+
+    let limited: Vec<f32> = clamped_there(&second, 0.5).unwrap().to_vec1().unwrap();
+    clip_by_value(&mut grads, &vars, 0.5).unwrap();
+    assert!(limited[0].is_nan());
+    assert_eq!(limited[1..], get(&grads, &vars[1])[1..]);
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use super::fresh_rows;
 use crate::{
     Adadelta, Adam, AdamW, CandleOptimizer, Optimizer, OptimizerError, ParamGroup, RmsProp,
     RuleConfig, Sgd, StepRates,
@@ -41,6 +42,96 @@ fn all_rules() -> Vec<RuleConfig> {
             RuleConfig::Adam(amsgrad),
         ])
         .collect()
+}
+
+/// The same optimizer with its state in tensors, as on a GPU.
+fn by_tensors(mut optimizer: Optimizer) -> Optimizer {
+    for entry in &mut optimizer.entries {
+        entry.buffers = fresh_rows(&*optimizer.rule, &entry.var).unwrap();
+    }
+    optimizer
+}
+
+/// Three variables in two groups; in every third step one has no gradient.
+fn three(rule: RuleConfig) -> (Vec<(String, Var)>, Optimizer) {
+    let var = |n: usize| Var::from_vec(scattered(n, n as u32), n, &CPU).unwrap();
+    let vars = ["a", "b", "c"].into_iter().zip([35, 7, 1]);
+    let vars: Vec<_> = vars.map(|(name, n)| (name.to_string(), var(n))).collect();
+    let slow = ParamGroup {
+        patterns: vec!["b".into()],
+        learning_rate_scale: 0.5,
+        ..ParamGroup::new("slow")
+    };
+    let optimizer = Optimizer::new(vars.clone(), rule.build(), &[slow]).unwrap();
+    (vars, optimizer)
+}
+
+fn step_three(vars: &[(String, Var)], optimizer: &mut Optimizer, steps: std::ops::Range<u32>) {
+    for step in steps {
+        let mut grads = vars[0].1.sum_all().unwrap().backward().unwrap();
+        for (name, var) in vars.iter().filter(|(name, _)| step % 3 != 2 || name != "c") {
+            let seed = 10 * step + name.len() as u32;
+            let gradient = Tensor::from_vec(scattered(var.elem_count(), seed), var.shape(), &CPU);
+            grads.insert(var, gradient.unwrap());
+        }
+        optimizer.step(&grads, 0.01).unwrap();
+    }
+}
+
+#[test]
+fn tensors_are_updated_by_the_formula_that_numbers_are_updated_by() {
+    for rule in all_rules() {
+        let (here, mut numbers) = three(rule);
+        let (there, tensors) = three(rule);
+        let mut tensors = by_tensors(tensors);
+        step_three(&here, &mut numbers, 0..5);
+        step_three(&there, &mut tensors, 0..5);
+        // The state goes over to the other, both ways.
+        let (to_numbers, to_tensors) = (tensors.state().unwrap(), numbers.state().unwrap());
+        numbers.load_state(&to_numbers).unwrap();
+        tensors.load_state(&to_tensors).unwrap();
+        step_three(&here, &mut numbers, 5..8);
+        step_three(&there, &mut tensors, 5..8);
+        for ((name, here), (_, there)) in here.iter().zip(&there) {
+            for (a, b) in values(here).into_iter().zip(values(there)) {
+                // Eight steps in f32, whose constants are rounded elsewhere.
+                assert!((a - b).abs() < 1e-5, "{rule:?} {name}: {a} {b}");
+            }
+        }
+        let (a, b) = (numbers.state().unwrap(), tensors.state().unwrap());
+        assert!(a.keys().eq(b.keys()), "{rule:?}");
+        let step = |state: &std::collections::BTreeMap<String, Tensor>| {
+            state["c/step"].to_scalar::<i64>().unwrap()
+        };
+        assert_eq!(step(&a), step(&b));
+    }
+}
+
+#[test]
+fn a_rule_without_a_formula_is_known_by_it() {
+    #[derive(Debug)]
+    struct Still;
+    impl crate::Rule for Still {
+        fn name(&self) -> &'static str {
+            "still"
+        }
+        fn validate(&self) -> Result<(), OptimizerError> {
+            Ok(())
+        }
+        fn learning_rate(&self) -> f64 {
+            1.0
+        }
+        fn weight_decay(&self) -> f64 {
+            0.0
+        }
+        fn slots(&self) -> Vec<crate::Slot> {
+            vec![]
+        }
+        fn update_f32(&self, _: &crate::Update, _: crate::Piece<'_, f32>) {}
+        fn update_f64(&self, _: &crate::Update, _: crate::Piece<'_, f64>) {}
+    }
+    assert!(!crate::formula::is_known(&Still));
+    assert!(all_rules().into_iter().all(|rule| crate::formula::is_known(rule.rule())));
 }
 
 #[test]

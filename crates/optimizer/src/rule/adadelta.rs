@@ -1,7 +1,7 @@
 //! Adadelta.
 
 use super::{Check, Decay, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real};
+use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// Adadelta (Zeiler 2012, <https://arxiv.org/abs/1212.5701>).
@@ -122,5 +122,10 @@ impl Rule for Adadelta {
 
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
         self.update(update, piece);
+    }
+
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        self.update(update, piece);
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! Adagrad.
 
 use super::{Check, Decay, EpsilonPlace, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real};
+use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// Adagrad (Duchi et al. 2011, <https://jmlr.org/papers/v12/duchi11a.html>).
@@ -112,5 +112,10 @@ impl Rule for Adagrad {
 
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
         self.update(update, piece);
+    }
+
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        self.update(update, piece);
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! Adam, and the arithmetic that AdamW shares.
 
 use super::{Check, Decay, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real};
+use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// Adam (Kingma and Ba 2014, <https://arxiv.org/abs/1412.6980>), with AMSGrad at choice (Reddi et
@@ -164,5 +164,10 @@ impl Rule for Adam {
 
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
         self.update(update, piece);
+    }
+
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        self.update(update, piece);
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! AdamW.
 
 use super::{Adam, AdamEpsilon, Decay, Piece, Rule, Slot, Update};
-use crate::OptimizerError;
+use crate::{OptimizerError, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// AdamW: [`Adam`] with decoupled weight decay (Loshchilov and Hutter 2017,
@@ -99,5 +99,10 @@ impl Rule for AdamW {
 
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
         self.adam().update(update, piece);
+    }
+
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        self.adam().update(update, piece);
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! RMSprop.
 
 use super::{Check, Decay, EpsilonPlace, MomentumForm, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real};
+use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// RMSprop (Hinton, lecture 6 of "Neural networks for machine learning", 2012), plain or centered
@@ -181,5 +181,10 @@ impl Rule for RmsProp {
 
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
         self.update(update, piece);
+    }
+
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        self.update(update, piece);
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent.
 
 use super::{Check, Decay, MomentumForm, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real};
+use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
 
 /// Stochastic gradient descent, with momentum, dampening and Nesterov's form.
@@ -137,5 +137,10 @@ impl Rule for Sgd {
 
     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
         self.update(update, piece);
+    }
+
+    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
+        self.update(update, piece);
+        true
     }
 }
