@@ -1,12 +1,13 @@
-"""PyTorch: `pytorch_peer.py eager|channels-last|compile|compile-channels-last`."""
+"""PyTorch: `pytorch_peer.py eager|channels-last|compile|compile-channels-last [DEVICE]`.
 
+On a GPU products and convolutions stay in single precision (no TF32), as everywhere here; with the variable
+`BENCH_TF32=default` they are as PyTorch sets them, which is TF32 for convolutions."""
+import os
 import sys
 import time
 
-import timm
 import torch
 import torch.nn.functional as F
-import torchvision
 
 from protocol import THREADS, Unsupported, repeat, serve, steps_of
 from torch_nets import keras_cnn
@@ -16,21 +17,35 @@ COMPILE = MODE.startswith("compile")
 # The second call compiles once more, with the optimizer's state there; then it is settled.
 WARM_UP = 4 if COMPILE else 0
 FORMAT = torch.channels_last if MODE.endswith("channels-last") else torch.contiguous_format
+DEVICE = torch.device(sys.argv[2] if len(sys.argv) > 2 else "cpu")
+if os.environ.get("BENCH_TF32") != "default":
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 torch.set_num_threads(THREADS)
 torch.manual_seed(0)
 
 
+def synchronize():
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
 def reference(side):
-    return keras_cnn().to(memory_format=FORMAT), (1, side, side)
+    return keras_cnn().to(DEVICE, memory_format=FORMAT), (1, side, side)
 
 
 def resnet18(side):
-    return torchvision.models.resnet18(num_classes=10).to(memory_format=FORMAT), (3, side, side)
+    import torchvision
+
+    net = torchvision.models.resnet18(num_classes=10)
+    return net.to(DEVICE, memory_format=FORMAT), (3, side, side)
 
 
 def vit_tiny(side):
+    import timm
+
     net = timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=side)
-    return net.to(memory_format=FORMAT), (3, side, side)
+    return net.to(DEVICE, memory_format=FORMAT), (3, side, side)
 
 
 NETS = {"keras-cnn": reference, "resnet18": resnet18, "vit_tiny_patch16_224": vit_tiny}
@@ -59,12 +74,16 @@ def train(work):
             if chosen is None or len(chosen) < batch:
                 batches = iter(torch.randperm(count).split(batch))
                 chosen = next(batches)
-            x = images[chosen].to(torch.float32, memory_format=FORMAT).div_(255)
+            # To a GPU as bytes, a quarter of the way.
+            x = images[chosen].to(DEVICE).to(torch.float32, memory_format=FORMAT).div_(255)
+            y = labels[chosen].to(DEVICE)
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(x, labels[chosen])
+            loss = loss_of(x, y)
             loss.backward()
             update()
-            return loss.item()
+            loss = loss.item()
+            synchronize()
+            return loss
 
         return step
 
@@ -74,7 +93,7 @@ def train(work):
 def evaluate(work):
     net, shape = NETS[work["net"]](work["side"])
     net.eval()
-    images = torch.rand(work["batch"], *shape).to(memory_format=FORMAT)
+    images = torch.rand(work["batch"], *shape).to(DEVICE, memory_format=FORMAT)
     # Freezing lets the compiler lay out the weights once for inference.
     forward = torch.compile(net, options={"freezing": True}) if COMPILE else net
     # The compiler's freezing looks for no_grad.
@@ -84,6 +103,7 @@ def evaluate(work):
         with mode():
             started = time.perf_counter()
             forward(images)
+            synchronize()
             return (time.perf_counter() - started,)
 
     for _ in range(WARM_UP):
@@ -92,11 +112,11 @@ def evaluate(work):
 
 
 def random(*shape):
-    return (torch.rand(shape) * 2 - 1).requires_grad_()
+    return (torch.rand(shape, device=DEVICE) * 2 - 1).requires_grad_()
 
 
 def image_like(shape, wanted=True):
-    x = (torch.rand(shape) * 2 - 1).contiguous(memory_format=FORMAT)
+    x = (torch.rand(shape, device=DEVICE) * 2 - 1).contiguous(memory_format=FORMAT)
     return x.requires_grad_(wanted)
 
 
@@ -151,8 +171,10 @@ def single(work):
     def step():
         started = time.perf_counter()
         output = function(*inputs)
+        synchronize()
         done = time.perf_counter()
         torch.autograd.grad(output, wanted, ones)
+        synchronize()
         return done - started, time.perf_counter() - done
 
     for _ in range(WARM_UP):
@@ -172,4 +194,7 @@ def prepare(work):
 
 
 settings = f"{MODE}, {torch.backends.cpu.get_cpu_capability()}"
+if DEVICE.type == "cuda":
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    settings = f"{MODE}, {torch.cuda.get_device_name()}, TF32 (products, convolutions) {tf32}"
 serve(f"torch {torch.__version__}", settings, prepare)

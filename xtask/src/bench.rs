@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use taper_runner::DeviceChoice;
 
 use peers::OURS;
 use results::{Results, metrics};
@@ -43,6 +44,10 @@ struct Flags {
     /// Only these peers, by name, separated by commas
     #[arg(long, value_name = "PEERS", value_delimiter = ',', requires = "peers")]
     sides: Vec<String>,
+
+    /// Where to compute: cpu, cuda, cuda:N or metal; of the peers only PyTorch's know GPUs
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
 
     /// Rounds in which every side has its turn [default: 5 with peers, 1 without]
     #[arg(long, value_name = "N")]
@@ -78,9 +83,13 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<()> {
     if flags.serve {
         // As the command line does; here, so that the peers' processes do not inherit it.
         taper_kernels::let_candle_threads_sleep();
-        return ours::run();
+        return ours::run(flags.device);
     }
     let mut works = works::all();
+    if flags.device != DeviceChoice::Cpu {
+        // A process's start and its memory are the CPU's.
+        works.retain(|work| !work.task.is_whole_process());
+    }
     works.retain(|work| {
         flags.filter.is_empty() || flags.filter.iter().any(|part| work.name.contains(part))
     });
@@ -102,9 +111,11 @@ fn profile() -> &'static str {
 
 fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
     let peak = peak::measure();
-    let mut sides = vec![peers::ours()?];
+    // A GPU's is not measured.
+    let share_of = if flags.device == DeviceChoice::Cpu { peak.all_threads } else { f64::INFINITY };
+    let mut sides = vec![peers::ours(flags.device)?];
     if let Some(python) = &flags.peers {
-        sides.extend(peers::find(python, &flags.sides)?);
+        sides.extend(peers::find(python, &flags.sides, flags.device)?);
     }
     let rounds = flags.rounds.unwrap_or(if sides.len() > 1 { 5 } else { 1 });
     let logs = logs()?;
@@ -123,18 +134,19 @@ fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
         if !flags.json {
             let names = measuring.names();
             let one = std::slice::from_ref(work);
-            print!("{}", table::results(&measuring.results, one, &names, &peak));
+            print!("{}", table::results(&measuring.results, one, &names, share_of));
         }
     }
     let names = measuring.names();
     if flags.json {
         let report = serde_json::json!({
             "machine": machine(),
+            "device": flags.device,
             "profile": profile(),
             "peak_gflops": peak,
             "rounds": rounds,
             "sides": measuring.hellos.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            "results": measuring.results.rows(works, &names, peak.all_threads),
+            "results": measuring.results.rows(works, &names, share_of),
             "sums": measuring.results.sums(works, &names),
         });
         println!("{report}");

@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
     // As the command line does.
     taper_kernels::let_candle_threads_sleep();
-    let model = FinishedModel::open_run(run, registry)?;
+    let model = FinishedModel::open_run(run, &Device::Cpu, registry)?;
     let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
     let count = source.len();
     let pipeline = model.recipe.image.pipeline();

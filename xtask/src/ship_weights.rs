@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::DType;
+use candle_core::{DType, Device};
 use serde_json::{Value, json};
 use taper_model::weights;
 use taper_runner::{FinishedModel, Registry, RunFolder};
@@ -53,7 +53,7 @@ pub fn run(runs: &[OsString], reading: bool) -> Result<()> {
     let about = if reading { READING } else { MNIST };
     let models = runs
         .iter()
-        .map(|run| FinishedModel::open_run(Path::new(run), &Registry::new()))
+        .map(|run| FinishedModel::open_run(Path::new(run), &Device::Cpu, &Registry::new()))
         .collect::<Result<Vec<_>, _>>()?;
     let model = models.first().context("expected the folder of a run")?;
     average(&models)?;

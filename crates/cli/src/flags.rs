@@ -6,6 +6,7 @@ mod reading;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use taper_runner::DeviceChoice;
 
 pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
 pub use reading::ReadFlags;
@@ -163,6 +164,11 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     pub seed: Option<u64>,
 
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal; auto takes a GPU if this program was built for one (see
+    /// docs/performance.md) and it is there
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
+
     /// Any other setting, by its key in the recipe: --set train.label_smoothing=0.1 (may be
     /// repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
@@ -213,6 +219,14 @@ pub struct RecipeFlags {
     pub output: OutputFlags,
 }
 
+/// Where to compute.
+#[derive(Debug, Args)]
+pub struct DeviceFlags {
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
+    pub device: DeviceChoice,
+}
+
 /// How results are printed.
 #[derive(Debug, Args)]
 pub struct OutputFlags {
@@ -247,6 +261,10 @@ pub struct EvaluateFlags {
     /// Where the model comes from.
     #[command(flatten)]
     pub model: ModelFlags,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceFlags,
 
     /// Images: a folder, `digits` or `mnist-sample` [default: the run's own; digits for a file]
     #[arg(long, value_name = "DATA")]
@@ -299,6 +317,10 @@ pub struct PredictFlags {
     /// Where the model comes from.
     #[command(flatten)]
     pub model: ModelFlags,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceFlags,
 
     /// Image files, or folders of them
     #[arg(value_name = "FILE|FOLDER", required = true)]

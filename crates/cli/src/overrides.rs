@@ -7,6 +7,7 @@ use crate::flags::{FinetuneFlags, InspectFlags, Layout, RecipeFlags};
 /// The overrides that the shared flags ask for; `--set` comes last and wins.
 pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     let mut overrides = Vec::new();
+    text(&mut overrides, "device", &flags.device.map(|device| device.to_string()));
     text(&mut overrides, "data.source", &flags.data);
     number(&mut overrides, "data.limit", flags.limit);
     number(&mut overrides, "data.per_class", flags.per_class);

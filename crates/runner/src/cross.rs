@@ -181,7 +181,7 @@ fn carry_out(
     if let (true, Ok(begun)) = (resume, begun) {
         if begun.is_finished() {
             begun.check_recipe(&plan.recipe)?;
-            let model = FinishedModel::open_run(folder, registry)?;
+            let model = FinishedModel::open_run(folder, &plan.device, registry)?;
             return model.judge(&plan.data.test);
         }
         return Ok(Resumption::of(folder, plan.clone(), false)?.run(listeners()?)?.1.evaluation);

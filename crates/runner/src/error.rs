@@ -39,6 +39,14 @@ pub enum RunnerError {
         /// What it may be.
         expected: String,
     },
+    /// A device that cannot be computed on.
+    #[error("no device `{device}`: {reason}; choose `auto` or `cpu`")]
+    Device {
+        /// The device as a recipe names it.
+        device: String,
+        /// Why not.
+        reason: String,
+    },
     /// A name that nothing is registered under.
     #[error("unknown {what} `{name}`, expected one of: {known}")]
     Unknown {

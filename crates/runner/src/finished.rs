@@ -29,6 +29,8 @@ pub struct FinishedModel {
     pub net: Net,
     /// Its parameters.
     pub params: Params,
+    /// Where it computes.
+    pub device: Device,
     /// What there is to know of the architecture.
     pub info: NetInfo,
     /// Classes and preprocessing.
@@ -71,11 +73,11 @@ pub struct ClassProbability {
 }
 
 impl FinishedModel {
-    /// Opens the model of a run; adapters are worked into the weights that they were trained beside.
+    /// Opens the model of a run, to compute on a device; adapters are worked into the weights that they were trained beside.
     ///
     /// # Errors
     /// The folder holds no finished run, or its files are not what they should be.
-    pub fn open_run(run: &Path, registry: &Registry) -> Result<Self, RunnerError> {
+    pub fn open_run(run: &Path, device: &Device, registry: &Registry) -> Result<Self, RunnerError> {
         let folder = RunFolder::open(run)?;
         let config = ModelConfig::read(&folder.config())?;
         let mut recipe = crate::recipe::read_resolved(&folder.recipe())?;
@@ -85,15 +87,19 @@ impl FinishedModel {
             true => adapted::merged(run, registry)?,
             false => TensorFile::read(folder.model())?,
         };
-        Self::build(file, config, recipe, registry)
+        Self::build(file, config, recipe, device, registry)
     }
 
-    /// Opens weights by name, file or folder, or from the Hub, as [`Pretrained::open`] finds them.
+    /// Opens weights by name, file or folder, or from the Hub, to compute on a device, as [`Pretrained::open`] finds them.
     /// What the model is comes from the file's own metadata, or from a `config.json` beside it.
     ///
     /// # Errors
     /// The file cannot be read, or nothing says what net it belongs to.
-    pub fn open_weights(weights: &str, registry: &Registry) -> Result<Self, RunnerError> {
+    pub fn open_weights(
+        weights: &str,
+        device: &Device,
+        registry: &Registry,
+    ) -> Result<Self, RunnerError> {
         let pretrained = Pretrained::open(weights, registry)?;
         let said = pretrained.said.as_ref().ok_or_else(|| RunnerError::Config {
             path: PathBuf::from(weights),
@@ -104,13 +110,14 @@ impl FinishedModel {
         let config = said.model_config(registry.net(&said.net)?, weights)?;
         let mut recipe = Recipe::default();
         recipe.model.key_map = said.key_map.clone();
-        Self::build(pretrained.read()?, config, recipe, registry)
+        Self::build(pretrained.read()?, config, recipe, device, registry)
     }
 
     fn build(
         file: TensorFile,
         config: ModelConfig,
         mut recipe: Recipe,
+        device: &Device,
         registry: &Registry,
     ) -> Result<Self, RunnerError> {
         let info = *registry.net(&config.architecture)?;
@@ -132,10 +139,21 @@ impl FinishedModel {
         strict.head = Vec::new();
         strict.stem = Vec::new();
         let weights = Weights::new(strict)?;
-        let vb = weights.var_builder(DType::F32, &Device::Cpu);
+        let vb = weights.var_builder(DType::F32, device);
         let net = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));
         let (params, _) = weights.finish()?;
-        Ok(Self { net: net?, params, info, config, recipe, seen, shows_progress: false, views: 1 })
+        let (net, device) = (net?, device.clone());
+        Ok(Self {
+            net,
+            params,
+            device,
+            info,
+            config,
+            recipe,
+            seen,
+            shows_progress: false,
+            views: 1,
+        })
     }
 
     /// Scores the model on a part of a data set (by default the run's own); gives the data in words
@@ -169,7 +187,7 @@ impl FinishedModel {
             let batch_size = recipe.train.eval_batch_size;
             let done = |images| counter.set(images);
             let views = Views::of(&recipe, self.views);
-            let some = evaluate_views(&self.net, part, batch_size, &Device::Cpu, &views, done)?;
+            let some = evaluate_views(&self.net, part, batch_size, &self.device, &views, done)?;
             match &mut all {
                 None => all = Some(some),
                 Some(all) => all.append(some),
@@ -190,7 +208,7 @@ impl FinishedModel {
     /// The answers to a part of the data.
     pub(crate) fn judge(&self, part: &Part) -> Result<Evaluation, RunnerError> {
         let batch_size = self.recipe.train.eval_batch_size;
-        let evaluation = evaluate(&self.net, part, batch_size, &Device::Cpu)?;
+        let evaluation = evaluate(&self.net, part, batch_size, &self.device)?;
         Ok(evaluation.tempered(self.temperature()))
     }
 

@@ -23,6 +23,7 @@ mod recipe;
 
 mod config;
 mod data;
+mod device;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod plan;
@@ -66,6 +67,7 @@ pub use cross::{
     Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
 };
 pub use data::{Data, Part, PartName};
+pub use device::DeviceChoice;
 pub use error::RunnerError;
 pub use evaluate::{
     Evaluation, Metric, Scores, Views, evaluate, evaluate_views, evaluate_with, top_k,

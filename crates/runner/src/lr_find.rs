@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::Device;
-
 use crate::error::RunnerError;
 use crate::observe::Listener;
 use crate::plan::Plan;
@@ -23,9 +21,8 @@ pub fn lr_find(
     out: &Path,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Sweep, RunnerError> {
-    let device = Device::Cpu;
-    let loaded = load(plan, &device)?;
-    let sweep = sweep(Training::new(plan, &loaded, &device)?, config, &mut listeners)?;
+    let loaded = load(plan)?;
+    let sweep = sweep(Training::new(plan, &loaded)?, config, &mut listeners)?;
     std::fs::create_dir_all(out)
         .map_err(|source| RunnerError::Io { path: out.to_path_buf(), source })?;
     write_json(&out.join("lr-find.json"), &sweep)?;

@@ -1,6 +1,9 @@
 //! The machine: what a report says of it, and how much memory it has left.
 
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
+
+use crate::device::gpu_name;
 
 /// The machine that a run was on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Machine {
     /// The processor's name, as Linux tells it; elsewhere the architecture.
     pub processor: String,
+    /// The GPU that computed, if one did.
+    pub gpu: Option<String>,
     /// Threads that training used.
     pub threads: usize,
     /// Memory in bytes, where the system tells it.
@@ -19,12 +24,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, now.
-    pub fn here() -> Self {
+    /// This machine, now, computing on a device.
+    pub fn here(device: &Device) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok());
         Self {
             processor: processor(),
+            gpu: gpu_name(device),
             threads: asked.filter(|&threads| threads > 0).unwrap_or(cores),
             memory: kilobytes("/proc/meminfo", "MemTotal:"),
             peak_memory: kilobytes("/proc/self/status", "VmHWM:"),
@@ -94,8 +100,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_machine_has_a_processor_threads_and_memory() {
-        let machine = Machine::here();
-        assert!(!machine.processor.is_empty() && machine.threads > 0);
+        let machine = Machine::here(&Device::Cpu);
+        assert!(!machine.processor.is_empty() && machine.threads > 0 && machine.gpu.is_none());
         assert!(machine.memory.unwrap() >= machine.peak_memory.unwrap());
         assert!(available_memory().unwrap() > 0);
     }

@@ -2,6 +2,7 @@
 
 mod long_runs;
 
+use candle_core::Device;
 use taper_dataset::Normalize;
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::{NetConfig, NetInfo};
@@ -9,6 +10,7 @@ use taper_model::weights::{KeyMap, Layout, TensorFile, WeightsConfig};
 
 use crate::config::{ModelConfig, PretrainedConfig};
 use crate::data::Data;
+use crate::device::DeviceChoice;
 use crate::error::RunnerError;
 use crate::pretrained::Pretrained;
 use crate::recipe::{Balance, LayoutRecipe, Method, Recipe, TrainRecipe};
@@ -24,6 +26,8 @@ pub struct Plan {
     pub net: NetInfo,
     /// Net, classes and preprocessing, as the run will save them.
     pub config: ModelConfig,
+    /// Where it computes.
+    pub device: Device,
     /// The parts of the data.
     pub data: Data,
     /// The weights to start from, and how to fit them to the net.
@@ -36,7 +40,7 @@ impl Plan {
     /// Validates a recipe.
     ///
     /// # Errors
-    /// A setting outside its range, an unknown name, data or weights that cannot be read.
+    /// A setting outside its range, an unknown name, a device that is not there, data or weights that cannot be read.
     pub fn new(mut recipe: Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         check_train(&recipe.train)?;
         recipe.schedule.validate()?;
@@ -49,6 +53,8 @@ impl Plan {
             let expected = "another method where there are no weights to adapt, or `model.weights`";
             return Err(setting("method", "lora", expected));
         }
+        let device = recipe.device.open()?;
+        recipe.device = DeviceChoice::of(&device);
         let image = &mut recipe.image;
         let (channels, height, width) = net.default_input;
         for (setting, default) in [
@@ -81,7 +87,7 @@ impl Plan {
 
         let config = model_config(&recipe, &net, classes);
         let weights = weights_config(&recipe, &net, &config.net_config(), source)?;
-        Ok(Self { recipe, net, config, data, weights, seen })
+        Ok(Self { recipe, net, config, device, data, weights, seen })
     }
 
     /// The same plan with weights drawn from the seed, nothing frozen, all trained.
@@ -103,6 +109,7 @@ impl Plan {
             recipe,
             net: self.net,
             config: self.config.clone(),
+            device: self.device.clone(),
             data: self.data.clone(),
             weights,
             seen: Vec::new(),

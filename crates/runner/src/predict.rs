@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Module, ModuleT, Tensor};
+use candle_core::{DType, Module, ModuleT, Tensor};
 use taper_dataset::source::{is_image, read_image};
 use taper_dataset::{
     Augment, Batch, Error, Image, ImageLimits, Loader, LoaderConfig, Pipeline, Placement, Source,
@@ -108,7 +108,7 @@ impl<'a> Predictions<'a> {
     /// A row for each image: the softmax of the logits' mean over the looks.
     fn probabilities(&self, looks: &[Batch]) -> Result<Vec<Vec<f32>>, RunnerError> {
         let logits = |batch: &Batch| -> Result<Tensor, RunnerError> {
-            let images = images_of(batch, &Device::Cpu)?;
+            let images = images_of(batch, &self.model.device)?;
             Ok(self.model.net.forward_t(&images, false)?.to_dtype(DType::F32)?)
         };
         let mut mean = logits(&looks[0])?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, ModuleT};
+use candle_core::{DType, ModuleT};
 use taper_dataset::{Image, Loader, LoaderConfig, Source};
 
 use crate::error::RunnerError;
@@ -23,7 +23,6 @@ impl FinishedModel {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let device = Device::Cpu;
         let [channels, height, width] = self.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
         let batch_size = crate::memory::evaluation_batch(&self.net, size, BATCH)?;
@@ -32,7 +31,7 @@ impl FinishedModel {
         let source = Arc::new(InHand(images));
         let mut rows = Vec::with_capacity(source.len());
         for batch in Loader::new(source, order, self.recipe.image.pipeline(), config)? {
-            let logits = self.net.forward_t(&images_of(&batch?, &device)?, false)?;
+            let logits = self.net.forward_t(&images_of(&batch?, &self.device)?, false)?;
             for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {
                 rows.push(softmax(&logits, self.temperature()));
             }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use taper_dataset::{Augment, Filter, Placement};
 use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 
+use crate::device::DeviceChoice;
 use crate::error::RunnerError;
 
 pub use layers::{NAMED, named, resolve};
@@ -35,6 +36,9 @@ pub struct Recipe {
     pub taper_version: String,
     /// Seed of initialization, order and dropout. Default 0.
     pub seed: u64,
+    /// Where the run computes: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`. Default `auto`: the first GPU that this
+    /// program was built for and that is there, else the CPU; a run writes which it was.
+    pub device: DeviceChoice,
     /// Where the images come from and how they are divided.
     pub data: DataRecipe,
     /// How an image becomes the net's input.
@@ -244,6 +248,7 @@ impl Default for Recipe {
         Self {
             taper_version: String::new(),
             seed: 0,
+            device: DeviceChoice::default(),
             data: DataRecipe::default(),
             image: ImageRecipe::default(),
             augment: Augment::none(),

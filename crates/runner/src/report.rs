@@ -15,11 +15,13 @@ pub(crate) mod svg;
 
 use std::path::{Path, PathBuf};
 
-use crate::data::{Data, Part};
+use crate::data::Data;
+use crate::device::DeviceChoice;
 use crate::error::RunnerError;
 use crate::evaluate::Evaluation;
 use crate::finished::FinishedModel;
 use crate::machine::bytes;
+use crate::plan::Plan;
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
 use crate::write::write_whole;
@@ -31,11 +33,11 @@ use taper_model::nets::Net;
 /// Writes `report.html` of a finished run; the mistakes of `evaluation`, of the held-out part.
 pub(crate) fn write(
     folder: &RunFolder,
+    plan: &Plan,
     net: &Net,
-    part: &Part,
     evaluation: &Evaluation,
 ) -> Result<(), RunnerError> {
-    let mistakes = mistakes::most_confident(net, part, evaluation)?;
+    let mistakes = mistakes::most_confident(net, &plan.data.test, evaluation, &plan.device)?;
     let text = one(&Record::read(folder.path())?, Ok(&mistakes));
     write_whole(&folder.report(), text.as_bytes())
 }
@@ -49,7 +51,7 @@ pub(crate) fn write(
 /// The folder holds no finished run, or its files are not what they should be.
 pub fn of_run(run: &Path, registry: &Registry) -> Result<PathBuf, RunnerError> {
     let record = Record::read(run)?;
-    let model = FinishedModel::open_run(run, registry)?;
+    let model = FinishedModel::open_run(run, &DeviceChoice::Auto.open()?, registry)?;
     let mistakes = answer(&model, registry);
     let text = match &mistakes {
         Ok(mistakes) => one(&record, Ok(mistakes)),
@@ -62,7 +64,8 @@ pub fn of_run(run: &Path, registry: &Registry) -> Result<PathBuf, RunnerError> {
 
 fn answer(model: &FinishedModel, registry: &Registry) -> Result<Vec<Mistake>, RunnerError> {
     let data = Data::open(&model.recipe, registry)?;
-    mistakes::most_confident(&model.net, &data.test, &model.judge(&data.test)?)
+    let evaluation = model.judge(&data.test)?;
+    mistakes::most_confident(&model.net, &data.test, &evaluation, &model.device)
 }
 
 /// Writes a page that compares finished runs.
@@ -144,6 +147,7 @@ fn machine(record: &Record) -> String {
     let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
     let mut rows = vec![
         ("Processor", format!("{}, {} threads", machine.processor, machine.threads)),
+        ("GPU", machine.gpu.clone().unwrap_or_else(|| "none used".to_string())),
         ("System", machine.system.clone()),
         (
             "Memory",

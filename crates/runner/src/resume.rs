@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use toml::{Table, Value};
 
 use crate::checkpoint::{Checkpoints, Difference, Identity};
@@ -20,7 +19,7 @@ use crate::run_folder::RunFolder;
 ///
 /// From the newest checkpoint that is whole it goes on at the next batch; without one it begins
 /// again. Either way it ends with the bits of a run that was never stopped, provided that recipe,
-/// data, version of Taper and kind of machine are the same, which is checked.
+/// data, version of Taper, device and kind of machine are the same, which is checked.
 pub struct Resumption {
     /// The run's plan.
     pub plan: Plan,
@@ -53,7 +52,8 @@ impl Resumption {
         let differences = match &from {
             Some(From { checkpoint, .. }) => {
                 let about = &checkpoint.about;
-                let mut differences = about.identity.differences(&Identity::of(&plan.data)?);
+                let mut differences =
+                    about.identity.differences(&Identity::of(&plan.data, &plan.device)?);
                 differences.extend(recipe_differences(&about.recipe, &plan.recipe));
                 differences
             }
@@ -79,14 +79,13 @@ impl Resumption {
     /// As [`run`](crate::run()).
     pub fn run(self, listeners: Vec<Box<dyn Listener>>) -> Result<(Plan, Outcome), RunnerError> {
         let Self { plan, folder, from, .. } = self;
-        let device = Device::Cpu;
-        let loaded = load(&plan, &device)?;
+        let loaded = load(&plan)?;
         memory::check(&plan, &loaded)?;
         let before = match &from {
             Some(from) => from.checkpoint.about.before.clone(),
             None => {
                 let batch_size = plan.recipe.train.eval_batch_size;
-                Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &device)?)?
+                Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)?
             }
         };
         let outcome = carry_out(&plan, &folder, loaded, before, from, listeners)?;

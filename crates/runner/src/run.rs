@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use candle_core::{DType, Device};
+use candle_core::DType;
 use taper_model::nets::Net;
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
@@ -62,19 +62,19 @@ pub struct Loaded {
     pub rng: RngKey,
 }
 
-/// Builds the plan's net from the plan's weights.
+/// Builds the plan's net from the plan's weights, on the plan's device.
 ///
 /// # Errors
 /// Tensors that are missing, left over or of another shape; nothing left to train.
-pub fn load(plan: &Plan, device: &Device) -> Result<Loaded, RunnerError> {
+pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     let rng = RngKey::new(plan.recipe.seed);
     let mut config = plan.weights.clone();
     if let Some(adapters) = &mut config.adapters {
         adapters.key = rng.clone();
     }
     let weights = Weights::new(config)?;
-    let built =
-        (plan.net.build)(&plan.config.net_config(), weights.var_builder(DType::F32, device), &rng);
+    let vb = weights.var_builder(DType::F32, &plan.device);
+    let built = (plan.net.build)(&plan.config.net_config(), vb, &rng);
     // A fault of the weights says more than what it led to in the net.
     let (params, report) = weights.finish()?;
     let net = built?;
@@ -96,11 +96,10 @@ pub fn run(
     overwrite: bool,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
-    let device = Device::Cpu;
-    let loaded = load(plan, &device)?;
+    let loaded = load(plan)?;
     memory::check(plan, &loaded)?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    let before = Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &device)?)?;
+    let before = Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)?;
     let folder = RunFolder::create(&out, &plan.recipe, overwrite)?;
     carry_out(plan, &folder, loaded, before, None, listeners)
 }
@@ -122,7 +121,6 @@ pub(crate) fn carry_out(
     from: Option<From>,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
-    let device = Device::Cpu;
     let recipe = &plan.recipe;
     listeners.extend(of_recipe(recipe));
     let every = recipe.log.every_steps;
@@ -138,12 +136,12 @@ pub(crate) fn carry_out(
         };
         listeners.push(Box::new(board.every(every)));
     }
-    let mut training = Training::new(plan, &loaded, &device)?.keep_features(folder.path())?;
+    let mut training = Training::new(plan, &loaded)?.keep_features(folder.path())?;
     if recipe.checkpoint.enabled {
         let checkpoints = Checkpoints::open(&folder.checkpoints(), &recipe.checkpoint)?;
         let last = from.as_ref();
         let last = last.map(|from| (from.path.clone(), from.checkpoint.about.position.step));
-        let identity = Identity::of(&plan.data)?;
+        let identity = Identity::of(&plan.data, &plan.device)?;
         let saving = Saving::new(checkpoints, identity, recipe.clone(), before.clone(), last);
         training = training.save_to(saving);
     }
@@ -165,7 +163,7 @@ fn finish(
 ) -> Result<Outcome, RunnerError> {
     let recipe = &plan.recipe;
     let answer =
-        |part: &Part| evaluate(&loaded.net, part, recipe.train.eval_batch_size, &Device::Cpu);
+        |part: &Part| evaluate(&loaded.net, part, recipe.train.eval_batch_size, &plan.device);
     let validation = plan.data.validation.as_ref().map(answer).transpose()?;
     let mut config = plan.config.clone();
     if let Some(validation) = &validation {
@@ -197,7 +195,7 @@ fn finish(
         data: DataResults::of(&plan.data),
         parameters: ParameterCounts::of(&loaded.params),
         load_report: loaded.report.clone(),
-        machine: Machine::here(),
+        machine: Machine::here(&plan.device),
     };
     let outcome = Outcome {
         run: folder.path().to_path_buf(),
@@ -212,7 +210,7 @@ fn finish(
     write_whole(&folder.card(), card(plan, &outcome)?.as_bytes())?;
     results.write(&folder.metrics())?;
     if recipe.log.report {
-        report::write(folder, &loaded.net, &plan.data.test, &outcome.evaluation)?;
+        report::write(folder, plan, &loaded.net, &outcome.evaluation)?;
     }
     Ok(outcome)
 }
@@ -242,13 +240,12 @@ pub fn from_scratch(
     plan: &Plan,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Scores, RunnerError> {
-    let device = Device::Cpu;
     let plan = plan.without_weights();
-    let loaded = load(&plan, &device)?;
+    let loaded = load(&plan)?;
     listeners.extend(of_recipe(&plan.recipe));
-    train(Training::new(&plan, &loaded, &device)?, &mut listeners)?;
+    train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &device)?)
+    Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)
 }
 
 /// What the model file says of itself: no time, no path.

@@ -25,6 +25,7 @@ pub fn summarize(
         info,
         &config,
         Weights::new(WeightsConfig { freeze: freeze.to_vec(), ..Default::default() })?,
+        &Device::Cpu,
     )
 }
 
@@ -35,7 +36,7 @@ impl FinishedModel {
     /// A pattern to freeze by that matches nothing.
     pub fn summary(&self, freeze: &[String]) -> Result<Summary, RunnerError> {
         let weights = Weights::from_params(&self.params, freeze.iter().cloned());
-        of_weights(&self.info, &self.config.net_config(), weights)
+        of_weights(&self.info, &self.config.net_config(), weights, &self.device)
     }
 }
 
@@ -43,8 +44,9 @@ fn of_weights(
     info: &NetInfo,
     config: &NetConfig,
     weights: Weights,
+    device: &Device,
 ) -> Result<Summary, RunnerError> {
-    let vb = weights.var_builder(DType::F32, &Device::Cpu);
+    let vb = weights.var_builder(DType::F32, device);
     let net = (info.build)(config, vb, &RngKey::new(0));
     let (params, _): (Params, _) = weights.finish()?;
     let input = [config.channels, config.height, config.width];

@@ -11,7 +11,9 @@ use super::work::Task;
 
 /// Gets a kernel ready: random tensors, gradients wanted for all of them except a first layer's
 /// images. The upstream gradient is all ones, as candle makes it.
-pub fn prepare(task: &Task) -> Result<Measure> {
+pub fn prepare(task: &Task, device: &Device) -> Result<Measure> {
+    let random = |shape: &[usize]| random(shape, device);
+    let measure = |forward: Forward| measure(device.clone(), forward);
     Ok(match *task {
         Task::Conv2d {
             input,
@@ -33,9 +35,9 @@ pub fn prepare(task: &Task) -> Result<Measure> {
                 groups,
                 ..Default::default()
             };
-            measure(move || {
+            measure(Box::new(move || {
                 taper_kernels::conv2d(&x, &weight, bias.as_ref().map(|b| b.as_tensor()), &config)
-            })
+            }))
         }
         Task::MaxPool2d { input, kernel, stride, padding } => {
             let x = random(&input)?;
@@ -44,29 +46,31 @@ pub fn prepare(task: &Task) -> Result<Measure> {
                 stride: (stride, stride),
                 padding: (padding, padding),
             };
-            measure(move || taper_kernels::max_pool2d(&x, &config))
+            measure(Box::new(move || taper_kernels::max_pool2d(&x, &config)))
         }
         Task::BatchNorm { input } => {
             let (x, gamma, beta) = (random(&input)?, random(&[input[1]])?, random(&[input[1]])?);
-            measure(move || Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, 1e-5)?.output))
+            measure(Box::new(move || {
+                Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, 1e-5)?.output)
+            }))
         }
         Task::LayerNorm { rows, width } => {
             let (x, gamma, beta) = (random(&[rows, width])?, random(&[width])?, random(&[width])?);
-            measure(move || taper_kernels::layer_norm(&x, &gamma, &beta, 1e-6))
+            measure(Box::new(move || taper_kernels::layer_norm(&x, &gamma, &beta, 1e-6)))
         }
         Task::Linear { rows, input, output } => {
             let x = random(&[rows, input])?;
             let (weight, bias) = (random(&[output, input])?, random(&[output])?);
-            measure(move || taper_kernels::linear(&x, &weight, Some(&bias)))
+            measure(Box::new(move || taper_kernels::linear(&x, &weight, Some(&bias))))
         }
         Task::Gelu { rows, width } => {
             let x = random(&[rows, width])?;
-            measure(move || taper_kernels::gelu(&x))
+            measure(Box::new(move || taper_kernels::gelu(&x)))
         }
         Task::Attention { batch, heads, tokens, width } => {
             let shape = [batch, heads, tokens, width];
             let (q, k, v) = (random(&shape)?, random(&shape)?, random(&shape)?);
-            measure(move || taper_kernels::attention(&q, &k, &v))
+            measure(Box::new(move || taper_kernels::attention(&q, &k, &v)))
         }
         Task::Train { .. }
         | Task::Evaluate { .. }
@@ -77,17 +81,21 @@ pub fn prepare(task: &Task) -> Result<Measure> {
     })
 }
 
-fn random(shape: &[usize]) -> candle_core::Result<Var> {
-    Var::rand(-1f32, 1f32, shape, &Device::Cpu)
+fn random(shape: &[usize], device: &Device) -> candle_core::Result<Var> {
+    Var::from_tensor(&Tensor::rand(-1f32, 1f32, shape, &Device::Cpu)?.to_device(device)?)
 }
 
-fn measure(forward: impl Fn() -> candle_core::Result<Tensor> + 'static) -> Measure {
+type Forward = Box<dyn Fn() -> candle_core::Result<Tensor>>;
+
+fn measure(device: Device, forward: Forward) -> Measure {
     Box::new(move |seconds| {
         repeat(["forward", "backward"], seconds, || {
             let started = Instant::now();
             let output = forward()?;
+            device.synchronize()?;
             let done = started.elapsed().as_secs_f64();
             taper_kernels::relay::backward(&output)?;
+            device.synchronize()?;
             Ok([done, started.elapsed().as_secs_f64() - done])
         })
     })

@@ -10,25 +10,22 @@ use candle_core::{Device, ModuleT, Tensor};
 use taper_dataset::{Dataset, InMemory, Source};
 use taper_kernels::counter::Counter;
 use taper_runner::observe::{Event, Listener, Verdict};
-use taper_runner::{Plan, Registry, RunnerError, Training, load, resolve, train as carry_out};
+use taper_runner::{
+    DeviceChoice, Plan, Registry, RunnerError, Training, load, resolve, train as carry_out,
+};
 
 use super::serve::{Measure, median, repeat};
 
 /// Training with the recipe `keras-mnist`: loader, dropout, Adadelta, all of it. Without `steps`,
 /// for as long as asked; the time of a step is from one update to the next.
-pub fn train(
-    net: &str,
-    side: usize,
-    batch: usize,
-    images: usize,
-    steps: Option<usize>,
-) -> Result<Measure> {
-    let plan = plan(net, side, batch, images)?;
-    let loaded = load(&plan, &Device::Cpu)?;
+pub fn train(plan: &Plan, steps: Option<usize>) -> Result<Measure> {
+    let plan = plan.clone();
+    let loaded = load(&plan)?;
     Ok(Box::new(move |seconds| {
         let times = Rc::new(RefCell::new(Vec::new()));
-        let clock = Clock { seconds, steps, last: None, spent: 0.0, times: times.clone() };
-        let training = Training::new(&plan, &loaded, &Device::Cpu)?;
+        let (device, times_of_steps) = (plan.device.clone(), times.clone());
+        let clock = Clock { device, seconds, steps, last: None, spent: 0.0, times: times_of_steps };
+        let training = Training::new(&plan, &loaded)?;
         carry_out(training, &mut [Box::new(clock)])?;
         let times = times.take();
         let runs = times.len();
@@ -39,22 +36,30 @@ pub fn train(
 }
 
 /// Evaluation of images that are tensors already: logits.
-pub fn evaluate(net: &str, side: usize, batch: usize) -> Result<Measure> {
-    let plan = plan(net, side, batch, batch)?;
-    let loaded = load(&plan, &Device::Cpu)?;
-    let channels = plan.net.default_input.0;
-    let images = Tensor::rand(0f32, 1., (batch, channels, side, side), &Device::Cpu)?;
+pub fn evaluate(plan: &Plan) -> Result<Measure> {
+    let loaded = load(plan)?;
+    let device = plan.device.clone();
+    let image = &plan.recipe.image;
+    let shape = (plan.recipe.train.batch_size, image.channels, image.height, image.width);
+    let images = Tensor::rand(0f32, 1., shape, &Device::Cpu)?.to_device(&device)?;
     Ok(Box::new(move |seconds| {
         repeat(["step"], seconds, || {
             let started = Instant::now();
             loaded.net.forward_t(&images, false)?;
+            device.synchronize()?;
             Ok([started.elapsed().as_secs_f64()])
         })
     }))
 }
 
 /// The recipe's plan over random images in memory.
-fn plan(net: &str, side: usize, batch: usize, images: usize) -> Result<Plan> {
+pub fn plan(
+    net: &str,
+    side: usize,
+    batch: usize,
+    images: usize,
+    device: DeviceChoice,
+) -> Result<Plan> {
     let mut registry = Registry::new();
     let channels = registry.net(net)?.default_input.0;
     registry.add_dataset("random-bytes", move || {
@@ -64,6 +69,7 @@ fn plan(net: &str, side: usize, batch: usize, images: usize) -> Result<Plan> {
         Ok(Dataset { name: "random-bytes".to_string(), train, validation: None, test: Some(test) })
     });
     let settings = [
+        ("device", format!("{:?}", device.to_string())),
         ("model.net", net.to_string()),
         ("data.source", "random-bytes".to_string()),
         ("image.height", side.to_string()),
@@ -88,6 +94,7 @@ fn random_images(count: usize, size: [usize; 3]) -> Result<Arc<dyn Source>, Runn
 
 /// Times the steps of a run and ends it when there are enough.
 struct Clock {
+    device: Device,
     seconds: f64,
     steps: Option<usize>,
     last: Option<Instant>,
@@ -98,6 +105,7 @@ struct Clock {
 impl Listener for Clock {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         let Event::Step { step, .. } = event else { return Ok(Verdict::Continue) };
+        self.device.synchronize()?;
         let now = Instant::now();
         // The time of the first step holds the loader's start: it warms up.
         if let Some(last) = self.last.replace(now) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use taper_runner::DeviceChoice;
 
 use super::side::Side;
 
@@ -30,9 +31,10 @@ const PEERS: &[(&str, Kind)] = &[
 ];
 
 /// Our side: this program once more.
-pub fn ours() -> Result<Side> {
+pub fn ours(device: DeviceChoice) -> Result<Side> {
     let program = std::env::current_exe()?.display().to_string();
-    Ok(Side { name: OURS, command: vec![program, "bench".into(), "--serve".into()] })
+    let arguments = ["bench", "--serve", "--device", &device.to_string()].map(str::to_string);
+    Ok(Side { name: OURS, command: std::iter::once(program).chain(arguments).collect() })
 }
 
 /// The names of all peers.
@@ -40,21 +42,27 @@ pub fn names() -> Vec<&'static str> {
     PEERS.iter().map(|(name, _)| *name).collect()
 }
 
-/// The peers with these names, all of them if there are none; those in Rust are built.
-pub fn find(python: &str, wanted: &[String]) -> Result<Vec<Side>> {
+/// The peers with these names, all of them if there are none; those in Rust are built. On a GPU PyTorch's alone.
+pub fn find(python: &str, wanted: &[String], device: DeviceChoice) -> Result<Vec<Side>> {
     if let Some(unknown) = wanted.iter().find(|w| !names().contains(&w.as_str())) {
         bail!("unknown peer `{unknown}`, expected one of: {}", names().join(", "));
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers");
     let mut sides = Vec::new();
     for (name, kind) in PEERS {
+        if device != DeviceChoice::Cpu && !name.starts_with("pytorch") {
+            continue;
+        }
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
         }
         let command = match kind {
             Kind::Python(args) => {
                 let script = folder.join(args[0]).display().to_string();
-                let rest = args[1..].iter().map(|arg| arg.to_string());
+                let mut rest: Vec<_> = args[1..].iter().map(|arg| arg.to_string()).collect();
+                if device != DeviceChoice::Cpu {
+                    rest.push(device.to_string());
+                }
                 [python.to_string(), script].into_iter().chain(rest).collect()
             }
             Kind::Cargo(package) => vec![build(&folder.join(package), package)?],

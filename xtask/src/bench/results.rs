@@ -69,7 +69,7 @@ impl Results {
         self.values.get(&key).map(|rounds| median(rounds.clone()))
     }
 
-    /// One row a value, in the order of the works; `peak` is the machine's in GFLOP/s.
+    /// One row a value, in the order of the works; `peak` is the machine's in GFLOP/s, infinite where it is unknown.
     pub fn rows(&self, works: &[Work], sides: &[&str], peak: f64) -> Vec<Row> {
         let mut rows = Vec::new();
         for work in works {
@@ -99,7 +99,7 @@ impl Results {
             side: side.to_string(),
             images_per_second: images.map(|images| images as f64 / median),
             gflops,
-            share_of_peak: gflops.map(|gflops| gflops / peak),
+            share_of_peak: gflops.filter(|_| peak.is_finite()).map(|gflops| gflops / peak),
             ratio: self.median(work, metric, OURS).map(|ours| median / ours),
             rounds,
             median,

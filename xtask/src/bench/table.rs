@@ -16,9 +16,9 @@ pub fn peak(peak: &Peak) -> String {
 }
 
 /// One line a value: ours, then how many times as long each peer takes.
-pub fn results(results: &Results, works: &[Work], sides: &[&str], peak: &Peak) -> String {
+pub fn results(results: &Results, works: &[Work], sides: &[&str], peak: f64) -> String {
     let mut out = String::new();
-    let rows = results.rows(works, sides, peak.all_threads);
+    let rows = results.rows(works, sides, peak);
     let name_width = works.iter().map(|work| work.name.len()).max().unwrap_or(0);
     for work in works {
         for metric in metrics(&work.task) {

@@ -8,7 +8,7 @@ use crate::flags::{EvaluateFlags, Part};
 use crate::table;
 
 pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
-    let mut model = model::open(&flags.model, registry)?;
+    let mut model = model::open(&flags.model, &flags.device, registry)?;
     model.shows_progress = !flags.output.quiet;
     model.views = flags.tta;
     let part = match flags.part {

@@ -10,7 +10,7 @@ use crate::flags::{PredictFlags, PredictionFormat};
 use crate::table;
 
 pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
-    let mut model = model::open(&flags.model, registry)?;
+    let mut model = model::open(&flags.model, &flags.device, registry)?;
     // On a terminal the answers themselves show how far it is.
     let streams = !flags.output.json && std::io::stdout().is_terminal();
     model.shows_progress = !flags.output.quiet && !streams;

@@ -77,11 +77,12 @@ struct Reader {
 
 impl Reader {
     fn open(flags: &ReadFlags, pattern: Option<Pattern>, registry: &Registry) -> Result<Self> {
+        let device = flags.device.device.open()?;
         let model = match (&flags.run, &flags.weights) {
-            (Some(run), _) => FinishedModel::open_run(run, registry)?,
+            (Some(run), _) => FinishedModel::open_run(run, &device, registry)?,
             (None, weights) => {
                 let weights = weights.as_deref().unwrap_or(DEFAULT_WEIGHTS);
-                FinishedModel::open_weights(weights, registry)?
+                FinishedModel::open_weights(weights, &device, registry)?
             }
         };
         let names = &model.config.label_names;

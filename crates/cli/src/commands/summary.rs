@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use taper_runner::{FinishedModel, Registry, summarize};
+use taper_runner::{DeviceChoice, FinishedModel, Registry, summarize};
 
 use super::{print, print_json};
 use crate::flags::SummaryFlags;
@@ -14,7 +14,10 @@ pub fn run(flags: &SummaryFlags, registry: &Registry) -> Result<()> {
         true if flags.classes.is_some() => {
             anyhow::bail!("--classes is for a net by name; a run has its own classes")
         }
-        true => FinishedModel::open_run(path, registry)?.summary(&flags.freeze)?,
+        true => {
+            let device = DeviceChoice::Cpu.open()?;
+            FinishedModel::open_run(path, &device, registry)?.summary(&flags.freeze)?
+        }
         false => {
             let classes = flags.classes.map(|classes| classes as usize);
             summarize(registry.net(&flags.net)?, classes, &flags.freeze)?

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::OutputFlags;
+use super::{DeviceFlags, OutputFlags};
 
 /// Flags of `read`.
 #[derive(Debug, Args)]
@@ -20,6 +20,10 @@ pub struct ReadFlags {
     /// Weights that say what net they are of [default: digit-cnn-reading, which come with Taper]
     #[arg(long, value_name = "WEIGHTS")]
     pub weights: Option<String>,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceFlags,
 
     /// What the answer looks like: a d for each digit, blanks between groups, such as "ddddd" or
     /// "dddd dddd dddd dddd"

@@ -1,9 +1,11 @@
 //! What a run's result depends on besides its recipe: the data, the program, the kind of machine.
 
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::data::{Data, Part};
+use crate::device::gpu_name;
 use crate::error::RunnerError;
 
 /// Items of a part that is not in memory whose pixels are looked at.
@@ -19,7 +21,8 @@ pub struct Identity {
     /// The version of Taper.
     pub version: String,
     /// Instruction sets, cache sizes and what was chosen by `TAPER_KERNELS`: the library that
-    /// multiplies matrices cuts its work by them, and so rounds differently.
+    /// multiplies matrices cuts its work by them, and so rounds differently. And the GPU, where it is one that
+    /// computes.
     pub machine: String,
 }
 
@@ -41,15 +44,15 @@ impl std::fmt::Display for Difference {
 }
 
 impl Identity {
-    /// The identity of a run on this data, here and now.
+    /// The identity of a run on this data and device, here and now.
     ///
     /// # Errors
     /// An image that is looked at cannot be read.
-    pub fn of(data: &Data) -> Result<Self, RunnerError> {
+    pub fn of(data: &Data, device: &Device) -> Result<Self, RunnerError> {
         Ok(Self {
             data: fingerprint(data)?,
             version: env!("CARGO_PKG_VERSION").to_string(),
-            machine: machine(),
+            machine: machine(device),
         })
     }
 
@@ -117,9 +120,15 @@ fn add(hash: &mut Sha256, part: Option<&Part>) -> Result<(), RunnerError> {
     Ok(())
 }
 
-fn machine() -> String {
+fn machine(device: &Device) -> String {
     let kernels = std::env::var("TAPER_KERNELS").unwrap_or_else(|_| "auto".to_string());
-    format!("{} [{}] caches [{}] kernels {kernels}", std::env::consts::ARCH, features(), caches())
+    let gpu = gpu_name(device).map_or(String::new(), |name| format!(" gpu [{name}]"));
+    format!(
+        "{} [{}] caches [{}] kernels {kernels}{gpu}",
+        std::env::consts::ARCH,
+        features(),
+        caches()
+    )
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -43,6 +43,7 @@ pub(crate) fn most_confident(
     net: &Net,
     part: &Part,
     evaluation: &Evaluation,
+    device: &Device,
 ) -> Result<Vec<Mistake>, RunnerError> {
     let classes = evaluation.classes();
     let row = |place: usize| &evaluation.probabilities[place * classes..(place + 1) * classes];
@@ -63,7 +64,7 @@ pub(crate) fn most_confident(
         let places: Vec<usize> = places.iter().map(|(place, _)| *place).collect();
         let indices: Vec<usize> = places.iter().map(|&place| part.indices()[place]).collect();
         let answers: Vec<u32> = places.iter().map(|&place| top_k(row(place), 1)[0]).collect();
-        let input = images_of(&part.items(&indices)?, &Device::Cpu)?;
+        let input = images_of(&part.items(&indices)?, device)?;
         let saliencies = saliency(net, &input, &answers)?;
         for ((place, index), saliency) in places.into_iter().zip(indices).zip(saliencies) {
             let truth = evaluation.labels[place];

@@ -66,6 +66,8 @@ impl Training<'_> {
         let found = match cache {
             FeatureCache::Off => return Ok(self),
             FeatureCache::Auto if !self.loaded.net.has_body() => return Ok(self),
+            // There the size of a batch may change the last bits of an image's features.
+            FeatureCache::Auto if !self.plan.device.is_cpu() => return Ok(self),
             // Each epoch sees other images.
             FeatureCache::Auto if self.augments() => return Ok(self),
             FeatureCache::Auto => "auto",
@@ -120,7 +122,7 @@ impl Training<'_> {
         }
         let config = WeightsConfig { trainable: stage.trainable.clone(), ..plan.weights.clone() };
         let weights = Weights::rebuild(&self.loaded.params, config);
-        let vb = weights.var_builder(DType::F32, self.device);
+        let vb = weights.var_builder(DType::F32, &plan.device);
         let built = (plan.net.build)(&plan.config.net_config(), vb, &self.loaded.rng);
         let (params, _) = weights.finish()?;
         let net = built?;
@@ -138,7 +140,7 @@ impl Training<'_> {
     /// The logits of a batch in training. Where the head alone is trained the body is in evaluation
     /// mode, whether its features are kept or not.
     pub(super) fn logits(&mut self, batch: &Batch) -> Result<Tensor, RunnerError> {
-        let device = self.device;
+        let device = &self.plan.device;
         if !self.staged.stage.head_only || !self.net().has_body() {
             let images = images_of(batch, device)?;
             let forward = || self.net().forward_t(&images, true);
@@ -163,7 +165,7 @@ impl Training<'_> {
     pub(super) fn evaluate_validation(&mut self) -> Result<Option<Evaluation>, RunnerError> {
         let Some(part) = &self.plan.data.validation else { return Ok(None) };
         let size = self.recipe().train.eval_batch_size;
-        let (net, device) = (&self.loaded.net, self.device);
+        let (net, device) = (&self.loaded.net, &self.plan.device);
         let kept = self.kept.as_mut().and_then(|kept| kept.validation.as_mut());
         let Some(features) = kept else {
             return evaluate(net, part, size, device).map(Some);

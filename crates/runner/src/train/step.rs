@@ -44,19 +44,19 @@ impl Training<'_> {
         let count: usize = group.iter().map(|batch| batch.labels.len()).sum();
         let done = self.position.epoch * self.batches_per_epoch() + self.position.batch;
         let mut sum: Option<GradStore> = None;
-        let mut loss = 0.0;
+        let mut losses = Vec::with_capacity(group.len());
         for (i, batch) in group.iter().enumerate() {
             self.loaded.rng.set_step((done + i) as u64);
             let logits = self.logits(batch)?;
             let mut batch_loss = match &batch.targets {
-                None => self.loss.class_ids(&logits, &labels_of(batch, self.device)?)?,
+                None => self.loss.class_ids(&logits, &labels_of(batch)?)?,
                 Some(targets) => {
-                    let targets = Tensor::from_slice(targets, logits.dims(), self.device)?;
+                    let targets = Tensor::from_slice(targets, logits.dims(), &self.plan.device)?;
                     self.loss.targets(&logits, &targets)?
                 }
             };
             let share = batch.labels.len() as f64 / count as f64;
-            loss += share * f64::from(batch_loss.to_scalar::<f32>()?);
+            losses.push((share, batch_loss.detach()));
             if group.len() > 1 {
                 batch_loss = batch_loss.affine(share, 0.0)?;
             }
@@ -73,6 +73,11 @@ impl Training<'_> {
             part: "training",
             source_name: self.plan.data.name.clone(),
         })?;
+        // Read only now: until then a GPU works ahead.
+        let mut loss = 0.0;
+        for (share, batch_loss) in losses {
+            loss += share * f64::from(batch_loss.to_scalar::<f32>()?);
+        }
         Ok(Computed { loss, gradients, images: count, batches: group.len(), buffers })
     }
 
@@ -225,7 +230,7 @@ pub(crate) fn images_of(batch: &Batch, device: &Device) -> candle_core::Result<T
     Tensor::from_slice(&batch.images, &batch.shape[..], device)
 }
 
-/// The labels of a batch as a tensor.
-fn labels_of(batch: &Batch, device: &Device) -> candle_core::Result<Tensor> {
-    Tensor::from_slice(&batch.labels, batch.labels.len(), device)
+/// The labels of a batch as a tensor, on the CPU: the loss makes targets of them there.
+fn labels_of(batch: &Batch) -> candle_core::Result<Tensor> {
+    Tensor::from_slice(&batch.labels, batch.labels.len(), &Device::Cpu)
 }

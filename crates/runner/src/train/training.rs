@@ -1,6 +1,5 @@
 //! What the loop works with, and what it does between its steps.
 
-use candle_core::Device;
 use taper_model::loss::CrossEntropy;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
@@ -22,8 +21,6 @@ pub struct Training<'a> {
     pub plan: &'a Plan,
     /// The net and its parameters.
     pub loaded: &'a Loaded,
-    /// Where the tensors live.
-    pub device: &'a Device,
     /// Updates the trainable parameters.
     pub optimizer: Optimizer,
     /// The average of parameters and buffers, if one is kept.
@@ -44,11 +41,7 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// Settings of the optimizer that do not fit the net.
-    pub fn new(
-        plan: &'a Plan,
-        loaded: &'a Loaded,
-        device: &'a Device,
-    ) -> Result<Self, RunnerError> {
+    pub fn new(plan: &'a Plan, loaded: &'a Loaded) -> Result<Self, RunnerError> {
         let recipe = &plan.recipe;
         let rule = recipe.optimizer.build();
         let changing = loaded.params.iter().filter(|(_, param)| param.kind != ParamKind::Frozen);
@@ -59,7 +52,6 @@ impl<'a> Training<'a> {
         Ok(Self {
             plan,
             loaded,
-            device,
             optimizer: Optimizer::new(trainable, rule, &groups)?,
             average: Average::new(changing, recipe.average)?,
             position: Position::start(),
