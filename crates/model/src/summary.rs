@@ -82,7 +82,7 @@ impl Totals {
 /// let net = (info.build)(&info.config(), vb, &RngKey::new(0))?;
 /// let (params, _) = weights.finish()?;
 ///
-/// let summary = summarize(&net, &params, &[1, 28, 28])?;
+/// let summary = summarize(&net, &params, &[1, 28, 28], &Device::Cpu)?;
 /// assert_eq!(summary.total.trainable, 1_199_882);
 /// assert_eq!(summary.total.multiply_adds, 11_992_448);
 /// println!("{summary}");
@@ -92,13 +92,15 @@ impl Totals {
 /// # Errors
 ///
 /// Those of the net's forward pass, such as an input that does not fit.
-pub fn summarize(net: &dyn ModuleT, params: &Params, input: &[usize]) -> Result<Summary> {
-    let (dtype, device) = match params.iter().next() {
-        Some((_, param)) => (param.var.dtype(), param.var.device().clone()),
-        None => (DType::F32, Device::Cpu),
-    };
+pub fn summarize(
+    net: &dyn ModuleT,
+    params: &Params,
+    input: &[usize],
+    device: &Device,
+) -> Result<Summary> {
+    let dtype = params.iter().next().map_or(DType::F32, |(_, param)| param.var.dtype());
     let shape: Vec<usize> = std::iter::once(1).chain(input.iter().copied()).collect();
-    let image = Tensor::zeros(shape, dtype, &device)?;
+    let image = Tensor::zeros(shape, dtype, device)?;
     let (output, records) = record::observe(|| net.forward_t(&image, false));
     output?;
 

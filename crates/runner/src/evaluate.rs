@@ -121,7 +121,7 @@ pub fn evaluate_with(
     device: &Device,
     done: impl FnMut(usize),
 ) -> Result<Evaluation, RunnerError> {
-    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size)?;
+    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size, device)?;
     let batches = part.in_order(batch_size)?.map(|batch| Ok(batch?));
     let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
     evaluate_by(part, batches, logits, done)
@@ -144,7 +144,7 @@ pub fn evaluate_views(
     if views.count < 2 {
         return Ok(all);
     }
-    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size)?;
+    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size, device)?;
     for view in 1..views.count {
         let batches = part.view(batch_size, views, view)?.map(|batch| Ok(batch?));
         let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);

@@ -6,6 +6,7 @@
 //! half as much again for gradients on the way and the kernels' working memory. A ResNet-18 at 224x224
 //! took 54 MiB an image where this says 47.
 
+use candle_core::Device;
 use taper_model::nets::Net;
 use taper_model::params::{ParamKind, Params};
 use taper_model::summary::summarize;
@@ -47,7 +48,7 @@ impl MemoryEstimate {
         copies += u64::from(recipe.train.accumulate > 1);
         let weights = F32 * (copies * trainable + frozen + buffers);
 
-        let outputs = outputs(&loaded.net, plan.data.train.size())?;
+        let outputs = outputs(&loaded.net, plan.data.train.size(), &plan.device)?;
         let images = recipe.train.batch_size.min(plan.data.train.len()) as u64;
         let kept = match recipe.train.recompute {
             // The inputs of about the root of the segments, and one segment whole.
@@ -103,18 +104,19 @@ pub(crate) fn evaluation_batch(
     net: &Net,
     input: [usize; 3],
     wanted: usize,
+    device: &Device,
 ) -> Result<usize, RunnerError> {
     if wanted <= 1 {
         return Ok(wanted.max(1));
     }
-    let each = F32 * outputs(net, input)?.iter().sum::<u64>();
+    let each = F32 * outputs(net, input, device)?.iter().sum::<u64>();
     let most = (EVALUATION / each.max(1)).max(1);
     Ok(wanted.min(usize::try_from(most).unwrap_or(usize::MAX)))
 }
 
 /// Elements that each layer gives out for one image, the image itself first.
-fn outputs(net: &Net, input: [usize; 3]) -> Result<Vec<u64>, RunnerError> {
-    let summary = summarize(net, &Params::new(), &input)?;
+fn outputs(net: &Net, input: [usize; 3], device: &Device) -> Result<Vec<u64>, RunnerError> {
+    let summary = summarize(net, &Params::new(), &input, device)?;
     let image: usize = input.iter().product();
     let mut outputs = vec![image as u64];
     for row in &summary.rows {
@@ -178,7 +180,7 @@ mod tests {
             let settings = [("model.net".to_string(), name.to_string())];
             let plan = Plan::new(resolve(None, &settings).unwrap(), &registry).unwrap();
             let loaded = crate::run::load(&plan).unwrap();
-            evaluation_batch(&loaded.net, input, 1000).unwrap()
+            evaluation_batch(&loaded.net, input, 1000, &plan.device).unwrap()
         };
         assert_eq!(batch("keras-cnn", [1, 28, 28]), 1000);
         let resnet = batch("resnet18", [3, 224, 224]);

@@ -59,7 +59,7 @@ impl<'a> Predictions<'a> {
         let pipeline = model.recipe.image.pipeline();
         let [channels, height, width] = model.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
-        let batch_size = crate::memory::evaluation_batch(&model.net, size, BATCH)?;
+        let batch_size = crate::memory::evaluation_batch(&model.net, size, BATCH, &model.device)?;
         let order: Vec<usize> = (0..paths.len()).collect();
         let files = Arc::new(Files { paths, pipeline: pipeline.clone(), faults: Mutex::default() });
         let views = Views::of(&model.recipe, model.views);

@@ -25,7 +25,7 @@ impl FinishedModel {
         }
         let [channels, height, width] = self.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
-        let batch_size = crate::memory::evaluation_batch(&self.net, size, BATCH)?;
+        let batch_size = crate::memory::evaluation_batch(&self.net, size, BATCH, &self.device)?;
         let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
         let order = (0..images.len()).collect();
         let source = Arc::new(InHand(images));

@@ -50,5 +50,5 @@ fn of_weights(
     let net = (info.build)(config, vb, &RngKey::new(0));
     let (params, _): (Params, _) = weights.finish()?;
     let input = [config.channels, config.height, config.width];
-    Ok(taper_model::summary::summarize(&net?, &params, &input)?)
+    Ok(taper_model::summary::summarize(&net?, &params, &input, device)?)
 }

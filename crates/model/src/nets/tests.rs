@@ -98,7 +98,8 @@ fn sizes_are_those_of_the_nets_as_usually_built() {
         let (channels, height, width) = info.default_input;
         let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
         let net = (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
-        let summary = summarize(&net, &Params::new(), &[channels, height, width]).unwrap();
+        let summary =
+            summarize(&net, &Params::new(), &[channels, height, width], &Device::Cpu).unwrap();
         let found = NetSize { parameters, multiply_adds: summary.total.multiply_adds };
         if info.size != Some(found) {
             wrong.push((info.name, found));

@@ -31,7 +31,7 @@ fn summary() -> Summary {
         Weights::new(WeightsConfig { freeze: vec!["a.*".into()], ..Default::default() }).unwrap();
     let net = net(weights.var_builder(DType::F64, &Device::Cpu)).unwrap();
     let (params, _) = weights.finish().unwrap();
-    summarize(&net, &params, &[4]).unwrap()
+    summarize(&net, &params, &[4], &Device::Cpu).unwrap()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn keras_cnn_does_the_multiply_adds_that_its_shapes_say() {
     let vb = weights.var_builder(DType::F32, &Device::Cpu);
     let net = (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
     let (params, _) = weights.finish().unwrap();
-    let summary = summarize(&net, &params, &[1, 28, 28]).unwrap();
+    let summary = summarize(&net, &params, &[1, 28, 28], &Device::Cpu).unwrap();
     let by_name = |name: &str| summary.rows.iter().find(|row| row.name == name).unwrap();
     assert_eq!(by_name("conv1").counts.multiply_adds, 26 * 26 * 32 * 9);
     assert_eq!(by_name("conv2").counts.multiply_adds, 24 * 24 * 64 * 32 * 9);
@@ -88,7 +88,7 @@ fn an_input_that_does_not_fit_is_an_error_and_stops_the_recording() {
     let weights = Weights::new(WeightsConfig::default()).unwrap();
     let net = net(weights.var_builder(DType::F64, &Device::Cpu)).unwrap();
     let (params, _) = weights.finish().unwrap();
-    assert!(summarize(&net, &params, &[5]).is_err());
+    assert!(summarize(&net, &params, &[5], &Device::Cpu).is_err());
     let x = Tensor::zeros((1, 2), DType::F32, &Device::Cpu).unwrap();
     record("Test", "", &x, |_| panic!("nobody listens"));
 }

@@ -172,9 +172,12 @@ impl Training<'_> {
         };
         let batches = match features.are_complete() {
             true => Batches::Known(part.in_order_without_images(size).into_iter()),
-            false => {
-                Batches::Images(part.in_order(memory::evaluation_batch(net, part.size(), size)?)?)
-            }
+            false => Batches::Images(part.in_order(memory::evaluation_batch(
+                net,
+                part.size(),
+                size,
+                device,
+            )?)?),
         };
         let logits = |batch: &Batch| {
             let features = features.of(batch, device, || body(net, batch, device))?;
