@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use taper_lines::{Generator, Kind, Level, Part, Settings, write};
 
@@ -37,9 +37,9 @@ struct Flags {
     #[arg(long, value_name = "DATA", default_value = "mnist-sample")]
     digits: String,
 
-    /// Digits of a line; a card has 16
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    length: usize,
+    /// Digits of a line [default: 5; a card always has 16]
+    #[arg(long, value_name = "N")]
+    length: Option<usize>,
 
     /// Pixels between digits, in place of the level's range
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
@@ -49,6 +49,9 @@ struct Flags {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
+
+/// Digits of a card.
+const CARD_DIGITS: usize = 16;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum KindFlag {
@@ -93,6 +96,10 @@ impl FromStr for Gap {
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<()> {
     let name = std::iter::once("make-lines".into());
     let flags = Flags::try_parse_from(name.chain(args)).unwrap_or_else(|error| error.exit());
+    let is_card = matches!(flags.kind, KindFlag::Card);
+    if let Some(length) = flags.length.filter(|&length| is_card && length != CARD_DIGITS) {
+        bail!("--length is {length}, but a card has {CARD_DIGITS} digits; leave it out");
+    }
     let settings = Settings {
         kind: match flags.kind {
             KindFlag::Handwritten => Kind::Handwritten,
@@ -109,7 +116,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<()> {
             LevelFlag::Degraded => Level::Degraded,
             LevelFlag::Full => Level::Full,
         },
-        length: flags.length,
+        length: flags.length.filter(|_| !is_card).unwrap_or(Settings::default().length),
         gap: flags.gap.map(|Gap(low, high)| (low, high)),
         seed: flags.seed,
     };

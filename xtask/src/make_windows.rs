@@ -82,8 +82,8 @@ fn write(flags: &Flags, part: Part, name: &str, lines: u64) -> Result<()> {
             let generator = Generator::new(settings, &flags.digits)?;
             let some: Vec<Windows> = (0..lines * share * of_five / 100)
                 .into_par_iter()
-                .map(|index| windows_of(&generator.line(index), flags.seed, index))
-                .collect();
+                .map(|index| Ok(windows_of(&generator.line(index)?, flags.seed, index)))
+                .collect::<Result<_>>()?;
             for (some_pixels, some_labels) in some {
                 pixels.extend(some_pixels);
                 labels.extend(some_labels);

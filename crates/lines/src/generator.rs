@@ -82,9 +82,9 @@ impl Generator {
 
     /// The line of a number.
     ///
-    /// # Panics
-    /// When a digit's image can no longer be read.
-    pub fn line(&self, index: u64) -> Line {
+    /// # Errors
+    /// A digit's image cannot be read.
+    pub fn line(&self, index: u64) -> Result<Line> {
         let settings = &self.settings;
         let random = |what: Use| {
             Random::new(settings.seed, Purpose::Lines, settings.kind as u64, index).lane(what as u8)
@@ -94,10 +94,9 @@ impl Generator {
         let stream = &mut random(Use::Glyphs);
         let (glyphs, font): (Vec<Glyph>, _) = match &self.ink {
             Ink::Hand(hand) => {
-                let glyph = |(&digit, &scale): (&usize, &f64)| {
-                    hand.glyph(digit, scale, stream).expect("a digit that was listed can be read")
-                };
-                (digits.iter().zip(&parameters.scales).map(glyph).collect(), None)
+                let scaled = digits.iter().zip(&parameters.scales);
+                let glyphs = scaled.map(|(&digit, &scale)| hand.glyph(digit, scale, stream));
+                (glyphs.collect::<Result<_>>()?, None)
             }
             Ink::Fonts(fonts) => {
                 let font = &fonts[stream.below(fonts.len())];
@@ -122,7 +121,7 @@ impl Generator {
             text.push(char::from(b'0' + *digit as u8));
         }
         let boxes = page.boxes(digits.len());
-        Line { picture, text, font, boxes, parameters, ink: page.ink, owner: page.owner }
+        Ok(Line { picture, text, font, boxes, parameters, ink: page.ink, owner: page.owner })
     }
 
     fn draw_digits(&self, random: &mut Random) -> Vec<usize> {
@@ -160,9 +159,12 @@ mod tests {
     fn a_line_is_a_function_of_seed_and_number() {
         for kind in [Kind::Handwritten, Kind::Printed, Kind::Card] {
             let one = generator(kind, Level::Degraded, 3);
-            assert_eq!(one.line(5), generator(kind, Level::Degraded, 3).line(5));
-            assert_ne!(one.line(5).picture, one.line(6).picture);
-            assert_ne!(one.line(5).text, generator(kind, Level::Degraded, 4).line(5).text);
+            assert_eq!(one.line(5).unwrap(), generator(kind, Level::Degraded, 3).line(5).unwrap());
+            assert_ne!(one.line(5).unwrap().picture, one.line(6).unwrap().picture);
+            assert_ne!(
+                one.line(5).unwrap().text,
+                generator(kind, Level::Degraded, 4).line(5).unwrap().text
+            );
         }
     }
 
@@ -170,7 +172,7 @@ mod tests {
     fn the_golden_line_stays_as_it_is() {
         // Sums of pixels, written down when they were looked at.
         let sum = |kind| {
-            let line = generator(kind, Level::Full, 0).line(0);
+            let line = generator(kind, Level::Full, 0).line(0).unwrap();
             let sum: u64 = line.picture.pixels.iter().map(|&v| u64::from(v)).sum();
             (line.text, line.picture.width, sum / 1000)
         };
@@ -186,7 +188,7 @@ mod tests {
             Settings { kind: Kind::Printed, gap: Some((7.0, 7.0)), ..Settings::default() };
         let generator = Generator::new(settings, "").unwrap();
         for index in 0..20 {
-            let mut line = generator.line(index);
+            let mut line = generator.line(index).unwrap();
             line.parameters.skew = 0.0;
             assert_eq!(line.boxes.len(), 5);
             assert_eq!(line.digit_at(0.0, 0.0), None);
@@ -213,7 +215,7 @@ mod tests {
         let generator = Generator::new(settings, "").unwrap();
         let Ink::Fonts(fonts) = &generator.ink else { unreachable!() };
         let glyphs: Vec<Glyph> = [8, 8, 8].map(|digit| fonts[5].glyph(digit, 1.0)).into();
-        let mut parameters = generator.line(0).parameters;
+        let mut parameters = generator.line(0).unwrap().parameters;
         parameters.gaps = vec![7.0, -3.0];
         let page = Layer::compose(&glyphs, &parameters, None).onto_page(0.0, 0.0, [5; 4]);
         let boxes = page.boxes(3);
@@ -229,7 +231,7 @@ mod tests {
     fn strokes_have_the_contrast_that_is_drawn() {
         let generator = generator(Kind::Printed, Level::Clean, 1);
         for index in 0..10 {
-            let line = generator.line(index);
+            let line = generator.line(index).unwrap();
             let mean = |inked: bool| {
                 let fits = |ink: f32| if inked { ink > 0.99 } else { ink == 0.0 };
                 let values: Vec<f64> = (line.picture.pixels.iter().zip(&line.ink))
@@ -248,7 +250,7 @@ mod tests {
     fn a_card_number_passes_the_luhn_check() {
         // The example of the standard's annex: 7992739871 has the check digit 3.
         assert_eq!(check_digit(&[7, 9, 9, 2, 7, 3, 9, 8, 7, 1]), 3);
-        let line = generator(Kind::Card, Level::Clean, 0).line(0);
+        let line = generator(Kind::Card, Level::Clean, 0).line(0).unwrap();
         assert_eq!((line.text.len(), line.boxes.len()), (19, 16));
         assert_eq!(line.text.matches(' ').count(), 3);
     }
@@ -261,6 +263,56 @@ mod tests {
             error.to_string(),
             "mnist-sample has no test part to write test lines with; choose another --part, or \
              digits with one"
+        );
+    }
+
+    #[test]
+    fn a_digit_that_cannot_be_read_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for digit in 0..10 {
+            let class = folder.path().join(digit.to_string());
+            std::fs::create_dir(&class).unwrap();
+            let ink = Image::new(28, 28, 1, vec![255; 784]).unwrap();
+            for item in 0..3 {
+                let png = taper_dataset::sheet::to_png(&ink);
+                std::fs::write(class.join(format!("{item}.png")), png).unwrap();
+            }
+        }
+        let digits = folder.path().to_str().unwrap().to_string();
+        let generator = Generator::new(Settings::default(), &digits).unwrap();
+        assert!(generator.line(0).is_ok());
+        for digit in 0..10 {
+            for item in 0..3 {
+                let path = folder.path().join(format!("{digit}/{item}.png"));
+                std::fs::write(path, b"no picture").unwrap();
+            }
+        }
+        let error = generator.line(0).unwrap_err().to_string();
+        assert!(error.contains(".png is no readable image"), "{error}");
+        let set = folder.path().join("set");
+        assert!(crate::write(&generator, 3, &set).is_err());
+    }
+
+    #[test]
+    fn other_classes_than_the_ten_digits_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+            std::fs::create_dir(folder.path().join(class)).unwrap();
+            let ink = Image::new(28, 28, 1, vec![255; 784]).unwrap();
+            for item in 0..3 {
+                let path = folder.path().join(class).join(format!("{item}.png"));
+                std::fs::write(path, taper_dataset::sheet::to_png(&ink)).unwrap();
+            }
+        }
+        let digits = folder.path().to_str().unwrap().to_string();
+        let error = Generator::new(Settings::default(), &digits).map(|_| ()).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.ends_with(
+                "expected the classes 0 to 9 with images of each, found the classes a, b, c, d, e, \
+                 f, g, h, i, j"
+            ),
+            "{error}"
         );
     }
 }

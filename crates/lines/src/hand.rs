@@ -32,6 +32,9 @@ impl Hand {
         if names.len() != 10 {
             return Err(wrong(format!("{} classes", names.len())));
         }
+        if names.iter().enumerate().any(|(digit, name)| *name != digit.to_string()) {
+            return Err(wrong(format!("the classes {}", names.join(", "))));
+        }
         let mut items = vec![Vec::new(); 10];
         for (item, label) in source.labels().into_iter().enumerate() {
             items[label as usize].push(item);

@@ -11,10 +11,10 @@
 //!
 //! let settings = Settings { kind: Kind::Printed, ..Settings::default() };
 //! let generator = Generator::new(settings, "mnist-sample")?;
-//! let line = generator.line(0);
+//! let line = generator.line(0)?;
 //! assert_eq!(line.text.len(), 5);
 //! assert_eq!(line.boxes.len(), 5);
-//! assert_eq!(generator.line(0).picture, line.picture);
+//! assert_eq!(generator.line(0)?.picture, line.picture);
 //! # Ok::<(), taper_lines::Error>(())
 //! ```
 

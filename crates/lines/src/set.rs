@@ -36,7 +36,7 @@ pub struct Record {
 /// Writes the first `count` lines to an empty or new folder.
 ///
 /// # Errors
-/// The folder holds something, or cannot be written to.
+/// The folder holds something, or cannot be written to; a digit cannot be read.
 pub fn write(generator: &Generator, count: usize, folder: &Path) -> Result<()> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
@@ -48,7 +48,7 @@ pub fn write(generator: &Generator, count: usize, folder: &Path) -> Result<()> {
     }
     let settings = &generator.settings;
     let records = (0..count).into_par_iter().map(|index| {
-        let Line { picture, text, font, boxes, parameters, .. } = generator.line(index as u64);
+        let Line { picture, text, font, boxes, parameters, .. } = generator.line(index as u64)?;
         let image = format!("{index:05}.png");
         let path: PathBuf = folder.join(&image);
         std::fs::write(&path, to_png(&picture)).map_err(failed(&path))?;
@@ -83,7 +83,7 @@ mod tests {
             list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(records.len(), 3);
         for (index, record) in records.iter().enumerate() {
-            let line = generator.line(index as u64);
+            let line = generator.line(index as u64).unwrap();
             assert_eq!(record.text, line.text);
             assert_eq!(record.boxes, line.boxes);
             let limits = taper_dataset::ImageLimits::default();
