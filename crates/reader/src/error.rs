@@ -32,6 +32,27 @@ pub enum ReadError {
         found: String,
     },
 
+    /// Several places in the picture can be read as the pattern wants.
+    #[error(
+        "both \"{first}\" and \"{second}\" are as \"{pattern}\" wants; crop the picture to one of \
+         them"
+    )]
+    Ambiguous {
+        /// The pattern.
+        pattern: String,
+        /// What the surest place reads.
+        first: String,
+        /// What the next one reads.
+        second: String,
+    },
+
+    /// The line is likelier to stand on its head.
+    #[error("the line seems to stand on its head: turned, it reads \"{found}\"; turn the picture")]
+    UpsideDown {
+        /// What the line reads when it is turned.
+        found: String,
+    },
+
     /// A pattern that says nothing.
     #[error(
         "the pattern \"{pattern}\" {reason}: expected d for each digit and blanks between groups, \

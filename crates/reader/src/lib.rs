@@ -31,6 +31,7 @@ mod ink;
 mod line;
 mod straighten;
 mod strip;
+mod words;
 
 mod decode;
 mod luhn;
@@ -42,6 +43,6 @@ pub use annotate::annotate;
 pub use error::{ReadError, Result};
 pub use luhn::luhn;
 pub use pattern::Pattern;
-pub use reading::{Digit, Reading, read};
+pub use reading::{CARD_DIGITS, Digit, Reading, read};
 pub use settings::{CLASSES, Scores, Settings};
 pub use strip::{Strip, strips};

@@ -46,6 +46,11 @@ impl Pattern {
         self.groups.iter().sum()
     }
 
+    /// How many groups there are.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Whether a group ends before the digit at `place`.
     pub fn blank_before(&self, place: usize) -> bool {
         let mut sum = 0;

@@ -3,16 +3,31 @@
 use serde::Serialize;
 use taper_dataset::Image;
 
-use crate::decode::{Found, Way, decode};
+use crate::decode::{Found, Way, decode, share};
 use crate::error::{ReadError, Result};
 use crate::luhn::luhn;
 use crate::pattern::Pattern;
 use crate::settings::{Scores, Settings};
 use crate::straighten::DIGIT;
-use crate::strip::{Strip, strips};
+use crate::strip::{Piece, Strip, pages};
 
-/// Digits of a card number.
-const CARD: usize = 16;
+/// How many digits a card's number has (ISO/IEC 7812-1: up to 19; the shortest in use has 13).
+pub const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+
+/// A line that is less sure, without the pattern, is also looked at on its head.
+const SURE: f64 = 0.9;
+
+/// So sure a place that is not the whole first line must be without the pattern: letters fit a pattern
+/// now and then, but say something else without it.
+const PLACE_SURE: f64 = 0.5;
+
+/// Another place that fits a pattern makes an answer ambiguous where it is nearly as sure and its odds
+/// are near. (Names of cities are taken for digits with up to three quarters of a postcode's odds.)
+const RIVAL: f64 = 0.9;
+const RIVAL_ODDS: f64 = 0.75;
+
+/// The most lines beside the one with the most ink in which a pattern is looked for.
+const MOST_OTHERS: usize = 5;
 
 /// How much likelier, as a log, a reading of another length must be for a pattern to be refused.
 const DISAGREES: f64 = 8.0;
@@ -27,10 +42,16 @@ pub struct Reading {
     pub text: String,
     /// Each digit.
     pub digits: Vec<Digit>,
-    /// Least confidence of all digits.
+    /// How sure the line is as a whole, 0 to 1: the share of all ways to read it that have these digits
+    /// and no others. It counts doubts about how many digits there are, which no single digit's
+    /// confidence shows.
     pub confidence: f64,
-    /// Whether the Luhn check holds, where there are 16 digits and all are told.
+    /// Whether the Luhn check holds, where there are 13 to 19 digits and all are told.
     pub luhn: Option<bool>,
+    /// How the gaps between the digits group them, where they contradict a pattern's groups.
+    pub grouped: Option<String>,
+    /// How many other lines, or parts of this one, are in the picture and were not read.
+    pub unread: usize,
     /// How the line falls to the right, in degrees.
     pub skew: f32,
     /// How its digits lean to the right, in degrees.
@@ -50,26 +71,20 @@ pub struct Digit {
     pub corners: [[f32; 2]; 4],
 }
 
-/// Reads the line of a picture; a classifier gets all windows of the line at once and says of each
-/// which digit is in its middle, if any.
+/// Reads the line of a picture, the one with the most ink or, with a pattern, the one that fits it; a
+/// classifier gets all windows of a line at once and says of each which digit is in its middle, if
+/// any.
 ///
 /// # Errors
-/// There is no line, nothing that could be a digit, or no way to read it as the pattern wants; the
-/// classifier fails.
+/// There is no line, nothing that could be a digit, no way to read it as the pattern wants, or more
+/// than one; the line stands on its head; the classifier fails.
 pub fn read<E: std::fmt::Display>(
     picture: &Image,
     pattern: Option<&Pattern>,
     settings: &Settings,
     mut classifier: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Scores>, E>,
 ) -> Result<Reading> {
-    let mut best: Option<(Strip, Way)> = None;
-    let mut unmatched: Option<(Strip, Way)> = None;
-    let keep = |kept: &mut Option<(Strip, Way)>, strip: &Strip, way: Way| {
-        if kept.as_ref().is_none_or(|(_, other)| way.odds > other.odds) {
-            *kept = Some((strip.clone(), way));
-        }
-    };
-    for strip in strips(picture)? {
+    let mut look = |strip: Strip| -> Result<Look> {
         let windows: Vec<Image> = (0..strip.columns()).map(|column| strip.window(column)).collect();
         let expected = windows.len();
         let scores = classifier(windows).map_err(|e| ReadError::Classifier(e.to_string()))?;
@@ -80,39 +95,134 @@ pub fn read<E: std::fmt::Display>(
         }
         let free = decode(&scores, None).filter(|way| !way.found.is_empty());
         let Some(pattern) = pattern else {
-            free.into_iter().for_each(|way| keep(&mut best, &strip, way));
-            continue;
+            let alone = free.as_ref().map_or(0.0, |way| way.confidence);
+            return Ok(Look { strip, fits: free, alone, other: None });
         };
         let least = free.as_ref().map_or(0.0, |way| way.odds) - DISAGREES;
-        match decode(&scores, Some(pattern)).filter(|way| way.odds >= least) {
-            Some(way) => keep(&mut best, &strip, way),
-            None => free.into_iter().for_each(|way| keep(&mut unmatched, &strip, way)),
+        let fits = decode(&scores, Some(pattern)).filter(|way| way.odds >= least);
+        let other = if fits.is_none() { free } else { None };
+        let digits = |way: &Way| -> Vec<usize> { way.found.iter().map(|f| f.digit).collect() };
+        let alone = fits.as_ref().map_or(0.0, |way| share(&scores, &digits(way)));
+        Ok(Look { strip, fits, alone, other })
+    };
+    let pages = pages(picture)?;
+    let firsts: Vec<Look> =
+        pages.iter().map(|page| look(page[0].strip())).collect::<Result<_>>()?;
+    let fits = surest(&firsts, |look| look.fits.as_ref());
+    let other = surest(&firsts, |look| look.other.as_ref());
+    // What is far likelier than any match, though seen in another way, says more of the line.
+    let fits = match (fits, other) {
+        (Some((_, odds)), Some((_, other))) if other > odds + DISAGREES => None,
+        (fits, _) => fits.map(|(page, _)| page),
+    };
+
+    let found = match (pattern, fits) {
+        (None, None) => None,
+        (None, Some(page)) => Some((firsts[page].clone(), pages[page].len() - 1)),
+        (Some(pattern), page) => {
+            let mut matches = Vec::new();
+            if let Some(page) = page {
+                matches.push((&pages[page][0], firsts[page].clone(), pages[page].len() - 1));
+            }
+            let mut parts = Vec::new();
+            for (at, lines) in pages.iter().enumerate() {
+                if page.is_some_and(|page| page != at) {
+                    continue;
+                }
+                for (place, piece) in lines.iter().take(MOST_OTHERS + 1).enumerate() {
+                    if place > 0 && may_hold(piece, pattern) {
+                        let look = look(piece.strip())?;
+                        if look.alone >= PLACE_SURE {
+                            matches.push((piece, look, lines.len() - 1));
+                            continue;
+                        }
+                    }
+                    if page.is_none() {
+                        let some = piece.parts().into_iter().filter(|part| may_hold(part, pattern));
+                        parts.extend(some.map(|part| (part, lines.len())));
+                    }
+                }
+            }
+            for (part, unread) in &parts {
+                let look = look(part.strip())?;
+                if look.alone >= PLACE_SURE {
+                    matches.push((part, look, *unread));
+                }
+            }
+            matches.sort_by(|one, other| other.1.odds().total_cmp(&one.1.odds()));
+            let rival = matches.iter().skip(1).find(|(piece, look, _)| {
+                let (best_piece, best, _) = &matches[0];
+                look.alone >= RIVAL * best.alone
+                    && look.odds() >= RIVAL_ODDS * best.odds()
+                    && !piece.overlaps(best_piece)
+            });
+            if let Some((_, rival, _)) = rival {
+                let text = |look: &Look| look.text(Some(pattern), settings);
+                let (first, second) = (text(&matches[0].1), text(rival));
+                return Err(ReadError::Ambiguous { pattern: pattern.to_string(), first, second });
+            }
+            matches.into_iter().next().map(|(_, look, unread)| (look, unread))
         }
-    }
-    // What is far likelier than any match, though of the other tone, says more of the line.
-    if let (Some((_, way)), Some((_, other))) = (&best, &unmatched)
-        && other.odds > way.odds + DISAGREES
-    {
-        best = None;
-    }
-    let Some((strip, way)) = best else {
-        return Err(match (pattern, unmatched) {
-            (Some(pattern), Some((strip, way))) => {
-                let found = reading(&strip, &way.found, None, settings).text;
+    };
+
+    let Some((found, unread)) = found else {
+        return Err(match (pattern, other) {
+            (Some(pattern), Some((page, _))) => {
+                let found = firsts[page].text(None, settings);
                 ReadError::NoMatch { pattern: pattern.to_string(), found }
             }
             _ => ReadError::NoLine("nothing in it looks like a digit"),
         });
     };
-    Ok(reading(&strip, &way.found, pattern, settings))
+    if found.alone < SURE {
+        let turned = look(found.strip.turned())?;
+        if turned.odds() > found.odds() + DISAGREES {
+            return Err(ReadError::UpsideDown { found: turned.text(pattern, settings) });
+        }
+    }
+    match &found.fits {
+        Some(way) => Ok(Reading { unread, ..reading(&found.strip, way, pattern, settings) }),
+        None => Err(ReadError::NoLine("nothing in it looks like a digit")),
+    }
 }
 
-fn reading(
-    strip: &Strip,
-    found: &[Found],
-    pattern: Option<&Pattern>,
-    settings: &Settings,
-) -> Reading {
+/// What a strip says.
+#[derive(Clone)]
+struct Look {
+    strip: Strip,
+    /// As the pattern wants; without one, at all.
+    fits: Option<Way>,
+    /// How sure it is of these digits without the pattern.
+    alone: f64,
+    /// What it says without the pattern, where it does not fit.
+    other: Option<Way>,
+}
+
+impl Look {
+    fn odds(&self) -> f64 {
+        self.fits.as_ref().map_or(f64::NEG_INFINITY, |way| way.odds)
+    }
+
+    fn text(&self, pattern: Option<&Pattern>, settings: &Settings) -> String {
+        let way = self.fits.as_ref().or(self.other.as_ref());
+        way.map_or_else(String::new, |way| reading(&self.strip, way, pattern, settings).text)
+    }
+}
+
+/// The look with the greatest odds of a way, and those.
+fn surest(looks: &[Look], way: impl Fn(&Look) -> Option<&Way>) -> Option<(usize, f64)> {
+    let ways = looks.iter().enumerate().filter_map(|(at, look)| Some((at, way(look)?.odds)));
+    ways.reduce(|best, one| if one.1 > best.1 { one } else { best })
+}
+
+/// Whether a piece is about as wide as a pattern's digits are.
+fn may_hold(piece: &Piece, pattern: &Pattern) -> bool {
+    let digits = pattern.digits() as f32;
+    (0.2 * digits..1.5 * digits + 2.0 * pattern.groups() as f32).contains(&piece.digits_wide())
+}
+
+fn reading(strip: &Strip, way: &Way, pattern: Option<&Pattern>, settings: &Settings) -> Reading {
+    let found = &way.found;
     let bounds = bounds(strip, found);
     let digits: Vec<Digit> = (found.iter().zip(&bounds))
         .map(|(found, &[left, right, top, bottom])| {
@@ -133,15 +243,19 @@ fn reading(
             }
         })
         .collect();
-    let blanks = match pattern {
+    let seen = blanks(&bounds);
+    let blanks: Vec<bool> = match pattern {
         Some(pattern) => (0..digits.len()).map(|place| pattern.blank_before(place)).collect(),
-        None => blanks(&bounds),
+        None => seen.clone(),
     };
     let text = text_of(&digits, &blanks);
-    let confidence = digits.iter().map(|digit| digit.confidence).fold(1.0, f64::min);
-    let luhn = if digits.len() == CARD { luhn(&text) } else { None };
+    // Who gives one group alone may not care for blanks.
+    let contradicted = pattern.is_some_and(|pattern| pattern.groups() > 1) && seen != blanks;
+    let grouped = contradicted.then(|| text_of(&digits, &seen));
+    let luhn = if CARD_DIGITS.contains(&digits.len()) { luhn(&text) } else { None };
     let (skew, slant) = strip.angles();
-    Reading { text, digits, confidence, luhn, skew, slant }
+    let confidence = way.confidence;
+    Reading { text, digits, confidence, luhn, grouped, unread: 0, skew, slant }
 }
 
 /// First and last column, first and last row of each digit's ink: what is nearer to its middle than
@@ -174,16 +288,32 @@ fn bounds(strip: &Strip, found: &[Found]) -> Vec<[f32; 4]> {
     found.iter().enumerate().map(bounds_of).collect()
 }
 
-/// Before which digits there is a blank: a gap of half a digit's height, and much wider than the
-/// others.
+/// Before which digits there is a blank. How far apart two digits are is half the gap between their ink
+/// and half the distance of their middles, of which either alone depends on how wide the digits are;
+/// in the sorted list of these, the widest break parts groups from neighbours, if it is wide and so
+/// are the gaps beyond it. The limits were fitted on tuning lines.
 fn blanks(bounds: &[[f32; 4]]) -> Vec<bool> {
-    let gaps: Vec<f32> = bounds.windows(2).map(|pair| pair[1][0] - pair[0][1]).collect();
-    let mut sorted = gaps.clone();
-    sorted.sort_by(f32::total_cmp);
-    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
     let digit = DIGIT as f32;
-    let wide = |gap: &f32| *gap > 0.5 * digit && *gap > usual + 0.35 * digit;
-    bounds.iter().take(1).map(|_| false).chain(gaps.iter().map(wide)).collect()
+    let gaps: Vec<f32> = bounds.windows(2).map(|pair| pair[1][0] - pair[0][1]).collect();
+    let middle = |bounds: &[f32; 4]| (bounds[0] + bounds[1]) / 2.0;
+    let apart: Vec<f32> = (bounds.windows(2).zip(&gaps))
+        .map(|(pair, gap)| (middle(&pair[1]) - middle(&pair[0]) + gap) / 2.0)
+        .collect();
+    let mut sorted = apart.clone();
+    sorted.sort_by(f32::total_cmp);
+    let breaks = (1..sorted.len()).map(|place| (sorted[place] - sorted[place - 1], place));
+    let widest = breaks.reduce(|best, one| if one.0 > best.0 { one } else { best });
+    // Most digits have a neighbour.
+    let wide = widest.filter(|(width, place)| *width >= 0.2 * digit && 2 * place >= sorted.len());
+    let least = wide.map_or(f32::INFINITY, |(_, place)| sorted[place]);
+    let is_wide = |apart: &f32| *apart >= least;
+    let mut usual = gaps.clone();
+    usual.sort_by(f32::total_cmp);
+    let usual = usual.get(usual.len() / 2).copied().unwrap_or(0.0);
+    let gap_least = (0.45 * digit).max(usual + 0.33 * digit);
+    let clear = apart.iter().zip(&gaps).all(|(apart, gap)| !is_wide(apart) || *gap >= gap_least);
+    let blank = |apart: &f32| clear && is_wide(apart);
+    bounds.iter().take(1).map(|_| false).chain(apart.iter().map(blank)).collect()
 }
 
 fn text_of(digits: &[Digit], blanks: &[bool]) -> String {
@@ -195,4 +325,45 @@ fn text_of(digits: &[Digit], blanks: &[bool]) -> String {
         text.push(if digit.told { char::from(b'0' + digit.digit) } else { '?' });
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bounds of digits of these widths with these gaps between them.
+    fn row(widths: &[f32], gaps: &[f32]) -> Vec<[f32; 4]> {
+        let mut left = 0.0;
+        let gaps = gaps.iter().chain([&0.0]);
+        let bounds = widths.iter().zip(gaps).map(|(width, gap)| {
+            let bounds = [left, left + width, 4.0, 23.0];
+            left += width + gap;
+            bounds
+        });
+        bounds.collect()
+    }
+
+    fn groups(widths: &[f32], gaps: &[f32]) -> Vec<usize> {
+        let blanks = blanks(&row(widths, gaps));
+        blanks.iter().enumerate().filter(|(_, blank)| **blank).map(|(place, _)| place).collect()
+    }
+
+    #[test]
+    fn wide_gaps_part_groups_however_near_the_digits_stand() {
+        let widths = [12.0, 5.0, 13.0, 12.0, 14.0, 12.0, 5.0, 12.0];
+        for near in [-1.0, 3.0, 8.0] {
+            let mut gaps = [near; 7];
+            assert_eq!(groups(&widths, &gaps), [0usize; 0]);
+            gaps[3] = near + 13.0;
+            assert_eq!(groups(&widths, &gaps), [4]);
+        }
+        assert_eq!(groups(&[], &[]), [0usize; 0]);
+        assert_eq!(groups(&[12.0, 12.0], &[30.0]), [0usize; 0]);
+    }
+
+    #[test]
+    fn narrow_digits_and_single_ones_far_apart_make_no_groups() {
+        assert_eq!(groups(&[5.0, 5.0, 14.0, 14.0, 14.0], &[3.0, 3.0, 5.0, 6.0]), [0usize; 0]);
+        assert_eq!(groups(&[12.0; 5], &[14.0, 15.0, 13.0, 14.0]), [0usize; 0]);
+    }
 }

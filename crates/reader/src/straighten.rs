@@ -39,6 +39,16 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// The frame on its head.
+    pub fn turned(&self) -> Self {
+        let m = &self.to_picture;
+        let (x, y) = self.place(self.width as f32 - 1.0, ROWS as f32 - 1.0);
+        let to_picture = [-m[0], -m[1], x, -m[3], -m[4], y];
+        Self { ink: self.ink.iter().rev().copied().collect(), to_picture, ..self.clone() }
+    }
+}
+
 /// One pixel of ink.
 struct Point {
     x: f32,
@@ -97,8 +107,9 @@ pub(crate) fn straighten(line: &Line) -> Frame {
     let v = [0.0, a, row0];
     let x: Vec<f32> = t.iter().zip(&v).map(|(t, v)| t * cos - v * sin).collect();
     let y: Vec<f32> = t.iter().zip(&v).map(|(t, v)| t * sin + v * cos).collect();
-    let to_picture = [x[0], x[1], x[2], y[0], y[1], y[2]];
-    let m = to_picture;
+    let m = [x[0], x[1], x[2], y[0], y[1], y[2]];
+    let (left, top) = (line.left as f32, line.top as f32);
+    let to_picture = [m[0], m[1], m[2] + left, m[3], m[4], m[5] + top];
     let mut out = GrayImage::new(width as u32, ROWS as u32);
     warp_into_with(
         &line.map,
@@ -219,7 +230,7 @@ mod tests {
             let inside = (0.0..30.0).contains(&y) && (0.0..180.0).contains(&x) && x % 30.0 < 6.0;
             Luma([if inside { 220 } else { 0 }])
         });
-        Line { map, level: 110, digit_height: 30.0 }
+        Line { map, left: 0, top: 0, level: 110, digit_height: 30.0 }
     }
 
     #[test]
@@ -229,6 +240,16 @@ mod tests {
             assert!((frame.skew - skew).abs() < 0.012, "{} for {skew}", frame.skew);
             assert!((frame.lean - lean).abs() < 0.03, "{} for {lean}", frame.lean);
         }
+    }
+
+    #[test]
+    fn a_frame_on_its_head_has_the_same_places_in_the_picture() {
+        let frame = straighten(&bars(0.1, 0.06));
+        let turned = frame.turned();
+        assert_eq!(turned.ink[0], frame.ink[frame.ink.len() - 1]);
+        let (x, y) = frame.place(10.0, 3.0);
+        let (turned_x, turned_y) = turned.place(frame.width as f32 - 11.0, ROWS as f32 - 4.0);
+        assert!((x - turned_x).abs() < 1e-3 && (y - turned_y).abs() < 1e-3);
     }
 
     #[test]

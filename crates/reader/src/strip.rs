@@ -6,14 +6,21 @@ use taper_dataset::Image;
 
 use crate::error::{ReadError, Result};
 use crate::ink::even_out;
-use crate::line::find_line;
+use crate::line::{Line, find_lines};
 use crate::straighten::{Frame, ROWS, straighten};
+use crate::words::parts;
 
 /// Digits of this height in a picture lose nothing in the strip; a larger picture is shrunk first.
 const WORKING_HEIGHT: f32 = 40.0;
 
 /// The most pixels that are looked at before it is known how large the digits are.
 const MOST_PIXELS: f32 = 1.5e6;
+
+/// The largest radius, in pixels, of the window whose median is the paper, in the first look.
+const MOST_RADIUS: u32 = 80;
+
+/// Digits that take more than this share of the shorter side are looked for from afar.
+const LARGE: f32 = 0.375;
 
 /// Least rows and columns of a picture.
 const LEAST_SIDE: usize = 12;
@@ -60,6 +67,11 @@ impl Strip {
         window
     }
 
+    /// The strip on its head.
+    pub(crate) fn turned(&self) -> Self {
+        Self { frame: self.frame.turned(), zoom: self.zoom }
+    }
+
     /// How the line falls to the right, and how far its digits lean to the right, in degrees.
     pub fn angles(&self) -> (f32, f32) {
         (self.frame.skew.to_degrees(), self.frame.lean.atan().to_degrees())
@@ -73,40 +85,98 @@ impl Strip {
     }
 }
 
-/// The line of a picture. Where it is hard to say whether the ink is darker or lighter than its paper
-/// there are two answers.
+/// The line of a picture, that with the most ink in it. Where it is hard to say whether the ink is
+/// darker or lighter than its paper, or how large the digits are, there are several answers.
 ///
 /// # Errors
 /// The picture is too small, or there is no line in it.
 pub fn strips(picture: &Image) -> Result<Vec<Strip>> {
+    Ok(pages(picture)?.iter().map(|pieces| pieces[0].strip()).collect())
+}
+
+/// A piece of a picture that may be a line, as it lies there.
+pub(crate) struct Piece {
+    line: Line,
+    /// Pixels of the picture per pixel of what was looked at.
+    zoom: f32,
+}
+
+impl Piece {
+    pub fn strip(&self) -> Strip {
+        Strip { frame: straighten(&self.line), zoom: self.zoom }
+    }
+
+    /// The pieces between its wide gaps.
+    pub fn parts(&self) -> Vec<Piece> {
+        parts(&self.line).into_iter().map(|line| Piece { line, zoom: self.zoom }).collect()
+    }
+
+    /// How often as wide as a digit is high.
+    pub fn digits_wide(&self) -> f32 {
+        self.line.map.width() as f32 / self.line.digit_height
+    }
+
+    /// Whether it shares a place of the picture with another.
+    pub fn overlaps(&self, other: &Piece) -> bool {
+        let sides = |piece: &Piece| piece.line.sides().map(|side| side as f32 * piece.zoom);
+        let ([a, b, c, d], [e, f, g, h]) = (sides(self), sides(other));
+        a < g && e < c && b < h && f < d
+    }
+}
+
+/// The lines of a picture, for each way to look at it: one at least, the one with the most ink first.
+///
+/// # Errors
+/// The picture is too small, or there is no line in it.
+pub(crate) fn pages(picture: &Image) -> Result<Vec<Vec<Piece>>> {
     let (height, width) = (picture.height, picture.width);
     if height < LEAST_SIDE || width < LEAST_SIDE {
         return Err(ReadError::TooSmall { height, width });
     }
     let grey = grey_of(picture);
     let zoom = (width as f32 * height as f32 / MOST_PIXELS).sqrt().max(1.0);
-    let small = shrunk(&grey, zoom);
-    let first = even_out(&small, (small.width().min(small.height()) / 3).clamp(8, 80));
-    let tones = match first.is_dark() {
-        Some(dark) => vec![dark],
-        None => vec![true, false],
-    };
-    let strip = |dark: bool| {
-        let line = find_line(&first.ink(dark)?)?;
-        // Once more, now that it is known how large the digits are.
-        let zoom = (zoom * line.digit_height / WORKING_HEIGHT).max(1.0);
-        let small = shrunk(&grey, zoom);
-        let digit = line.digit_height.min(WORKING_HEIGHT);
-        let ink = even_out(&small, (0.9 * digit).clamp(8.0, 60.0) as u32).ink(dark)?;
-        let frame = straighten(&find_line(&ink)?);
-        Ok(Strip { frame, zoom: width as f32 / small.width() as f32 })
-    };
-    let (found, failed): (Vec<_>, Vec<_>) = tones.into_iter().map(strip).partition(Result::is_ok);
-    let found: Vec<Strip> = found.into_iter().flatten().collect();
-    match failed.into_iter().find_map(Result::err) {
-        Some(error) if found.is_empty() => Err(error),
-        _ => Ok(found),
+    let side = height.min(width) as f32;
+    // A window that is small beside a digit takes its strokes for paper.
+    let from_afar = side / (3.0 * MOST_RADIUS as f32);
+    let mut pages = Vec::new();
+    let mut failed = None;
+    let mut looks = vec![(zoom, 0.0)];
+    if from_afar > zoom {
+        looks.push((from_afar, LARGE * 3.0 * MOST_RADIUS as f32));
     }
+    for (zoom, least) in looks {
+        let small = shrunk(&grey, zoom);
+        let radius = (small.width().min(small.height()) / 3).clamp(8, MOST_RADIUS);
+        let first = even_out(&small, radius);
+        let tones = match first.is_dark() {
+            Some(dark) => vec![dark],
+            None => vec![true, false],
+        };
+        for dark in tones {
+            let large = |lines: &[Line]| lines[0].digit_height >= least;
+            let lines = first.ink(dark).and_then(|ink| find_lines(&ink));
+            match lines.and_then(|lines| {
+                large(&lines).then(|| closer(&grey, zoom * lines[0].digit_height, dark)).transpose()
+            }) {
+                Ok(page) => pages.extend(page),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+    }
+    match failed {
+        Some(error) if pages.is_empty() => Err(error),
+        _ => Ok(pages),
+    }
+}
+
+/// The lines once more, now that it is known how high a digit is.
+fn closer(grey: &GrayImage, digit_height: f32, dark: bool) -> Result<Vec<Piece>> {
+    let zoom = (digit_height / WORKING_HEIGHT).max(1.0);
+    let small = shrunk(grey, zoom);
+    let radius = (0.9 * (digit_height / zoom)).clamp(8.0, 60.0) as u32;
+    let lines = find_lines(&even_out(&small, radius).ink(dark)?)?;
+    let zoom = grey.width() as f32 / small.width() as f32;
+    Ok(lines.into_iter().map(|line| Piece { line, zoom }).collect())
 }
 
 fn grey_of(picture: &Image) -> GrayImage {
@@ -148,8 +218,9 @@ mod tests {
     fn a_strip_is_the_same_whatever_the_pictures_size() {
         for scale in [1, 2, 5] {
             let strips = strips(&bars(scale)).unwrap();
-            assert_eq!(strips.len(), 1);
-            let strip = &strips[0];
+            // Large digits are seen from afar, too.
+            assert_eq!(strips.len(), if scale == 5 { 2 } else { 1 });
+            let strip = &strips[strips.len() - 1];
             // Bars of 30 rows are 20 high; the middles of the first and the last are 80 apart.
             let middle = strip.rows() / 2;
             let inked = |column: &usize| strip.ink(*column as isize, middle) > 0.5;
@@ -161,6 +232,23 @@ mod tests {
             assert!((x - 83.0 * scale).abs() < 2.0 * scale, "{x} at {scale}");
             assert!((y - 30.0 * scale).abs() < 2.0 * scale, "{y} at {scale}");
         }
+    }
+
+    #[test]
+    fn strokes_wider_than_any_window_are_seen_from_afar() {
+        let (height, width) = (1000, 2000);
+        let pixel = |place: usize| {
+            let (x, y) = (place % width, place / width);
+            let inside = (200..800).contains(&y) && (300..1700).contains(&x) && x % 500 < 190;
+            if inside { 20 } else { 220 }
+        };
+        let picture = Image::new(height, width, 1, (0..height * width).map(pixel).collect());
+        let strips = strips(&picture.unwrap()).unwrap();
+        let strip = &strips[strips.len() - 1];
+        let middle = strip.rows() / 2;
+        let inked = (0..strip.columns()).filter(|&c| strip.ink(c as isize, middle) > 0.5).count();
+        // Three bars.
+        assert!(inked.abs_diff(3 * 190 * 20 / 600) <= 3, "{inked}");
     }
 
     #[test]
