@@ -1,16 +1,19 @@
 //! `read`: the digits of a line in a picture.
 
 mod measure;
+mod picture;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
+use taper_dataset::Image;
 use taper_dataset::sheet::to_png;
-use taper_dataset::source::read_image;
-use taper_dataset::{Image, ImageLimits};
-use taper_reader::{CLASSES, Pattern, ReadError, Reading, Scores, Settings, annotate};
+use taper_reader::{CARD_DIGITS, CLASSES, Pattern, ReadError, Reading, Scores, Settings, annotate};
+use taper_runner::observe::Counter;
 use taper_runner::{FinishedModel, Registry};
 
 use super::{print, print_json};
@@ -22,48 +25,80 @@ pub const DEFAULT_WEIGHTS: &str = "digit-cnn-reading";
 /// The class of a window that has no digit in its middle.
 const NONE: &str = "none";
 
+/// A line that is less sure is said to be unsure.
+const SURE: f64 = 0.9;
+
 pub fn run(flags: &ReadFlags, registry: &Registry) -> Result<()> {
     let pattern = flags.pattern.as_deref().map(Pattern::parse).transpose()?;
     let reader = Reader::open(flags, pattern, registry)?;
     if let Some(truth) = &flags.truth {
         return measure::run(&reader, truth, flags);
     }
-    ensure!(
-        flags.annotated.is_none() || flags.images.len() == 1,
-        "--annotated names one file, but there are {} pictures; use --out",
-        flags.images.len()
-    );
-    if let Some(folder) = &flags.out {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
-    let mut lines = Vec::new();
-    let mut text = String::new();
-    let mut failed = 0;
-    for path in &flags.images {
-        let picture = read_image(path, &ImageLimits::default())?;
-        match reader.read(&picture) {
-            Ok(reading) => {
-                if let Some(file) = annotated_file(flags, path) {
-                    write_png(&file, &annotate(&picture, &reading, None))?;
-                }
-                lines.push(as_json(path, &reading));
-                describe(&mut text, path, &reading)?;
-            }
-            // What can't be read is an answer of its own, also among many pictures.
+    let files = picture::files(&flags.images)?;
+    let (count, annotated) = (files.len(), annotated_files(flags, &files)?);
+    let streams = !flags.output.json && std::io::stdout().is_terminal();
+    let mut counter = Counter::new(!flags.output.quiet && !streams, "read", count);
+    let mut answers = Vec::new();
+    let (mut faults, mut unread) = (Vec::new(), 0);
+    for (index, (path, annotated)) in files.iter().zip(annotated).enumerate() {
+        let mut text = String::new();
+        match picture::open(path) {
+            // The others are still answered.
             Err(error) => {
-                failed += 1;
-                lines.push(json!({ "image": path, "error": error.to_string() }));
-                writeln!(text, "{}: can't be read: {error}", path.display())?;
+                answers.push(json!({ "image": path, "error": error.to_string() }));
+                if count > 1 {
+                    writeln!(text, "{}: can't be opened", path.display())?;
+                }
+                faults.push(error.to_string());
             }
+            Ok(picture) => match reader.read(&picture) {
+                Ok(reading) => {
+                    let mut answer = json!(reading);
+                    answer["image"] = json!(path);
+                    describe(&mut text, path, &reading)?;
+                    if let Some(file) = annotated {
+                        write_png(&file, &annotate(&picture, &reading, None))?;
+                        answer["annotated"] = json!(file);
+                        writeln!(text, "  shown in {}", file.display())?;
+                    }
+                    answers.push(answer);
+                }
+                // What can't be read is an answer of its own, also among many pictures.
+                Err(error) => {
+                    unread += 1;
+                    answers.push(json!({ "image": path, "error": error.to_string() }));
+                    writeln!(text, "{}: can't be read: {error}", path.display())?;
+                }
+            },
         }
+        if !flags.output.json {
+            print(&text)?;
+        }
+        counter.set(index + 1);
     }
-    match flags.output.json {
-        true => print_json(&json!({ "readings": lines }))?,
-        false => print(&text)?,
+    drop(counter);
+    if flags.output.json {
+        print_json(&json!({ "readings": answers }))?;
     }
-    ensure!(failed < flags.images.len(), "none of the pictures can be read");
-    Ok(())
+    match &faults[..] {
+        [] => {
+            ensure!(unread < count, "none of the pictures can be read");
+            Ok(())
+        }
+        faults => Err(unopened(faults, count)),
+    }
+}
+
+/// That some of so many pictures could not be opened, with a list.
+fn unopened(faults: &[String], count: usize) -> anyhow::Error {
+    match faults {
+        [only] if count == 1 => anyhow!("{only}"),
+        _ => anyhow!(
+            "{} of {count} pictures cannot be opened:\n  {}",
+            faults.len(),
+            faults.join("\n  ")
+        ),
+    }
 }
 
 /// A model and how it is to read.
@@ -116,13 +151,35 @@ impl Reader {
     }
 }
 
-/// Where the annotated picture of a file goes, if anywhere.
-fn annotated_file(flags: &ReadFlags, path: &Path) -> Option<PathBuf> {
-    let beside = |folder: &PathBuf| {
+/// Where the annotated picture of each file goes, if anywhere; each has a name of its own.
+fn annotated_files(flags: &ReadFlags, files: &[PathBuf]) -> Result<Vec<Option<PathBuf>>> {
+    if let Some(file) = &flags.annotated {
+        let count = files.len();
+        ensure!(
+            count == 1,
+            "--annotated names one file, but there are {count} pictures; use --out"
+        );
+        check_png("--annotated", file)?;
+        return Ok(vec![Some(file.clone())]);
+    }
+    let Some(folder) = &flags.out else { return Ok(vec![None; files.len()]) };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut taken = BTreeSet::new();
+    let mut beside = |path: &PathBuf| {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        folder.join(format!("{stem}-read.png"))
+        let numbered = (2..).map(|number| format!("{stem}-{number}-read.png"));
+        let mut names = [format!("{stem}-read.png")].into_iter().chain(numbered);
+        names.find(|name| taken.insert(name.clone())).map(|name| folder.join(name))
     };
-    flags.annotated.clone().or_else(|| flags.out.as_ref().map(beside))
+    Ok(files.iter().map(&mut beside).collect())
+}
+
+/// Refuses a name that says something else than what is written.
+fn check_png(flag: &str, file: &Path) -> Result<()> {
+    let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ensure!(ending == "png", "{flag} writes a PNG file, but {} does not end so", file.display());
+    Ok(())
 }
 
 fn write_png(path: &Path, picture: &Image) -> Result<()> {
@@ -130,32 +187,49 @@ fn write_png(path: &Path, picture: &Image) -> Result<()> {
         .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
 }
 
-fn as_json(path: &Path, reading: &Reading) -> Value {
-    let mut value = json!(reading);
-    value["image"] = json!(path);
-    value
+/// A share in per cent; 100 is never claimed.
+fn percent(share: f64) -> String {
+    match 100.0 * share {
+        sure if sure >= 99.95 => ">99.9 %".to_string(),
+        sure => format!("{sure:.1} %"),
+    }
 }
 
-/// The answer, and each digit's confidence below it.
+/// The answer, and below it how sure the line is, and each digit.
 fn describe(text: &mut String, path: &Path, reading: &Reading) -> std::fmt::Result {
     writeln!(text, "{}: {}", path.display(), reading.text)?;
     let sure = reading.digits.iter().map(|digit| {
-        let confidence = format!("{:.1} %", 100.0 * digit.confidence);
+        let confidence = percent(digit.confidence);
         match digit.told {
             true => format!("{} {confidence}", digit.digit),
             false => format!("? ({} {confidence})", digit.digit),
         }
     });
-    writeln!(text, "  {}", sure.collect::<Vec<_>>().join(", "))?;
+    let sure = sure.collect::<Vec<_>>().join(", ");
+    writeln!(text, "  {} for the line; {sure}", percent(reading.confidence))?;
     let untold = reading.digits.iter().filter(|digit| !digit.told).count();
     if untold > 0 {
         let digits = if untold == 1 { "digit" } else { "digits" };
         writeln!(text, "  {untold} {digits} can't be read with confidence")?;
+    } else if reading.confidence < SURE {
+        writeln!(text, "  unsure: a digit may be wrong, missing or one too many")?;
+    }
+    if let Some(grouped) = &reading.grouped {
+        writeln!(text, "  the gaps between the digits do not show these groups, but {grouped}")?;
+    }
+    match reading.unread {
+        0 => {}
+        1 => writeln!(text, "  one more piece of writing was not read")?,
+        more => writeln!(text, "  {more} more pieces of writing were not read")?,
     }
     match reading.luhn {
         Some(true) => writeln!(text, "  the Luhn check holds"),
-        Some(false) => {
-            writeln!(text, "  the Luhn check does not hold: at least one digit is wrong")
+        Some(false) => writeln!(
+            text,
+            "  the Luhn check does not hold: if this is a card's number, at least one digit is wrong"
+        ),
+        None if CARD_DIGITS.contains(&reading.digits.len()) => {
+            writeln!(text, "  the Luhn check needs every digit")
         }
         None => Ok(()),
     }

@@ -9,7 +9,7 @@ use super::{DeviceFlags, OutputFlags};
 /// Flags of `read`.
 #[derive(Debug, Args)]
 pub struct ReadFlags {
-    /// Pictures of one line of digits each, handwritten or printed
+    /// Pictures of a line of digits each, handwritten or printed; a folder stands for those in it
     #[arg(value_name = "IMAGE", required_unless_present = "truth")]
     pub images: Vec<PathBuf>,
 
@@ -26,7 +26,7 @@ pub struct ReadFlags {
     pub device: DeviceFlags,
 
     /// What the answer looks like: a d for each digit, blanks between groups, such as "ddddd" or
-    /// "dddd dddd dddd dddd"
+    /// "dddd dddd dddd dddd"; what stands before or after it in the picture is left out
     #[arg(long, value_name = "PATTERN")]
     pub pattern: Option<String>,
 
@@ -38,7 +38,8 @@ pub struct ReadFlags {
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub annotated: Option<PathBuf>,
 
-    /// Write each picture with what was read in it to this folder, as NAME-read.png
+    /// Write each picture with what was read in it to this folder, as NAME-read.png; of two of one
+    /// name the second is NAME-2-read.png
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
-use taper_dataset::source::read_image;
-use taper_dataset::{Image, ImageLimits};
+use taper_dataset::Image;
 use taper_reader::annotate;
+use taper_runner::observe::Counter;
 
-use super::{Reader, print, print_json, write_png};
+use super::{Reader, check_png, picture, print, print_json, unopened, write_png};
 use crate::flags::ReadFlags;
+
+/// How wide a sheet may be for more than one column, in pixels.
+const SHEET_WIDTH: usize = 2000;
 
 /// The most errors on a sheet.
 const MOST_SHOWN: usize = 24;
@@ -31,15 +34,30 @@ struct Counts {
     wrong: usize,
     withheld: usize,
     unread: usize,
+    /// Whole strings with the right blanks.
+    grouped: usize,
 }
 
 pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
+    if let Some(path) = &flags.errors {
+        check_png("--errors", path)?;
+    }
     let folder = truth.parent().unwrap_or(Path::new(""));
     let mut counts = Counts::default();
-    let mut errors = Vec::new();
-    let mut shown = Vec::new();
-    for line in list(truth)? {
-        let picture = read_image(&folder.join(&line.image), &ImageLimits::default())?;
+    let (mut errors, mut shown, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    let lines = list(truth)?;
+    ensure!(!lines.is_empty(), "{} lists no line", truth.display());
+    let all = lines.len();
+    let mut counter = Counter::new(!flags.output.quiet, "read", all);
+    for (index, line) in lines.into_iter().enumerate() {
+        counter.set(index);
+        let picture = match picture::open(&folder.join(&line.image)) {
+            Ok(picture) => picture,
+            Err(error) => {
+                faults.push(error.to_string());
+                continue;
+            }
+        };
         let wanted: String = line.text.chars().filter(|letter| *letter != ' ').collect();
         counts.lines += 1;
         counts.digits += wanted.len();
@@ -53,6 +71,8 @@ pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
         }
         if found == wanted {
             counts.whole += 1;
+            let same = reading.is_ok_and(|reading| reading.text == line.text);
+            counts.grouped += usize::from(same);
             continue;
         }
         match &reading {
@@ -69,13 +89,19 @@ pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
         }
         errors.push(json!({ "image": line.image, "text": line.text, "read": said }));
     }
-    ensure!(counts.lines > 0, "{} lists no line", truth.display());
+    drop(counter);
     if let Some(path) = &flags.errors {
         write_png(path, &side_by_side(&shown))?;
     }
-    match flags.output.json {
-        true => print_json(&counts.to_json(errors)),
-        false => print(&counts.describe(&errors)?),
+    if counts.lines > 0 {
+        match flags.output.json {
+            true => print_json(&counts.to_json(errors))?,
+            false => print(&counts.describe(&errors)?)?,
+        }
+    }
+    match &faults[..] {
+        [] => Ok(()),
+        faults => Err(unopened(faults, all)),
     }
 }
 
@@ -101,6 +127,7 @@ impl Counts {
         json!({
             "lines": self.lines,
             "whole": self.whole,
+            "whole_with_blanks": self.grouped,
             "digits": self.digits,
             "digits_right": self.right,
             "wrong": self.wrong,
@@ -126,6 +153,13 @@ impl Counts {
         )?;
         writeln!(
             text,
+            "with the right blanks, too: {} of {} ({:.1} %)",
+            self.grouped,
+            self.lines,
+            share(self.grouped, self.lines)
+        )?;
+        writeln!(
+            text,
             "digits right: {} of {} ({:.2} %)",
             self.right,
             self.digits,
@@ -140,11 +174,11 @@ impl Counts {
     }
 }
 
-/// Pictures in two columns, each at the top left of its cell.
+/// Pictures in up to three columns, each at the top left of its cell.
 fn side_by_side(pictures: &[Image]) -> Image {
-    let columns = if pictures.iter().any(|picture| picture.width > 500) { 1 } else { 3 };
     let gap = 6;
     let width = pictures.iter().map(|picture| picture.width).max().unwrap_or(1) + gap;
+    let columns = (SHEET_WIDTH / width).clamp(1, 3);
     let rows: Vec<&[Image]> = pictures.chunks(columns).collect();
     let high = |row: &&[Image]| row.iter().map(|p| p.height).max().unwrap_or(0) + gap;
     let height = rows.iter().map(high).sum::<usize>().max(1);

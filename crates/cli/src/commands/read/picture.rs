@@ -1,0 +1,79 @@
+//! Pictures to read: files, what a folder holds, and what is transparent laid on white.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use image::{DynamicImage, ImageDecoder, ImageReader};
+use taper_dataset::source::{is_image, read_image};
+use taper_dataset::{Image, ImageLimits};
+
+/// The files to read; a folder stands for the pictures in it and below, in the order of their paths.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        add_folder(path, &mut files)?;
+        ensure!(
+            files.len() > before,
+            "there is no picture in {}: expected PNG, JPEG, BMP, GIF, TIFF or WebP files",
+            path.display()
+        );
+    }
+    Ok(files)
+}
+
+fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let cannot = || format!("cannot read the folder {}", folder.display());
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            entries.push(entry.path());
+        }
+    }
+    entries.sort();
+    for path in entries {
+        match path.is_dir() {
+            true => add_folder(&path, files)?,
+            false if is_image(&path) => files.push(path),
+            false => {}
+        }
+    }
+    Ok(())
+}
+
+/// A picture as it looks on white paper.
+pub fn open(path: &Path) -> Result<Image, taper_dataset::Error> {
+    let picture = read_image(path, &ImageLimits::default())?;
+    // What is broken or too large has been refused; the colours alone do not say what is transparent.
+    Ok(on_white(path).filter(|seen| seen.pixels.len() == picture.pixels.len()).unwrap_or(picture))
+}
+
+/// The picture on white, if it has an alpha channel.
+fn on_white(path: &Path) -> Option<Image> {
+    let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
+    let mut decoder = reader.into_decoder().ok()?;
+    if !decoder.color_type().has_alpha() {
+        return None;
+    }
+    let orientation = decoder.orientation().ok()?;
+    let mut decoded = DynamicImage::from_decoder(decoder).ok()?;
+    decoded.apply_orientation(orientation);
+    let grey = !decoded.color().has_color();
+    let rgba = decoded.into_rgba8();
+    let (width, height) = (rgba.width() as usize, rgba.height() as usize);
+    let channels = if grey { 1 } else { 3 };
+    let on_white = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    let pixels = rgba.pixels().flat_map(|pixel| {
+        let [red, green, blue, alpha] = pixel.0;
+        [red, green, blue].map(|value| on_white(value, alpha)).into_iter().take(channels)
+    });
+    Image::new(height, width, channels, pixels.collect()).ok()
+}
