@@ -25,6 +25,9 @@ impl Default for ImageLimits {
     }
 }
 
+/// What a decoder may take beside twice the image and twice its file: tables, a colour profile.
+const DECODER_BYTES: u64 = 4 << 20;
+
 /// Reads an image file; [`decode_image`] states what becomes of its colours.
 ///
 /// # Errors
@@ -50,6 +53,9 @@ pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image> {
 /// bits and floats are scaled to 8 bits, palettes are looked up, an alpha channel is dropped (as
 /// Pillow's `convert` drops it), of several frames or pages the first one counts, EXIF orientation is
 /// applied. What the net takes is then made of it by [`Image::into_channels`].
+///
+/// Decoding takes no more memory than a few times the image at its own size, twice the file and 4 MiB:
+/// a compressed colour profile that would take more is passed over.
 ///
 /// # Errors
 ///
@@ -77,11 +83,20 @@ pub fn decode_image(
         // The decoder would fill what is missing with grey and say nothing.
         return Err(broken("the JPEG data is cut short".to_owned()));
     }
+    if format == ImageFormat::WebP && !webp_chunks_fit(bytes) {
+        // The decoder would make room for what a chunk claims.
+        return Err(broken("the WebP data is cut short".to_owned()));
+    }
+    let within = |pixels: u64| {
+        let mut limits = ::image::Limits::default();
+        let file = bytes.len() as u64;
+        limits.max_alloc = Some(2 * (pixels + file) + DECODER_BYTES);
+        limits
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut decoder_limits = ::image::Limits::default();
-    // 8 bytes is the widest pixel (16-bit RGBA); as much again and a little for the decoder itself.
-    decoder_limits.max_alloc = Some(limits.pixels.saturating_mul(16).saturating_add(1 << 20));
-    reader.limits(decoder_limits);
+    // The decoder of PNG unpacks what stands before the pixels, such as a colour profile, as soon as
+    // it is made: it needs its limit by then. 8 bytes is its widest pixel (16-bit RGBA).
+    reader.limits(within(8 * png_pixels(bytes).min(limits.pixels)));
     let mut decoder = reader.into_decoder().map_err(|error| broken(error.to_string()))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > limits.pixels {
@@ -91,6 +106,8 @@ pub fn decode_image(
             limit: format!("{} pixels", limits.pixels),
         });
     }
+    let limits = within(decoder.total_bytes());
+    decoder.set_limits(limits).map_err(|error| broken(error.to_string()))?;
     let orientation = decoder.orientation().map_err(|error| broken(error.to_string()))?;
     let mut decoded =
         DynamicImage::from_decoder(decoder).map_err(|error| broken(error.to_string()))?;
@@ -110,6 +127,32 @@ const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "w
 pub fn is_image(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str())
+}
+
+/// The pixels that a PNG file's header claims, which comes first; 0 for other bytes.
+fn png_pixels(bytes: &[u8]) -> u64 {
+    match bytes {
+        [0x89, b'P', b'N', b'G', _, _, _, _, _, _, _, _, b'I', b'H', b'D', b'R', size @ ..] => {
+            let (sides, _) = size.as_chunks::<4>();
+            let side = |place: usize| sides.get(place).map_or(0, |side| u32::from_be_bytes(*side));
+            u64::from(side(0)) * u64::from(side(1))
+        }
+        _ => 0,
+    }
+}
+
+/// Whether every chunk of a WebP file (RFC 9649) ends within it.
+fn webp_chunks_fit(bytes: &[u8]) -> bool {
+    let mut place = 12; // behind RIFF, its size and WEBP
+    while let Some(&[_, _, _, _, a, b, c, d]) = bytes.get(place..place + 8) {
+        let len = u32::from_le_bytes([a, b, c, d]) as usize;
+        place += 8 + len;
+        if place > bytes.len() {
+            return false;
+        }
+        place += len % 2;
+    }
+    true
 }
 
 /// Whether the segments of a JPEG file (ITU-T T.81, annex B) lead to an end-of-image marker.
