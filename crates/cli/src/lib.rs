@@ -40,6 +40,18 @@ pub fn registry() -> Registry {
     registry
 }
 
+/// An error with its causes, as far as its message does not tell them already.
+pub fn message(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |told, cause| {
+        let cause = cause.to_string();
+        // Further lines are a backtrace.
+        match cause.lines().next() {
+            Some(cause) if !told.contains(cause) => format!("{told}: {cause}"),
+            _ => told,
+        }
+    })
+}
+
 /// Runs a command line, the program's name first, and says how it ended: 0 done, 1 an error, told
 /// in one line on stderr, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
 /// has left off.
@@ -60,9 +72,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> Exi
                 let _ = writeln!(std::io::stderr(), "{suspended}");
                 return ExitCode::from(signals::exit_code().unwrap_or(1));
             }
-            // Each error's message tells its cause already: the chain would tell it twice.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let refused = || std::io::Error::other("refused");
+        let path = "x".into();
+        let error = anyhow::Error::new(RunnerError::Io { path, source: refused() });
+        assert_eq!(message(&error), "x: refused");
+        let torn = std::io::Error::other("refused\n  0: main");
+        let error = anyhow::Error::new(torn).context("it was refused");
+        assert_eq!(message(&error), "it was refused");
+        let error = Err::<(), _>(refused()).context("cannot make the folder x").unwrap_err();
+        assert_eq!(message(&error), "cannot make the folder x: refused");
     }
 }

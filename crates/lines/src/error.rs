@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// The digits cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Digits(#[from] taper_dataset::Error),
 
     /// The digits have other classes than digits have.
