@@ -32,10 +32,11 @@ def images(rows):
     return pa.array([{"bytes": png(r), "path": None} for r in rows], kind)
 
 
-def table(image, label, names=None):
-    t = pa.table({"image": image, "label": label})
+def table(image, label, names=None, columns=("image", "label")):
+    t = pa.table(dict(zip(columns, [image, label])))
     if names:
-        feature = {"label": {"names": names, "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+        kinds = [{"_type": "Image"}, {"names": names, "_type": "ClassLabel"}]
+        feature = dict(sorted(zip(columns, kinds), key=lambda column: column[0], reverse=True))
         about = json.dumps({"info": {"features": feature}})
         t = t.replace_schema_metadata({"huggingface": about})
     return t
@@ -65,6 +66,10 @@ def main():
     pq.write_table(table(plain, missing), folder / "missing.parquet")
     pq.write_table(table(plain, labels), folder / "zstd.parquet", compression="zstd")
     pq.write_table(pa.table({"x": labels}), folder / "other.parquet")
+    # Columns of other names, which their types tell; and without types.
+    other = ("photo", "kind")
+    pq.write_table(table(images(rows), labels, NAMES, other), folder / "typed.parquet")
+    pq.write_table(table(images(rows), labels, None, other), folder / "untyped.parquet")
     (folder / "versions.json").write_text(json.dumps({"pyarrow": pa.__version__}) + "\n")
     for path in sorted(folder.iterdir()):
         print(path.name, path.stat().st_size, "bytes")

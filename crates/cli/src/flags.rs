@@ -122,17 +122,9 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
 
-    /// Take at most N images of each part
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-
-    /// Take at most N images of each class to train on
-    #[arg(long, value_name = "N")]
-    pub per_class: Option<usize>,
-
-    /// Take these classes only, numbered in this order
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub classes: Vec<String>,
+    /// Which images of the data.
+    #[command(flatten)]
+    pub subset: SubsetFlags,
 
     /// Change the images to train on at random: none, light, digits, cifar or imagenet; single
     /// settings by --set augment.rotation=10
@@ -227,6 +219,22 @@ pub struct DeviceFlags {
     pub device: DeviceChoice,
 }
 
+/// Which images of the data are taken.
+#[derive(Debug, Args)]
+pub struct SubsetFlags {
+    /// Take at most N images of each part
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+
+    /// Take at most N images of each class to train on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub per_class: Option<u64>,
+
+    /// Take these classes only, numbered in this order
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub classes: Vec<String>,
+}
+
 /// How results are printed.
 #[derive(Debug, Args)]
 pub struct OutputFlags {
@@ -266,9 +274,13 @@ pub struct EvaluateFlags {
     #[command(flatten)]
     pub device: DeviceFlags,
 
-    /// Images: a folder, `digits` or `mnist-sample` [default: the run's own; digits for a file]
+    /// Images, as --data of `train` takes them [default: the run's own; digits for a file]
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
+
+    /// Which images of the data.
+    #[command(flatten)]
+    pub subset: SubsetFlags,
 
     /// Which part of the data [default: test]
     #[arg(long, value_enum, default_value_t = Part::Test)]
@@ -289,6 +301,10 @@ pub struct InspectFlags {
     /// Images, as --data of `train` takes them [default: the recipe's; digits]
     #[arg(long, value_name = "DATA")]
     pub data: Option<String>,
+
+    /// Which images of the data.
+    #[command(flatten)]
+    pub subset: SubsetFlags,
 
     /// A recipe whose data and augmentation to look at
     #[arg(long, value_name = "RECIPE")]
@@ -333,6 +349,10 @@ pub struct PredictFlags {
     /// Test-time augmentation: average over N looks at each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
+
+    /// Swap light and dark first: dark ink on white paper for a net that learned white on black
+    #[arg(long)]
+    pub invert: bool,
 
     /// How answers are written: lines to read, CSV, or a JSON object a line
     #[arg(long, value_enum, default_value_t = PredictionFormat::Table, conflicts_with = "json")]

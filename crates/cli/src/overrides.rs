@@ -2,16 +2,14 @@
 
 use taper_runner::Recipe;
 
-use crate::flags::{FinetuneFlags, InspectFlags, Layout, RecipeFlags};
+use crate::flags::{FinetuneFlags, InspectFlags, Layout, RecipeFlags, SubsetFlags};
 
 /// The overrides that the shared flags ask for; `--set` comes last and wins.
 pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     let mut overrides = Vec::new();
     text(&mut overrides, "device", &flags.device.map(|device| device.to_string()));
     text(&mut overrides, "data.source", &flags.data);
-    number(&mut overrides, "data.limit", flags.limit);
-    number(&mut overrides, "data.per_class", flags.per_class);
-    list(&mut overrides, "data.classes", &flags.classes);
+    subset(&mut overrides, &flags.subset);
     text(&mut overrides, "augment", &flags.augment);
     text(&mut overrides, "model.net", &flags.net);
     number(&mut overrides, "train.epochs", flags.epochs);
@@ -30,10 +28,17 @@ pub fn shared(flags: &RecipeFlags) -> Vec<(String, String)> {
     overrides
 }
 
+fn subset(overrides: &mut Vec<(String, String)>, flags: &SubsetFlags) {
+    number(overrides, "data.limit", flags.limit);
+    number(overrides, "data.per_class", flags.per_class);
+    list(overrides, "data.classes", &flags.classes);
+}
+
 /// The overrides of `inspect`.
 pub fn inspect(flags: &InspectFlags) -> Vec<(String, String)> {
     let mut overrides = Vec::new();
     text(&mut overrides, "data.source", &flags.data);
+    subset(&mut overrides, &flags.subset);
     text(&mut overrides, "augment", &flags.augment);
     overrides.extend(flags.set.iter().cloned());
     overrides

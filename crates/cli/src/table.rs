@@ -96,11 +96,14 @@ pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) ->
 }
 
 /// The result of `evaluate`.
-pub fn evaluation(data: &str, evaluation: &Evaluation) -> Result<String> {
+pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<String> {
     let scores = Scores::of(evaluation)?;
     let n = scores.n;
     let mut text = String::new();
     writeln!(text, "Data      {data}")?;
+    if looks > 1 {
+        writeln!(text, "Looks     {looks} at each image, averaged (test-time augmentation)")?;
+    }
     writeln!(
         text,
         "Accuracy  {:.2} % of {n} images, macro F1 {:.4}, loss {:.4}",
@@ -114,9 +117,10 @@ pub fn evaluation(data: &str, evaluation: &Evaluation) -> Result<String> {
 }
 
 /// The result of `evaluate` for programs.
-pub fn evaluation_json(evaluation: &Evaluation) -> Result<Value> {
+pub fn evaluation_json(evaluation: &Evaluation, looks: u64) -> Result<Value> {
     let mut value = serde_json::to_value(Scores::of(evaluation)?)?;
     value["report"] = serde_json::to_value(report_of(evaluation)?)?;
+    value["tta"] = looks.into();
     value["seconds"] = evaluation.seconds.into();
     value["images_per_second"] =
         images_per_second(evaluation.labels.len(), evaluation.seconds).into();
@@ -151,7 +155,8 @@ pub fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> String {
         text += &field(&prediction.image);
         for rank in 0..top_k {
             text += &match prediction.classes.get(rank) {
-                Some(class) => format!(",{},{}", field(&class.class_name), class.probability),
+                // The form of JSON: short, and with an exponent where there would be many zeros.
+                Some(class) => format!(",{},{:?}", field(&class.class_name), class.probability),
                 None => ",,".to_string(),
             };
         }

@@ -52,6 +52,10 @@ pub enum Error {
         found: String,
     },
 
+    /// One item cannot be read.
+    #[error("{0}; mend or remove it, or leave it out with data.broken=skip")]
+    Fault(Box<Error>),
+
     /// Several items cannot be read.
     #[error(
         "{count} of {of} images cannot be read; mend or remove them, or leave them out with \

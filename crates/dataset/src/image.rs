@@ -44,6 +44,34 @@ impl Image {
         [self.height, self.width, self.channels]
     }
 
+    /// How light the outermost pixels are, 0 (black) to 1 (white): the mean of their values.
+    ///
+    /// ```
+    /// let image = taper_dataset::Image::new(3, 3, 1, vec![255, 255, 255, 255, 0, 255, 255, 255, 255])?;
+    /// assert_eq!(image.border(), 1.0);
+    /// # Ok::<(), taper_dataset::Error>(())
+    /// ```
+    pub fn border(&self) -> f64 {
+        let (mut sum, mut count) = (0u64, 0u64);
+        for (row, line) in self.pixels.chunks_exact(self.width * self.channels).enumerate() {
+            let inner = match row == 0 || row + 1 == self.height {
+                true => line.len()..line.len(),
+                false => self.channels..(line.len() - self.channels).max(self.channels),
+            };
+            for &value in line[..inner.start].iter().chain(&line[inner.end..]) {
+                sum += u64::from(value);
+                count += 1;
+            }
+        }
+        sum as f64 / (255.0 * count as f64) // a side is 1 or more
+    }
+
+    /// The image with light and dark swapped.
+    pub fn inverted(self) -> Self {
+        let pixels = self.pixels.iter().map(|&value| 255 - value).collect();
+        Image { pixels, ..self }
+    }
+
     /// The image with the wanted number of channels.
     ///
     /// Grey to colour repeats the value. Colour to grey is
@@ -88,6 +116,18 @@ mod tests {
         assert!(Image::new(0, 2, 1, vec![]).is_err());
         assert!(Image::new(1, 1, 2, vec![0; 2]).is_err());
         assert!(Image::new(usize::MAX, 2, 1, vec![0; 3]).is_err());
+    }
+
+    #[test]
+    fn the_border_is_the_outermost_pixels_each_once() {
+        let border = |height, width, channels, pixels: &[u8]| {
+            255.0 * Image::new(height, width, channels, pixels.to_vec()).unwrap().border()
+        };
+        assert_eq!(border(3, 3, 1, &[1, 2, 3, 4, 99, 5, 6, 7, 8]), 4.5);
+        assert_eq!(border(3, 1, 1, &[1, 2, 3]), 2.0);
+        assert_eq!(border(1, 2, 3, &[1, 2, 3, 4, 5, 6]), 3.5);
+        let colour = Image::new(1, 1, 3, vec![0, 1, 255]).unwrap();
+        assert_eq!(colour.inverted().pixels, [255, 254, 0]);
     }
 
     #[test]

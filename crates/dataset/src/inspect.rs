@@ -44,6 +44,8 @@ pub struct InspectedPart {
     pub description: Description,
     /// How many files have which ending, where items are files.
     pub endings: BTreeMap<String, usize>,
+    /// How the pixels of how many files are stored, where items are files.
+    pub stored: BTreeMap<String, usize>,
     /// One message for each item that cannot be read.
     pub faults: Vec<String>,
 }
@@ -131,6 +133,7 @@ struct Look {
     tally: Tally,
     /// Items that can be read, with a hash of size and pixels.
     hashes: Vec<(usize, u128)>,
+    stored: BTreeMap<String, usize>,
     faults: Vec<String>,
 }
 
@@ -144,6 +147,9 @@ impl Look {
                     match source.decode(item) {
                         Ok(image) => {
                             look.hashes.push((item, hash(&image)));
+                            if let Some(kind) = source.stored(item) {
+                                *look.stored.entry(kind).or_default() += 1;
+                            }
                             look.tally = std::mem::take(&mut look.tally).with(&image);
                         }
                         Err(error) => look.faults.push(error.to_string()),
@@ -156,6 +162,9 @@ impl Look {
             all.tally = all.tally.plus(&look.tally);
             all.hashes.extend(look.hashes);
             all.faults.extend(look.faults);
+            for (kind, count) in look.stored {
+                *all.stored.entry(kind).or_default() += count;
+            }
             all
         })
     }
@@ -173,7 +182,7 @@ impl Look {
             }
         }
         let description = self.tally.describe(source, &items);
-        InspectedPart { name, description, endings, faults: self.faults }
+        InspectedPart { name, description, endings, stored: self.stored, faults: self.faults }
     }
 }
 
@@ -232,6 +241,7 @@ mod tests {
         assert_eq!((part.faults.len(), part.description.count), (2, 2));
         assert!(part.faults[0].contains("2.jpg is no readable image"), "{}", part.faults[0]);
         assert_eq!(part.endings, BTreeMap::from([("png".to_owned(), 2)]));
+        assert_eq!(part.stored, BTreeMap::from([("grey".to_owned(), 2)]));
         assert_eq!(part.description.sizes, [([3, 2, 1], 2)]);
     }
 }

@@ -64,4 +64,4 @@ pub use one_hot::one_hot;
 pub use pipeline::{Cached, Pipeline, cache};
 pub use placement::{Placement, place_digit};
 pub use resize::{Filter, resize};
-pub use source::{Dataset, ImageFolder, ImageLimits, InMemory, Source, open};
+pub use source::{Columns, Dataset, ImageFolder, ImageLimits, InMemory, Source, open, open_with};

@@ -10,6 +10,8 @@ use crate::resize::{Filter, resize};
 /// The colour between images: none that pictures have much of, so that their borders show.
 const GAP: [u8; 3] = [64, 64, 80];
 
+const CROSS: [u8; 3] = [224, 64, 32];
+
 /// Images side by side, `columns` to a row, each within a square of `side` pixels, one pixel apart.
 ///
 /// Larger images are shrunk to fit; smaller ones are enlarged by a whole factor, pixels showing as
@@ -34,6 +36,22 @@ pub fn sheet(images: &[Image], columns: usize, side: usize) -> Image {
         }
     }
     out
+}
+
+/// What stands on a sheet where there is no image: it looks like the gaps.
+pub fn gap() -> Image {
+    Image { height: 1, width: 1, channels: 3, pixels: GAP.to_vec() }
+}
+
+/// What stands on a sheet in place of an image that cannot be read: a cross.
+pub fn cross() -> Image {
+    const SIDE: usize = 16;
+    let crossed = |place: usize| {
+        let (row, column) = (place / SIDE, place % SIDE);
+        if row.abs_diff(column) < 2 || row.abs_diff(SIDE - 1 - column) < 2 { CROSS } else { GAP }
+    };
+    let pixels = (0..SIDE * SIDE).flat_map(crossed).collect();
+    Image { height: SIDE, width: SIDE, channels: 3, pixels }
 }
 
 /// In colour, no side above `side`.
@@ -84,6 +102,15 @@ mod tests {
         // The large one at half its size.
         assert_eq!((at(1, 7), at(4, 8), at(1, 6)), (&[1, 2, 3][..], &[1, 2, 3][..], &GAP[..]));
         assert_eq!(at(10, 10), GAP);
+    }
+
+    #[test]
+    fn what_is_not_there_looks_like_a_gap_and_what_is_broken_is_crossed() {
+        let empty = sheet(&[gap()], 1, 16);
+        assert!(empty.pixels.chunks(3).all(|pixel| pixel == GAP));
+        let broken = sheet(&[cross()], 1, 16);
+        let crossed = broken.pixels.chunks(3).filter(|pixel| *pixel == CROSS).count();
+        assert!((64..128).contains(&crossed), "{crossed}");
     }
 
     #[test]

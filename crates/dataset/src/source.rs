@@ -1,6 +1,7 @@
 //! Where labelled images come from.
 
 mod cifar;
+mod columns;
 mod dataset;
 pub mod embedded;
 mod encoded;
@@ -18,9 +19,11 @@ mod selected;
 mod tensors;
 mod whole_file;
 
-pub use dataset::{Dataset, open};
+pub use columns::Columns;
+pub use dataset::{Dataset, open, open_with};
 pub(crate) use faults::all as all_faults;
 pub use faults::{broken, faults};
+pub(crate) use image_file::stored_pixels;
 pub use image_file::{ImageLimits, decode_image, is_image, read_image};
 pub use image_folder::ImageFolder;
 pub use in_memory::InMemory;
@@ -28,7 +31,7 @@ pub use in_memory::InMemory;
 pub use list::parse_bytes as parse_list;
 pub use named::{NAMED, Named, named};
 pub use parts::PartOf;
-pub use selected::{keep_classes, without};
+pub use selected::{keep_classes, only, without};
 
 use crate::error::Result;
 use crate::image::Image;
@@ -81,6 +84,17 @@ pub trait Source: Send + Sync {
     /// Whether `decode` only copies memory, so that parallel decoding would cost more than it gains.
     fn in_memory(&self) -> bool {
         false
+    }
+
+    /// How an item's pixels are stored, in words, where it is a file and its header tells: `grey`,
+    /// `palette`, `colour and alpha, 16 bits`.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is not below `len()`.
+    fn stored(&self, index: usize) -> Option<String> {
+        let _ = index;
+        None
     }
 
     /// The labels of all items.

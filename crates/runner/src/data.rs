@@ -1,19 +1,21 @@
 //! The parts of the data: what is trained on, validated on and held out.
 
+mod divided;
+
 use std::sync::Arc;
 
 use taper_dataset::sampler::{balanced_order, epoch_order};
-use taper_dataset::source::{broken, keep_classes, without};
-use taper_dataset::split::{SplitConfig, folds, per_class, stratified};
 use taper_dataset::{
-    Augment, Batch, Cached, Dataset, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
+    Augment, Batch, Columns, Dataset, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
 };
 
 use crate::error::RunnerError;
 use crate::evaluate::Views;
-use crate::plan::setting;
-use crate::recipe::{BrokenImages, DataRecipe, ImageRecipe, Recipe};
+use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
+
+pub(crate) use divided::divided;
+use divided::{Divided, Items, Origin};
 
 /// Some items of a source, with how they become the net's input.
 #[derive(Clone)]
@@ -36,9 +38,16 @@ pub struct Data {
     pub validation: Option<Part>,
     /// What is held out.
     pub test: Part,
+    /// Of each image that was left out because it cannot be read, why.
+    pub left_out: Vec<String>,
     /// How the parts came about, in words.
     division: String,
+    /// The training part before anything was done to its images.
+    as_it_is: Items,
 }
+
+/// Training images whose borders are looked at.
+const BORDERS: usize = 32;
 
 /// One of the parts by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,80 +70,60 @@ impl Data {
     /// Data that cannot be read, shares that leave nothing.
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
-        check(data)?;
         recipe.augment.check()?;
         let pipeline = recipe.image.pipeline();
-        let dataset = open_dataset(data, registry)?;
-        let part = |source: &Cached, indices| Part {
-            source: source.source.clone(),
-            indices,
-            pipeline: source.pipeline.clone(),
-            augment: recipe.augment,
-        };
-        let whole = |source: &Cached| part(source, (0..source.source.len()).collect());
+        let divided = Divided::open(recipe, registry)?;
         let limit = data.cache_mib.saturating_mul(1 << 20);
-        let chosen = format!("{} {:?} {:?} {limit}", data.source, data.classes, data.broken);
-        let prepare = |part: &str, source: Arc<dyn Source>| {
+        let chosen = format!(
+            "{} {:?} {:?} {:?} {limit}",
+            data.source,
+            data.columns(),
+            data.classes,
+            data.broken
+        );
+        let prepare = |part: &str, source: &Arc<dyn Source>| {
             let what = format!("{part} of {chosen}");
-            registry.prepared(&what, &pipeline, || cache(source, &pipeline, limit))
+            registry.prepared(&what, &pipeline, || cache(source.clone(), &pipeline, limit))
         };
-
-        let split = stratified(
-            &dataset.train.labels(),
-            &SplitConfig {
-                test: if dataset.test.is_some() { 0.0 } else { data.test_fraction },
-                test_seed: data.split_seed,
-                validation: match dataset.validation {
-                    Some(_) => 0.0,
-                    None => data.validation_fraction,
-                },
-                validation_seed: data.split_seed,
-            },
-        )?;
-        let mut division = match dataset.test {
-            Some(_) => "with a test part of its own".to_string(),
-            None => format!(
-                "{:.0} % held out, stratified, split seed {}",
-                100.0 * data.test_fraction,
-                data.split_seed
-            ),
+        let Dataset { name, train, validation, test } = &divided.dataset;
+        let train = prepare("train", train)?;
+        let validation =
+            validation.as_ref().map(|source| prepare("validation", source)).transpose()?;
+        let test = test.as_ref().map(|source| prepare("test", source)).transpose()?;
+        let part = |items: Items| {
+            let prepared = match items.of {
+                Origin::Train => Some(&train),
+                Origin::Validation => validation.as_ref(),
+                Origin::Test => test.as_ref(),
+            };
+            Part {
+                source: prepared.map_or(items.source, |cached| cached.source.clone()),
+                indices: items.indices,
+                pipeline: prepared.map_or(&pipeline, |cached| &cached.pipeline).clone(),
+                augment: recipe.augment,
+            }
+        };
+        let as_it_is = divided.train.clone();
+        let mut parts = Self {
+            name: name.clone(),
+            train: part(divided.train),
+            validation: divided.validation.map(part),
+            test: part(divided.test),
+            left_out: divided.left_out,
+            division: divided.division,
+            as_it_is,
         };
         // A resized crop takes the place of the placement, so it needs the images as they are.
-        let crops = recipe.augment.crops();
-        let unplaced = Cached { source: dataset.train.clone(), pipeline: pipeline.clone() };
-        let all = prepare("train", dataset.train)?;
-        let mut train = part(if crops { &unplaced } else { &all }, split.train);
-        let mut test = match dataset.test {
-            Some(source) => whole(&prepare("test", source)?),
-            None => part(&all, split.test),
-        };
-        let mut validation = match dataset.validation {
-            Some(source) => Some(whole(&prepare("validation", source)?)),
-            None if split.validation.is_empty() => None,
-            None => Some(part(&all, split.validation)),
-        };
-        if data.folds > 0 {
-            (train, test) = train.fold(data)?;
-            division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
+        if recipe.augment.crops() {
+            let source = parts.as_it_is.source.clone();
+            (parts.train.source, parts.train.pipeline) = (source, pipeline.clone());
         }
-        if data.per_class > 0 {
-            let places = per_class(&train.labels(), data.per_class, data.draw_seed);
-            train.indices = places.into_iter().map(|place| train.indices[place]).collect();
-        }
-        if data.overfit_batches > 0 {
-            train.spread(data.overfit_batches.saturating_mul(recipe.train.batch_size));
-            validation = Some(train.clone());
-        }
-        if data.limit > 0 {
-            let parts = [Some(&mut train), validation.as_mut(), Some(&mut test)];
-            parts.into_iter().flatten().for_each(|part| part.spread(data.limit));
-        }
-        for (name, part) in [("training", &train), ("held-out", &test)] {
+        for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {
             if part.is_empty() {
-                return Err(RunnerError::Empty { part: name, source_name: dataset.name });
+                return Err(RunnerError::Empty { part: name, source_name: parts.name });
             }
         }
-        Ok(Self { name: dataset.name, train, validation, test, division })
+        Ok(parts)
     }
 
     /// Normalizes every part by mean and standard deviation of the training part alone; gives them.
@@ -149,14 +138,30 @@ impl Data {
         Ok(fitted)
     }
 
+    /// How light the borders of training images are, 0 (black) to 1 (white): the mean over some of
+    /// them as they are stored. `None` where none of those can be read.
+    pub fn border(&self) -> Option<f64> {
+        let mut some = self.as_it_is.clone();
+        some.spread(BORDERS);
+        let read = |&index: &usize| Some(some.source.decode(index).ok()?.border());
+        let borders: Vec<f64> = some.indices.iter().filter_map(read).collect();
+        // Rounded, so that it can be read.
+        let mean = |sum: f64| (1e3 * sum / borders.len() as f64).round() / 1e3;
+        (!borders.is_empty()).then(|| mean(borders.iter().sum()))
+    }
+
     /// One line: the data's name, its size and how it is divided.
     pub fn describe(&self) -> String {
         let validation = match &self.validation {
             Some(part) => format!(", {} for validation", part.len()),
             None => String::new(),
         };
+        let left_out = match self.left_out.len() {
+            0 => String::new(),
+            count => format!(", {count} left out, which cannot be read"),
+        };
         format!(
-            "{}: {} classes, {} images to train on{validation}, {} held out ({})",
+            "{}: {} classes, {} images to train on{validation}, {} held out ({}){left_out}",
             self.name,
             self.train.class_names().len(),
             self.train.len(),
@@ -323,45 +328,14 @@ impl Part {
         let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
         Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
     }
-
-    /// Keeps at most `limit` images, evenly spread: the classes stand one after the other.
-    fn spread(&mut self, limit: usize) {
-        let len = self.len();
-        if limit < len {
-            self.indices = (0..limit).map(|i| self.indices[i * len / limit]).collect();
-        }
-    }
-
-    /// What is left to train on, and the fold that is tested.
-    fn fold(&self, data: &DataRecipe) -> Result<(Part, Part), RunnerError> {
-        let fold = folds(&self.labels(), data.folds, data.split_seed)?.swap_remove(data.fold);
-        let pick = |places: Vec<usize>| Part {
-            indices: places.into_iter().map(|place| self.indices[place]).collect(),
-            ..self.clone()
-        };
-        Ok((pick(fold.train), pick(fold.held_out)))
-    }
 }
 
-/// The recipe's data set, with the classes that it wants, without broken images if it wants that.
-pub(crate) fn open_dataset(data: &DataRecipe, registry: &Registry) -> Result<Dataset, RunnerError> {
-    let mut dataset = registry.dataset(&data.source)?;
-    let mut change = |change: &dyn Fn(Arc<dyn Source>) -> Result<Arc<dyn Source>, RunnerError>| {
-        dataset.train = change(dataset.train.clone())?;
-        dataset.validation = dataset.validation.take().map(change).transpose()?;
-        dataset.test = dataset.test.take().map(change).transpose()?;
-        Ok::<(), RunnerError>(())
-    };
-    if !data.classes.is_empty() {
-        change(&|source| Ok(keep_classes(source, &data.classes)?))?;
+impl DataRecipe {
+    /// The columns of a list or a table, where they are named.
+    pub fn columns(&self) -> Columns {
+        let named = |name: &String| (!name.is_empty()).then(|| name.clone());
+        Columns { image: named(&self.image_column), label: named(&self.label_column) }
     }
-    if data.broken == BrokenImages::Skip {
-        change(&|source| {
-            let left_out = broken(source.as_ref())?;
-            Ok(if left_out.is_empty() { source } else { without(source, &left_out) })
-        })?;
-    }
-    Ok(dataset)
 }
 
 impl ImageRecipe {
@@ -376,21 +350,4 @@ impl ImageRecipe {
             normalize: Normalize { mean: self.mean.clone(), std: self.std.clone() },
         }
     }
-}
-
-fn check(data: &DataRecipe) -> Result<(), RunnerError> {
-    let shares = [
-        ("data.test_fraction", data.test_fraction),
-        ("data.validation_fraction", data.validation_fraction),
-    ];
-    for (key, share) in shares {
-        if !(0.0..1.0).contains(&share) {
-            return Err(setting(key, share, "0 to below 1"));
-        }
-    }
-    if data.folds == 1 || (data.folds > 0 && data.fold >= data.folds) {
-        let found = format!("{} of {} folds", data.fold, data.folds);
-        return Err(setting("data.fold", found, "a fold below data.folds, of 2 or more"));
-    }
-    Ok(())
 }

@@ -4,11 +4,11 @@ mod page;
 
 use std::path::{Path, PathBuf};
 
-use taper_dataset::augment::Scratch;
-use taper_dataset::inspect::Inspection;
-use taper_dataset::sheet::{sheet, to_png};
-use taper_dataset::{Dataset, Description, Image, Source};
+use taper_dataset::inspect::{InspectedPart, Inspection};
+use taper_dataset::sheet::{cross, gap, sheet, to_png};
+use taper_dataset::{Batch, Dataset, Description, Image, Loader, LoaderConfig, Source};
 
+use crate::data::divided;
 use crate::error::RunnerError;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
@@ -31,15 +31,18 @@ pub struct Inspected {
     /// For each class an image as it is and as the recipe's augmentation changes it, as PNG; where
     /// there is an augmentation.
     pub augmented: Option<Vec<u8>>,
+    /// Of each image that was left out because it cannot be read, why; else they are among the
+    /// faults of their parts.
+    pub left_out: Vec<String>,
 }
 
-/// Looks at the recipe's data set, every image once.
+/// Looks at the recipe's data set, every image once, in the parts that training would have.
 ///
 /// # Errors
 /// Data that cannot be opened; settings that cannot be used.
 pub fn inspect(recipe: &Recipe, registry: &Registry) -> Result<Inspected, RunnerError> {
     recipe.augment.check()?;
-    let dataset = crate::data::open_dataset(&recipe.data, registry)?;
+    let (dataset, left_out) = divided(recipe, registry)?;
     let inspection = taper_dataset::inspect::inspect(&dataset);
     let train = dataset.train.as_ref();
     let rows = by_class(train);
@@ -51,15 +54,18 @@ pub fn inspect(recipe: &Recipe, registry: &Registry) -> Result<Inspected, Runner
                 true => Some(row[place * row.len() / COLUMNS]),
                 false => row.get(place).copied(),
             };
-            let image = item.and_then(|item| train.decode(item).ok());
-            images.push(image.unwrap_or_else(|| Image::black(1, 1, 3)));
+            images.push(match item {
+                Some(item) => train.decode(item).unwrap_or_else(|_| cross()),
+                None => gap(),
+            });
         }
     }
-    let augmented = match recipe.augment.changes_images() {
+    let augmented = match recipe.augment.changes_images() || recipe.augment.mixes() {
         true => Some(augmented(&dataset, &rows, recipe, &inspection)?),
         false => None,
     };
-    Ok(Inspected { inspection, sheet: to_png(&sheet(&images, COLUMNS, SIDE)), augmented })
+    let sheet = to_png(&sheet(&images, COLUMNS, SIDE));
+    Ok(Inspected { inspection, sheet, augmented, left_out })
 }
 
 /// The items of the first classes, class by class.
@@ -94,23 +100,42 @@ fn augmented(
         pipeline.channels = most[2];
     }
     pipeline.normalize = Default::default();
-    let (mut images, mut scratch) = (Vec::new(), Scratch::default());
-    for item in rows.iter().map(|row| row[row.len() / 2]) {
-        let Ok(plain) = pipeline.prepare(source, item) else { continue };
-        images.push(plain);
-        for epoch in 1..COLUMNS as u64 {
-            let image = recipe.augment.prepare(
-                source,
-                &pipeline,
-                recipe.seed,
-                epoch - 1,
-                item,
-                &mut scratch,
-            );
-            images.push(image?);
-        }
+    // One image a class that can be read; where images are mixed, with each other.
+    let readable = |row: &Vec<usize>| {
+        let (before, after) = row.split_at(row.len() / 2);
+        let found = |&&item: &&usize| pipeline.prepare(source, item).is_ok();
+        after.iter().chain(before).find(found).copied()
+    };
+    let items: Vec<usize> = rows.iter().filter_map(readable).collect();
+    let mut columns = vec![items.iter().map(|&item| pipeline.prepare(source, item)).collect()];
+    for epoch in 0..COLUMNS as u64 - 1 {
+        let config = LoaderConfig {
+            batch_size: items.len().max(1),
+            seed: recipe.seed,
+            epoch,
+            augment: recipe.augment,
+            ..Default::default()
+        };
+        let loader = Loader::new(dataset.train.clone(), items.clone(), pipeline.clone(), config)?;
+        let batches: Vec<Batch> = loader.collect::<Result<_, _>>()?;
+        columns.push(Ok(batches.iter().flat_map(images_of).collect()));
     }
-    Ok(to_png(&sheet(&images, COLUMNS, SIDE)))
+    let columns: Vec<Vec<Image>> = columns.into_iter().collect::<Result<_, _>>()?;
+    let images = (0..items.len()).flat_map(|row| columns.iter().map(move |c| c[row].clone()));
+    Ok(to_png(&sheet(&images.collect::<Vec<_>>(), COLUMNS, SIDE)))
+}
+
+/// The images of a batch that was not normalized.
+fn images_of(batch: &Batch) -> Vec<Image> {
+    let [_, channels, height, width] = batch.shape;
+    let area = height * width;
+    let image = |values: &[f32]| {
+        let value = |place: usize| values[place % channels * area + place / channels];
+        let byte = |place: usize| (255.0 * value(place)).round() as u8;
+        let pixels = (0..channels * area).map(byte).collect();
+        Image { height, width, channels, pixels }
+    };
+    batch.images.chunks_exact((channels * area).max(1)).map(image).collect()
 }
 
 impl Inspected {
@@ -149,14 +174,29 @@ impl std::fmt::Display for Inspected {
                     part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));
                 writeln!(f, "files   {}", endings.collect::<Vec<_>>().join(", "))?;
             }
+            if !part.stored.is_empty() {
+                writeln!(f, "stored  {}", stored(part))?;
+            }
+            if !part.faults.is_empty() {
+                let (broken, read) = (part.faults.len(), part.description.count);
+                writeln!(f, "broken  {broken} of {}", broken + read)?;
+            }
             for fault in &part.faults {
                 writeln!(f, "broken  {fault}")?;
             }
             writeln!(f)?;
         }
+        if !self.left_out.is_empty() {
+            writeln!(f, "left out: {}, which cannot be read", self.left_out.len())?;
+            self.left_out.iter().try_for_each(|reason| writeln!(f, "  {reason}"))?;
+            writeln!(f)?;
+        }
         self.write_classes(f)?;
         if let Some((name, count)) = &self.inspection.smallest_class {
             writeln!(f, "smallest class: {name}, {count} to train on")?;
+        }
+        if let Some(cut) = self.cut() {
+            writeln!(f, "{cut}")?;
         }
         writeln!(f, "\nnormalization: {}", self.normalization())?;
         writeln!(
@@ -175,7 +215,19 @@ impl std::fmt::Display for Inspected {
     }
 }
 
+/// How many files are stored how.
+fn stored(part: &InspectedPart) -> String {
+    let stored = part.stored.iter().map(|(kind, count)| format!("{count} {kind}"));
+    stored.collect::<Vec<_>>().join("; ")
+}
+
 impl Inspected {
+    /// What the sheets do not show, if there is more.
+    fn cut(&self) -> Option<String> {
+        let classes = self.inspection.parts[0].description.classes.len();
+        (classes > ROWS).then(|| format!("the pictures show the first {ROWS} of {classes} classes"))
+    }
+
     /// Images of each class, a column a part.
     fn write_classes(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = &self.inspection.parts;

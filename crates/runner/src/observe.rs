@@ -36,6 +36,13 @@ pub use tensorboard::TensorBoard;
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// First of all, where images were left out because they cannot be read.
+    LeftOut {
+        /// How many.
+        images: usize,
+        /// Why, of each.
+        reasons: Vec<String>,
+    },
     /// Before the first step.
     Started {
         /// Epochs to come.

@@ -85,6 +85,11 @@ pub struct DataRecipe {
     /// A file or folder, the name of a data set, or `hub:OWNER/NAME`; `docs/data.md` has them all.
     /// Default `digits`.
     pub source: String,
+    /// The column of images, or of their paths, of a list or a parquet file. Default empty: found by
+    /// its name or type.
+    pub image_column: String,
+    /// The column of labels of a list or a parquet file. Default empty: found by its name or type.
+    pub label_column: String,
     /// Take these classes only, numbered in this order. Default empty: all.
     pub classes: Vec<String>,
     /// The share held out for testing when the source has no test part of its own. Default 0.2.
@@ -275,6 +280,8 @@ impl Default for DataRecipe {
     fn default() -> Self {
         Self {
             source: "digits".to_string(),
+            image_column: String::new(),
+            label_column: String::new(),
             test_fraction: 0.2,
             validation_fraction: 0.0,
             split_seed: 0,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use taper_dataset::{Cached, Dataset, Normalize, Pipeline};
+use taper_dataset::{Cached, Columns, Dataset, Normalize, Pipeline};
 use taper_model::nets::NetInfo;
 
 use crate::error::RunnerError;
@@ -116,21 +116,34 @@ impl Registry {
     /// # Errors
     /// Nothing has the name, or the data is not what it should be.
     pub fn open_dataset(&self, source: &str) -> Result<Dataset, RunnerError> {
+        self.open_dataset_with(source, &Columns::default())
+    }
+
+    /// As [`open_dataset`](Self::open_dataset), the columns of a list or a parquet file being named.
+    ///
+    /// # Errors
+    /// As [`open_dataset`](Self::open_dataset).
+    pub fn open_dataset_with(
+        &self,
+        source: &str,
+        columns: &Columns,
+    ) -> Result<Dataset, RunnerError> {
         match (self.datasets.get(source), source.strip_prefix("hub:")) {
             (Some(open), _) => open(),
-            (None, Some(name)) => self.open_hub(name),
-            (None, None) => Ok(taper_dataset::open(source)?),
+            (None, Some(name)) => self.open_hub(name, columns),
+            (None, None) => Ok(taper_dataset::open_with(source, columns)?),
         }
     }
 
     /// A data set, opened once if it is shared.
-    pub(crate) fn dataset(&self, source: &str) -> Result<Dataset, RunnerError> {
-        let Some(shared) = &self.shared else { return self.open_dataset(source) };
-        if let Some(dataset) = locked(shared).datasets.get(source) {
+    pub(crate) fn dataset(&self, source: &str, columns: &Columns) -> Result<Dataset, RunnerError> {
+        let Some(shared) = &self.shared else { return self.open_dataset_with(source, columns) };
+        let key = format!("{source} {columns:?}");
+        if let Some(dataset) = locked(shared).datasets.get(&key) {
             return Ok(dataset.clone());
         }
-        let dataset = self.open_dataset(source)?;
-        locked(shared).datasets.insert(source.to_string(), dataset.clone());
+        let dataset = self.open_dataset_with(source, columns)?;
+        locked(shared).datasets.insert(key, dataset.clone());
         Ok(dataset)
     }
 
@@ -159,15 +172,20 @@ impl Registry {
     }
 
     #[cfg(feature = "hub")]
-    fn open_hub(&self, name: &str) -> Result<Dataset, RunnerError> {
+    fn open_hub(&self, name: &str, columns: &Columns) -> Result<Dataset, RunnerError> {
         let hub =
             crate::hub::Hub { progress: self.shows_downloads, ..crate::hub::Hub::from_env()? };
-        crate::hub::open_data(name, &hub)
+        crate::hub::open_data(name, columns, &hub)
     }
 
     #[cfg(not(feature = "hub"))]
-    fn open_hub(&self, name: &str) -> Result<Dataset, RunnerError> {
+    fn open_hub(&self, name: &str, _: &Columns) -> Result<Dataset, RunnerError> {
         Err(RunnerError::NoHub { name: format!("hub:{name}") })
+    }
+
+    /// The names of the weights, sorted.
+    pub fn weights_names(&self) -> impl Iterator<Item = &str> {
+        self.weights.keys().map(String::as_str)
     }
 
     /// The bytes of weights by name.

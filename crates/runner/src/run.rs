@@ -18,7 +18,7 @@ use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, Scores, evaluate};
 use crate::machine::Machine;
 use crate::memory;
-use crate::observe::{self, EarlyStopping, History, Limit, Listener, Plateau, TensorBoard};
+use crate::observe::{self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard};
 use crate::others;
 use crate::plan::Plan;
 use crate::recipe::{Method, Recipe};
@@ -123,7 +123,7 @@ pub(crate) fn carry_out(
 ) -> Result<Outcome, RunnerError> {
     let recipe = &plan.recipe;
     listeners.extend(of_recipe(recipe));
-    let every = recipe.log.every_steps;
+    let (every, is_new) = (recipe.log.every_steps, from.is_none());
     let history = match from {
         None => History::create(&folder.history())?,
         Some(_) => History::resume(&folder.history())?,
@@ -148,6 +148,11 @@ pub(crate) fn carry_out(
     if let Some(From { checkpoint, .. }) = from {
         observe::restore(&mut listeners, &checkpoint.about.listeners)?;
         training.restore(checkpoint)?;
+    }
+    let reasons = &plan.data.left_out;
+    if is_new && !reasons.is_empty() {
+        let left_out = Event::LeftOut { images: reasons.len(), reasons: reasons.clone() };
+        observe::tell(&mut listeners, &left_out)?;
     }
     let trained = train(training, &mut listeners)?;
     finish(plan, folder, loaded, before, trained)

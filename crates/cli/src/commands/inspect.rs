@@ -14,6 +14,7 @@ pub fn run(flags: &InspectFlags, registry: &Registry) -> Result<()> {
     if flags.output.json {
         return print_json(&serde_json::json!({
             "inspection": inspected.inspection,
+            "left_out": inspected.left_out,
             "written": written,
         }));
     }

@@ -40,7 +40,7 @@ const IMAGENET: Augment = Augment {
 
 impl Augment {
     /// This policy for looking at an image several times when it is judged: without what hides
-    /// something (erasing, noise, mixing); `light` where that leaves nothing.
+    /// something (erasing, noise, RandAugment, mixing); `light` where that leaves nothing.
     pub fn views(&self) -> Self {
         let (mixup, cutmix, erase, noise) = (0.0, 0.0, 0.0, 0.0);
         let views = Augment { mixup, cutmix, erase, noise, rand_augment: 0, ..*self };

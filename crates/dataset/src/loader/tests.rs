@@ -100,7 +100,11 @@ fn broken_images_end_the_epoch_and_all_are_named() {
     let one = Ten::new(Some(9));
     let loader = Loader::new(one, (0..10).collect(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
     let error = loader.last().unwrap().unwrap_err().to_string();
-    assert_eq!(error, "file9.png is no readable image: torn");
+    assert_eq!(
+        error,
+        "file9.png is no readable image: torn; mend or remove it, or leave it out with \
+         data.broken=skip"
+    );
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What a path or a name leads to: up to three parts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::source::image_folder::{entries, name_of};
+use crate::source::image_folder::{NO_CLASSES, entries, name_of};
+use crate::source::parts::{PartOf, Parts};
 use crate::source::{
-    ImageFolder, ImageLimits, Source, cifar, embedded, idx_folder, list, named, parquet, tensors,
+    Columns, ImageFolder, ImageLimits, Source, cifar, embedded, idx_folder, is_image, list, named,
+    parquet, tensors,
 };
 
 /// A data set: the parts that it comes in.
@@ -40,8 +42,7 @@ impl std::fmt::Debug for Dataset {
 /// A path leads to a folder of IDX files named as MNIST names them, to one such file, to CIFAR-10's
 /// binary files, to a parquet file or a folder of such, to a list of images (`.csv`, `.tsv`,
 /// `.jsonl`), to a safetensors file with `images` and `labels`, to a folder with a folder of images
-/// per class, or to a folder with such folders called `train` and, if there, `val` (or `valid`,
-/// `validation`) and `test`. A folder called like one of the names is reached as `./digits`.
+/// per class, or to a folder with such folders called as [`PartOf::named`] says, `train` among them. A folder called like one of the names is reached as `./digits`.
 ///
 /// # Errors
 ///
@@ -54,16 +55,25 @@ impl std::fmt::Debug for Dataset {
 /// # Ok::<(), taper_dataset::Error>(())
 /// ```
 pub fn open(spec: &str) -> Result<Dataset> {
+    open_with(spec, &Columns::default())
+}
+
+/// As [`open`], the columns of a list or of parquet files being named.
+///
+/// # Errors
+///
+/// As [`open`]; a column that is not there.
+pub fn open_with(spec: &str, columns: &Columns) -> Result<Dataset> {
     match (embedded::by_name(spec), named(spec)) {
         (Some(dataset), _) => Ok(dataset),
         (None, Some(named)) => named.open(),
-        (None, None) => open_path(Path::new(spec), ImageLimits::default()),
+        (None, None) => open_path(Path::new(spec), columns, ImageLimits::default()),
     }
 }
 
-fn open_path(path: &Path, limits: ImageLimits) -> Result<Dataset> {
+fn open_path(path: &Path, columns: &Columns, limits: ImageLimits) -> Result<Dataset> {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => return open_file(path, limits),
+        Ok(metadata) if metadata.is_file() => return open_file(path, columns, limits),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::NotFound { path: path.to_owned() });
@@ -76,57 +86,87 @@ fn open_path(path: &Path, limits: ImageLimits) -> Result<Dataset> {
     if cifar::is_cifar(path) {
         return cifar::read(path);
     }
-    if let Some(dataset) = parquet::read_folder(path)? {
+    if let Some(dataset) = parquet::read_folder(path, columns)? {
         return Ok(dataset);
     }
-    let (folders, _) = entries(path)?;
+    let (folders, files) = entries(path)?;
+    let layout = |reason| Err(Error::Layout { path: path.to_owned(), reason });
     if folders.is_empty() {
-        return Err(Error::Layout {
-            path: path.to_owned(),
-            reason: "expected IDX files (train-images-idx3-ubyte, …), parquet files or a folder \
-                     of images per class, found none of them"
+        return layout(match files.iter().any(|file| is_image(file)) {
+            true => NO_CLASSES.to_owned(),
+            false => "expected IDX files (train-images-idx3-ubyte, …), parquet files or a folder \
+                      of images per class, found none of them"
                 .to_owned(),
         });
     }
-    let names: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
-    let is_part = |name: &String| [TRAIN, VALIDATION, TEST].concat().contains(&name.as_str());
-    let parts = names.iter().all(is_part) && names.iter().any(|name| name == "train");
-    if parts { open_parts(path, &names, limits) } else { open_folder(path, limits) }
-}
-
-fn open_file(path: &Path, limits: ImageLimits) -> Result<Dataset> {
-    let ending = path.extension().unwrap_or_default();
-    if list::is_list(path) {
-        list::read(path, limits)
-    } else if ending.eq_ignore_ascii_case("safetensors") {
-        tensors::read(path)
-    } else if parquet::is_parquet(path) {
-        parquet::read(&path.display().to_string(), &[path.to_owned()], &[], &[])
-    } else {
-        idx_folder::read_file(path)
+    let part = |folder: &PathBuf| PartOf::named(&name_of(folder));
+    let (parts, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        folders.into_iter().partition(|folder| part(folder).is_some());
+    match (parts.is_empty(), others.is_empty()) {
+        (true, _) => open_folder(path, limits),
+        (false, true) => open_parts(path, parts, limits),
+        // A class may be called `test`; it holds images then.
+        (false, false) if parts.iter().all(|folder| holds_images(folder)) => {
+            open_folder(path, limits)
+        }
+        (false, false) => layout(format!(
+            "{} can be parts of a data set, but {} cannot; expected either classes alone, or parts \
+             alone (train, val, test) with a folder per class in each",
+            names(&parts),
+            names(&others)
+        )),
     }
 }
 
-const TRAIN: &[&str] = &["train"];
-const VALIDATION: &[&str] = &["val", "valid", "validation"];
-const TEST: &[&str] = &["test"];
+/// Whether images stand in a folder itself.
+fn holds_images(folder: &Path) -> bool {
+    entries(folder).is_ok_and(|(_, files)| files.iter().any(|file| is_image(file)))
+}
+
+fn names(folders: &[PathBuf]) -> String {
+    let some = folders.iter().take(5).map(|folder| format!("`{}`", name_of(folder)));
+    let more = if folders.len() > 5 { ", …" } else { "" };
+    some.collect::<Vec<_>>().join(", ") + more
+}
+
+fn open_file(path: &Path, columns: &Columns, limits: ImageLimits) -> Result<Dataset> {
+    let ending = path.extension().unwrap_or_default();
+    if list::is_list(path) {
+        list::read(path, columns, limits)
+    } else if ending.eq_ignore_ascii_case("safetensors") {
+        tensors::read(path)
+    } else if parquet::is_parquet(path) {
+        parquet::read(&path.display().to_string(), [vec![path.to_owned()], vec![], vec![]], columns)
+    } else if idx_folder::is_idx_file(path) {
+        idx_folder::read_file(path)
+    } else {
+        let one = if is_image(path) { "it is one image; " } else { "" };
+        let reason = format!(
+            "{one}expected a folder, a list (.csv, .tsv, .jsonl), a table (.parquet), tensors \
+             (.safetensors) or a file named as MNIST's (train-images-idx3-ubyte)"
+        );
+        Err(Error::Layout { path: path.to_owned(), reason })
+    }
+}
 
 fn open_folder(path: &Path, limits: ImageLimits) -> Result<Dataset> {
     let train = Arc::new(ImageFolder::read(path, limits)?);
     Ok(Dataset { name: path.display().to_string(), train, validation: None, test: None })
 }
 
-fn open_parts(path: &Path, names: &[String], limits: ImageLimits) -> Result<Dataset> {
-    let train = ImageFolder::read(&path.join("train"), limits)?;
-    let part = |spellings: &[&str]| -> Result<Option<Arc<dyn Source>>> {
-        let Some(name) = names.iter().find(|name| spellings.contains(&name.as_str())) else {
-            return Ok(None);
-        };
-        let source = ImageFolder::read_as(&path.join(name), train.class_names(), limits)?;
-        Ok(Some(Arc::new(source)))
-    };
-    let (validation, test) = (part(VALIDATION)?, part(TEST)?);
-    Ok(Dataset { name: path.display().to_string(), train: Arc::new(train), validation, test })
+fn open_parts(path: &Path, folders: Vec<PathBuf>, limits: ImageLimits) -> Result<Dataset> {
+    let mut parts = Parts::<PathBuf>::default();
+    for folder in folders {
+        let Some(part) = PartOf::named(&name_of(&folder)) else { continue };
+        if let Some(other) = parts.part(part).replace(folder.clone()) {
+            let reason = format!("{} are the same part", names(&[other, folder]));
+            return Err(Error::Layout { path: path.to_owned(), reason });
+        }
+    }
+    parts.into_dataset(path, |folder, class_names| match class_names {
+        None => ImageFolder::read(&folder, limits),
+        Some(class_names) => ImageFolder::read_as(&folder, class_names, limits),
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +215,68 @@ mod tests {
         assert_eq!(dataset.train.labels(), [0, 1]);
         assert_eq!(dataset.validation.unwrap().labels(), [1]);
         assert_eq!(dataset.test.unwrap().labels(), [0]);
+    }
+
+    /// A folder with an image in each of these folders.
+    fn folder_of(folders: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in folders {
+            let class = folder.path().join(name);
+            std::fs::create_dir_all(&class).unwrap();
+            ::image::GrayImage::new(2, 2).save(class.join("0.png")).unwrap();
+        }
+        folder
+    }
+
+    fn error_of(folder: &tempfile::TempDir) -> String {
+        open(folder.path().to_str().unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn parts_go_by_several_names() {
+        for [train, test] in [["Train", "Test"], ["training", "TESTING"], ["train", "test"]] {
+            let (a, b) = (format!("{train}/a"), format!("{test}/a"));
+            let folder = folder_of(&[&a, &b]);
+            let dataset = open(folder.path().to_str().unwrap()).unwrap();
+            assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (1, 1), "{train}");
+        }
+        // A class may have such a name.
+        let folder = folder_of(&["bus", "train"]);
+        assert_eq!(open(folder.path().to_str().unwrap()).unwrap().train.len(), 2);
+    }
+
+    #[test]
+    fn parts_that_do_not_go_together_are_an_error() {
+        let error = error_of(&folder_of(&["train/a", "test/a", "extra/a"]));
+        assert!(
+            error.ends_with(
+                "`test`, `train` can be parts of a data set, but `extra` cannot; expected either \
+                 classes alone, or parts alone (train, val, test) with a folder per class in each"
+            ),
+            "{error}"
+        );
+        let error = error_of(&folder_of(&["train/a", "val/a", "valid/a"]));
+        assert!(error.ends_with("`val`, `valid` are the same part"), "{error}");
+        let error = error_of(&folder_of(&["test/a"]));
+        assert!(error.ends_with("expected a train part, found only others"), "{error}");
+    }
+
+    #[test]
+    fn images_without_classes_are_an_error_that_says_where_classes_stand() {
+        let error = error_of(&folder_of(&["."]));
+        assert!(error.contains("it holds images, but no folder per class"), "{error}");
+        assert!(error.contains("expected the folder above"), "{error}");
+        let error = error_of(&folder_of(&["train", "test"]));
+        assert!(error.contains("train is no data set: it holds images, but no folder"), "{error}");
+    }
+
+    #[test]
+    fn an_image_is_no_data_set() {
+        let folder = folder_of(&["."]);
+        let path = folder.path().join("0.png");
+        let error = open(path.to_str().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("0.png is no data set: it is one image; expected a "), "{error}");
+        assert!(error.contains(".csv") && error.contains(".safetensors"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::source::labels::Labels;
-use crate::source::{ImageLimits, Source, decode_image};
+use crate::source::{ImageLimits, Source, decode_image, stored_pixels};
 
 /// Encoded images that are kept in memory; what goes beyond lies in a temporary file.
 const IN_MEMORY: usize = 512 << 20;
@@ -151,6 +151,10 @@ impl Source for Encoded {
 
     fn item_name(&self, index: usize) -> String {
         self.row_name(self.order[index])
+    }
+
+    fn stored(&self, index: usize) -> Option<String> {
+        stored_pixels(&self.image(self.order[index]).ok()?)
     }
 
     fn describe(&self) -> String {

@@ -22,7 +22,8 @@ pub(crate) fn all(source: &dyn Source, indices: &[usize], first: Error) -> Error
     indices.sort_unstable();
     let faults = faults(source, &indices);
     match faults.len() {
-        0 | 1 => first,
+        0 => first,
+        1 => Error::Fault(Box::new(first)),
         count => {
             let lines = faults.iter().map(|(_, error)| format!("\n  {error}")).collect();
             Error::Faults { count, of: indices.len(), lines }
@@ -31,16 +32,16 @@ pub(crate) fn all(source: &dyn Source, indices: &[usize], first: Error) -> Error
 }
 
 /// The items that cannot be decoded, ascending, so that [`without`](super::without) can leave them
-/// out.
+/// out; each with its error.
 ///
 /// # Errors
 ///
 /// When nothing can be decoded: the first item's error.
-pub fn broken(source: &dyn Source) -> Result<Vec<usize>> {
+pub fn broken(source: &dyn Source) -> Result<Vec<(usize, Error)>> {
     let everything: Vec<usize> = (0..source.len()).collect();
     let mut faults = faults(source, &everything);
     if !faults.is_empty() && faults.len() == source.len() {
         return Err(faults.swap_remove(0).1);
     }
-    Ok(faults.into_iter().map(|(item, _)| item).collect())
+    Ok(faults)
 }

@@ -113,6 +113,11 @@ fn read_family(
     })
 }
 
+/// Whether a file is named as MNIST names its files.
+pub(crate) fn is_idx_file(path: &Path) -> bool {
+    FileName::parse(path).is_some()
+}
+
 /// Whether a folder holds any file that is named as MNIST names its files.
 pub fn is_idx_folder(folder: &Path) -> Result<bool> {
     Ok(!find_families(folder)?.is_empty())

@@ -66,38 +66,7 @@ pub fn decode_image(
     limits: &ImageLimits,
 ) -> Result<Image> {
     let broken = |reason: String| Error::Image { item: name.to_string(), reason };
-    let format = match bytes {
-        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
-        [0xff, 0xd8, ..] => ImageFormat::Jpeg,
-        [b'B', b'M', ..] => ImageFormat::Bmp,
-        [b'G', b'I', b'F', b'8', ..] => ImageFormat::Gif,
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => ImageFormat::Tiff,
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ImageFormat::WebP,
-        [] => return Err(broken("the file is empty".to_owned())),
-        _ => {
-            let reason = "its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP";
-            return Err(broken(reason.to_owned()));
-        }
-    };
-    if format == ImageFormat::Jpeg && !jpeg_reaches_its_end(bytes) {
-        // The decoder would fill what is missing with grey and say nothing.
-        return Err(broken("the JPEG data is cut short".to_owned()));
-    }
-    if format == ImageFormat::WebP && !webp_chunks_fit(bytes) {
-        // The decoder would make room for what a chunk claims.
-        return Err(broken("the WebP data is cut short".to_owned()));
-    }
-    let within = |pixels: u64| {
-        let mut limits = ::image::Limits::default();
-        let file = bytes.len() as u64;
-        limits.max_alloc = Some(2 * (pixels + file) + DECODER_BYTES);
-        limits
-    };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // The decoder of PNG unpacks what stands before the pixels, such as a colour profile, as soon as
-    // it is made: it needs its limit by then. 8 bytes is its widest pixel (16-bit RGBA).
-    reader.limits(within(8 * png_pixels(bytes).min(limits.pixels)));
-    let mut decoder = reader.into_decoder().map_err(|error| broken(error.to_string()))?;
+    let mut decoder = open(bytes, limits).map_err(broken)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > limits.pixels {
         return Err(Error::TooLarge {
@@ -106,7 +75,7 @@ pub fn decode_image(
             limit: format!("{} pixels", limits.pixels),
         });
     }
-    let limits = within(decoder.total_bytes());
+    let limits = within(decoder.total_bytes(), bytes);
     decoder.set_limits(limits).map_err(|error| broken(error.to_string()))?;
     let orientation = decoder.orientation().map_err(|error| broken(error.to_string()))?;
     let mut decoded =
@@ -120,6 +89,80 @@ pub fn decode_image(
     }
 }
 
+/// The decoder of a file, which has read the header; or why there is none.
+fn open<'a>(
+    bytes: &'a [u8],
+    limits: &ImageLimits,
+) -> std::result::Result<impl ImageDecoder + 'a, String> {
+    let format = match bytes {
+        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
+        [0xff, 0xd8, ..] => ImageFormat::Jpeg,
+        [b'B', b'M', ..] => ImageFormat::Bmp,
+        [b'G', b'I', b'F', b'8', ..] => ImageFormat::Gif,
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => ImageFormat::Tiff,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ImageFormat::WebP,
+        [] => return Err("the file is empty".to_owned()),
+        _ => {
+            let reason = "its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP";
+            return Err(reason.to_owned());
+        }
+    };
+    if format == ImageFormat::Jpeg && !jpeg_reaches_its_end(bytes) {
+        // The decoder would fill what is missing with grey and say nothing.
+        return Err("the JPEG data is cut short".to_owned());
+    }
+    if format == ImageFormat::WebP && !webp_chunks_fit(bytes) {
+        // The decoder would make room for what a chunk claims.
+        return Err("the WebP data is cut short".to_owned());
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // The decoder of PNG unpacks what stands before the pixels, such as a colour profile, as soon as
+    // it is made: it needs its limit by then. 8 bytes is its widest pixel (16-bit RGBA).
+    let pixels = png_header(bytes).map_or(0, |[width, height, _]| width.saturating_mul(height));
+    reader.limits(within(8 * pixels.min(limits.pixels), bytes));
+    reader.into_decoder().map_err(|error| error.to_string())
+}
+
+/// The limits of a decoder whose image takes so many bytes.
+fn within(image: u64, file: &[u8]) -> ::image::Limits {
+    let mut limits = ::image::Limits::default();
+    limits.max_alloc = Some(2 * (image + file.len() as u64) + DECODER_BYTES);
+    limits
+}
+
+/// How the pixels of a file are stored, in words; nothing where it cannot be read.
+pub(crate) fn stored_pixels(bytes: &[u8]) -> Option<String> {
+    use ::image::ExtendedColorType as Color;
+    let decoder = open(bytes, &ImageLimits::default()).ok()?;
+    let color = decoder.original_color_type();
+    let kind = match (color, png_header(bytes)) {
+        // The decoder looks palettes up and says nothing of it.
+        (_, Some([_, _, 3])) => "palette",
+        _ if bytes.starts_with(b"GIF8") => "palette",
+        (Color::Cmyk8 | Color::Cmyk16, _) => "CMYK",
+        (Color::Unknown(_), _) => "palette",
+        _ => match color.channel_count() {
+            1 => "grey",
+            2 => "grey and alpha",
+            3 => "colour",
+            _ => "colour and alpha",
+        },
+    };
+    let depth = match color {
+        Color::L16 | Color::La16 | Color::Rgb16 | Color::Rgba16 | Color::Cmyk16 => ", 16 bits",
+        Color::Rgb32F | Color::Rgba32F => ", floats",
+        _ => "",
+    };
+    Some(format!("{kind}{depth}"))
+}
+
+/// Width, height and colour type that a PNG file's header claims, which comes first.
+fn png_header(bytes: &[u8]) -> Option<[u64; 3]> {
+    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(4..)?.strip_prefix(b"IHDR")?;
+    let side = |place| header.get(place..place + 4)?.try_into().ok().map(u32::from_be_bytes);
+    Some([side(0)?.into(), side(4)?.into(), (*header.get(9)?).into()])
+}
+
 /// The endings of the files that [`decode_image`] reads.
 const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp"];
 
@@ -127,18 +170,6 @@ const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "w
 pub fn is_image(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str())
-}
-
-/// The pixels that a PNG file's header claims, which comes first; 0 for other bytes.
-fn png_pixels(bytes: &[u8]) -> u64 {
-    match bytes {
-        [0x89, b'P', b'N', b'G', _, _, _, _, _, _, _, _, b'I', b'H', b'D', b'R', size @ ..] => {
-            let (sides, _) = size.as_chunks::<4>();
-            let side = |place: usize| sides.get(place).map_or(0, |side| u32::from_be_bytes(*side));
-            u64::from(side(0)) * u64::from(side(1))
-        }
-        _ => 0,
-    }
 }
 
 /// Whether every chunk of a WebP file (RFC 9649) ends within it.

@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::{ImageLimits, Source, is_image, read_image};
+use crate::source::{ImageLimits, Source, is_image, read_image, stored_pixels};
+
+/// What is wrong with images that stand where their classes should.
+pub(super) const NO_CLASSES: &str = "it holds images, but no folder per class; expected the folder above, whose folders are \
+     the classes, or a list with labels (.csv, .jsonl)";
 
 /// A folder with a folder per class, whose image files are the images; or a list of image files.
 ///
@@ -82,7 +86,12 @@ impl ImageFolder {
             path,
             reason: "expected image files in every class folder, found none".to_owned(),
         };
+        let unsorted = || entries(folder).is_ok_and(|(_, files)| files.iter().any(|f| is_image(f)));
         match empty {
+            None if items.is_empty() && unsorted() => {
+                let reason = NO_CLASSES.to_owned();
+                Err(Error::Layout { path: folder.to_owned(), reason })
+            }
             Some(class_folder) => Err(none(class_folder)),
             None if items.is_empty() => Err(none(folder.to_owned())),
             None => Ok(ImageFolder {
@@ -134,6 +143,10 @@ impl Source for ImageFolder {
 
     fn item_name(&self, index: usize) -> String {
         self.path(index).display().to_string()
+    }
+
+    fn stored(&self, index: usize) -> Option<String> {
+        stored_pixels(&std::fs::read(self.path(index)).ok()?)
     }
 
     fn describe(&self) -> String {

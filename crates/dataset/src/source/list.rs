@@ -3,7 +3,7 @@
 //! A CSV file has a line of names, of which `path` (or `file`, `filename`, `file_name`, `image`,
 //! `image_path`), `label` (or `class`, `category`, `target`) and, if there, `split` (or `part`)
 //! count; or no such line and two or three columns in this order. JSON lines are objects with the
-//! same keys. Paths are relative to the list. `split` is `train`, `val` (or `valid`, `validation`,
+//! same keys. Other names are given by [`Columns`](crate::Columns). Paths are relative to the list. `split` is `train`, `val` (or `valid`, `validation`,
 //! `dev`) or `test`; without it all is one part.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::source::image_folder::ImageFolder;
 use crate::source::labels::Labels;
 use crate::source::parts::{PartOf, Parts};
-use crate::source::{Dataset, ImageLimits, whole_file};
+use crate::source::{Columns, Dataset, ImageLimits, is_image, whole_file};
 
 /// The largest list, in bytes.
 const LIMIT: u64 = 1 << 30;
@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     pub path: String,
     pub label: String,
     pub part: PartOf,
+    /// From 1.
+    pub line: u64,
 }
 
 /// Whether a path is a list by its ending.
@@ -58,15 +60,27 @@ impl Form {
 ///
 /// When the list cannot be read, a line is not understood, or a label of another part is none of
 /// the train part's.
-pub(crate) fn read(path: &Path, limits: ImageLimits) -> Result<Dataset> {
+pub(crate) fn read(path: &Path, columns: &Columns, limits: ImageLimits) -> Result<Dataset> {
     let text = whole_file::read(path, LIMIT)?;
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
     let mut parts = Parts::<Vec<Entry>>::default();
-    for entry in parse(&text, form).map_err(layout)? {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let entries = parse(&text, form, columns).map_err(layout)?;
+    if let ([first, ..], Form::Separated(_)) = (&entries[..], form)
+        && first.line == 1
+        && !is_image(first.path.as_ref())
+        && !folder.join(&first.path).exists()
+    {
+        return Err(layout(format!(
+            "its first line is neither an image (there is no `{}`) nor names columns that are \
+             known; {EXPECTED}",
+            first.path
+        )));
+    }
+    for entry in entries {
         parts.part(entry.part).get_or_insert_default().push(entry);
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
     parts.into_dataset(path, |entries, class_names| {
         let mut labels = Labels::default();
         entries.iter().for_each(|entry| labels.add(entry.label.clone()));
@@ -80,11 +94,12 @@ pub(crate) fn read(path: &Path, limits: ImageLimits) -> Result<Dataset> {
 
 /// The lines of a list, in their order. Never panics, whatever the bytes; what it keeps is no larger
 /// than a small multiple of them.
-fn parse(text: &[u8], form: Form) -> std::result::Result<Vec<Entry>, String> {
+fn parse(text: &[u8], form: Form, columns: &Columns) -> std::result::Result<Vec<Entry>, String> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let names = Names::of(columns);
     let entries = match form {
-        Form::Separated(separator) => parse_separated(text, separator)?,
-        Form::JsonLines => parse_json_lines(text)?,
+        Form::Separated(separator) => parse_separated(text, separator, &names)?,
+        Form::JsonLines => parse_json_lines(text, &names)?,
     };
     if entries.is_empty() { Err("it lists no image".to_owned()) } else { Ok(entries) }
 }
@@ -93,32 +108,43 @@ fn parse(text: &[u8], form: Form) -> std::result::Result<Vec<Entry>, String> {
 #[doc(hidden)]
 pub fn parse_bytes(text: &[u8], json_lines: bool) -> std::result::Result<usize, String> {
     let form = if json_lines { Form::JsonLines } else { Form::Separated(b',') };
-    parse(text, form).map(|entries| entries.len())
+    parse(text, form, &Columns::default()).map(|entries| entries.len())
 }
 
-fn parse_separated(text: &[u8], separator: u8) -> std::result::Result<Vec<Entry>, String> {
+fn parse_separated(
+    text: &[u8],
+    separator: u8,
+    names: &Names<'_>,
+) -> std::result::Result<Vec<Entry>, String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(separator)
         .trim(csv::Trim::All)
         .from_reader(text);
-    let (mut columns, mut entries) = (None, Vec::new());
+    let (mut columns, mut entries) = (None::<[Option<usize>; 3]>, Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| format!("it is no CSV: {error}"))?;
         let line = record.position().map_or(0, csv::Position::line);
-        let [path, label, split] = *columns.get_or_insert_with(|| match header(&record) {
+        let [path, label, split] = match columns {
             Some(columns) => columns,
-            None => [Some(0), Some(1), (record.len() > 2).then_some(2)],
-        });
-        if line == 1 && header(&record).is_some() {
-            continue;
-        }
+            None => {
+                let named = names.header(&record);
+                if named.is_none() {
+                    names.check_first(&record, separator)?;
+                }
+                let by_place = [Some(0), Some(1), (record.len() > 2).then_some(2)];
+                columns = Some(named.unwrap_or(by_place));
+                if named.is_some() {
+                    continue;
+                }
+                by_place
+            }
+        };
         let field = |column: Option<usize>| column.and_then(|column| record.get(column));
         let (Some(path), Some(label)) = (field(path), field(label)) else {
             return Err(format!(
-                "line {line}: expected a path and a label, found {} values; or its first line \
-                 names no column `path` and `label`",
+                "line {line}: expected a path and a label, found {} values; or {EXPECTED}",
                 record.len()
             ));
         };
@@ -127,16 +153,68 @@ fn parse_separated(text: &[u8], separator: u8) -> std::result::Result<Vec<Entry>
     Ok(entries)
 }
 
-/// Where path, label and split stand, if this line names the columns.
-fn header(record: &csv::StringRecord) -> Option<[Option<usize>; 3]> {
-    let find = |names: &[&str]| {
-        record.iter().position(|name| names.contains(&name.to_ascii_lowercase().as_str()))
-    };
-    let (path, label) = (find(PATHS)?, find(LABELS)?);
-    Some([Some(path), Some(label), find(SPLITS)])
+/// What the first line of a list may name.
+const EXPECTED: &str = "expected a first line that names the columns `path` (or `file`, \
+                        `filename`, `image`, …) and `label` (or `class`, `category`, `target`), or \
+                        their names by data.image_column and data.label_column";
+
+/// The names by which columns go.
+struct Names<'a> {
+    paths: Vec<&'a str>,
+    labels: Vec<&'a str>,
+    columns: &'a Columns,
 }
 
-fn parse_json_lines(text: &[u8]) -> std::result::Result<Vec<Entry>, String> {
+impl<'a> Names<'a> {
+    fn of(columns: &'a Columns) -> Self {
+        let or = |name: &'a Option<String>, usual: &[&'a str]| match name {
+            Some(name) => vec![name.as_str()],
+            None => usual.to_vec(),
+        };
+        Names { paths: or(&columns.image, PATHS), labels: or(&columns.label, LABELS), columns }
+    }
+
+    /// Where path, label and split stand, if this line names the columns.
+    fn header(&self, record: &csv::StringRecord) -> Option<[Option<usize>; 3]> {
+        let find = |names: &[&str]| {
+            record
+                .iter()
+                .position(|name| names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        };
+        let (path, label) = (find(&self.paths)?, find(&self.labels)?);
+        Some([Some(path), Some(label), find(SPLITS)])
+    }
+
+    /// What is wrong with a first line that names no columns.
+    fn check_first(
+        &self,
+        record: &csv::StringRecord,
+        separator: u8,
+    ) -> std::result::Result<(), String> {
+        if let Some(name) = self.columns.image.as_ref().or(self.columns.label.as_ref()) {
+            let found: Vec<&str> = record.iter().take(20).collect();
+            return Err(format!(
+                "expected columns {} and {}, found {} (`{name}` is as the settings name it)",
+                self.paths.join(" or "),
+                self.labels.join(" or "),
+                found.join(", ")
+            ));
+        }
+        let other = |mark: &&u8| {
+            **mark != separator && record.len() == 1 && record[0].as_bytes().contains(mark)
+        };
+        match b";,\t|".iter().find(other) {
+            Some(&mark) => Err(format!(
+                "its values are separated by {:?}, expected {:?}",
+                char::from(mark),
+                char::from(separator)
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let number = number as u64 + 1;
@@ -151,10 +229,11 @@ fn parse_json_lines(text: &[u8]) -> std::result::Result<Vec<Entry>, String> {
             serde_json::Value::Number(number) if !number.is_f64() => Some(number.to_string()),
             _ => None,
         };
-        let path = find(PATHS).and_then(|value| value.as_str());
-        let (Some(path), Some(label)) = (path, find(LABELS).and_then(text)) else {
+        let path = find(&names.paths).and_then(|value| value.as_str());
+        let (Some(path), Some(label)) = (path, find(&names.labels).and_then(text)) else {
             return Err(format!(
-                "line {number}: expected a string `path` and a `label`, a string or a whole number"
+                "line {number}: expected a string `{}` and a `{}`, a string or a whole number",
+                names.paths[0], names.labels[0]
             ));
         };
         let split = find(SPLITS).map_or(Some("train".to_owned()), text).unwrap_or_default();
@@ -174,7 +253,7 @@ fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result
         let names = if line == 1 { names } else { "" };
         format!("line {line}: its split is `{split}`, expected train, val or test{names}")
     })?;
-    Ok(Entry { path: path.to_owned(), label: label.to_owned(), part })
+    Ok(Entry { path: path.to_owned(), label: label.to_owned(), part, line })
 }
 
 #[cfg(test)]
@@ -182,7 +261,7 @@ mod tests {
     use super::*;
 
     fn csv(text: &str) -> std::result::Result<Vec<(String, String, PartOf)>, String> {
-        let entries = parse(text.as_bytes(), Form::Separated(b','))?;
+        let entries = parse(text.as_bytes(), Form::Separated(b','), &Columns::default())?;
         Ok(entries.into_iter().map(|entry| (entry.path, entry.label, entry.part)).collect())
     }
 
@@ -211,7 +290,7 @@ mod tests {
     fn json_lines_take_numbers_and_names() {
         let text =
             "{\"file_name\": \"a.png\", \"label\": 3}\n\n{\"path\": \"b\", \"class\": \"x\"}";
-        let entries = parse(text.as_bytes(), Form::JsonLines).unwrap();
+        let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
         assert_eq!(entries[0].label, "3");
         assert_eq!(entries[1].path, "b");
     }
@@ -222,12 +301,53 @@ mod tests {
         assert!(csv("path,label\na.png\n").unwrap_err().starts_with("line 2: expected a path"));
         assert_eq!(csv("a.png,\n").unwrap_err(), "line 1: its label is empty");
         assert!(csv("a,b,tests").unwrap_err().contains("its split is `tests`"));
-        let json = |text: &str| parse(text.as_bytes(), Form::JsonLines).unwrap_err();
+        let json =
+            |text: &str| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
         assert!(
             json("{\"path\": 1, \"label\": 1}").starts_with("line 1: expected a string `path`")
         );
         assert!(json("{\"path\": \"a\", \"label\": 1.5}").starts_with("line 1: expected"));
         assert!(json("[]").starts_with("line 1: it is no JSON object"));
+    }
+
+    #[test]
+    fn another_separator_is_named() {
+        let error = csv("a.png;cat\nb.png;dog\n").unwrap_err();
+        assert_eq!(error, "its values are separated by ';', expected ','");
+        let tabs = parse(b"a.png,cat", Form::Separated(b'\t'), &Columns::default()).unwrap_err();
+        assert_eq!(tabs, "its values are separated by ',', expected '\\t'");
+    }
+
+    #[test]
+    fn columns_go_by_the_names_that_are_given() {
+        let columns = Columns { image: Some("photo".into()), label: Some("kind".into()) };
+        let text = "label,Kind,photo\n1,cat,a.png\n";
+        let entries = parse(text.as_bytes(), Form::Separated(b','), &columns).unwrap();
+        assert_eq!((&*entries[0].path, &*entries[0].label), ("a.png", "cat"));
+        let json = b"{\"photo\": \"a.png\", \"kind\": 3}";
+        assert_eq!(parse(json, Form::JsonLines, &columns).unwrap()[0].label, "3");
+        let error = parse(b"path,label\na,1\n", Form::Separated(b','), &columns).unwrap_err();
+        assert_eq!(
+            error,
+            "expected columns photo and kind, found path, label (`photo` is as the settings name it)"
+        );
+    }
+
+    #[test]
+    fn a_first_line_that_is_not_understood_is_no_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.csv");
+        std::fs::write(&list, "name,kind\na.png,cat\nb.png,dog\n").unwrap();
+        let open = || read(&list, &Columns::default(), ImageLimits::default());
+        let error = open().unwrap_err().to_string();
+        assert!(
+            error.contains("its first line is neither an image (there is no `name`)"),
+            "{error}"
+        );
+        assert!(error.contains("data.image_column"), "{error}");
+        // A file without an ending can be an image.
+        std::fs::write(folder.path().join("name"), "").unwrap();
+        assert_eq!(open().unwrap().train.len(), 3);
     }
 
     #[test]
@@ -239,7 +359,7 @@ mod tests {
         let list = folder.path().join("list.csv");
         std::fs::write(&list, "path,label,split\nz.png,b,train\ny.png,a,train\nx.png,b,test\n")
             .unwrap();
-        let dataset = read(&list, ImageLimits::default()).unwrap();
+        let dataset = read(&list, &Columns::default(), ImageLimits::default()).unwrap();
         assert_eq!(dataset.train.class_names(), ["a", "b"]);
         assert_eq!(dataset.train.labels(), [0, 1]);
         assert!(dataset.train.item_name(0).ends_with("y.png"));
@@ -247,7 +367,8 @@ mod tests {
         assert_eq!((test.labels(), test.decode(0).unwrap().size()), (vec![1], [2, 2, 1]));
         assert!(dataset.validation.is_none());
         std::fs::write(&list, "path,label,split\nz.png,b,train\nx.png,c,test\n").unwrap();
-        let error = read(&list, ImageLimits::default()).unwrap_err().to_string();
+        let error =
+            read(&list, &Columns::default(), ImageLimits::default()).unwrap_err().to_string();
         assert!(error.ends_with("its label `c` is none of the 1 classes (`b`, …)"), "{error}");
     }
 

@@ -179,7 +179,7 @@ pub const NAMED: &[Named] = &[
         name: "qmnist",
         about: "MNIST made again from NIST's forms, with all 60,000 test digits, 28x28",
         url: "https://github.com/facebookresearch/qmnist",
-        licence: "BSD-style (the repository's)",
+        licence: "BSD 3-clause",
         quirks: "labels have eight columns, of which the first is the class",
         hub: None,
         counts: [60_000, 60_000],

@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use self::column::Value;
 use self::footer::{Chunk, Column, Footer, Physical, RowGroup};
 use crate::error::{Error, Result};
-use crate::source::Dataset;
 use crate::source::encoded::Rows;
 use crate::source::image_folder::{entries, name_of};
 use crate::source::parts::{PartOf, Parts};
+use crate::source::{Columns, Dataset};
 
 /// How large the parts of a file may be that are unpacked at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,26 +36,26 @@ impl Default for Limits {
     }
 }
 
-/// Names by which a column of images goes, and those of labels; the first one found is taken.
+/// Names by which a column of images goes, and those of labels, where neither a setting names it nor
+/// the Hub's own types tell; the first one found is taken.
 const IMAGES: &[&str] = &["image", "img", "images", "picture"];
 const LABELS: &[&str] = &["label", "labels", "fine_label", "class", "target", "digit"];
 
-/// The parts of a data set as lists of parquet files, each read in its order.
+/// The parts of a data set (train, validation, test) as lists of parquet files, each read in its order.
 ///
 /// # Errors
 ///
 /// When a file is no readable parquet file, or has no column of images or labels.
 pub fn read(
     name: &str,
-    train: &[PathBuf],
-    validation: &[PathBuf],
-    test: &[PathBuf],
+    [train, validation, test]: [Vec<PathBuf>; 3],
+    columns: &Columns,
 ) -> Result<Dataset> {
-    let part = |paths: &[PathBuf]| (!paths.is_empty()).then(|| paths.to_vec());
+    let part = |paths: Vec<PathBuf>| (!paths.is_empty()).then_some(paths);
     let parts = Parts { train: part(train), validation: part(validation), test: part(test) };
     parts.into_dataset(Path::new(name), |paths, class_names| {
         let mut rows = Rows::default();
-        paths.iter().try_for_each(|path| read_file(path, &mut rows, Limits::default()))?;
+        paths.iter().try_for_each(|path| read_file(path, &mut rows, columns, Limits::default()))?;
         rows.finish(name.to_owned(), class_names)
     })
 }
@@ -66,7 +66,7 @@ pub fn read(
 /// # Errors
 ///
 /// As [`read`].
-pub(crate) fn read_folder(folder: &Path) -> Result<Option<Dataset>> {
+pub(crate) fn read_folder(folder: &Path, columns: &Columns) -> Result<Option<Dataset>> {
     let mut files = parquet_files(folder)?;
     if files.is_empty() && folder.join("data").is_dir() {
         files = parquet_files(&folder.join("data"))?;
@@ -79,9 +79,8 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Option<Dataset>> {
         let part = part_of(&name_of(&path)).unwrap_or(PartOf::Train);
         parts.part(part).get_or_insert_default().push(path);
     }
-    let [train, validation, test] =
-        [parts.train, parts.validation, parts.test].map(Option::unwrap_or_default);
-    read(&folder.display().to_string(), &train, &validation, &test).map(Some)
+    let parts = [parts.train, parts.validation, parts.test].map(Option::unwrap_or_default);
+    read(&folder.display().to_string(), parts, columns).map(Some)
 }
 
 /// The part that a file's name begins with: `test-00000-of-00001.parquet`, `validation.parquet`.
@@ -99,11 +98,11 @@ pub(crate) fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
 }
 
-fn read_file(path: &Path, rows: &mut Rows, limits: Limits) -> Result<()> {
+fn read_file(path: &Path, rows: &mut Rows, columns: &Columns, limits: Limits) -> Result<()> {
     let read_error = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read_error)?;
     rows.begin(path.display().to_string());
-    read_from(&mut file, rows, limits).map_err(|fault| match fault {
+    read_from(&mut file, rows, columns, limits).map_err(|fault| match fault {
         Fault::Io(source) => Error::Read { path: path.to_owned(), source },
         Fault::Format(reason) => Error::Layout { path: path.to_owned(), reason },
     })
@@ -114,7 +113,8 @@ fn read_file(path: &Path, rows: &mut Rows, limits: Limits) -> Result<()> {
 pub fn count_rows(bytes: &[u8], limit: usize) -> Option<usize> {
     let limits = Limits { footer: limit, page: limit };
     let mut rows = Rows::within(usize::MAX);
-    read_from(&mut std::io::Cursor::new(bytes), &mut rows, limits).ok()?;
+    let columns = Columns::default();
+    read_from(&mut std::io::Cursor::new(bytes), &mut rows, &columns, limits).ok()?;
     Some(rows.labels.len())
 }
 
@@ -146,13 +146,31 @@ impl From<String> for Fault {
 fn read_from(
     file: &mut (impl Read + Seek),
     rows: &mut Rows,
+    columns: &Columns,
     limits: Limits,
 ) -> std::result::Result<(), Fault> {
     let size = file.seek(SeekFrom::End(0))?;
     let footer = read_footer(file, size, limits)?;
     let kinds = [Physical::Int32, Physical::Int64, Physical::Bytes];
-    let image = footer.find(IMAGES, ".bytes", &[Physical::Bytes], "images")?;
-    let label = footer.find(LABELS, "", &kinds, "labels")?;
+    let image = Wanted {
+        what: "images",
+        setting: "data.image_column",
+        name: columns.image.as_deref(),
+        feature: "Image",
+        usual: IMAGES,
+        inner: ".bytes",
+        kinds: &[Physical::Bytes],
+    };
+    let label = Wanted {
+        what: "labels",
+        setting: "data.label_column",
+        name: columns.label.as_deref(),
+        feature: "ClassLabel",
+        usual: LABELS,
+        inner: "",
+        kinds: &kinds,
+    };
+    let (image, label) = (footer.find(&image)?, footer.find(&label)?);
     if let Some(names) = footer.class_names(&label.path) {
         rows.labels.name(names);
     }
@@ -267,37 +285,87 @@ fn read_footer(
     Footer::parse(&bytes).map_err(Fault::from)
 }
 
+/// How a column is found.
+struct Wanted<'a> {
+    what: &'static str,
+    /// The setting that names it.
+    setting: &'static str,
+    /// What that setting says.
+    name: Option<&'a str>,
+    /// Its type in the Hub's library.
+    feature: &'static str,
+    /// The names that are usual.
+    usual: &'static [&'static str],
+    /// What its values are called where it is a structure.
+    inner: &'static str,
+    kinds: &'a [Physical],
+}
+
 impl Footer {
-    /// The first column of one of these names; `inner` is what a structure's column ends with.
-    fn find(
-        &self,
-        names: &[&str],
-        inner: &str,
-        kinds: &[Physical],
-        what: &str,
-    ) -> std::result::Result<&Column, Fault> {
-        let usable = |column: &&Column| kinds.contains(&column.kind) && !column.repeated;
-        let named = |name: &&str| {
+    /// The column that the setting names; else, of the columns of the Hub's type, or of all where
+    /// there is none, the first one of a usual name; else the only one of the Hub's type.
+    fn find(&self, wanted: &Wanted<'_>) -> std::result::Result<&Column, Fault> {
+        let usable = |column: &&Column| wanted.kinds.contains(&column.kind) && !column.repeated;
+        let named = |name: &str| {
             let path = |column: &&Column| {
-                column.path.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest == inner)
+                let rest = column.path.strip_prefix(name);
+                rest.is_some_and(|rest| rest.is_empty() || rest == wanted.inner)
             };
             self.columns.iter().filter(usable).find(path)
         };
-        names.iter().find_map(named).ok_or_else(|| {
-            let columns: Vec<&str> = self.columns.iter().map(|column| &*column.path).collect();
+        let typed = self.of_feature(wanted.feature);
+        let usual = |name: &&&str| typed.is_empty() || typed.iter().any(|typed| typed == **name);
+        let found = match wanted.name {
+            Some(name) => named(name),
+            None => {
+                let by_name = wanted.usual.iter().filter(usual).find_map(|name| named(name));
+                let only = || if let [only] = &typed[..] { named(only) } else { None };
+                by_name.or_else(only)
+            }
+        };
+        found.ok_or_else(|| {
+            let mut columns: Vec<&str> = Vec::new();
+            for column in &self.columns {
+                // Of a structure, the name that the user knows.
+                let name = column.path.split('.').next().unwrap_or_default();
+                if !columns.contains(&name) {
+                    columns.push(name);
+                }
+            }
+            let expected = match wanted.name {
+                Some(name) => name.to_owned(),
+                None => wanted.usual.join(", "),
+            };
             Fault::Format(format!(
-                "expected a column of {what} called {}, found the columns {}",
-                names.join(", "),
-                columns.join(", ")
+                "expected a column of {} called {expected}, found the columns {}; name one with {}",
+                wanted.what,
+                columns.join(", "),
+                wanted.setting
             ))
         })
     }
 
+    /// What the Hub's library has written of the columns, by their names.
+    fn features(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let said: serde_json::Value = serde_json::from_str(self.hugging_face.as_deref()?).ok()?;
+        said["info"]["features"].as_object().cloned()
+    }
+
+    /// The columns of one of its types.
+    fn of_feature(&self, feature: &str) -> Vec<String> {
+        let features = self.features().unwrap_or_default();
+        let of = |(_, about): &(String, serde_json::Value)| about["_type"] == feature;
+        features.into_iter().filter(of).map(|(name, _)| name).collect()
+    }
+
     /// The names of the classes that the Hub's library has written.
     fn class_names(&self, column: &str) -> Option<Vec<String>> {
-        let said: serde_json::Value = serde_json::from_str(self.hugging_face.as_deref()?).ok()?;
-        let names = &said["info"]["features"][column]["names"];
-        names.as_array()?.iter().map(|name| Some(name.as_str()?.to_owned())).collect()
+        let features = self.features()?;
+        features.get(column)?["names"]
+            .as_array()?
+            .iter()
+            .map(|name| Some(name.as_str()?.to_owned()))
+            .collect()
     }
 }
 

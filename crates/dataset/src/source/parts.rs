@@ -18,12 +18,13 @@ pub enum PartOf {
 }
 
 impl PartOf {
-    /// The part of a name: `train`, `val`, `valid`, `validation`, `dev` or `test`.
+    /// The part of a name, in upper or lower case: `train`, `training`, `val`, `valid`, `validation`,
+    /// `dev`, `test` or `testing`.
     pub fn named(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(PartOf::Train),
             "val" | "valid" | "validation" | "dev" => Some(PartOf::Validation),
-            "test" => Some(PartOf::Test),
+            "test" | "testing" => Some(PartOf::Test),
             _ => None,
         }
     }

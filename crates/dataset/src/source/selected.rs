@@ -66,6 +66,17 @@ pub fn without(source: Arc<dyn Source>, left_out: &[usize]) -> Arc<dyn Source> {
     Arc::new(Selected { original: source, items, class_names, note })
 }
 
+/// Some items, which are listed in ascending order; the source itself where they are all.
+pub fn only(source: Arc<dyn Source>, kept: &[usize]) -> Arc<dyn Source> {
+    if kept.len() == source.len() {
+        return source;
+    }
+    let items = kept.iter().map(|&item| (item, source.label(item))).collect();
+    let class_names = source.class_names().to_vec();
+    let note = format!("{} of {} of them", kept.len(), source.len());
+    Arc::new(Selected { original: source, items, class_names, note })
+}
+
 impl Source for Selected {
     fn len(&self) -> usize {
         self.items.len()
@@ -93,6 +104,10 @@ impl Source for Selected {
 
     fn in_memory(&self) -> bool {
         self.original.in_memory()
+    }
+
+    fn stored(&self, index: usize) -> Option<String> {
+        self.original.stored(self.items[index].0)
     }
 }
 

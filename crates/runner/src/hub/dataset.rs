@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use hf_hub::api::RepoInfo;
-use taper_dataset::Dataset;
 use taper_dataset::source::{PartOf, parquet};
+use taper_dataset::{Columns, Dataset};
 
 use super::cache::{self, Snapshot};
 use super::error::at;
@@ -44,7 +44,16 @@ impl HubData {
             let reason = "the configuration is no name of a folder";
             return Err(HubError::Name { name: text.to_string(), reason });
         }
-        let id = HubId::parse(&format!("{}@{revision}", repo.join("/")))?;
+        // What is told is the name as it was given.
+        let id =
+            HubId::parse(&format!("{}@{revision}", repo.join("/"))).map_err(
+                |error| match error {
+                    HubError::Name { reason, .. } => {
+                        HubError::Name { name: text.to_string(), reason }
+                    }
+                    other => other,
+                },
+            )?;
         Ok(Self { id: HubId { data: true, ..id }, config })
     }
 
@@ -56,7 +65,7 @@ impl HubData {
 }
 
 /// Opens a data set of the Hub; what the cache has not is downloaded.
-pub(crate) fn open(name: &str, hub: &Hub) -> Result<Dataset, RunnerError> {
+pub(crate) fn open(name: &str, columns: &Columns, hub: &Hub) -> Result<Dataset, RunnerError> {
     let data = HubData::parse(name)?;
     let (commit, files) = hub.fetch_data(&data)?;
     let part = |wanted: PartOf| -> Vec<PathBuf> {
@@ -67,7 +76,8 @@ pub(crate) fn open(name: &str, hub: &Hub) -> Result<Dataset, RunnerError> {
         files.iter().filter(of).cloned().collect()
     };
     let (train, validation) = (part(PartOf::Train), part(PartOf::Validation));
-    Ok(parquet::read(&data.pinned(&commit), &train, &validation, &part(PartOf::Test))?)
+    let parts = [train, validation, part(PartOf::Test)];
+    Ok(parquet::read(&data.pinned(&commit), parts, columns)?)
 }
 
 impl Hub {
@@ -176,6 +186,12 @@ mod tests {
         let id = HubData::parse("a/b").unwrap().id;
         let data = HubData { id, config: config.map(str::to_string) };
         choose(&names, &data).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_told_as_it_was_given() {
+        let error = HubData::parse("foo").unwrap_err().to_string();
+        assert!(error.contains("`foo`") && !error.contains("main"), "{error}");
     }
 
     #[test]

@@ -38,6 +38,14 @@ pub(super) fn page(inspected: &Inspected) -> String {
     add("<h2>Suggested normalization</h2>\n".to_string());
     add(format!("<p><code>{}</code></p>\n", inspected.normalization()));
     add(duplicates(inspected));
+    if !inspected.left_out.is_empty() {
+        let reasons = inspected.left_out.iter().map(|reason| format!("<li>{}", escape(reason)));
+        let (count, reasons) = (inspected.left_out.len(), reasons.collect::<String>());
+        add(format!("<h2>Left out</h2>\n<p>{count} cannot be read:</p><ul>{reasons}</ul>\n"));
+    }
+    if let Some(cut) = inspected.cut() {
+        add(format!("<p>Here {cut}.</p>\n"));
+    }
     add(picture("Some images of each class", &inspected.sheet));
     if let Some(augmented) = &inspected.augmented {
         add(picture("As they are, and as they are changed in eleven epochs", augmented));
@@ -61,6 +69,9 @@ fn numbers(part: &InspectedPart) -> String {
     if !part.endings.is_empty() {
         let endings = part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));
         rows.push(("files", escape(&endings.collect::<Vec<_>>().join(", "))));
+    }
+    if !part.stored.is_empty() {
+        rows.push(("stored as", escape(&super::stored(part))));
     }
     rows.push(("values", format!("{} to {}", description.min, description.max)));
     for (channel, (mean, std)) in description.mean.iter().zip(&description.std).enumerate() {

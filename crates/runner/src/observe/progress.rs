@@ -8,6 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Event, Listener, Verdict};
 use crate::error::RunnerError;
 
+/// The most images that are listed one by one.
+const LISTED: usize = 20;
+
 /// Shows loss, rate, images per second and the time left.
 pub struct Progress {
     label: String,
@@ -86,6 +89,13 @@ fn say(line: &str) {
 impl Listener for Progress {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         match event {
+            Event::LeftOut { images, reasons } => {
+                say(&format!("{} leaves out {images} images that cannot be read:", self.label));
+                reasons.iter().take(LISTED).for_each(|reason| say(&format!("  {reason}")));
+                if *images > LISTED {
+                    say(&format!("  and {} more, in history.jsonl", images - LISTED));
+                }
+            }
             Event::Started { epochs, steps_per_epoch, .. } => self.start(*epochs, *steps_per_epoch),
             Event::Resumed { epochs, steps_per_epoch, epoch, step, .. } => {
                 self.start(*epochs, *steps_per_epoch);

@@ -38,6 +38,27 @@ fn jpeg_is_read_too() {
 }
 
 #[test]
+fn how_pixels_are_stored_is_told_by_the_header() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/images");
+    for (name, stored) in [
+        ("rgba.png", "colour and alpha"),
+        ("rgb.jpg", "colour"),
+        ("rgb.tif", "colour"),
+        ("moving.gif", "palette"),
+    ] {
+        let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
+        assert_eq!(stored_pixels(&bytes).as_deref(), Some(stored), "{name}");
+    }
+    let grey = ::image::GrayAlphaImage::new(1, 1);
+    let bytes = encode(grey.into(), ImageFormat::Png);
+    assert_eq!(stored_pixels(&bytes).as_deref(), Some("grey and alpha"));
+    let deep = ::image::ImageBuffer::<::image::Luma<u16>, _>::from_raw(1, 1, vec![1]);
+    let bytes = encode(DynamicImage::ImageLuma16(deep.unwrap()), ImageFormat::Png);
+    assert_eq!(stored_pixels(&bytes).as_deref(), Some("grey, 16 bits"));
+    assert_eq!(stored_pixels(b"x"), None);
+}
+
+#[test]
 fn bytes_that_are_no_image_are_an_error() {
     let message = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
     assert_eq!(

@@ -6,7 +6,11 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn open(name: &str) -> Result<Dataset> {
-    read(name, &[golden(name)], &[], &[])
+    read_with(name, &Columns::default())
+}
+
+fn read_with(name: &str, columns: &Columns) -> Result<Dataset> {
+    read(name, [vec![golden(name)], vec![], vec![]], columns)
 }
 
 /// Row r of the fixtures is of class r % 3 and begins with 40 r.
@@ -31,9 +35,43 @@ fn tables_are_read_however_they_were_written() {
 }
 
 #[test]
+fn columns_of_other_names_are_found_by_their_types_or_by_settings() {
+    let named = Columns { image: Some("photo".to_owned()), label: Some("kind".to_owned()) };
+    for (name, columns, classes) in [
+        ("typed.parquet", Columns::default(), ["ant", "bee", "cat"]),
+        ("typed.parquet", named.clone(), ["ant", "bee", "cat"]),
+        ("untyped.parquet", named, ["0", "1", "2"]),
+    ] {
+        let train = read_with(name, &columns).unwrap().train;
+        assert_eq!(train.class_names(), classes, "{name}");
+        assert_eq!(first_pixels(train.as_ref()), [0, 120, 240, 40, 160, 80, 200], "{name}");
+    }
+    // Told as the user knows them, without the parts of a structure.
+    let error = open("untyped.parquet").unwrap_err().to_string();
+    assert!(
+        error.ends_with("found the columns photo, kind; name one with data.image_column"),
+        "{error}"
+    );
+    let wrong = Columns { image: Some("photo".to_owned()), label: Some("sort".to_owned()) };
+    let error = read_with("untyped.parquet", &wrong).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "expected a column of labels called sort, found the columns photo, kind; name one \
+             with data.label_column"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn several_files_follow_each_other_and_parts_share_their_classes() {
     let hub = golden("hub.parquet");
-    let dataset = read("x", &[hub.clone(), golden("words.parquet")], &[], &[hub]).unwrap();
+    let dataset = read(
+        "x",
+        [vec![hub.clone(), golden("words.parquet")], vec![], vec![hub]],
+        &Columns::default(),
+    )
+    .unwrap();
     assert_eq!(dataset.train.len(), 14);
     assert_eq!(dataset.test.unwrap().class_names(), dataset.train.class_names());
 }
@@ -47,10 +85,10 @@ fn a_folder_is_divided_by_the_names_of_its_files() {
     copy("hub.parquet", "train-00000-of-00002.parquet");
     copy("hub.parquet", "train-00001-of-00002.parquet");
     copy("hub.parquet", "test-00000-of-00001.parquet");
-    let dataset = read_folder(folder.path()).unwrap().unwrap();
+    let dataset = read_folder(folder.path(), &Columns::default()).unwrap().unwrap();
     assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (14, 7));
     assert!(dataset.validation.is_none());
-    assert!(read_folder(&folder.path().join("nothing")).is_err());
+    assert!(read_folder(&folder.path().join("nothing"), &Columns::default()).is_err());
 }
 
 #[test]
@@ -61,13 +99,15 @@ fn what_is_not_read_is_told() {
     );
     assert!(message("zstd.parquet").contains("compressed with zstd; write it with snappy"));
     assert!(message("other.parquet").ends_with(
-        "expected a column of images called image, img, images, picture, found the columns x"
+        "expected a column of images called image, img, images, picture, found the columns x; name \
+         one with data.image_column"
     ));
     assert!(message("nothing.parquet").starts_with("cannot read "));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     std::fs::write(&path, "PAR1 and no more than that").unwrap();
-    let error = read("x", &[path], &[], &[]).unwrap_err().to_string();
+    let error =
+        read("x", [vec![path], vec![], vec![]], &Columns::default()).unwrap_err().to_string();
     assert!(
         error.ends_with("it is no readable parquet file: it does not end with PAR1"),
         "{error}"

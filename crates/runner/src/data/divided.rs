@@ -1,0 +1,191 @@
+//! How a data set is divided: lists of items, nothing decoded.
+
+use std::sync::Arc;
+
+use taper_dataset::source::{broken, keep_classes, only, without};
+use taper_dataset::split::{SplitConfig, folds, per_class, stratified};
+use taper_dataset::{Dataset, Source};
+
+use crate::error::RunnerError;
+use crate::plan::setting;
+use crate::recipe::{BrokenImages, DataRecipe, Recipe};
+use crate::registry::Registry;
+
+/// The parts of a data set as lists of items, nothing decoded.
+pub(super) struct Divided {
+    pub dataset: Dataset,
+    pub train: Items,
+    pub validation: Option<Items>,
+    pub test: Items,
+    pub division: String,
+    pub left_out: Vec<String>,
+}
+
+/// Some items of one of the data set's own parts.
+#[derive(Clone)]
+pub(super) struct Items {
+    pub of: Origin,
+    pub source: Arc<dyn Source>,
+    pub indices: Vec<usize>,
+}
+
+/// One of the data set's own parts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Train,
+    Validation,
+    Test,
+}
+
+impl Divided {
+    /// Opens the recipe's data set and divides it.
+    pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
+        let data = &recipe.data;
+        check(data)?;
+        let (dataset, left_out) = open_dataset(data, registry)?;
+        let items =
+            |of, source: &Arc<dyn Source>, indices| Items { of, source: source.clone(), indices };
+        let whole = |of, source: &Arc<dyn Source>| items(of, source, (0..source.len()).collect());
+        let split = stratified(
+            &dataset.train.labels(),
+            &SplitConfig {
+                test: if dataset.test.is_some() { 0.0 } else { data.test_fraction },
+                test_seed: data.split_seed,
+                validation: match dataset.validation {
+                    Some(_) => 0.0,
+                    None => data.validation_fraction,
+                },
+                validation_seed: data.split_seed,
+            },
+        )?;
+        let mut division = match dataset.test {
+            Some(_) => "with a test part of its own".to_string(),
+            None => format!(
+                "{:.0} % held out, stratified, split seed {}",
+                100.0 * data.test_fraction,
+                data.split_seed
+            ),
+        };
+        let all = &dataset.train;
+        let mut train = items(Origin::Train, all, split.train);
+        let mut test = match &dataset.test {
+            Some(source) => whole(Origin::Test, source),
+            None => items(Origin::Train, all, split.test),
+        };
+        let mut validation = match &dataset.validation {
+            Some(source) => Some(whole(Origin::Validation, source)),
+            None if split.validation.is_empty() => None,
+            None => Some(items(Origin::Train, all, split.validation)),
+        };
+        if data.folds > 0 {
+            (train, test) = train.fold(data)?;
+            division = format!("fold {} of {} of the training part", data.fold + 1, data.folds);
+        }
+        if data.per_class > 0 {
+            let places = per_class(&train.labels(), data.per_class, data.draw_seed);
+            train = train.pick(places);
+        }
+        if data.overfit_batches > 0 {
+            train.spread(data.overfit_batches.saturating_mul(recipe.train.batch_size));
+            validation = Some(train.clone());
+        }
+        if data.limit > 0 {
+            let parts = [Some(&mut train), validation.as_mut(), Some(&mut test)];
+            parts.into_iter().flatten().for_each(|part| part.spread(data.limit));
+        }
+        Ok(Self { dataset, train, validation, test, division, left_out })
+    }
+}
+
+impl Items {
+    fn labels(&self) -> Vec<u32> {
+        self.indices.iter().map(|&index| self.source.label(index)).collect()
+    }
+
+    fn pick(&self, places: Vec<usize>) -> Self {
+        let indices = places.into_iter().map(|place| self.indices[place]).collect();
+        Self { indices, ..self.clone() }
+    }
+
+    /// Keeps at most `limit` images, evenly spread: the classes stand one after the other.
+    pub fn spread(&mut self, limit: usize) {
+        let len = self.indices.len();
+        if limit < len {
+            self.indices = (0..limit).map(|i| self.indices[i * len / limit]).collect();
+        }
+    }
+
+    /// What is left to train on, and the fold that is tested.
+    fn fold(&self, data: &DataRecipe) -> Result<(Self, Self), RunnerError> {
+        let fold = folds(&self.labels(), data.folds, data.split_seed)?.swap_remove(data.fold);
+        Ok((self.pick(fold.train), self.pick(fold.held_out)))
+    }
+
+    /// The same as a source, in the order of the whole.
+    fn into_source(mut self) -> Option<Arc<dyn Source>> {
+        self.indices.sort_unstable();
+        (!self.indices.is_empty()).then(|| only(self.source, &self.indices))
+    }
+}
+
+/// The recipe's data set in the parts that training would have, each a source, nothing decoded; with
+/// what was left out.
+pub(crate) fn divided(
+    recipe: &Recipe,
+    registry: &Registry,
+) -> Result<(Dataset, Vec<String>), RunnerError> {
+    let Divided { dataset, train, validation, test, left_out, .. } =
+        Divided::open(recipe, registry)?;
+    let dataset = Dataset {
+        name: dataset.name,
+        train: train.into_source().unwrap_or(dataset.train),
+        validation: validation.and_then(Items::into_source),
+        test: test.into_source(),
+    };
+    Ok((dataset, left_out))
+}
+
+/// The recipe's data set, with the classes that it wants, without broken images if it wants that; of
+/// those, why each cannot be read.
+fn open_dataset(
+    data: &DataRecipe,
+    registry: &Registry,
+) -> Result<(Dataset, Vec<String>), RunnerError> {
+    let mut dataset = registry.dataset(&data.source, &data.columns())?;
+    let mut change = |change: &mut dyn FnMut(Arc<dyn Source>) -> Result<_, RunnerError>| {
+        dataset.train = change(dataset.train.clone())?;
+        dataset.validation = dataset.validation.take().map(&mut *change).transpose()?;
+        dataset.test = dataset.test.take().map(&mut *change).transpose()?;
+        Ok::<(), RunnerError>(())
+    };
+    if !data.classes.is_empty() {
+        change(&mut |source| Ok(keep_classes(source, &data.classes)?))?;
+    }
+    let mut left_out = Vec::new();
+    if data.broken == BrokenImages::Skip {
+        change(&mut |source| {
+            let faults = broken(source.as_ref())?;
+            let items: Vec<usize> = faults.iter().map(|(item, _)| *item).collect();
+            left_out.extend(faults.into_iter().map(|(_, error)| error.to_string()));
+            Ok(if items.is_empty() { source } else { without(source, &items) })
+        })?;
+    }
+    Ok((dataset, left_out))
+}
+
+fn check(data: &DataRecipe) -> Result<(), RunnerError> {
+    let shares = [
+        ("data.test_fraction", data.test_fraction),
+        ("data.validation_fraction", data.validation_fraction),
+    ];
+    for (key, share) in shares {
+        if !(0.0..1.0).contains(&share) {
+            return Err(setting(key, share, "0 to below 1"));
+        }
+    }
+    if data.folds == 1 || (data.folds > 0 && data.fold >= data.folds) {
+        let found = format!("{} of {} folds", data.fold, data.folds);
+        return Err(setting("data.fold", found, "a fold below data.folds, of 2 or more"));
+    }
+    Ok(())
+}
