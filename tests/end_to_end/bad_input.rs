@@ -212,6 +212,16 @@ fn weights_that_are_missing() {
     let folder = tempdir().unwrap();
     let line = weights_error(&folder, &folder.path().join("none.safetensors"));
     assert!(line.contains("none.safetensors") && line.contains("cannot read"), "{line}");
+    let picture = folder.path().join("a.png");
+    image::GrayImage::new(9, 9).save(&picture).unwrap();
+    for command in ["read", "predict"] {
+        let line = error(&[command, "--weights", "nosuch", arg(&picture)]);
+        assert_eq!(
+            line,
+            "error: cannot read weights nosuch: no such file or folder, nor a name: \
+             `digit-cnn-reading`, `keras-cnn-mnist`; those of the Hub are hub:OWNER/NAME"
+        );
+    }
 }
 
 #[test]

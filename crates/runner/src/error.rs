@@ -79,6 +79,18 @@ pub enum RunnerError {
         /// What is wrong, in one line.
         reason: String,
     },
+    /// The path, or name, of weights leads nowhere.
+    #[error(
+        "cannot read weights {}: no such file or folder, nor a name: {known}; those of the Hub are \
+         hub:OWNER/NAME",
+        path.display()
+    )]
+    NoSuchWeights {
+        /// The path as given.
+        path: PathBuf,
+        /// The names that are known.
+        known: String,
+    },
     /// A folder without weights, or with too many.
     #[error("{} {reason}", path.display())]
     NoWeights {

@@ -75,6 +75,11 @@ impl Pretrained {
             true => Said::in_folder(path.parent().unwrap_or(Path::new("")))?,
             false => None,
         };
+        if !path.exists() {
+            let known = registry.weights_names().map(|name| format!("`{name}`"));
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(RunnerError::NoSuchWeights { path: path.to_path_buf(), known });
+        }
         // Our own files carry it inside, too.
         if said.is_none() && path.extension().is_some_and(|e| e == "safetensors") {
             return Self::in_memory(name, TensorFile::read(path)?);
