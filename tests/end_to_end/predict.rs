@@ -55,7 +55,8 @@ fn answers_are_a_table_csv_or_json_lines() {
     let form = |format: &str| {
         let (code, said, error) =
             output(&[&predict[..], &["--format", format, arg(&data)]].concat());
-        assert_eq!((code, error.as_str()), (Some(0), ""), "{format}");
+        assert_eq!((code, error.lines().count()), (Some(0), 1), "{format}: {error}");
+        assert!(error.starts_with("warning: 1 of 2 images are light at the border"), "{error}");
         said
     };
     let table = form("table");
@@ -88,7 +89,7 @@ fn broken_files_are_reported_and_the_others_answered() {
     let files = [arg(&data), arg(&missing)];
     let (code, said, error) = output(&[&predict[..], &files].concat());
     assert_eq!((code, said.lines().count()), (Some(1), 3), "{said}");
-    let lines: Vec<&str> = error.lines().collect();
+    let lines: Vec<&str> = error.lines().filter(|line| !line.starts_with("warning")).collect();
     assert_eq!(lines[0], "error: 2 of 5 images cannot be read:");
     assert!(lines[1].contains("cat/0.png is no readable image"), "{error}");
     assert!(lines[2].contains("cannot read ") && lines[2].contains("missing.png"), "{error}");
@@ -104,4 +105,87 @@ fn broken_files_are_reported_and_the_others_answered() {
     // One file alone: one line.
     let line = crate::program::error(&[&predict[..], &[arg(&missing)]].concat());
     assert!(line.starts_with("error: cannot read "), "{line}");
+}
+
+#[test]
+fn negatives_of_what_the_model_knows_are_told_and_can_be_inverted() {
+    let folder = tempdir().unwrap();
+    let (white, black) = (folder.path().join("white.png"), folder.path().join("black.png"));
+    // A one: ink in the middle.
+    let stroke = |x: u32, y: u32| (12..16).contains(&x) && (4..24).contains(&y);
+    let picture = |ink: u8, paper: u8| {
+        image::GrayImage::from_fn(28, 28, |x, y| {
+            image::Luma([if stroke(x, y) { ink } else { paper }])
+        })
+    };
+    picture(255, 0).save(&white).unwrap();
+    picture(0, 255).save(&black).unwrap();
+    let answer = |model: &[&str], file: &std::path::Path, more: &[&str]| {
+        let args = [&["predict"], model, &["--quiet", "--format", "csv", arg(file)], more].concat();
+        let (code, said, error) = output(&args);
+        assert_eq!(code, Some(0), "{error}");
+        let line = said.lines().nth(1).unwrap().split_once(',').unwrap().1.to_string();
+        (line, error)
+    };
+    let shipped = ["--weights", "keras-cnn-mnist"];
+    let (right, error) = answer(&shipped, &white, &[]);
+    assert!(right.starts_with("1,") && error.is_empty(), "{right} {error}");
+    let (_, error) = answer(&shipped, &black, &[]);
+    assert_eq!(
+        error,
+        "warning: 1 of 1 images are light at the border, and those that the model was trained on \
+         are dark; if these are their negatives, such as dark ink on paper, give --invert\n"
+    );
+    assert_eq!(answer(&shipped, &black, &["--invert"]), (right, String::new()));
+
+    // A run knows how its images were.
+    let data = folder.path().join("data");
+    for (class, height) in [("a", 8), ("b", 20)] {
+        std::fs::create_dir_all(data.join(class)).unwrap();
+        for item in 0..6 {
+            let page = image::GrayImage::from_fn(28, 28, |x, y| {
+                image::Luma([if x == 14 && y > 3 && y < height + item { 0 } else { 250 }])
+            });
+            page.save(data.join(class).join(format!("{item}.png"))).unwrap();
+        }
+    }
+    let run = folder.path().join("run");
+    json(&[
+        "train",
+        "--net",
+        "mlp",
+        "--epochs",
+        "1",
+        "--quiet",
+        "--data",
+        arg(&data),
+        "--out",
+        arg(&run),
+    ]);
+    let config = std::fs::read_to_string(run.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["border"], 0.98, "{config}");
+    let (_, error) = answer(&["--run", arg(&run)], &black, &[]);
+    assert_eq!(error, "");
+    let (_, error) = answer(&["--run", arg(&run)], &white, &[]);
+    assert!(error.starts_with("warning: 1 of 1 images are dark at the border"), "{error}");
+}
+
+#[test]
+fn a_probability_is_written_alike_in_every_format() {
+    let folder = tempdir().unwrap();
+    let picture = folder.path().join("a.png");
+    let stroke = |x: u32| if (12..16).contains(&x) { 255 } else { 0 };
+    image::GrayImage::from_fn(28, 28, |x, _| image::Luma([stroke(x)])).save(&picture).unwrap();
+    let predict =
+        ["predict", "--weights", "keras-cnn-mnist", "--quiet", "--top-k", "10", arg(&picture)];
+    let said = |more: &[&str]| output(&[&predict[..], more].concat()).1;
+    let (one, line) = (said(&["--json"]), said(&["--format", "jsonl"]));
+    let csv = said(&["--format", "csv"]);
+    let values: Vec<&str> = csv.lines().nth(1).unwrap().split(',').skip(1).take(20).collect();
+    for probability in values.chunks(2).map(|pair| pair[1]) {
+        let written = format!("\"probability\":{probability}}}");
+        assert!(probability.len() < 16, "{csv}");
+        assert!(one.contains(&written) && line.contains(&written), "{written} {one} {line}");
+    }
 }

@@ -1,8 +1,9 @@
 //! `config.json`: what is needed to use a model's weights.
 //!
 //! It is timm's: `timm.create_model("local-dir:RUN", pretrained=True)` reads a run's folder, where
-//! timm has the net. Two keys on top are not timm's: `placement` says in our words what `crop_pct`
-//! and `crop_mode` say in timm's, which has not all of them, and `calibration` what was fitted.
+//! timm has the net. Three keys on top are not timm's: `placement` says in our words what
+//! `crop_pct` and `crop_mode` say in timm's, which has not all of them, `calibration` what was fitted, and `border`
+//! how light the borders of training images were.
 
 use std::path::Path;
 
@@ -28,6 +29,9 @@ pub struct ModelConfig {
     pub pretrained_cfg: PretrainedConfig,
     /// How logits become answers, where that was fitted; not timm's.
     pub calibration: Option<CalibrationConfig>,
+    /// How light the borders of the images were that it was trained on, 0 (black) to 1 (white), where
+    /// that is known; not timm's.
+    pub border: Option<f64>,
 }
 
 /// Preprocessing and the names of the ends of the net, in timm's words.
@@ -68,6 +72,7 @@ impl ModelConfig {
             let read = serde_json::from_value(calibration.clone());
             config.calibration = Some(read.map_err(|e| wrong(format!("calibration: {e}")))?);
         }
+        config.border = value["border"].as_f64();
         Ok(config)
     }
 
@@ -120,6 +125,9 @@ impl ModelConfig {
         }
         if let Some(calibration) = &self.calibration {
             value["calibration"] = json!(calibration);
+        }
+        if let Some(border) = self.border {
+            value["border"] = border.into();
         }
         let arguments = self.model_args();
         if !arguments.is_empty() {

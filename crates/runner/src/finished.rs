@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use taper_dataset::Placement;
 use taper_model::nets::{Net, NetInfo};
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
@@ -45,6 +46,9 @@ pub struct FinishedModel {
     /// How many looks at each image are averaged: the image as it is, then as [`Views::of`] the
     /// recipe changes it. Default 1.
     pub views: u64,
+    /// Whether [`predictions`](Self::predictions) swap light and dark first, as for dark ink on paper
+    /// where the model learned white on black. Default false.
+    pub inverts: bool,
 }
 
 /// The classes that a model names for one image.
@@ -69,7 +73,14 @@ pub struct ClassProbability {
     /// Its place among the classes.
     pub class: u32,
     /// Softmax probability, 0 to 1.
+    #[serde(serialize_with = "shortest")]
     pub probability: f32,
+}
+
+/// As the fewest digits that tell the number from its neighbours, wherever it goes: serde_json would
+/// widen it to an `f64` on some ways and not on others.
+fn shortest<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(number.to_string().parse().unwrap_or(f64::from(*number)))
 }
 
 impl FinishedModel {
@@ -153,6 +164,7 @@ impl FinishedModel {
             seen,
             shows_progress: false,
             views: 1,
+            inverts: false,
         })
     }
 
@@ -198,6 +210,13 @@ impl FinishedModel {
             Some(evaluation) => Ok((description, evaluation.tempered(self.temperature()))),
             None => Err(RunnerError::Empty { part: "chosen", source_name: data.name }),
         }
+    }
+
+    /// How light the borders of the images were that the model was trained on, 0 to 1, as far as that
+    /// is known: [`Placement::Digit`] is for white on black.
+    pub fn border(&self) -> Option<f64> {
+        let placed = self.config.pretrained_cfg.placement == Placement::Digit;
+        self.config.border.or_else(|| placed.then_some(0.0))
     }
 
     /// What the logits are divided by before the softmax; 1 where nothing was fitted.

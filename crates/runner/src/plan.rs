@@ -85,7 +85,7 @@ impl Plan {
         check_class_weights(&recipe.train, classes.len())?;
         long_runs::check_validation(&recipe, data.validation.is_some())?;
 
-        let config = model_config(&recipe, &net, classes);
+        let config = model_config(&recipe, &net, classes, data.border());
         let weights = weights_config(&recipe, &net, &config.net_config(), source)?;
         Ok(Self { recipe, net, config, device, data, weights, seen })
     }
@@ -146,13 +146,19 @@ impl ModelConfig {
     }
 }
 
-fn model_config(recipe: &Recipe, net: &NetInfo, label_names: Vec<String>) -> ModelConfig {
+fn model_config(
+    recipe: &Recipe,
+    net: &NetInfo,
+    label_names: Vec<String>,
+    border: Option<f64>,
+) -> ModelConfig {
     let image = &recipe.image;
     ModelConfig {
         architecture: net.name.to_string(),
         num_classes: label_names.len(),
         label_names,
         calibration: None,
+        border,
         pretrained_cfg: PretrainedConfig {
             input_size: [image.channels, image.height, image.width],
             mean: image.mean.clone(),

@@ -1,6 +1,6 @@
 //! Answers for image files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,7 +61,14 @@ impl<'a> Predictions<'a> {
         let size = [channels, height, width];
         let batch_size = crate::memory::evaluation_batch(&model.net, size, BATCH, &model.device)?;
         let order: Vec<usize> = (0..paths.len()).collect();
-        let files = Arc::new(Files { paths, pipeline: pipeline.clone(), faults: Mutex::default() });
+        let files = Arc::new(Files {
+            paths,
+            pipeline: pipeline.clone(),
+            faults: Mutex::default(),
+            inverts: model.inverts,
+            border: model.border(),
+            unlike: Mutex::default(),
+        });
         let views = Views::of(&model.recipe, model.views);
         let look = |view: u64| {
             let augment = if view == 0 { Augment::none() } else { views.augment };
@@ -79,6 +86,12 @@ impl<'a> Predictions<'a> {
     /// The files, in the order of the answers.
     pub fn paths(&self) -> &[PathBuf] {
         &self.files.paths
+    }
+
+    /// How many of the images decoded so far are light at the border where those of the model's
+    /// training were dark, or dark where they were light: as like as not negatives of what it knows.
+    pub fn unlike(&self) -> usize {
+        self.files.unlike.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn answer(&mut self, looks: &[Batch]) -> Result<Vec<Prediction>, RunnerError> {
@@ -170,7 +183,16 @@ struct Files {
     paths: Vec<PathBuf>,
     pipeline: Pipeline,
     faults: Mutex<BTreeMap<usize, String>>,
+    /// Whether light and dark are swapped.
+    inverts: bool,
+    /// How light borders were in training, if that is known.
+    border: Option<f64>,
+    /// Images whose borders are far from that.
+    unlike: Mutex<BTreeSet<usize>>,
 }
+
+/// Borders that differ by more are not of the same kind of picture.
+const UNLIKE: f64 = 0.5;
 
 impl Files {
     /// Why an image could not be read, once it has been decoded.
@@ -180,7 +202,13 @@ impl Files {
 
     fn read(&self, index: usize) -> taper_dataset::Result<Image> {
         let image = read_image(&self.paths[index], &ImageLimits::default())?;
-        let image = image.into_channels(self.pipeline.channels)?;
+        let mut image = image.into_channels(self.pipeline.channels)?;
+        if self.inverts {
+            image = image.inverted();
+        }
+        if self.border.is_some_and(|border| (border - image.border()).abs() > UNLIKE) {
+            self.unlike.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
+        }
         let (found, expected) = (image.size(), self.pipeline.size());
         if self.pipeline.placement == Placement::AsIs && found != expected {
             return Err(Error::Size { item: self.item_name(index), expected, found });

@@ -1,6 +1,6 @@
 //! `predict`: the class of image files.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anyhow::{Result, bail};
 use taper_runner::{Prediction, Registry};
@@ -15,14 +15,15 @@ pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
     let streams = !flags.output.json && std::io::stdout().is_terminal();
     model.shows_progress = !flags.output.quiet && !streams;
     model.views = flags.tta;
+    model.inverts = flags.invert;
     let top_k = (flags.top_k as usize).min(model.config.num_classes);
-    let predictions = model.predictions(&flags.images, top_k)?;
+    let mut predictions = model.predictions(&flags.images, top_k)?;
     let names: Vec<usize> =
         predictions.paths().iter().map(|path| path.display().to_string().len()).collect();
     let (count, width) = (names.len(), names.into_iter().max().unwrap_or(0));
     let mut all: Vec<Prediction> = Vec::new();
     let mut faults = Vec::new();
-    for (batch, some) in predictions.enumerate() {
+    for (batch, some) in predictions.by_ref().enumerate() {
         let some = some?;
         faults.extend(some.iter().filter_map(|prediction| prediction.error.clone()));
         match flags.format {
@@ -34,6 +35,20 @@ pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
     }
     if flags.output.json {
         print_json(&serde_json::json!({ "predictions": all }))?;
+    }
+    if predictions.unlike() > 0 {
+        let (dark, light) = match model.border() {
+            Some(border) if border > 0.5 => ("light", "dark"),
+            _ => ("dark", "light"),
+        };
+        // That nobody reads it is no reason to fail, as `eprintln!` would.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: {} of {count} images are {light} at the border, and those that the model was \
+             trained on are {dark}; if these are their negatives, such as dark ink on paper, {}",
+            predictions.unlike(),
+            if flags.invert { "leave --invert out" } else { "give --invert" },
+        );
     }
     match &faults[..] {
         [] => Ok(()),

@@ -138,6 +138,7 @@ impl Said {
             num_classes,
             label_names,
             calibration: None,
+            border: None,
             pretrained_cfg: PretrainedConfig {
                 input_size: image.input_size,
                 mean: image.mean,
