@@ -42,7 +42,8 @@ impl std::fmt::Debug for Dataset {
 /// A path leads to a folder of IDX files named as MNIST names them, to one such file, to CIFAR-10's
 /// binary files, to a parquet file or a folder of such, to a list of images (`.csv`, `.tsv`,
 /// `.jsonl`), to a safetensors file with `images` and `labels`, to a folder with a folder of images
-/// per class, or to a folder with such folders called as [`PartOf::named`] says, `train` among them. A folder called like one of the names is reached as `./digits`.
+/// per class, or to a folder with such folders called as [`PartOf::named`] says, `train` among them.
+/// A folder called like one of the names is reached as `./digits`.
 ///
 /// # Errors
 ///

@@ -3,8 +3,8 @@
 //! A CSV file has a line of names, of which `path` (or `file`, `filename`, `file_name`, `image`,
 //! `image_path`), `label` (or `class`, `category`, `target`) and, if there, `split` (or `part`)
 //! count; or no such line and two or three columns in this order. JSON lines are objects with the
-//! same keys. Other names are given by [`Columns`](crate::Columns). Paths are relative to the list. `split` is `train`, `val` (or `valid`, `validation`,
-//! `dev`) or `test`; without it all is one part.
+//! same keys. Other names are given by [`Columns`](crate::Columns). Paths are relative to the list.
+//! `split` is a part's name ([`PartOf::named`]); without it all is one part.
 
 use std::path::{Path, PathBuf};
 
