@@ -62,6 +62,6 @@ pub use loader::{Loader, LoaderConfig};
 pub use normalize::Normalize;
 pub use one_hot::one_hot;
 pub use pipeline::{Cached, Pipeline, cache};
-pub use placement::{Placement, place_digit};
+pub use placement::{Crop, Placement, place_digit};
 pub use resize::{Filter, resize};
 pub use source::{Columns, Dataset, ImageFolder, ImageLimits, InMemory, Source, open, open_with};

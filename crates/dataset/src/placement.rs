@@ -18,20 +18,89 @@ pub enum Placement {
     Stretch,
     /// Resized to fit inside, proportions kept, centred on black.
     Fit,
-    /// Resized to cover `1 / crop` times the size, proportions kept, the centre cut out: what timm
-    /// and torchvision do before evaluation. `crop` is timm's `crop_pct`, above 0 up to 1: 0.875
-    /// cuts 224 out of 256.
-    Crop(f64),
+    /// Resized, proportions kept, so that more than the size is covered, and the centre cut out: what
+    /// timm, torchvision and transformers do before evaluation.
+    Crop(Crop),
     /// As MNIST places its digits, white on black; [`place_digit`] has the rule. An image that has
     /// the size already is taken as it is.
     Digit,
 }
 
+/// How large an image is before its centre is cut out, and which pixels the centre is.
+///
+/// The rules differ in what they round, by whose they are:
+///
+/// ```
+/// use taper_dataset::Crop;
+///
+/// // A photo of 427 rows and 640 columns, of which 224 x 224 are cut out.
+/// assert_eq!(Crop::Share(0.875).resized((427, 640), (224, 224)), (256, 383));
+/// assert_eq!(Crop::Edge { edge: 255, of: 224 }.resized((427, 640), (224, 224)), (255, 382));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a share such as 0.875, or a table such as { edge = 256, of = 224 }")]
+pub enum Crop {
+    /// timm's `crop_pct`, above 0 up to 1: 0.875 cuts 224 out of 256; torchvision does the same with
+    /// the two sizes. The short side becomes `size / share` and the long one as many times that as it
+    /// was, both rounded down; for an image that is not square the one that is smaller beside what it
+    /// has to cover becomes `size / share`, and the other is rounded. What is cut off is halved, a
+    /// half pixel going to the even side (Python's `round`).
+    Share(f64),
+    /// transformers' `shortest_edge` and `crop_size`: the short side becomes `edge` pixels where `of`
+    /// are cut out of it, as much more or less where another size is; the long side as many times that
+    /// as it was, rounded down. What is cut off is halved, a half pixel rounded down.
+    Edge {
+        /// The short side after resizing, in pixels.
+        edge: usize,
+        /// The short side of what is cut out, in pixels.
+        of: usize,
+    },
+}
+
+impl Crop {
+    /// Height and width to resize an image of the size `from` to, before `to` is cut out.
+    pub fn resized(self, from: (usize, usize), to: (usize, usize)) -> (usize, usize) {
+        let short = match self {
+            Crop::Share(share) => {
+                let cover = |side: usize| (side as f64 / share).floor();
+                let (rows, columns) = (cover(to.0), cover(to.1));
+                if rows != columns {
+                    let ratio = (from.0 as f64 / rows).min(from.1 as f64 / columns);
+                    let side = |from: usize| (from as f64 / ratio).round_ties_even() as usize;
+                    return (side(from.0).max(to.0), side(from.1).max(to.1));
+                }
+                rows as usize
+            }
+            Crop::Edge { edge, of } => (to.0.min(to.1) * edge / of.max(1)).max(to.0).max(to.1),
+        };
+        // A product that does not fit is far beyond what is ever resized whole.
+        let side = |from: usize, shortest: usize| match from == shortest {
+            true => short,
+            false => short.checked_mul(from).map_or(usize::MAX, |side| side / shortest.max(1)),
+        };
+        let shortest = from.0.min(from.1);
+        (side(from.0, shortest), side(from.1, shortest))
+    }
+
+    /// The first row or column of the centre, where `rest` pixels are cut off.
+    fn offset(self, rest: usize) -> usize {
+        let half = rest / 2;
+        match self {
+            Crop::Share(_) if rest % 2 == 1 && half % 2 == 1 => half + 1,
+            _ => half,
+        }
+    }
+}
+
 impl Placement {
     pub(crate) fn check(self) -> Result<()> {
         match self {
-            Placement::Crop(crop) if !(crop > 0.0 && crop <= 1.0) => {
-                Err(Error::setting("crop", "a number above 0, up to 1", crop))
+            Placement::Crop(Crop::Share(share)) if !(share > 0.0 && share <= 1.0) => {
+                Err(Error::setting("crop", "a number above 0, up to 1", share))
+            }
+            Placement::Crop(Crop::Edge { edge, of }) if of == 0 || edge < of || edge > 1 << 14 => {
+                let found = format!("{{ edge = {edge}, of = {of} }}");
+                Err(Error::setting("crop", "an edge of `of`, 1 or more, up to 16384", found))
             }
             _ => Ok(()),
         }
@@ -100,13 +169,12 @@ fn fit_inside(image: &Image, height: usize, width: usize) -> (usize, usize) {
 /// a very long image or a tiny `crop`, the centre alone is resized: the same but for the rounding.
 const CROP_LIMIT: usize = 64 << 20;
 
-/// Resizes so that `1 / crop` of the size is covered, and cuts the centre out.
-fn center_crop(image: &Image, height: usize, width: usize, crop: f64, filter: Filter) -> Image {
-    let cover = |side: usize| (side as f64 / crop).floor();
-    let scale = (cover(height) / image.height as f64).max(cover(width) / image.width as f64);
-    let side = |from: usize, least: usize| ((from as f64 * scale).round() as usize).max(least);
-    let (h, w) = (side(image.height, height), side(image.width, width));
+/// Resizes so that more than the size is covered, and cuts the centre out.
+fn center_crop(image: &Image, height: usize, width: usize, crop: Crop, filter: Filter) -> Image {
+    let (h, w) = crop.resized((image.height, image.width), (height, width));
     if h.saturating_mul(w) > CROP_LIMIT {
+        let scale = h as f64 / image.height as f64;
+        let scale = scale.min(w as f64 / image.width as f64);
         let part = |from: usize, side: usize| {
             let length = side as f64 / scale;
             ((from as f64 - length) / 2.0, (from as f64 + length) / 2.0)
@@ -115,7 +183,7 @@ fn center_crop(image: &Image, height: usize, width: usize, crop: f64, filter: Fi
         return resize_part(image, rows, columns, (height, width), filter, Edge::Cut);
     }
     let large = resize(image, h, w, filter);
-    cut(&large, (h - height) / 2, (w - width) / 2, height, width)
+    cut(&large, crop.offset(h - height), crop.offset(w - width), height, width)
 }
 
 /// Where an image is not black, in pixels, the first one reaching from 0 to 1.

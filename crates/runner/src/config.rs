@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement};
 use taper_model::nets;
 
 use crate::calibrate::CalibrationConfig;
@@ -93,7 +93,8 @@ impl ModelConfig {
             values => values.to_vec(),
         };
         let (crop_pct, crop_mode) = match cfg.placement {
-            Placement::Crop(crop) => (crop, "center"),
+            Placement::Crop(Crop::Share(share)) => (share, "center"),
+            Placement::Crop(Crop::Edge { edge, of }) => (share_of(edge, of), "center"),
             Placement::AsIs => (1.0, "center"),
             Placement::Stretch => (1.0, "squash"),
             Placement::Fit | Placement::Digit => (1.0, "border"),
@@ -148,5 +149,30 @@ impl ModelConfig {
             arguments.insert("img_size".to_string(), json!([height, width]));
         }
         arguments
+    }
+}
+
+/// The `crop_pct` for which timm resizes to `edge` before it cuts `of` out: it rounds `of / crop_pct`
+/// down, which the nearest double of `of / edge` may bring one below.
+fn share_of(edge: usize, of: usize) -> f64 {
+    let share = of as f64 / edge as f64;
+    match (of as f64 / share).floor() as usize == edge {
+        true => share,
+        false => of as f64 / (edge as f64 + 0.5),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share_of;
+
+    #[test]
+    fn timm_finds_every_edge_again() {
+        for of in [1, 32, 64, 224, 288, 384] {
+            for edge in of..4 * of {
+                assert_eq!((of as f64 / share_of(edge, of)).floor() as usize, edge, "{of}");
+            }
+        }
+        assert_eq!(share_of(256, 224), 0.875);
     }
 }

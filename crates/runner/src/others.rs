@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement};
 use taper_model::params::Params;
 use taper_model::weights;
 
@@ -76,7 +76,10 @@ fn preprocessor(config: &ModelConfig) -> Value {
     let sides = json!({ "height": height, "width": width });
     match cfg.placement {
         Placement::Crop(crop) => {
-            let edge = (height.min(width) as f64 / crop).round() as usize;
+            let edge = match crop {
+                Crop::Edge { edge, of } => height.min(width) * edge / of,
+                Crop::Share(share) => (height.min(width) as f64 / share).floor() as usize,
+            };
             value["image_processor_type"] = "BitImageProcessor".into();
             value["size"] = json!({ "shortest_edge": edge });
             value["do_center_crop"] = true.into();

@@ -17,11 +17,11 @@ fn fitting_keeps_proportions_and_centres_on_black() {
 #[test]
 fn cropping_takes_the_centre() {
     let row = image(2, 6, &[1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]);
-    let placed = place(row.clone(), &pipeline(2, 2, Placement::Crop(1.0))).unwrap();
+    let placed = place(row.clone(), &pipeline(2, 2, Placement::Crop(Crop::Share(1.0)))).unwrap();
     assert_eq!(placed.pixels, [3, 4, 3, 4]);
     // Half of the size is cut out of an image that covers twice the size: the one pixel (3) or (4)
     // of the middle, doubled.
-    let placed = place(row, &pipeline(2, 2, Placement::Crop(0.5))).unwrap();
+    let placed = place(row, &pipeline(2, 2, Placement::Crop(Crop::Share(0.5)))).unwrap();
     assert_eq!(placed.pixels, [3, 4, 3, 4]);
 }
 
@@ -30,13 +30,15 @@ fn a_very_long_image_or_a_tiny_crop_fills_no_memory() {
     // Resized whole, the first would take 2.5 GB and the second more than there is.
     let half = 2_500_000;
     let pixels = [vec![10; half], vec![90; half], vec![10; half], vec![90; half]].concat();
-    let placed = place(image(2, 2 * half, &pixels), &pipeline(28, 28, Placement::Crop(0.875)));
+    let placed =
+        place(image(2, 2 * half, &pixels), &pipeline(28, 28, Placement::Crop(Crop::Share(0.875))));
     let placed = placed.unwrap();
     assert_eq!((placed.height, placed.width), (28, 28));
     assert_eq!((placed.pixels[0], placed.pixels[27]), (10, 90));
     let square = image(2, 2, &[7; 4]);
     for crop in [1e-9, 1e-300, f64::from_bits(1)] {
-        let placed = place(square.clone(), &pipeline(3, 3, Placement::Crop(crop))).unwrap();
+        let placed =
+            place(square.clone(), &pipeline(3, 3, Placement::Crop(Crop::Share(crop)))).unwrap();
         assert_eq!(placed.pixels, [7; 9], "{crop:e}");
     }
 }
@@ -44,10 +46,58 @@ fn a_very_long_image_or_a_tiny_crop_fills_no_memory() {
 #[test]
 fn a_crop_must_be_a_share() {
     for crop in [0.0, 1.5, f64::NAN] {
-        assert!(Placement::Crop(crop).check().is_err());
+        assert!(Placement::Crop(Crop::Share(crop)).check().is_err());
     }
-    let error = Placement::Crop(1.5).check().unwrap_err().to_string();
+    let error = Placement::Crop(Crop::Share(1.5)).check().unwrap_err().to_string();
     assert_eq!(error, "crop is 1.5, expected a number above 0, up to 1");
+    let error = Placement::Crop(Crop::Edge { edge: 200, of: 224 }).check().unwrap_err().to_string();
+    assert!(error.starts_with("crop is { edge = 200, of = 224 }, expected an edge of"), "{error}");
+}
+
+#[derive(serde::Deserialize)]
+struct Cut {
+    what: String,
+    /// Height and width of the image, and of what comes out.
+    from: (usize, usize),
+    to: (usize, usize),
+    crop: Crop,
+    filter: Filter,
+    hash: String,
+}
+
+#[test]
+fn the_centre_is_that_of_timm_torchvision_and_transformers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/crop.json");
+    let cuts: Vec<Cut> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert!(cuts.len() > 20);
+    for Cut { what, from, to, crop, filter, hash } in cuts {
+        let value = |i: usize| ((i * 7919) % 65_521 * 31 % 251) as u8;
+        let pixels = (0..from.0 * from.1 * 3).map(value).collect();
+        let image = Image::new(from.0, from.1, 3, pixels).unwrap();
+        let placement = Placement::Crop(crop);
+        let placed =
+            place(image, &Pipeline { placement, filter, ..Pipeline::plain(to.0, to.1, 3) });
+        // FNV-1a, 64 bits.
+        let found =
+            placed.unwrap().pixels.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            });
+        assert_eq!(format!("{found:016x}"), hash, "{what}: {from:?} to {to:?}, {crop:?}");
+    }
+}
+
+#[test]
+fn a_crop_is_a_number_or_two_integers_in_a_recipe() {
+    for (text, crop) in [
+        ("{\"crop\":0.95}", Crop::Share(0.95)),
+        ("{\"crop\":{\"edge\":256,\"of\":224}}", Crop::Edge { edge: 256, of: 224 }),
+    ] {
+        assert_eq!(serde_json::from_str::<Placement>(text).unwrap(), Placement::Crop(crop));
+        assert_eq!(serde_json::to_string(&Placement::Crop(crop)).unwrap(), text);
+    }
+    let error =
+        serde_json::from_str::<Placement>("{\"crop\":{\"edge\":256}}").unwrap_err().to_string();
+    assert!(error.contains("a table such as { edge = 256, of = 224 }"), "{error}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement};
 use taper_model::nets::NetInfo;
 use taper_model::weights::TensorFile;
 use toml::Table;
@@ -162,7 +162,16 @@ impl ImageSaid {
             Placement::Fit => "fit".into(),
             Placement::Digit => "digit".into(),
             Placement::Crop(crop) => {
-                Table::from_iter([("crop".to_string(), toml::Value::from(crop))]).into()
+                let number = |n: usize| toml::Value::from(i64::try_from(n).unwrap_or(0));
+                let crop = match crop {
+                    Crop::Share(share) => toml::Value::from(share),
+                    Crop::Edge { edge, of } => Table::from_iter([
+                        ("edge".to_string(), number(edge)),
+                        ("of".to_string(), number(of)),
+                    ])
+                    .into(),
+                };
+                Table::from_iter([("crop".to_string(), crop)]).into()
             }
         };
         let filter = match self.filter {

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -46,7 +46,7 @@ fn timm_says_net_classes_and_preprocessing() {
         input_size: [3, 224, 224],
         mean: vec![0.485, 0.456, 0.406],
         std: vec![0.229, 0.224, 0.225],
-        placement: Placement::Crop(0.95),
+        placement: Placement::Crop(Crop::Share(0.95)),
         filter: Filter::Bicubic,
     };
     assert_eq!((said.net.as_str(), said.key_map.as_str()), ("resnet18", ""));
@@ -60,7 +60,10 @@ fn where_timm_is_silent_its_defaults_hold() {
     let said = said.unwrap().unwrap();
     let image = said.image.unwrap();
     assert_eq!(said.num_classes, None);
-    assert_eq!((image.placement, image.filter), (Placement::Crop(0.875), Filter::Bicubic));
+    assert_eq!(
+        (image.placement, image.filter),
+        (Placement::Crop(Crop::Share(0.875)), Filter::Bicubic)
+    );
     assert_eq!((image.input_size, image.mean), ([3, 224, 224], vec![0.485, 0.456, 0.406]));
 }
 
@@ -76,7 +79,7 @@ fn the_checkpoint_is_a_layer_above_the_defaults_and_below_what_is_named() {
     let recipe = resolve(None, &[]);
     assert_eq!((recipe.model.net.as_str(), recipe.data.source.as_str()), ("resnet18", "digits"));
     assert_eq!((recipe.image.channels, recipe.image.width), (3, 224));
-    assert_eq!(recipe.image.placement, Placement::Crop(0.95));
+    assert_eq!(recipe.image.placement, Placement::Crop(Crop::Share(0.95)));
     assert_eq!(recipe.image.std, [0.229, 0.224, 0.225]);
     assert_eq!(recipe.train.epochs, 10);
 
@@ -152,9 +155,10 @@ fn transformers_preprocessors_are_ours() {
     let (vit, convnext, bit) = (image(vit), image(convnext), image(bit));
     assert_eq!((vit.placement, vit.filter), (Placement::Stretch, Filter::Bilinear));
     assert_eq!((vit.input_size, vit.mean), ([3, 224, 224], vec![0.5, 0.5, 0.5]));
-    assert_eq!((convnext.placement, convnext.filter), (Placement::Crop(0.875), Filter::Bicubic));
+    let crop = Placement::Crop(Crop::Edge { edge: 256, of: 224 });
+    assert_eq!((convnext.placement, convnext.filter), (crop, Filter::Bicubic));
     assert_eq!(convnext.std, [0.229, 0.224, 0.225]);
-    assert_eq!(bit.placement, Placement::Crop(0.875));
+    assert_eq!(bit.placement, crop);
     assert_eq!((bit.mean, bit.std), (vec![0.0], vec![1.0]));
     let large = r#"{"image_processor_type": "ConvNextImageProcessor", "resample": 3,
         "size": {"shortest_edge": 384}}"#;

@@ -3,7 +3,7 @@
 //! Where it is silent, timm's own defaults hold (`timm/data/config.py`).
 
 use serde_json::Value;
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement};
 
 use super::said::{ImageSaid, Said, count, label_names, numbers};
 
@@ -67,7 +67,7 @@ fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<ImageSaid, Stri
             let crop = crop.filter(|crop| *crop > 0.0 && *crop <= 1.0);
             let crop = crop.ok_or("crop_pct is no number above 0, up to 1")?;
             match get("crop_mode").map(|v| v.as_str().unwrap_or_default()) {
-                None | Some("center") => Placement::Crop(crop),
+                None | Some("center") => Placement::Crop(Crop::Share(crop)),
                 Some("squash") if crop == 1.0 => Placement::Stretch,
                 Some("border") if crop == 1.0 => Placement::Fit,
                 Some(mode) => {

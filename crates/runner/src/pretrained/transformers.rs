@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use taper_dataset::{Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement};
 
 use crate::error::RunnerError;
 
@@ -150,18 +150,18 @@ pub(super) fn read_preprocessor(file: &Value, config: &Value) -> Result<ImageSai
         Some(edge) if kind.starts_with("ConvNext") => {
             let crop = get("crop_pct").map_or(Some(224.0 / 256.0), Value::as_f64);
             let crop = crop.filter(|c| *c > 0.0 && *c <= 1.0).ok_or("crop_pct is no share")?;
-            (edge, edge, Placement::Crop(crop))
+            let size = (edge as f64 / crop) as usize;
+            (edge, edge, Placement::Crop(Crop::Edge { edge: size, of: edge }))
         }
         Some(edge) => {
             if !flag("do_center_crop", true) {
                 return Err("it keeps proportions and does not cut: sizes would differ".to_string());
             }
             let (height, width) = sides(get("crop_size").unwrap_or(size), "crop_size")?;
-            let crop = height.min(width) as f64 / edge.max(1) as f64;
-            if crop > 1.0 {
+            if height.max(width) > edge {
                 return Err(format!("crop_size is larger than shortest_edge, {edge}"));
             }
-            (height, width, Placement::Crop(crop))
+            (height, width, Placement::Crop(Crop::Edge { edge, of: height.min(width) }))
         }
     };
     ImageSaid { input_size: [channels, height, width], mean, std, placement, filter }.checked()
