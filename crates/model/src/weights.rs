@@ -96,15 +96,17 @@ pub struct WeightsConfig {
     /// convolutions and dense layers is an error. An empty map says that there are none, as in a
     /// net that ends in a global average pool.
     pub flatten: Option<BTreeMap<String, Flatten>>,
-    /// Prefixes of the head, such as `fc2`: its tensors are initialized where the file's differ in
-    /// the number of classes, the first dimension, and in nothing else.
+    /// Prefixes of the head, such as `fc2`: it is initialized where the file's has another shape, or
+    /// the file has none at all.
     pub head: Vec<String>,
-    /// Prefixes of the stem, such as `conv1`: its convolution takes a file's 3 input channels as 1
-    /// (their sum) or 1 as 3 (each a third), so that a gray image gives the same as its copy in
-    /// three channels did.
+    /// What becomes of a head that has the right shape. Default: it is kept.
+    pub classes: HeadClasses,
+    /// Prefixes of the stem, such as `conv1`: its convolution takes a file's input channels as 1
+    /// (their sum), or repeats them and scales them down where more are needed, so that a gray image
+    /// gives the same as its copy in several channels did.
     pub stem: Vec<String>,
-    /// The position embeddings and the grid of patches, for a transformer: a file's for another,
-    /// square grid are resampled.
+    /// The position embeddings and the grid of patches, for a transformer: a file's for another grid
+    /// are resampled.
     pub positions: Option<Positions>,
     /// Patterns of the parameters to freeze; each must match one at least.
     pub freeze: Vec<String>,
@@ -123,6 +125,18 @@ pub struct WeightsConfig {
     pub allow_unused: Vec<String>,
     /// The seed of all initial values.
     pub seed: u64,
+}
+
+/// Which classes a file's head is for, beside those of the net.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HeadClasses {
+    /// The same, in the same order; or nobody knows.
+    #[default]
+    Same,
+    /// The same in another order: for each class of the net its row in the file.
+    Reordered(Vec<usize>),
+    /// Others: the head is initialized, and this is said in the report.
+    Others(String),
 }
 
 /// The weights of a net in the making; see the [module](self).

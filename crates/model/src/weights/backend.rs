@@ -10,7 +10,7 @@ use super::buffers::{Role, role};
 use super::file::{FileTensor, first_non_finite};
 use super::layout::Mapped;
 use super::report::{Entry, LoadReport};
-use super::{Weights, WeightsConfig, WeightsError, matches};
+use super::{HeadClasses, Weights, WeightsConfig, WeightsError, matches};
 use crate::init::{Initializer, take_pending};
 use crate::lora;
 use crate::params::{ParamKind, Params};
@@ -18,6 +18,9 @@ use crate::params::{ParamKind, Params};
 /// The most elements that a parameter may have: 8 GiB of f32. A net that asks for more was given
 /// sizes that are wrong, and to find that out by allocating ends the process.
 const MAX_ELEMENTS: usize = 1 << 31;
+
+/// How the note on a head that has been there and is initialized begins.
+const HEAD_REPLACED: &str = "head replaced";
 
 /// Where the tensors come from.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(super) struct State {
     report: LoadReport,
     /// The layers that asked for an adapter, and whether they got one.
     layers: BTreeMap<String, bool>,
+    /// Why a tensor of the head was initialized: then all of it is.
+    head_replaced: Option<String>,
 }
 
 /// What a request was answered with: the list of the report it goes to, and the value.
@@ -58,7 +63,14 @@ struct Request<'a> {
 impl State {
     pub(super) fn new(config: WeightsConfig, source: Source, origin: Option<String>) -> Self {
         let report = LoadReport { source: origin, ..LoadReport::default() };
-        Self { config, source, params: Params::new(), report, layers: BTreeMap::new() }
+        Self {
+            config,
+            source,
+            params: Params::new(),
+            report,
+            layers: BTreeMap::new(),
+            head_replaced: None,
+        }
     }
 
     /// The answer to a request: the same tensor as before, or a new one that is noted in the
@@ -85,6 +97,9 @@ impl State {
             )
         }
         let (answer, from, note) = self.find(request)?;
+        if matches!(answer, Answer::Initialize) && note.starts_with(HEAD_REPLACED) {
+            self.head_replaced.get_or_insert_with(|| note.clone());
+        }
         let zeros = || Var::zeros(shape, *dtype, device);
         let (list, var) = match answer {
             Answer::Loaded(var) => (&mut self.report.loaded, var),
@@ -121,10 +136,20 @@ impl State {
             Source::File(mapped) => match mapped.get(request.name) {
                 Some(found) => {
                     let (answer, note) = from_file(found, request, &self.config)?;
+                    let is_head = is_under(&self.config.head, request.name);
+                    // A bias that would fit goes with the weight that does not.
+                    let (answer, note) = match (&self.head_replaced, &answer) {
+                        (_, Answer::Initialize) => (answer, note),
+                        (Some(note), _) if is_head => (Answer::Initialize, note.clone()),
+                        _ => (answer, note),
+                    };
                     Ok((answer, Some(found.from.clone()), note))
                 }
                 None if self.is_of_adapter(request.name) => {
                     Ok((Answer::Initialize, None, "adapter".to_string()))
+                }
+                None if self.has_no_head(mapped, request.name) => {
+                    Ok((Answer::Initialize, None, "the file has no head".to_string()))
                 }
                 None => Ok(match first_match(&self.config.allow_missing, request.name) {
                     Some(pattern) => {
@@ -135,6 +160,12 @@ impl State {
                 }),
             },
         }
+    }
+
+    /// Whether `name` is a part of the head, of which the file has nothing.
+    fn has_no_head(&self, mapped: &BTreeMap<String, Mapped>, name: &str) -> bool {
+        let head = &self.config.head;
+        is_under(head, name) && !mapped.keys().any(|name| is_under(head, name))
     }
 
     /// The shape that the source has for `name`.
@@ -164,6 +195,7 @@ impl State {
         let WeightsConfig { freeze, trainable, .. } = &self.config;
         self.check_targets()?;
         self.params.check_patterns(freeze.iter().chain(trainable))?;
+        self.check_allowed(&report)?;
         Ok((self.params.clone(), report))
     }
 
@@ -194,6 +226,29 @@ impl State {
                 let example = self.layers.keys().next().cloned().unwrap_or_default();
                 let target = target.clone();
                 return Err(WeightsError::NoLayerMatches { target, example });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each pattern that allows something stands for a parameter or a tensor of the file.
+    fn check_allowed(&self, report: &LoadReport) -> std::result::Result<(), WeightsError> {
+        let Source::File(mapped) = &self.source else { return Ok(()) };
+        let WeightsConfig { allow_missing, allow_unused, .. } = &self.config;
+        for pattern in allow_missing {
+            if !self.params.names().any(|name| matches(pattern, name)) {
+                let example = self.params.names().next().unwrap_or_default().to_string();
+                let (pattern, what) = (pattern.clone(), "parameter of the net");
+                return Err(WeightsError::AllowsNothing { pattern, what, example });
+            }
+        }
+        for pattern in allow_unused {
+            let mut names = mapped.iter().map(|(name, found)| [name, &found.from]);
+            if !names.any(|names| names.iter().any(|name| matches(pattern, name))) {
+                let example = report.loaded.iter().find_map(|entry| entry.from.clone());
+                let (pattern, what) = (pattern.clone(), "tensor of the file");
+                let example = example.unwrap_or_default();
+                return Err(WeightsError::AllowsNothing { pattern, what, example });
             }
         }
         Ok(())
@@ -288,43 +343,65 @@ fn from_file(
         }
     };
     let (wanted, dims) = (request.shape.dims(), tensor.dims());
-    if wanted == dims {
-        return convert(tensor, request, Answer::Loaded, found.note.clone());
+    let is_head = is_under(&config.head, request.name);
+    let positions = config.positions.as_ref().filter(|p| p.name == request.name);
+    // As many patches may still be another grid.
+    let grid = positions.and_then(|positions| positions.grid_of(dims));
+    let other_grid = positions.zip(grid).filter(|(p, grid)| *grid != (p.height, p.width));
+    if wanted == dims && other_grid.is_none() {
+        return match (&config.classes, wanted.first()) {
+            (HeadClasses::Others(which), _) if is_head => {
+                Ok((Answer::Initialize, format!("{HEAD_REPLACED}: {which}")))
+            }
+            (HeadClasses::Reordered(rows), Some(classes)) if is_head && rows.len() == *classes => {
+                let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+                let rows = Tensor::new(rows, tensor.device())?;
+                let note = "head: its rows in the order of the data's classes".to_string();
+                convert(&tensor.index_select(&rows, 0)?, request, Answer::Adapted, note)
+            }
+            _ => convert(tensor, request, Answer::Loaded, found.note.clone()),
+        };
     }
     let differs = format!("the file has {dims:?}");
-    if is_under(&config.head, request.name) && same_but_first(wanted, dims) {
-        return Ok((Answer::Initialize, format!("head replaced: {differs}")));
-    }
-    if is_under(&config.stem, request.name) {
-        match (wanted, dims) {
-            (&[o, 1, h, w], &[fo, 3, fh, fw]) if [o, h, w] == [fo, fh, fw] => {
-                let sum = tensor.to_dtype(wide(tensor.dtype()))?.sum_keepdim(1)?;
-                let note = "stem: 3 input channels summed to 1".to_string();
-                return convert(&sum, request, Answer::Adapted, note);
-            }
-            (&[o, 3, h, w], &[fo, 1, fh, fw]) if [o, h, w] == [fo, fh, fw] => {
-                let third = (tensor.to_dtype(wide(tensor.dtype()))? / 3.0)?.repeat((1, 3, 1, 1))?;
-                let note = "stem: 1 input channel shared out to 3".to_string();
-                return convert(&third, request, Answer::Adapted, note);
-            }
-            _ => {}
-        }
-    }
-    if let Some(positions) = config.positions.as_ref().filter(|p| p.name == request.name) {
-        let precise = tensor.to_dtype(wide(tensor.dtype()))?;
-        if let Some((resampled, side)) = positions.resample(&precise)?
-            && resampled.dims() == wanted
-        {
-            let (height, width) = (positions.height, positions.width);
-            let note = format!("positions: {side}x{side} patches resampled to {height}x{width}");
-            return convert(&resampled, request, Answer::Adapted, note);
-        }
-    }
     let keras = match *dims {
         [input, out] => wanted == [out, input],
         [h, w, input, out] => wanted == [out, input, h, w],
         _ => false,
     };
+    if is_head && !keras && wanted.len() == dims.len() {
+        return Ok((Answer::Initialize, format!("{HEAD_REPLACED}: {differs}")));
+    }
+    if is_under(&config.stem, request.name) {
+        match (wanted, dims) {
+            (&[o, 1, h, w], &[fo, channels, fh, fw]) if [o, h, w] == [fo, fh, fw] => {
+                let sum = tensor.to_dtype(wide(tensor.dtype()))?.sum_keepdim(1)?;
+                let note = format!("stem: {channels} input channels summed to 1");
+                return convert(&sum, request, Answer::Adapted, note);
+            }
+            // As timm's `adapt_input_conv` does, which knows of 3 channels alone.
+            (&[o, n, h, w], &[fo, channels, fh, fw])
+                if channels > 0 && [o, h, w] == [fo, fh, fw] =>
+            {
+                let scaled =
+                    (tensor.to_dtype(wide(tensor.dtype()))? * (channels as f64 / n as f64))?;
+                let repeated = scaled.repeat((1, n.div_ceil(channels), 1, 1))?;
+                let shared = repeated.narrow(1, 0, n)?.contiguous()?;
+                let plural = if channels == 1 { "" } else { "s" };
+                let note = format!("stem: {channels} input channel{plural} shared out to {n}");
+                return convert(&shared, request, Answer::Adapted, note);
+            }
+            _ => {}
+        }
+    }
+    if let Some((positions, (rows, columns))) = other_grid {
+        let resampled =
+            positions.resample(&tensor.to_dtype(wide(tensor.dtype()))?, (rows, columns))?;
+        if resampled.dims() == wanted {
+            let (height, width) = (positions.height, positions.width);
+            let note = format!("positions: {rows}x{columns} patches resampled to {height}x{width}");
+            return convert(&resampled, request, Answer::Adapted, note);
+        }
+    }
     let hint = if keras { "; that is Keras's order, a layout may be what lacks" } else { "" };
     Ok((Answer::Mismatched, differs + hint))
 }
@@ -356,10 +433,6 @@ fn convert(
 /// The type to add in: half precision is widened first.
 fn wide(dtype: DType) -> DType {
     if dtype == DType::F64 { DType::F64 } else { DType::F32 }
-}
-
-fn same_but_first(a: &[usize], b: &[usize]) -> bool {
-    matches!((a, b), ([_, a @ ..], [_, b @ ..]) if a == b)
 }
 
 fn is_under(prefixes: &[String], name: &str) -> bool {

@@ -147,6 +147,28 @@ pub enum WeightsError {
         /// One of the layers that there are.
         example: String,
     },
+    /// A pattern, given to allow something by, that stands for nothing.
+    #[error(
+        "the pattern `{pattern}` allows nothing: it matches no {what}; names there are like `{example}`"
+    )]
+    AllowsNothing {
+        /// The pattern.
+        pattern: String,
+        /// What it should match.
+        what: &'static str,
+        /// A name that it could have matched.
+        example: String,
+    },
+    /// A file of Keras's own.
+    #[error(
+        "{file} is a file of Keras's own format, which is not read: \
+         `python tests/interop/export_keras.py MODEL.keras OUT.safetensors` makes one that is, with \
+         the layout `keras` (of weights alone, load them into their model first and save that)"
+    )]
+    Keras {
+        /// The file.
+        file: String,
+    },
     /// An adapter that cannot be used.
     #[error("the adapter {} cannot be used: {reason}", path.display())]
     Adapter {
@@ -252,6 +274,21 @@ fn found_shape(shape: &Option<Vec<usize>>) -> String {
     }
 }
 
+/// Faults beyond which their number and what to do stand at the end, too.
+const LONG: usize = 12;
+
+/// How many faults there are, and what may be done about them.
+fn summary(report: &LoadReport) -> String {
+    let LoadReport { missing, mismatched, unused, .. } = report;
+    let (missing, mismatched, unused) = (missing.len(), mismatched.len(), unused.len());
+    format!(
+        "\n{} faults: {missing} missing, {mismatched} mismatched, {unused} unused; another net \
+         (`model.net`), names to be changed (`model.renames`), or what may be allowed \
+         (`model.allow_missing`, `model.allow_unused`)",
+        missing + mismatched + unused
+    )
+}
+
 /// One line for one fault; for more a line that counts them, and a line each.
 fn faults(report: &LoadReport) -> String {
     let source = report.source.as_deref().unwrap_or("the parameters");
@@ -262,7 +299,9 @@ fn faults(report: &LoadReport) -> String {
         _ => {
             let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
             let hint = hint.strip_prefix("; ").map(|hint| format!("\n{hint}")).unwrap_or_default();
-            format!("{source} does not fit the net, {} faults:{lines}{hint}", faults.len())
+            // Of a long list the end is what is seen.
+            let count = if faults.len() > LONG { summary(report) } else { String::new() };
+            format!("{source} does not fit the net, {} faults:{lines}{count}{hint}", faults.len())
         }
     }
 }
@@ -281,8 +320,8 @@ fn hint(report: &LoadReport) -> String {
                 && parts.all(|other| other.as_deref() == Some(&part)) =>
         {
             format!(
-                "; all names in the file begin with `{part}.`: a key map `{part}.* -> *` may be \
-                 what lacks"
+                "; all names in the file begin with `{part}.`: \
+                 `--set 'model.renames=[{{from=\"{part}.*\",to=\"*\"}}]'` may be what lacks"
             )
         }
         _ => String::new(),

@@ -13,13 +13,20 @@ use crate::params::Params;
 /// their own.
 ///
 /// `map` is read from the net's names to the others': first each join backwards, the whole cut into
-/// equal parts along the first dimension, then the rules.
+/// equal parts along the first dimension, then the rules. `more` is written besides, such as a token
+/// that the others' net has and this one has no use for.
 ///
 /// # Errors
 ///
 /// As [`save`](super::save()); a whole that cannot be cut: candle's.
-pub fn export(path: &Path, params: &Params, map: &KeyMap) -> Result<(), WeightsError> {
-    let named = exported(params, map)?;
+pub fn export(
+    path: &Path,
+    params: &Params,
+    map: &KeyMap,
+    more: BTreeMap<String, Tensor>,
+) -> Result<(), WeightsError> {
+    let mut named = exported(params, map)?;
+    named.extend(more);
     let bytes = tensors_to_bytes(named.into_iter(), &BTreeMap::new(), DType::F32)?;
     write_whole(path, &bytes)
 }

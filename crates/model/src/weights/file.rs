@@ -64,6 +64,9 @@ impl TensorFile {
         file.by_ref().take(16).read_to_end(&mut bytes).map_err(unreadable)?;
         // A safetensors file begins with the length of its header, then the header's brace.
         if bytes.get(8) != Some(&b'{') {
+            if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
+                return Err(WeightsError::Keras { file: path.display().to_string() });
+            }
             if pickle::is_archive(&bytes) {
                 return pickle::read(path);
             }
@@ -143,6 +146,11 @@ impl TensorFile {
     /// The same tensors with the metadata of another file.
     pub fn with_metadata_of(self, other: &Self) -> Self {
         Self { metadata: other.metadata.clone(), ..self }
+    }
+
+    /// The same tensors under another name of where they are from.
+    pub fn with_origin(self, origin: String) -> Self {
+        Self { origin, ..self }
     }
 
     /// Where the tensors are from: the path, or the name given.

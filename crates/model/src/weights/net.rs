@@ -25,6 +25,7 @@ impl WeightsConfig {
                 prefix: 1,
                 height: config.height / patches.size,
                 width: config.width / patches.size,
+                from: None,
                 antialias: patches.antialias,
             }),
             ..Self::default()

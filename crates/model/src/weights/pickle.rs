@@ -68,6 +68,10 @@ fn read_here(path: &Path) -> Result<TensorFile, WeightsError> {
     let is_data = |name: &&String| *name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = names.iter().filter(is_data);
     let (Some(pickle), None) = (pickles.next(), pickles.next()) else {
+        // What `model.save("….keras")` writes.
+        if names.iter().any(|name| name == "model.weights.h5") {
+            return Err(WeightsError::Keras { file: origin });
+        }
         return Err(wrong("it has no data.pkl; expected what torch.save writes".to_string()));
     };
     let root = pickle.trim_end_matches("data.pkl").to_string();

@@ -4,8 +4,8 @@ use candle_core::{Device, Result, Tensor};
 
 /// Where a net's position embeddings are, and for what grid of patches it is built.
 ///
-/// A file's embeddings for another, square grid are resampled to this one, bicubic and with half
-/// pixels between the corners (`align_corners=False`).
+/// A file's embeddings for another grid are resampled to this one, bicubic and with half pixels
+/// between the corners (`align_corners=False`).
 ///
 /// ```
 /// use taper_model::nets;
@@ -15,7 +15,7 @@ use candle_core::{Device, Result, Tensor};
 /// let config = nets::NetConfig { height: 64, width: 96, ..info.config() };
 /// let positions = WeightsConfig::for_net(info, &config, Layout::PyTorch).positions;
 /// let expected =
-///     Positions { name: "pos_embed".into(), prefix: 1, height: 4, width: 6, antialias: true };
+///     Positions { name: "pos_embed".into(), prefix: 1, height: 4, width: 6, from: None, antialias: true };
 /// assert_eq!(positions, Some(expected));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Positions {
     pub height: usize,
     /// The columns of the grid, in patches.
     pub width: usize,
+    /// The rows and columns of the file's grid, where they are known. Otherwise as many patches as the
+    /// net's own grid has are taken for that grid, and any other number for a square.
+    pub from: Option<(usize, usize)>,
     /// Whether a smaller grid averages over what it leaves out, as timm does; transformers' models
     /// take four neighbours at any scale. The cubic differs too: -0.5 with, -0.75 without, as
     /// PyTorch has it.
@@ -35,26 +38,34 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// The file's tensor for this grid, and its own grid's side; `None` where they do not fit.
-    pub(super) fn resample(&self, tensor: &Tensor) -> Result<Option<(Tensor, usize)>> {
-        let &[1, positions, features] = tensor.dims() else { return Ok(None) };
-        let Some(patches) = positions.checked_sub(self.prefix) else { return Ok(None) };
+    /// The grid of the file's embeddings, by their shape; `None` where they can be for none.
+    pub(super) fn grid_of(&self, dims: &[usize]) -> Option<(usize, usize)> {
+        let &[1, positions, _] = dims else { return None };
+        let patches = positions.checked_sub(self.prefix).filter(|patches| *patches > 0)?;
+        let has_all = |&(rows, columns): &(usize, usize)| rows * columns == patches;
         let side = patches.isqrt();
-        if side == 0 || side * side != patches || self.height * self.width == 0 {
-            return Ok(None);
-        }
+        let square = Some((side, side));
+        self.from
+            .filter(has_all)
+            .or(Some((self.height, self.width)).filter(has_all))
+            .or(square.filter(has_all))
+    }
+
+    /// The file's tensor, which is for the grid `from`, for this grid.
+    pub(super) fn resample(&self, tensor: &Tensor, from: (usize, usize)) -> Result<Tensor> {
+        let features = tensor.dim(2)?;
         let (height, width) = (self.height, self.width);
-        let rows = self.weights(side, height)?.to_dtype(tensor.dtype())?;
-        let columns = self.weights(side, width)?.to_dtype(tensor.dtype())?;
+        let rows = self.weights(from.0, height)?.to_dtype(tensor.dtype())?;
+        let columns = self.weights(from.1, width)?.to_dtype(tensor.dtype())?;
         let kept = tensor.narrow(1, 0, self.prefix)?;
-        let grid = tensor.narrow(1, self.prefix, patches)?.contiguous()?;
+        let grid = tensor.narrow(1, self.prefix, from.0 * from.1)?.contiguous()?;
         // Rows first, then columns, each as a product of matrices.
-        let grid = rows.matmul(&grid.reshape((side, side * features))?)?;
-        let grid = grid.reshape((height, side, features))?.transpose(0, 1)?.contiguous()?;
-        let grid = columns.matmul(&grid.reshape((side, height * features))?)?;
+        let grid = rows.matmul(&grid.reshape((from.0, from.1 * features))?)?;
+        let grid = grid.reshape((height, from.1, features))?.transpose(0, 1)?.contiguous()?;
+        let grid = columns.matmul(&grid.reshape((from.1, height * features))?)?;
         let grid = grid.reshape((width, height, features))?.transpose(0, 1)?.contiguous()?;
         let grid = grid.reshape((1, height * width, features))?;
-        Ok(Some((Tensor::cat(&[kept, grid], 1)?, side)))
+        Tensor::cat(&[kept, grid], 1)
     }
 
     /// The weights (out, side) of a line of `side` points in a line of `out`.

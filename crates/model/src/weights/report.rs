@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::buffers::{Role, role};
+
 /// One line of a [`LoadReport`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -26,7 +28,8 @@ pub struct Entry {
 /// them used in one of the last two. `missing`, `mismatched` and `unused` are faults.
 ///
 /// Displayed it is a table: a line of totals for each list, and a line for each tensor with
-/// something to say about. The alternate form (`{:#}`) names every tensor.
+/// something to say about, several of one kind being folded (`blocks.*.attn.qkv.lora_A.weight`). The
+/// alternate form (`{:#}`) names every tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadReport {
     /// The file that the tensors came from, if there was one.
@@ -106,16 +109,15 @@ impl fmt::Display for LoadReport {
                 "initialized" => !fresh,
                 _ => true,
             };
-            let alternate = f.alternate();
-            let lines: Vec<&Entry> =
-                entries.iter().filter(|entry| alternate || told(entry)).collect();
-            let width = lines.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-            for Entry { name, shape, from, note } in lines {
-                let shape = format!("{shape:?}");
-                write!(f, "  {name:<width$}  {shape}")?;
-                match from {
-                    Some(from) if from != name => write!(f, "  from {from}")?,
-                    _ => {}
+            let lines = match f.alternate() {
+                true => entries.iter().map(|entry| Line::of(&[entry])).collect(),
+                false => folded(entries.iter().filter(told)),
+            };
+            let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
+            for Line { name, what, from, note } in &lines {
+                write!(f, "  {name:<width$}  {what}")?;
+                if from != name && !from.is_empty() {
+                    write!(f, "  from {from}")?;
                 }
                 if !note.is_empty() {
                     write!(f, "  {note}")?;
@@ -125,6 +127,78 @@ impl fmt::Display for LoadReport {
         }
         Ok(())
     }
+}
+
+/// A line on one tensor, or on several of a kind.
+struct Line {
+    name: String,
+    /// The shape of one, the number of several.
+    what: String,
+    from: String,
+    note: String,
+}
+
+impl Line {
+    fn of(entries: &[&Entry]) -> Self {
+        let first = entries[0];
+        let from = first.from.clone().unwrap_or_default();
+        match entries.len() {
+            1 => Self {
+                name: first.name.clone(),
+                what: format!("{:?}", first.shape),
+                from,
+                note: first.note.clone(),
+            },
+            n => {
+                let (name, mut from, note) = kind(first);
+                // Of what has lost its name only the last part is left.
+                from = if name.starts_with("*.") { String::new() } else { from };
+                Self { name, what: format!("{n} tensors"), from, note }
+            }
+        }
+    }
+}
+
+/// The entries, each on a line of its own, but those of a kind on one, where there are three or more.
+fn folded<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Line> {
+    let mut kinds: Vec<(Kind, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        let kind = kind(entry);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, members)) => members.push(entry),
+            None => kinds.push((kind, vec![entry])),
+        }
+    }
+    let lines = kinds.into_iter().flat_map(|(_, members)| match members.len() {
+        1 | 2 => members.iter().map(|entry| Line::of(&[entry])).collect(),
+        _ => vec![Line::of(&members)],
+    });
+    lines.collect()
+}
+
+/// Name, name in the file, note.
+type Kind = (String, String, String);
+
+/// What entries of a kind agree in: name, name in the file and note, but for their numbers; of what is
+/// no weight by its name, the name's last part.
+fn kind(entry: &Entry) -> Kind {
+    let last = entry.name.rsplit('.').next().unwrap_or_default();
+    let name = match role(&entry.name) {
+        Role::Skipped => format!("*.{last}"),
+        _ => starred(&entry.name),
+    };
+    let from = match role(&entry.name) {
+        Role::Skipped => String::new(),
+        _ => starred(entry.from.as_deref().unwrap_or_default()),
+    };
+    (name, from, entry.note.clone())
+}
+
+/// A name with `*` for each number that is a part of its own.
+fn starred(name: &str) -> String {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts = name.split('.').map(|part| if is_number(part) { "*" } else { part });
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// Of the tensors that were loaded, those are told of that came under another name.

@@ -25,7 +25,9 @@ pub const METADATA_KEY: &str = "taper";
 /// path, but `format: pt`, without which Python's transformers takes no file. The file is written beside its place, flushed to the disk, then moved there; what was
 /// there before stays until then.
 ///
-/// PyTorch reads it with `safetensors.torch.load_file`.
+/// PyTorch reads it with `safetensors.torch.load_file`. Beside each batch-norm's running mean stands
+/// PyTorch's counter `num_batches_tracked`, at zero: nobody here counts, PyTorch reads it only for a
+/// batch-norm without momentum, and without it transformers speaks of missing weights.
 ///
 /// # Errors
 ///
@@ -80,15 +82,23 @@ pub(crate) fn tensors_to_bytes(
         _ => return Err(WeightsError::SaveDType { dtype }),
     };
     let mut tensors = Vec::new();
+    let mut counters = Vec::new();
     for (name, tensor) in named {
         let name = name.as_ref().to_string();
         let values = tensor.flatten_all()?.to_dtype(dtype)?;
         check_finite(&values, &name, "the parameters")?;
+        if let Some(layer) = name.strip_suffix(".running_mean") {
+            counters.push(format!("{layer}.num_batches_tracked"));
+        }
         tensors.push((name, tensor.dims().to_vec(), little_endian(&values)?));
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
         TensorView::new(written, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
     });
+    let zeros = counters.iter().map(|name| {
+        TensorView::new(Dtype::I64, Vec::new(), &[0; 8]).map(|view| (name.as_str(), view))
+    });
+    let views = views.chain(zeros);
     let views: Vec<_> = views.collect::<Result<_, _>>().map_err(WeightsError::Serialize)?;
     let sorted: BTreeMap<&String, Value> =
         metadata.iter().map(|(key, value)| (key, sorted(value))).collect();

@@ -47,7 +47,7 @@ fn ask(patches: usize, positions: Positions) -> Result<(Vec<f32>, String), Weigh
 }
 
 fn positions(height: usize, width: usize, antialias: bool) -> Positions {
-    Positions { name: "pos_embed".to_string(), prefix: 1, height, width, antialias }
+    Positions { name: "pos_embed".to_string(), prefix: 1, height, width, from: None, antialias }
 }
 
 #[test]
@@ -73,6 +73,35 @@ fn resampled_position_embeddings_are_pytorch_s() {
 fn embeddings_of_as_many_patches_are_taken_as_they_are() {
     let (_, note) = ask(16, positions(2, 8, true)).unwrap();
     assert_eq!(note, "");
+}
+
+#[test]
+fn embeddings_of_another_grid_of_as_many_patches_are_resampled() {
+    let from = |from| Positions { from: Some(from), ..positions(2, 8, true) };
+    let (_, note) = ask(16, from((4, 4))).unwrap();
+    assert_eq!(note, "positions: 4x4 patches resampled to 2x8");
+    let (_, note) = ask(16, from((2, 8))).unwrap();
+    assert_eq!(note, "");
+    // What is said and cannot be is of no use.
+    let (_, note) = ask(16, from((3, 3))).unwrap();
+    assert_eq!(note, "");
+}
+
+#[test]
+fn embeddings_of_a_grid_that_is_no_square_but_known_are_resampled() {
+    // 3x5 to 3x5 of the same points, but that the columns come from the middles of six.
+    let same = Positions { from: Some((3, 6)), ..positions(3, 6, true) };
+    let (whole, note) = ask(18, same).unwrap();
+    assert_eq!(note, "");
+    let halved = Positions { from: Some((3, 6)), ..positions(3, 3, false) };
+    let (half, note) = ask(18, halved).unwrap();
+    assert_eq!(note, "positions: 3x6 patches resampled to 3x3");
+    assert_eq!(half.len(), (1 + 9) * FEATURES);
+    // Halfway between four points of a row: -3/32, 19/32, 19/32, -3/32 with the slope -0.75.
+    let at = |column: usize| f64::from(whole[(1 + 6 + column) * FEATURES]);
+    let expected = (19.0 * (at(2) + at(3)) - 3.0 * (at(1) + at(4))) / 32.0;
+    let found = f64::from(half[(1 + 3 + 1) * FEATURES]);
+    assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
 }
 
 #[test]

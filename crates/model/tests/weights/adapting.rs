@@ -24,11 +24,76 @@ fn a_head_is_named_by_whole_parts() {
 }
 
 #[test]
-fn a_head_whose_inputs_differ_is_a_mismatch() {
+fn a_head_of_any_other_shape_is_initialized_whole() {
+    // Its weight takes other features, its bias would fit.
     let config = WeightsConfig { head: strings(&["fc2"]), ..from(two_layers()) };
     let weights = Weights::new(config).unwrap();
-    weights.var_builder(DType::F32, &CPU).get((3, 5), "fc2.weight").unwrap();
-    assert!(text(weights.finish()).contains("mismatched `fc2.weight` [3, 5]"));
+    let vb = weights.var_builder(DType::F32, &CPU);
+    candle_nn::linear(3, 4, vb.pp("fc1")).unwrap();
+    candle_nn::linear(5, 2, vb.pp("fc2")).unwrap();
+    let (_, report) = weights.finish().unwrap();
+    assert_eq!(report.initialized.len(), 2);
+    for entry in &report.initialized {
+        assert_eq!(entry.note, "head replaced: the file has [2, 4]", "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_head_in_keras_s_order_is_a_mismatch() {
+    let config = WeightsConfig { head: strings(&["fc2"]), ..from(two_layers()) };
+    let weights = Weights::new(config).unwrap();
+    weights.var_builder(DType::F32, &CPU).get((4, 2), "fc2.weight").unwrap();
+    assert!(text(weights.finish()).contains("that is Keras's order"));
+}
+
+#[test]
+fn a_head_that_a_file_has_nothing_of_is_initialized() {
+    let body = file_of(&[("fc1.weight", counting(&[4, 3])), ("fc1.bias", counting(&[4]))]);
+    let config = WeightsConfig { head: strings(&["fc2"]), ..from(body) };
+    let (_, report) = build(config, 2).unwrap();
+    assert_eq!(report.initialized.len(), 2);
+    assert!(report.initialized.iter().all(|entry| entry.note == "the file has no head"));
+    // Of a head that is there in part the rest is missing.
+    let tensors = [("fc1.weight", counting(&[4, 3])), ("fc1.bias", counting(&[4]))];
+    let part = file_of(&[&tensors[..], &[("fc2.bias", counting(&[2]))]].concat());
+    let config = WeightsConfig { head: strings(&["fc2"]), ..from(part) };
+    assert!(text(build(config, 2)).contains("missing `fc2.weight`"));
+}
+
+#[test]
+fn a_head_for_the_same_classes_in_another_order_is_reordered() {
+    let classes = HeadClasses::Reordered(vec![1, 0]);
+    let config = WeightsConfig { head: strings(&["fc2"]), classes, ..from(two_layers()) };
+    let (params, report) = build(config, 2).unwrap();
+    assert_eq!(value(&params, "fc2.bias"), [1.0, 0.0]);
+    assert_eq!(value(&params, "fc2.weight"), [4.0, 5.0, 6.0, 7.0, 0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(report.adapted.len(), 2);
+    assert_eq!(report.adapted[0].note, "head: its rows in the order of the data's classes");
+}
+
+#[test]
+fn a_head_for_as_many_other_classes_is_initialized() {
+    let classes = HeadClasses::Others("the file's classes are cat, dog".to_string());
+    let config = WeightsConfig { head: strings(&["fc2"]), classes, ..from(two_layers()) };
+    let (_, report) = build(config, 2).unwrap();
+    let notes: Vec<_> = report.initialized.iter().map(|entry| entry.note.as_str()).collect();
+    assert_eq!(notes, ["head replaced: the file's classes are cat, dog"; 2]);
+}
+
+#[test]
+fn a_pattern_that_allows_nothing_is_an_error() {
+    let config = WeightsConfig { allow_missing: strings(&["zzz"]), ..from(two_layers()) };
+    assert_eq!(
+        text(build(config, 2)),
+        "the pattern `zzz` allows nothing: it matches no parameter of the net; names there are \
+         like `fc1.bias`"
+    );
+    let config = WeightsConfig { allow_unused: strings(&["zzz"]), ..from(two_layers()) };
+    assert_eq!(
+        text(build(config, 2)),
+        "the pattern `zzz` allows nothing: it matches no tensor of the file; names there are like \
+         `fc1.bias`"
+    );
 }
 
 /// A stem for `file` channels, and what a net of `net` channels makes of it.
@@ -52,6 +117,11 @@ fn a_stem_for_other_channels_gives_the_same_on_gray_images() {
     let (three, one) = stem(3, 1);
     let expected = copied.conv2d(&three, 0, 1, 1, 1).unwrap();
     close(&expected, &gray.conv2d(&one, 0, 1, 1, 1).unwrap());
+    // As timm's `adapt_input_conv`: repeated, cut off, scaled by 3 / 5.
+    let (three, five) = stem(3, 5);
+    let (three, five) = (flat(&three), flat(&five));
+    assert_eq!(five[3 * 9], (three[0] * 0.6).to_owned());
+    assert_eq!(five[4 * 9 + 8], three[9 + 8] * 0.6);
     let (one, three) = stem(1, 3);
     let expected = gray.conv2d(&one, 0, 1, 1, 1).unwrap();
     close(&expected, &copied.conv2d(&three, 0, 1, 1, 1).unwrap());

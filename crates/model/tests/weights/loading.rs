@@ -67,8 +67,8 @@ fn a_prefix_on_all_names_is_pointed_out() {
     let file = file_of(&[("module.fc1.weight", counting(&[4, 3]))]);
     let message = text(build(from(file), 2));
     assert!(message.ends_with(
-        "\nall names in the file begin with `module.`: a key map `module.* -> *` may be what \
-         lacks"
+        "\nall names in the file begin with `module.`: \
+         `--set 'model.renames=[{from=\"module.*\",to=\"*\"}]'` may be what lacks"
     ));
 }
 

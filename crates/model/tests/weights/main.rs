@@ -20,8 +20,8 @@ use taper_model::nets::{self, NetConfig};
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
 use taper_model::weights::{
-    Flatten, KeyMap, Layout, LoadReport, TensorFile, Weights, WeightsConfig, WeightsError, save,
-    save_as, to_bytes,
+    Flatten, HeadClasses, KeyMap, Layout, LoadReport, TensorFile, Weights, WeightsConfig,
+    WeightsError, save, save_as, to_bytes,
 };
 
 const CPU: Device = Device::Cpu;
