@@ -34,8 +34,11 @@ use std::f64::consts::PI;
 pub struct Schedule {
     /// What the rate does after the warm-up. Default constant.
     pub kind: ScheduleKind,
-    /// How many steps the warm-up takes; 0 for none. Default 0.
+    /// How many steps the warm-up takes; 0: as `warmup_ratio` says. Default 0.
     pub warmup_steps: u64,
+    /// The part of all steps that the warm-up takes where `warmup_steps` is 0, from 0 to 1; rounded
+    /// down. Default 0: none.
+    pub warmup_ratio: f64,
     /// What part of the rate the warm-up starts from, from 0 to 1. Default 0.01.
     pub warmup_start: f64,
 }
@@ -100,7 +103,7 @@ impl Default for Schedule {
 
 impl Schedule {
     const fn of(kind: ScheduleKind) -> Self {
-        Schedule { kind, warmup_steps: 0, warmup_start: 0.01 }
+        Schedule { kind, warmup_steps: 0, warmup_ratio: 0.0, warmup_start: 0.01 }
     }
 
     /// The base rate throughout.
@@ -140,6 +143,7 @@ impl Schedule {
     /// The first field outside its range.
     pub fn validate(&self) -> Result<(), OptimizerError> {
         Check("schedule").unit("warmup_start", self.warmup_start)?;
+        Check("schedule").unit("warmup_ratio", self.warmup_ratio)?;
         match &self.kind {
             ScheduleKind::Constant {} => Ok(()),
             ScheduleKind::Linear { final_scale } => {
@@ -184,11 +188,15 @@ impl Schedule {
 
     /// How far the warm-up is, if it is not over, and the kind's own step and steps.
     fn place(&self, step: u64, total: u64) -> (Option<f64>, u64, u64) {
-        let steps = total.saturating_sub(self.warmup_steps).max(1);
-        if step < self.warmup_steps {
-            return (Some(step as f64 / self.warmup_steps as f64), 0, steps);
+        let warmup = match self.warmup_steps {
+            0 => (self.warmup_ratio * total as f64) as u64,
+            steps => steps,
+        };
+        let steps = total.saturating_sub(warmup).max(1);
+        if step < warmup {
+            return (Some(step as f64 / warmup as f64), 0, steps);
         }
-        (None, (step - self.warmup_steps).min(steps), steps)
+        (None, (step - warmup).min(steps), steps)
     }
 }
 

@@ -116,3 +116,15 @@ fn a_field_out_of_range_is_one_clear_error() {
         assert_eq!(schedule.validate().unwrap_err().to_string(), message);
     }
 }
+
+#[test]
+fn a_warm_up_may_be_a_part_of_the_run() {
+    let part = Schedule { warmup_ratio: 0.1, ..Schedule::cosine(0.0) };
+    let steps = Schedule { warmup_steps: 7, ..Schedule::cosine(0.0) };
+    for step in 0..80 {
+        assert_eq!(part.learning_rate(1.0, step, 75), steps.learning_rate(1.0, step, 75));
+    }
+    assert_eq!(part.learning_rate(1.0, 0, 9), 1.0);
+    let error = Schedule { warmup_ratio: 1.5, ..part }.validate().unwrap_err().to_string();
+    assert!(error.contains("warmup_ratio"), "{error}");
+}
