@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use taper_model::weights::TensorFile;
 use tempfile::tempdir;
 
-use crate::program::{arg, error, json};
+use crate::program::{arg, error, json, stderr, taper};
 use crate::small::{begin, plan};
 
 /// The shipped weights as a file of one's own.
@@ -71,6 +71,22 @@ fn a_run_that_ends_in_an_adapter_is_a_model_like_any_other() {
     std::fs::remove_file(&base).unwrap();
     let message = error(&["evaluate", "--run", arg(&run)]);
     assert!(message.contains("base.safetensors"), "{message}");
+}
+
+#[test]
+fn an_adapter_finds_its_weights_from_another_folder() {
+    let folder = tempdir().unwrap();
+    base(folder.path());
+    let command = ["finetune", "--weights", "base.safetensors", "--out", "run", "--quiet"];
+    let short = ["--epochs", "1", "--set", "data.limit=100"];
+    let output = taper(&[&command[..], &short, LORA].concat()).current_dir(folder.path()).output();
+    assert!(output.as_ref().unwrap().status.success(), "{}", stderr(&output.unwrap()));
+    let run = folder.path().join("run");
+    assert!(json(&["evaluate", "--run", arg(&run)])["accuracy"].as_f64().unwrap() > 0.5);
+    std::fs::remove_file(folder.path().join("base.safetensors")).unwrap();
+    let message = error(&["evaluate", "--run", arg(&run)]);
+    let expected = "is an adapter beside `base.safetensors`, which cannot be read: ";
+    assert!(message.contains(arg(&run)) && message.contains(expected), "{message}");
 }
 
 #[test]

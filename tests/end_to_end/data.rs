@@ -1,6 +1,6 @@
 //! Data as people have it: the same images from every kind of source, parts of them, broken ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::tempdir;
 
@@ -280,4 +280,64 @@ fn several_looks_at_an_image_are_averaged() {
     let total: f64 = classes.iter().map(|class| class["probability"].as_f64().unwrap()).sum();
     // Ten roundings of f32.
     assert!((total - 1.0).abs() < 1e-5, "{total}");
+}
+
+/// A folder of grey PNG images of 28x28, of two classes: bright above, bright below.
+fn halves(folder: &Path, classes: [&str; 2]) -> PathBuf {
+    for (below, class) in classes.into_iter().enumerate() {
+        let class = folder.join(class);
+        std::fs::create_dir_all(&class).unwrap();
+        for i in 0..10 {
+            let bright = |y: u32| if (y >= 14) == (below == 1) { 200 + i as u8 * 5 } else { 0 };
+            let image = image::GrayImage::from_fn(28, 28, |_, y| image::Luma([bright(y)]));
+            image.save(class.join(format!("{i}.png"))).unwrap();
+        }
+    }
+    folder.to_path_buf()
+}
+
+#[test]
+fn the_classes_of_weights_and_data_are_told_apart_by_name() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = halves(&at("data"), ["above", "below"]);
+    let run = at("run");
+    let short = ["--data", arg(&data), "--epochs", "8", "--batch-size", "4", "-q"];
+    json(&[&["train", "--net", "mlp", "--out", arg(&run)], &short[..]].concat());
+    let accuracy = |data: &Path| {
+        json(&["evaluate", "--run", arg(&run), "--data", arg(data), "--part", "all"])["accuracy"]
+            .clone()
+    };
+    assert_eq!(accuracy(&data), 1.0);
+
+    // Others of as many classes: no score, and a new head.
+    let others = halves(&at("others"), ["cat", "dog"]);
+    let message = error(&["evaluate", "--run", arg(&run), "--data", arg(&others)]);
+    let expected = "are cat, dog, those of the model above, below;";
+    assert!(message.contains(expected), "{message}");
+    let finetune = |data: &str, out: &str, more: &[&str]| {
+        let command = ["finetune", "--weights", arg(&run), "--data", data, "--epochs", "1", "-q"];
+        json(&[&command[..], &["--out", arg(&at(out))], more].concat())
+    };
+    let report = &finetune(arg(&others), "anew", &[])["load_report"];
+    assert_eq!(report["initialized"].as_array().unwrap().len(), 2);
+    let note = "head replaced: the file's classes are above, below";
+    assert_eq!(report["initialized"][0]["note"], note);
+
+    // The same in another order: its rows move.
+    let turned = finetune(arg(&data), "turned", &["--classes", "below,above"]);
+    assert_eq!(turned["load_report"]["adapted"].as_array().unwrap().len(), 2);
+    assert_eq!(turned["before"]["accuracy"], 1.0);
+
+    // Numbers are no names.
+    let numbers = halves(&at("numbers"), ["0", "1"]);
+    assert_eq!(accuracy(&numbers), 1.0);
+
+    // A head that is made anew cannot be frozen.
+    let command = ["finetune", "--weights", arg(&run), "--data", arg(&others), "--freeze", "fc3.*"];
+    let message = error(&[&command[..], &["--out", arg(&at("frozen"))]].concat());
+    assert!(
+        message.contains("`model.freeze` freezes `fc3.bias`, which the weights do not"),
+        "{message}"
+    );
 }

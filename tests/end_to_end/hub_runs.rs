@@ -114,6 +114,15 @@ fn a_resnet_from_the_hub_learns_the_digits() {
     assert!(output.status.success(), "{}", stderr(&output));
     let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let report = &result["load_report"];
+    // Where the cache is on this machine is not said, the model card and the page being uploaded.
+    assert_eq!(report["source"], format!("hub:taper/test@{COMMIT}, model.safetensors"));
+    let progress = stderr(&output);
+    let (before, after) = (progress.find("weights from hub:"), progress.find("epoch 1/3"));
+    assert!(before.unwrap() < after.unwrap(), "{progress}");
+    for file in ["metrics.json", "report.html", "README.md", "config.json"] {
+        let text = std::fs::read_to_string(out.join(file)).unwrap();
+        assert!(!text.contains(arg(&folder.path().join("hf"))), "{file}");
+    }
     let heads: Vec<_> = report["initialized"].as_array().unwrap().iter().collect();
     assert_eq!(heads.len(), 2, "{report}");
     assert_eq!(heads[1]["name"], "fc.weight");

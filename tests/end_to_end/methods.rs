@@ -13,8 +13,11 @@ use crate::small::{COUNTED_IMAGES, begin, history, model, plan};
 /// The tensors of a run's model.
 fn tensors(run: &Path) -> BTreeMap<String, Vec<f32>> {
     let file = TensorFile::read(run.join("model.safetensors")).unwrap();
-    let tensor = |name: &str| file.get(name).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-    file.names().map(|name| (name.to_string(), tensor(name))).collect()
+    // The counters of batch-norms are integers.
+    let floats = file.names().filter_map(|name| Some((name, file.get(name)?)));
+    floats
+        .map(|(name, tensor)| (name.to_string(), tensor.flatten_all().unwrap().to_vec1().unwrap()))
+        .collect()
 }
 
 /// The names of the tensors that a run of the small net has changed.
@@ -105,10 +108,41 @@ fn the_head_of_the_shipped_net_learns_the_digits_with_and_without_kept_features(
 #[test]
 fn a_method_that_does_not_exist_or_does_not_fit_is_told_in_a_line() {
     let message = error(&["finetune", "--method", "heads"]);
-    assert!(message.contains("`heads`") && message.contains("`last-n`"), "{message}");
+    assert!(message.contains("`heads`") && message.contains("`last-n` (`last-2`"), "{message}");
+    let message = error(&["finetune", "--method", "head", "--merge"]);
+    assert!(message.contains("--merge is for --method lora"), "{message}");
+    let message = plan(&[("method", "last-99")]).err().unwrap().to_string();
+    let expected = "`method.blocks` is 99, expected up to 2: `small` has no more before its head";
+    assert_eq!(message, expected);
     let message = error(&["finetune", "--method", "head", "--set", "method.blocks=2"]);
     assert!(message.contains("`blocks`") && message.contains("`cache`"), "{message}");
     let settings = [("model.net", "logistic"), ("method", "last-n")];
     let message = plan(&settings).err().unwrap().to_string();
     assert!(message.ends_with("`logistic` does not say what its blocks are"), "{message}");
+}
+
+#[test]
+fn the_history_says_when_the_frozen_part_changes() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    begin(&[("method", "gradual")], &out, Vec::new()).unwrap();
+    let told = history(&out).into_iter().filter(|event| event["event"] == "unfrozen");
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["epoch"], &told[0]["trainable"]), (&1.into(), &170.into()));
+}
+
+#[test]
+fn what_has_no_effect_is_told() {
+    let notes = |settings: &[(&str, &str)]| plan(settings).unwrap().notes;
+    assert!(notes(&[]).is_empty());
+    let gradual = notes(&[("method", "gradual"), ("method.frozen_epochs", "3")]);
+    assert!(gradual[0].starts_with("the head alone is trained: `method.frozen_epochs`"));
+    let head = notes(&[("method", "head"), ("augment", "light")]);
+    assert!(head[0].starts_with("features are not kept: with augmentation"), "{head:?}");
+    let wide =
+        [("model.net", "vit_tiny_patch16_224"), ("image.height", "40"), ("image.width", "32")];
+    let rest = "images of 40x32 are no whole number of patches of 16x16: the last 8 rows and 0 columns \
+                are left out";
+    assert_eq!(notes(&wide), [rest]);
 }

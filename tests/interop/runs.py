@@ -38,12 +38,14 @@ def build():
     return pathlib.Path(json.loads(found.stdout)["target_directory"]) / "debug/taper"
 
 
-def write_images(folder, size, mode):
-    """Twelve images of each class: noise around a grey of its own."""
+def write_images(folder, sizes, mode):
+    """Twelve images of each class: noise around a grey of its own, in turn of each size."""
+    sizes = [sizes] if isinstance(sizes, tuple) else sizes
     random = np.random.default_rng(7)
     for index, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
         for i in range(12):
+            size = sizes[i % len(sizes)]
             shape = size if mode == "L" else (*size, 3)
             pixels = random.integers(0, 120, shape) + 60 * index
             Image.fromarray(pixels.astype(np.uint8), mode).save(folder / name / f"{i:02}.png")
@@ -85,7 +87,7 @@ def answers(net, images):
         return torch.softmax(getattr(logits, "logits", logits), dim=1).numpy()
 
 
-def timm_folder(folder, net, size, **options):
+def timm_folder(folder, net, size, crop_pct=1.0):
     """A net of timm with random weights, as timm puts it on the Hub."""
     torch.manual_seed(3)
     options = {"img_size": size} if net.startswith("vit") else {}
@@ -98,7 +100,7 @@ def timm_folder(folder, net, size, **options):
         "pretrained_cfg": {
             "input_size": [3, *size],
             "interpolation": "bicubic",
-            "crop_pct": 1.0,
+            "crop_pct": crop_pct,
             "mean": [0.485, 0.456, 0.406],
             "std": [0.229, 0.224, 0.225],
             "license": "apache-2.0",
@@ -117,19 +119,23 @@ def check(what, program, run, files, net, tolerance=common.TOLERANCE):
 
 def full(program, folder):
     """All of a ResNet-18 trained: timm and transformers read the run."""
-    data = write_images(folder / "data", (64, 64), "RGB")
-    files = sorted(data.rglob("*.png"))[::5]
+    data = write_images(folder / "data", [(41, 50), (200, 300), (64, 64), (427, 640), (301, 200)], "RGB")
+    files = sorted(data.rglob("*.png"))[::2]
     run = folder / "run"
-    finetune(program, run, timm_folder(folder / "base", "resnet18", (64, 64)), data)
+    finetune(program, run, timm_folder(folder / "base", "resnet18", (64, 64), crop_pct=0.95), data)
     net = timm.create_model(f"local-dir:{run}", pretrained=True)
     assert net.pretrained_cfg["license"] == "apache-2.0"
     assert list(net.pretrained_cfg["label_names"]) == CLASSES
     data_config = timm.data.resolve_data_config(model=net)
     assert tuple(data_config["input_size"]) == (3, 64, 64) and data_config["interpolation"] == "bicubic", data_config
-    check("resnet18, full: the run in timm", program, run, files, net)
+    # With timm's own transform, since the images have sizes of their own.
+    transform = timm.data.create_transform(**data_config)
+    images = torch.stack([transform(Image.open(file).convert("RGB")) for file in files])
+    ours = predict(program, run, files)
+    common.compare("resnet18, full: the run in timm", ours, answers(net, images))
     wrapped = transformers.AutoModelForImageClassification.from_pretrained(run)
     assert [wrapped.config.id2label[i] for i in range(3)] == CLASSES, wrapped.config
-    check("resnet18, full: the run in transformers", program, run, files, wrapped)
+    common.compare("resnet18, full: the run in transformers", ours, answers(wrapped, images))
 
 
 def grey(program, folder):

@@ -16,6 +16,9 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
     writeln!(text, "\nData      {}", plan.data.describe())?;
     let weights = outcome.load_report.to_string();
     writeln!(text, "Weights   {}", indent(weights.trim_start_matches("weights ")))?;
+    for note in &plan.notes {
+        writeln!(text, "Note      {note}")?;
+    }
     let ParameterCounts { trainable, frozen, .. } = outcome.parameters;
     let all = trainable + frozen;
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
@@ -79,6 +82,7 @@ pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) ->
         "after": outcome.after,
         "report": report_of(&outcome.evaluation)?,
         "load_report": outcome.load_report,
+        "notes": plan.notes,
         "calibration": outcome.calibration,
         "trained": {
             "method": plan.recipe.method.name(),

@@ -36,7 +36,7 @@ pub use cifar_resnet::{
 };
 pub use digit_cnn::{DIGIT_CNN, DIGIT_CNN_LARGE, DigitCnn};
 pub use dinov2::DINOV2_SMALL;
-pub use info::{BuildNet, Net, NetConfig, NetInfo, NetSize, Patches};
+pub use info::{BuildNet, Family, Net, NetConfig, NetInfo, NetSize, Patches, Prepared};
 pub use keras_cnn::{KERAS_CNN, KerasCnn, KerasCnnBody, KerasCnnHead};
 pub use lenet5::{LENET5, LeNet5};
 pub use mlp::{MLP, Mlp};

@@ -13,7 +13,7 @@ use taper_model::weights::{TensorFile, Weights, WeightsError};
 
 use crate::config::ModelConfig;
 use crate::error::RunnerError;
-use crate::plan::{Plan, weights_config};
+use crate::plan::{Plan, know, weights_config};
 use crate::pretrained::Pretrained;
 use crate::recipe::{Method, read_resolved};
 use crate::registry::Registry;
@@ -21,6 +21,36 @@ use crate::run_folder::RunFolder;
 
 /// The key of the adapter's metadata under which the fingerprint of the frozen weights stands.
 const FROZEN: &str = "frozen_sha256";
+
+/// The key under which the way from the run's folder to the base's weights stands, where they are files.
+const BASE: &str = "base_from_run";
+
+/// The way from the folder `run` to the file or folder `weights`, `None` where there is none there.
+fn way_to(weights: &str, run: &Path) -> Option<String> {
+    let to = std::fs::canonicalize(weights).ok()?;
+    let from = std::fs::canonicalize(run).ok()?;
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| "..".to_string());
+    let down = to.components().skip(shared).map(|c| c.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
+}
+
+/// The weights that an adapter stands beside: as the recipe names them, from where the program runs or,
+/// if nothing is there, from the run's own folder.
+fn base_of(
+    run: &Path,
+    adapter: &TensorFile,
+    weights: &str,
+    registry: &Registry,
+) -> Result<Pretrained, RunnerError> {
+    let way = adapter.metadata()?.remove(BASE);
+    let from_run = way.as_ref().and_then(Value::as_str).map(|way| run.join(way));
+    let name = match from_run.filter(|path| !Path::new(weights).exists() && path.exists()) {
+        Some(path) => path.to_string_lossy().into_owned(),
+        None => weights.to_string(),
+    };
+    Pretrained::open(&name, registry)
+}
 
 /// Writes the adapter of a run; with `merge`, gives the parameters of the net with it worked in.
 pub(crate) fn save(
@@ -40,6 +70,9 @@ pub(crate) fn save(
         id.split_once('@').map_or(id, |(name, _)| name)
     });
     let config = AdapterConfig::new(params, &adapters.lora, plan.net.head, base);
+    if let Some(way) = way_to(&plan.recipe.model.weights, folder.path()) {
+        metadata.insert(BASE.to_string(), way.into());
+    }
     metadata.insert(FROZEN.to_string(), fingerprint(params)?.into());
     lora::save_adapter(folder.path(), params, &config, &metadata)?;
     match merge {
@@ -59,8 +92,16 @@ pub(crate) fn merged(run: &Path, registry: &Registry) -> Result<TensorFile, Runn
     let recipe = read_resolved(&folder.recipe())?;
     let info = *registry.net(&config.architecture)?;
     let net_config = config.net_config();
-    let base = Pretrained::open(&recipe.model.weights, registry)?.read()?;
-    let config = weights_config(&recipe, &info, &net_config, Some(base.clone()))?;
+    let weights = &recipe.model.weights;
+    let missing = |error: RunnerError| RunnerError::AdapterBase {
+        run: run.to_path_buf(),
+        weights: weights.clone(),
+        reason: error.to_string(),
+    };
+    let pretrained = base_of(run, &adapter, weights, registry).map_err(missing)?;
+    let base = pretrained.read().map_err(missing)?;
+    let mut config = weights_config(&recipe, &info, &net_config, Some(base))?;
+    know(&mut config, &info, pretrained.said.and_then(|said| said.built_for));
     let weights = Weights::new(config)?;
     let vb = weights.var_builder(DType::F32, &Device::Cpu);
     let built = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));

@@ -72,9 +72,15 @@ fn front_matter(plan: &Plan, outcome: &Outcome) -> String {
     let license = or_unknown(&plan.recipe.card.license);
     let library = if is_timms(plan) { "timm" } else { "taper" };
     let adapter = matches!(plan.recipe.method, Method::Lora { merge: false, .. });
-    let library = if adapter { "peft" } else { library };
+    // An adapter of another net is one of ours: its layers have other names in Python.
+    let library = if adapter && is_timms(plan) { "peft" } else { library };
     let mut yaml = format!("---\nlicense: {}\nlibrary_name: {library}\n", quoted(license));
     yaml += "pipeline_tag: image-classification\ntags:\n- image-classification\n- taper\n";
+    if let Some(data) = plan.recipe.data.source.strip_prefix("hub:") {
+        let mut parts = data.split('@').next().unwrap_or(data).split('/');
+        let (owner, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        yaml += &format!("datasets:\n- {}\n", quoted(&format!("{owner}/{name}")));
+    }
     if let Some(base) = base(plan) {
         let relation = if adapter { "adapter" } else { "finetune" };
         yaml += &format!("base_model: {}\nbase_model_relation: {relation}\n", quoted(base));
@@ -141,8 +147,9 @@ fn body(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
         (
             "Training",
             format!(
-                "{} epochs, {steps} updates{stopped}, batches of {}, `{}` at {:e}, seed {}",
+                "{} epoch{}, {steps} updates{stopped}, batches of {}, `{}` at {:e}, seed {}",
                 recipe.train.epochs,
+                if recipe.train.epochs == 1 { "" } else { "s" },
                 recipe.train.batch_size,
                 rule.name(),
                 rule.learning_rate(),
@@ -192,15 +199,38 @@ fn body(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
 /// How Python opens the folder.
 fn python(plan: &Plan) -> String {
     let (net, classes) = (plan.net.name, plan.config.num_classes);
-    let from = base(plan).unwrap_or("…");
+    let [channels, height, width] = plan.config.pretrained_cfg.input_size;
     match &plan.recipe.method {
-        _ if !is_timms(plan) => String::new(),
-        Method::Lora { merge: false, .. } => format!(
-            "\nIn Python, where timm has the weights that it started from ({from}):\n\n\
-             ```python\nimport timm\nfrom peft import PeftModel\n\n\
-             net = timm.create_model(\"{net}\", pretrained=True, num_classes={classes})\n\
-             net = PeftModel.from_pretrained(net, \".\").eval()\n```\n"
+        Method::Lora { merge: false, .. } if !is_timms(plan) => format!(
+            "\nThe adapter is for Taper's names of the layers of `{net}`, which no library of Python has: `peft` \
+             cannot load it. A run with `--merge` saves the whole net.\n"
         ),
+        _ if !is_timms(plan) => String::new(),
+        Method::Lora { merge: false, .. } => {
+            let weights = plan.recipe.model.weights.as_str();
+            let mut more = format!("num_classes={classes}");
+            if plan.net.patches.is_some() {
+                more += &format!(", img_size=({height}, {width})");
+            }
+            if channels != 3 {
+                more += &format!(", in_chans={channels}");
+            }
+            let create = match base(plan) {
+                Some(base) => format!("\"hf-hub:{base}\", pretrained=True"),
+                None if std::path::Path::new(weights).is_dir() => {
+                    format!("{}, pretrained=True", quoted(&format!("local-dir:{weights}")))
+                }
+                None => format!(
+                    "\"{net}\", pretrained=True, pretrained_cfg_overlay={{\"file\": {}}}",
+                    quoted(weights)
+                ),
+            };
+            format!(
+                "\nIn Python, on the weights that it started from:\n\n```python\nimport timm\n\
+                 from peft import PeftModel\n\nnet = timm.create_model({create}, {more})\n\
+                 net = PeftModel.from_pretrained(net, \".\").eval()\n```\n"
+            )
+        }
         _ => "\nIn Python:\n\n```python\nimport timm\n\n\
               net = timm.create_model(\"local-dir:.\", pretrained=True).eval()\n\
               config = timm.data.resolve_data_config(model=net)\n\

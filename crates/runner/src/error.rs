@@ -99,6 +99,40 @@ pub enum RunnerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nothing says what net weights are of.
+    #[error(
+        "nothing says what net {weights} is of; name it with --net{}",
+        guess.map_or(String::new(), |net| format!(": its names are like those of `{net}`"))
+    )]
+    NoNet {
+        /// The weights as named.
+        weights: String,
+        /// The net that its names are like.
+        guess: Option<&'static str>,
+    },
+    /// The data has other classes than the model.
+    #[error(
+        "the classes of {data} are {found}, those of the model {expected}; a score would say nothing: \
+         give data with the model's classes"
+    )]
+    OtherClasses {
+        /// The data's name.
+        data: String,
+        /// The data's classes.
+        found: String,
+        /// The model's classes.
+        expected: String,
+    },
+    /// The weights that a run's adapter was trained beside are not there.
+    #[error("{} is an adapter beside `{weights}`, which cannot be read: {reason}", run.display())]
+    AdapterBase {
+        /// The run.
+        run: PathBuf,
+        /// The weights as the run's recipe names them.
+        weights: String,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// The Hub, in a build without it.
     #[error(
         "`{name}` is on the Hub, and this build has no way there; build it with the feature `hub`"
@@ -239,6 +273,24 @@ pub enum RunnerError {
     AllFrozen {
         /// Parameters that are frozen.
         frozen: usize,
+    },
+    /// A head that is made anew and then frozen.
+    #[error(
+        "`model.freeze` freezes `{name}`, which the weights do not bring ({note}): the head would stay random"
+    )]
+    FrozenHead {
+        /// The parameter.
+        name: String,
+        /// Why it is initialized.
+        note: String,
+    },
+    /// Weights that are nowhere here, by a name like those of the Hub.
+    #[error(
+        "there is no file or folder `{name}`; what the Hub has under that name is `hub:{name}`"
+    )]
+    PerhapsHub {
+        /// The name as given.
+        name: String,
     },
     /// A folder in which images are looked for has none.
     #[error("{} holds no image file", .0.display())]

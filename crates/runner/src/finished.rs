@@ -16,9 +16,9 @@ use crate::data::{Data, Part, PartName};
 use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, Views, evaluate, evaluate_views};
 use crate::observe::Counter;
-use crate::plan::weights_config;
+use crate::plan::{know, weights_config};
 use crate::predict::Predictions;
-use crate::pretrained::Pretrained;
+use crate::pretrained::{Match, Pretrained, same_classes, shortened};
 use crate::recipe::{Method, ModelRecipe, Recipe};
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
@@ -98,7 +98,8 @@ impl FinishedModel {
             true => adapted::merged(run, registry)?,
             false => TensorFile::read(folder.model())?,
         };
-        Self::build(file, config, recipe, device, registry)
+        let [_, height, width] = config.pretrained_cfg.input_size;
+        Self::build(file, config, recipe, device, registry, Some((height, width)))
     }
 
     /// Opens weights by name, file or folder, or from the Hub, to compute on a device, as [`Pretrained::open`] finds them.
@@ -121,7 +122,7 @@ impl FinishedModel {
         let config = said.model_config(registry.net(&said.net)?, weights)?;
         let mut recipe = Recipe::default();
         recipe.model.key_map = said.key_map.clone();
-        Self::build(pretrained.read()?, config, recipe, device, registry)
+        Self::build(pretrained.read()?, config, recipe, device, registry, said.built_for)
     }
 
     fn build(
@@ -130,6 +131,7 @@ impl FinishedModel {
         mut recipe: Recipe,
         device: &Device,
         registry: &Registry,
+        built_for: Option<(usize, usize)>,
     ) -> Result<Self, RunnerError> {
         let info = *registry.net(&config.architecture)?;
         let seen = seen::of(&file)?;
@@ -149,6 +151,7 @@ impl FinishedModel {
         // A finished model is taken as it is: no head or stem is made to fit.
         strict.head = Vec::new();
         strict.stem = Vec::new();
+        know(&mut strict, &info, built_for);
         let weights = Weights::new(strict)?;
         let vb = weights.var_builder(DType::F32, device);
         let net = (info.build)(&net_config, vb, &RngKey::new(recipe.seed));
@@ -184,7 +187,32 @@ impl FinishedModel {
             recipe.data.source = source.to_string();
         }
         seen::check(&self.seen, &recipe.data.source)?;
-        let data = Data::open(&recipe, registry)?;
+        let mut data = Data::open(&recipe, registry)?;
+        let mut unknown = String::new();
+        if data.train.class_names().len() == self.config.num_classes {
+            let (found, expected) = (data.train.class_names(), &self.config.label_names);
+            match same_classes(found, expected) {
+                Match::Same => {}
+                Match::Unknown => {
+                    unknown = format!(
+                        "; its classes are {}, taken by their numbers for {}",
+                        shortened(found),
+                        shortened(expected)
+                    );
+                }
+                Match::Reordered(_) => {
+                    recipe.data.classes.clone_from(expected);
+                    data = Data::open(&recipe, registry)?;
+                }
+                Match::Others => {
+                    return Err(RunnerError::OtherClasses {
+                        data: data.name.clone(),
+                        found: shortened(found),
+                        expected: shortened(expected),
+                    });
+                }
+            }
+        }
         let classes = data.train.class_names();
         if classes.len() != self.config.num_classes {
             return Err(RunnerError::Classes {
@@ -205,7 +233,7 @@ impl FinishedModel {
                 Some(all) => all.append(some),
             }
         }
-        let description = data.describe();
+        let description = data.describe() + &unknown;
         match all {
             Some(evaluation) => Ok((description, evaluation.tempered(self.temperature()))),
             None => Err(RunnerError::Empty { part: "chosen", source_name: data.name }),

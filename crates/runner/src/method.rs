@@ -107,6 +107,13 @@ impl Method {
     /// # Errors
     /// A setting outside its range; a net without a head or blocks by name.
     pub(crate) fn check(&self, net: &NetInfo) -> Result<(), RunnerError> {
+        if let (Self::LastN { blocks, .. }, steps @ 1..) = (self, (net.blocks)().len())
+            && *blocks >= steps
+        {
+            let expected =
+                format!("up to {}: `{}` has no more before its head", steps - 1, net.name);
+            return Err(setting("method.blocks", blocks, expected));
+        }
         let decay = self.layer_decay();
         if !(decay > 0.0 && decay <= 1.0) {
             return Err(setting("method.layer_decay", decay, "a number above 0, up to 1"));

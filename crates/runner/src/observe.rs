@@ -19,6 +19,8 @@ use std::io::{Seek, SeekFrom};
 use serde::Serialize;
 use toml::Value;
 
+use taper_model::weights::LoadReport;
+
 use crate::error::RunnerError;
 use crate::evaluate::Scores;
 
@@ -42,6 +44,20 @@ pub enum Event {
         images: usize,
         /// Why, of each.
         reasons: Vec<String>,
+    },
+    /// Before anything is computed.
+    Loaded {
+        /// What became of each tensor of the weights.
+        report: LoadReport,
+        /// What else is worth knowing: [`Plan::notes`](crate::Plan::notes).
+        notes: Vec<String>,
+    },
+    /// At the start of an epoch that trains other parameters than the one before.
+    Unfrozen {
+        /// From 0.
+        epoch: usize,
+        /// Numbers that are trained from now on.
+        trainable: usize,
     },
     /// Before the first step.
     Started {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::{DType, Device, Tensor};
 use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Placement};
 use taper_model::params::Params;
@@ -21,7 +22,13 @@ pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), R
     let Some((model_type, sizes)) = transformers_sizes(plan.net.name)? else { return Ok(()) };
     std::fs::create_dir_all(folder)
         .map_err(|source| RunnerError::Io { path: folder.to_path_buf(), source })?;
-    weights::export(&folder.join("model.safetensors"), params, &map.into())?;
+    let mut more = BTreeMap::new();
+    if let (true, Some(features)) = (model_type == "dinov2", sizes["hidden_size"].as_u64()) {
+        // Stands for a patch that is hidden in pretraining; without it transformers speaks of missing weights.
+        let token = Tensor::zeros((1, features as usize), DType::F32, &Device::Cpu)?;
+        more.insert("dinov2.embeddings.mask_token".to_string(), token);
+    }
+    weights::export(&folder.join("model.safetensors"), params, &map.into(), more)?;
     write_json(&folder.join(files::CONFIG), &config(plan, &model_type, sizes))?;
     write_json(&folder.join(files::PREPROCESSOR), &preprocessor(&plan.config))
 }

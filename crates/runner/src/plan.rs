@@ -3,7 +3,7 @@
 mod long_runs;
 
 use candle_core::Device;
-use taper_dataset::Normalize;
+use taper_dataset::{Crop, Normalize, Placement};
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::{NetConfig, NetInfo};
 use taper_model::weights::{KeyMap, Layout, TensorFile, WeightsConfig};
@@ -12,8 +12,8 @@ use crate::config::{ModelConfig, PretrainedConfig};
 use crate::data::Data;
 use crate::device::DeviceChoice;
 use crate::error::RunnerError;
-use crate::pretrained::Pretrained;
-use crate::recipe::{Balance, LayoutRecipe, Method, Recipe, TrainRecipe};
+use crate::pretrained::{Pretrained, Said, head_classes};
+use crate::recipe::{Balance, FeatureCache, LayoutRecipe, Method, Recipe, TrainRecipe};
 use crate::registry::Registry;
 use crate::seen;
 
@@ -34,6 +34,8 @@ pub struct Plan {
     pub weights: WeightsConfig,
     /// Data sets that the weights were trained on before.
     pub seen: Vec<String>,
+    /// What is worth knowing before the run begins: what was taken for granted, what has no effect.
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -66,7 +68,19 @@ impl Plan {
                 *setting = default;
             }
         }
-        let source = read_weights(&recipe, registry)?;
+        for (key, values) in [("image.mean", &image.mean), ("image.std", &image.std)] {
+            if values.len() != 1 && values.len() != image.channels {
+                let expected =
+                    format!("one number, or one for each of {} channels", image.channels);
+                return Err(setting(key, format!("{values:?}"), expected));
+            }
+        }
+        let pretrained = match recipe.model.weights.as_str() {
+            "" => None,
+            name => Some(Pretrained::open(name, registry)?),
+        };
+        let source = pretrained.as_ref().map(Pretrained::read).transpose()?;
+        let said = pretrained.and_then(|pretrained| pretrained.said);
         let seen = source.as_ref().map(seen::of).transpose()?.unwrap_or_default();
         seen::check(&seen, &recipe.data.source)?;
         let mut data = Data::open(&recipe, registry)?;
@@ -86,8 +100,15 @@ impl Plan {
         long_runs::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border());
-        let weights = weights_config(&recipe, &net, &config.net_config(), source)?;
-        Ok(Self { recipe, net, config, device, data, weights, seen })
+        let mut weights = weights_config(&recipe, &net, &config.net_config(), source)?;
+        if let Some(said) = &said {
+            know(&mut weights, &net, said.built_for);
+            if said.num_classes == Some(config.num_classes) {
+                weights.classes = head_classes(&config.label_names, &said.label_names);
+            }
+        }
+        let notes = notes(&recipe, &net, &config, said.as_ref());
+        Ok(Self { recipe, net, config, device, data, weights, seen, notes })
     }
 
     /// The same plan with weights drawn from the seed, nothing frozen, all trained.
@@ -113,6 +134,7 @@ impl Plan {
             data: self.data.clone(),
             weights,
             seen: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -203,10 +225,64 @@ pub(crate) fn weights_config(
     Ok(weights)
 }
 
-fn read_weights(recipe: &Recipe, registry: &Registry) -> Result<Option<TensorFile>, RunnerError> {
-    match recipe.model.weights.as_str() {
-        "" => Ok(None),
-        name => Ok(Some(Pretrained::open(name, registry)?.read()?)),
+/// Tells `weights` of the grid that positions are for which were made for images of a size.
+pub(crate) fn know(weights: &mut WeightsConfig, net: &NetInfo, built_for: Option<(usize, usize)>) {
+    if let (Some(positions), Some(patches), Some((height, width))) =
+        (&mut weights.positions, net.patches, built_for)
+    {
+        positions.from = Some((height / patches.size, width / patches.size));
+    }
+}
+
+/// What is worth knowing before the run begins.
+fn notes(recipe: &Recipe, net: &NetInfo, config: &ModelConfig, said: Option<&Said>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let [channels, height, width] = config.pretrained_cfg.input_size;
+    if !recipe.model.weights.is_empty() && said.is_none_or(|said| said.image.is_none()) {
+        let image = &recipe.image;
+        notes.push(format!(
+            "the weights do not say how images are prepared: {channels}x{height}x{width}, {}, {:?}, mean \
+             {:?}, deviation {:?}, as is usual for `{}` or set",
+            placement_words(image.placement),
+            image.filter,
+            image.mean,
+            image.std,
+            net.name
+        ).to_lowercase());
+    }
+    if let Some(patches) = net.patches {
+        let (rest_h, rest_w) = (height % patches.size, width % patches.size);
+        if rest_h + rest_w > 0 {
+            notes.push(format!(
+                "images of {height}x{width} are no whole number of patches of {0}x{0}: the last {rest_h} rows \
+                 and {rest_w} columns are left out",
+                patches.size
+            ));
+        }
+    }
+    if let Method::Gradual { frozen_epochs, .. } = recipe.method
+        && frozen_epochs >= recipe.train.epochs
+    {
+        notes.push(format!(
+            "the head alone is trained: `method.frozen_epochs` is {frozen_epochs}, and there are no more epochs"
+        ));
+    }
+    if let Method::Head { cache } = recipe.method
+        && cache == FeatureCache::Auto
+        && (recipe.augment.changes_images() || recipe.augment.mixes())
+    {
+        notes.push(
+            "features are not kept: with augmentation each epoch sees other images".to_string(),
+        );
+    }
+    notes
+}
+
+fn placement_words(placement: Placement) -> String {
+    match placement {
+        Placement::Crop(Crop::Share(share)) => format!("centre crop {share}"),
+        Placement::Crop(Crop::Edge { edge, of }) => format!("centre crop {of} of {edge}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -10,6 +10,8 @@
 //! What a checkpoint says of itself (its net, how images are prepared, its classes) is a layer of the
 //! recipe: above the defaults, below a recipe and flags that the user names ([`resolve_pretrained`]).
 
+mod classes;
+mod defaults;
 pub(crate) mod files;
 mod said;
 mod timm;
@@ -25,6 +27,7 @@ use crate::recipe::{Recipe, layered, resolve};
 use crate::registry::Registry;
 use crate::run_folder::RunFolder;
 
+pub(crate) use classes::{Match, head_classes, matches as same_classes, shortened};
 pub use said::{ImageSaid, Said};
 pub(crate) use transformers::sizes as transformers_sizes;
 
@@ -70,6 +73,9 @@ impl Pretrained {
         if path.is_dir() {
             return Self::in_folder(name.to_string(), path);
         }
+        if !path.exists() && is_like_hub(name) {
+            return Err(RunnerError::PerhapsHub { name: name.to_string() });
+        }
         let beside = path.with_file_name(files::CONFIG);
         let said = match beside.is_file() {
             true => Said::in_folder(path.parent().unwrap_or(Path::new("")))?,
@@ -108,36 +114,98 @@ impl Pretrained {
     pub fn read(&self) -> Result<TensorFile, RunnerError> {
         Ok(match &self.place {
             Place::Memory(file) => file.clone(),
-            Place::File(path) => TensorFile::read(path)?,
+            Place::File(path) => match self.name.strip_prefix(HUB) {
+                None => TensorFile::read(path)?,
+                // Where the cache is on this machine is nobody's business.
+                Some(_) => {
+                    let file = path.file_name().unwrap_or_default().to_string_lossy();
+                    TensorFile::read(path)?.with_origin(format!("{}, {file}", self.name))
+                }
+            },
         })
     }
 }
 
-/// Resolves a recipe that starts from a checkpoint: the defaults, then, if no `base` is named,
-/// `default_base`, then what the checkpoint says of itself, then `base` and `overrides` as in
-/// [`resolve`].
+/// Resolves a recipe that starts from a checkpoint: the defaults; then, if no `base` is named, those for
+/// the net and the method (`default_base` for a net that is for digits); then what the checkpoint says of
+/// itself, and where it does not say how images are prepared, what is usual for its net; then `base` and
+/// `overrides` as in [`resolve`].
 ///
 /// The checkpoint is the `model.weights` that these layers come to; in the recipe stands the name
-/// that finds the very same again.
+/// that finds the very same again. Another net than that of `default_base` starts from no weights
+/// unless they are named.
 ///
 /// # Errors
-/// As [`resolve`] and [`Pretrained::open`].
+/// As [`resolve`] and [`Pretrained::open`]; nothing says what net the checkpoint is of.
 pub fn resolve_pretrained(
     default_base: &str,
     base: Option<&str>,
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
-    let recipe = resolve(Some(base.unwrap_or(default_base)), overrides)?;
-    if recipe.model.weights.is_empty() {
-        return Ok(recipe);
+    let named = |key: &str| overrides.iter().any(|(name, _)| name == key);
+    let mut recipe = resolve(Some(base.unwrap_or(default_base)), overrides)?;
+    let usual = resolve(Some(default_base), &[])?;
+    let other_net = base.is_none() && recipe.model.net != usual.model.net;
+    let mut overrides = overrides.to_vec();
+    if other_net && !named("model.weights") {
+        // The weights of the default recipe are another net's.
+        overrides.insert(0, ("model.weights".to_string(), String::new()));
+        recipe.model.weights = String::new();
     }
-    let pretrained = Pretrained::open(&recipe.model.weights, registry)?;
-    let said = pretrained.said.as_ref().map(Said::settings).unwrap_or_default();
-    let below = base.is_none().then_some(default_base);
-    let mut recipe = layered(below, said, base, overrides)?;
-    recipe.model.weights = pretrained.name;
-    Ok(recipe)
+    let pretrained = match recipe.model.weights.as_str() {
+        "" => None,
+        name => Some(Pretrained::open(name, registry)?),
+    };
+    let said = pretrained.as_ref().and_then(|pretrained| pretrained.said.as_ref());
+    if let (Some(pretrained), None, None, false) = (&pretrained, said, base, named("model.net")) {
+        defaults::guess(pretrained, &recipe, registry)?;
+    }
+    let net = match said {
+        Some(said) if !named("model.net") && base.is_none() => said.net.as_str(),
+        _ => recipe.model.net.as_str(),
+    };
+    let info = registry.net(net)?;
+    let mut layer = defaults::image(info).filter(|_| pretrained.is_some()).unwrap_or_default();
+    if let Some(said) = said {
+        defaults::overlay(&mut layer, said.settings());
+    }
+    let layer = match (base, info.prepared) {
+        (None, Some(_)) => {
+            let mut below = defaults::training(info, &recipe.method);
+            defaults::overlay(&mut below, layer);
+            below
+        }
+        _ => layer,
+    };
+    let below = (base.is_none() && info.prepared.is_none()).then_some(default_base);
+    let mut resolved = layered(below, layer, base, &overrides)?;
+    if let Some(pretrained) = &pretrained {
+        resolved.model.weights.clone_from(&pretrained.name);
+    }
+    // The checkpoint's colours on grey images: their mean.
+    if resolved.image.channels == 1 && !named("image.mean") && !named("image.std") {
+        for values in [&mut resolved.image.mean, &mut resolved.image.std] {
+            if let [r, g, b] = values[..] {
+                *values = vec![(r + g + b) / 3.0];
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// Whether a name is `OWNER/NAME`, and does not end as a file of weights does.
+fn is_like_hub(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let parts: Vec<&str> = name.split('/').collect();
+    let is_file = [".safetensors", ".pth", ".pt", ".bin", ".json", ".th", ".h5", ".keras"];
+    parts.len() == 2
+        && parts.into_iter().all(is_part)
+        && !is_file.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The name with its commit, and the folder with the files.

@@ -98,7 +98,9 @@ impl Registry {
     /// # Errors
     /// No net has the name.
     pub fn net(&self, name: &str) -> Result<&NetInfo, RunnerError> {
-        self.nets.get(name).ok_or_else(|| RunnerError::Unknown {
+        // timm names weights behind a dot; the net is what stands before it.
+        let tagged = || self.nets.get(name.split_once('.')?.0);
+        self.nets.get(name).or_else(tagged).ok_or_else(|| RunnerError::Unknown {
             what: "net",
             name: name.to_string(),
             known: self.net_names().collect::<Vec<_>>().join(", "),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use candle_core::DType;
 use taper_model::nets::Net;
-use taper_model::params::Params;
+use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
 use taper_model::weights::{self, LoadReport, Weights};
 
@@ -78,6 +78,11 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     // A fault of the weights says more than what it led to in the net.
     let (params, report) = weights.finish()?;
     let net = built?;
+    let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
+    let head = |note: &str| note.starts_with("head replaced") || note == "the file has no head";
+    if let Some(entry) = report.initialized.iter().find(|e| head(&e.note) && frozen(&e.name)) {
+        return Err(RunnerError::FrozenHead { name: entry.name.clone(), note: entry.note.clone() });
+    }
     if params.trainable().is_empty() {
         return Err(RunnerError::AllFrozen { frozen: params.len() });
     }
@@ -94,10 +99,12 @@ pub fn run(
     plan: &Plan,
     out: PathBuf,
     overwrite: bool,
-    listeners: Vec<Box<dyn Listener>>,
+    mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
     let loaded = load(plan)?;
     memory::check(plan, &loaded)?;
+    let (report, notes) = (loaded.report.clone(), plan.notes.clone());
+    observe::tell(&mut listeners, &Event::Loaded { report, notes })?;
     let batch_size = plan.recipe.train.eval_batch_size;
     let before = Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)?;
     let folder = RunFolder::create(&out, &plan.recipe, overwrite)?;

@@ -53,6 +53,9 @@ pub fn train(
 
     while training.goes_on() {
         let mut batches = training.batches()?;
+        if let Some(event) = training.unfrozen() {
+            tell(listeners, &event)?;
+        }
         while training.position.stopped.is_none() {
             let started = Instant::now();
             let group = next(&mut batches, accumulate)?;

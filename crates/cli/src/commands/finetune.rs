@@ -12,10 +12,17 @@ const DEFAULT_RECIPE: &str = "finetune-digits";
 
 pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
     let base = flags.recipe.recipe.as_deref();
+    anyhow::ensure!(
+        !flags.merge || base.is_some() || flags.method.as_deref() == Some("lora"),
+        "--merge is for --method lora: other methods save the whole net anyway"
+    );
     let recipe = resolve_pretrained(DEFAULT_RECIPE, base, &overrides::finetune(flags), registry)?;
+    let net = &recipe.model.net;
+    let example = registry.net(net)?.hub.map_or(String::new(), |hub| format!(" hub:{hub}"));
     anyhow::ensure!(
         !recipe.model.weights.is_empty(),
-        "no weights to fine-tune: name them with --weights, or use `train` to start from random ones"
+        "no weights to fine-tune {net} from: name them with --weights{example}, or use `train` to start from \
+         random ones"
     );
     let Some((plan, outcome)) = carry_out(recipe, "finetune", &flags.recipe, registry)? else {
         return Ok(());

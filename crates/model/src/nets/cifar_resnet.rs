@@ -3,7 +3,7 @@
 use candle_core::{ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::{BuildNet, Net, NetConfig, NetInfo, NetSize};
+use super::{BuildNet, Net, NetConfig, NetInfo, NetSize, Prepared};
 use crate::init::{FanMode, Initializer};
 use crate::layers::{
     BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool2d, Linear, LinearConfig, Relu,
@@ -52,9 +52,13 @@ const fn cifar_resnet(name: &'static str, build: BuildNet) -> NetInfo {
         head: "linear",
         key_maps: KEY_MAPS,
         lora: &["layer*.conv*"],
+        prepared: Some(CIFAR),
         ..NetInfo::new(name, build)
     }
 }
+
+/// ImageNet's mean and deviation, as the widely used PyTorch implementation has them for CIFAR-10, too.
+const CIFAR: Prepared = Prepared { crop: None, ..Prepared::torchvision() };
 
 /// PyTorch's `DataParallel`, in which these nets are usually trained and saved.
 const KEY_MAPS: &[NamedKeyMap] = &[NamedKeyMap::renames("data-parallel", &[("module.*", "*")])];

@@ -1,7 +1,7 @@
 //! DINOv2.
 
 use super::vit::{LORA, QKV, blocks};
-use super::{NetInfo, NetSize, Patches, Vit, VitConfig, VitPool};
+use super::{Family, NetInfo, NetSize, Patches, Prepared, Vit, VitConfig, VitPool};
 use crate::weights::NamedKeyMap;
 
 /// `vit_small_patch14_dinov2`: a [`Vit`] with patches of 14 pixels and layer scale, pretrained
@@ -25,6 +25,8 @@ pub const DINOV2_SMALL: NetInfo = NetInfo {
     patches: Some(Patches { size: 14, antialias: false }),
     blocks,
     lora: LORA,
+    prepared: Some(Prepared { bicubic: true, ..Prepared::torchvision() }),
+    family: Family::Transformer,
     size: Some(NetSize { parameters: 22_397_800, multiply_adds: 6_126_797_184 }),
     hub: Some("facebook/dinov2-small-imagenet1k-1-layer"),
     ..NetInfo::new("vit_small_patch14_dinov2", |config, vb, _| {

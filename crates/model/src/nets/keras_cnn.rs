@@ -4,7 +4,7 @@ use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::info::one_by_one;
-use super::{Net, NetConfig, NetInfo, NetSize};
+use super::{Family, Net, NetConfig, NetInfo, NetSize};
 use crate::layers::{Conv2d, Conv2dConfig, Dropout, Flatten, Linear, LinearConfig, MaxPool2d};
 use crate::rng::RngKey;
 use crate::weights::{self, NamedKeyMap};
@@ -35,6 +35,8 @@ pub const KERAS_CNN: NetInfo = NetInfo {
     patches: None,
     blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*"]),
     lora: &["*"],
+    prepared: None,
+    family: Family::Small,
     size: Some(NetSize { parameters: 1_199_882, multiply_adds: 11_992_448 }),
     hub: None,
     build: |config, vb, key| {

@@ -4,7 +4,7 @@ use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::info::one_by_one;
-use super::{Net, NetConfig, NetInfo, NetSize};
+use super::{Family, Net, NetConfig, NetInfo, NetSize};
 use crate::layers::{
     Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d, Relu, Sequential,
 };
@@ -37,6 +37,8 @@ pub const LENET5: NetInfo = NetInfo {
     patches: None,
     blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*", "fc3.*"]),
     lora: &["*"],
+    prepared: None,
+    family: Family::Small,
     size: Some(NetSize { parameters: 61_706, multiply_adds: 416_520 }),
     hub: None,
     build: |config, vb, key| {

@@ -4,7 +4,7 @@ use candle_core::{ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::info::one_by_one;
-use super::{Net, NetConfig, NetInfo, NetSize};
+use super::{Family, Net, NetConfig, NetInfo, NetSize};
 use crate::layers::{Dropout, Flatten, Linear, LinearConfig, Relu, Sequential};
 use crate::rng::RngKey;
 use crate::weights::{self, NamedKeyMap};
@@ -29,6 +29,8 @@ pub const MLP: NetInfo = NetInfo {
     patches: None,
     blocks: || one_by_one(&["fc1.*", "fc2.*", "fc3.*"]),
     lora: &["*"],
+    prepared: None,
+    family: Family::Small,
     size: Some(NetSize { parameters: 669_706, multiply_adds: 668_672 }),
     hub: None,
     build: |config, vb, key| {

@@ -3,7 +3,7 @@
 use candle_core::{ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::{BuildNet, Net, NetConfig, NetInfo, NetSize};
+use super::{BuildNet, Family, Net, NetConfig, NetInfo, NetSize, Prepared};
 use crate::init::{FanMode, Initializer};
 use crate::layers::{
     BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool2d, Linear, LinearConfig,
@@ -54,6 +54,8 @@ const fn resnet(name: &'static str, build: BuildNet) -> NetInfo {
         head: "fc",
         key_maps: KEY_MAPS,
         lora: &["layer*.conv*"],
+        prepared: Some(Prepared::torchvision()),
+        family: Family::Convolutional,
         ..NetInfo::new(name, build)
     }
 }

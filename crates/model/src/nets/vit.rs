@@ -3,7 +3,7 @@
 use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::{BuildNet, Net, NetConfig, NetInfo, NetSize, Patches};
+use super::{BuildNet, Family, Net, NetConfig, NetInfo, NetSize, Patches, Prepared};
 use crate::init::Initializer;
 use crate::layers::{
     Attention, LayerNorm, LayerNormConfig, LayerScale, Linear, LinearConfig, MlpBlock, PatchEmbed,
@@ -44,6 +44,8 @@ const fn vit(name: &'static str, build: BuildNet) -> NetInfo {
         patches: Some(Patches { size: 16, antialias: true }),
         blocks,
         lora: LORA,
+        prepared: Some(Prepared::half()),
+        family: Family::Transformer,
         ..NetInfo::new(name, build)
     }
 }

@@ -77,7 +77,7 @@ impl Listener for History {
             Event::Step { step, .. } if self.every == 0 || step % self.every != 0 => {
                 return Ok(Verdict::Continue);
             }
-            Event::Resumed { .. } => return Ok(Verdict::Continue),
+            Event::Resumed { .. } | Event::Loaded { .. } => return Ok(Verdict::Continue),
             _ => {}
         }
         let mut line = serde_json::to_string(event).map_err(|e| self.io()(e.into()))?;

@@ -40,10 +40,10 @@ impl Listener for Limit {
             return Ok(Verdict::Continue);
         };
         if self.steps > 0 && *step >= self.steps {
-            return Ok(Verdict::Stop(format!("limit of {} steps", self.steps)));
+            return Ok(Verdict::Stop(format!("limit of {}", count(self.steps as f64, "step"))));
         }
         if self.minutes > 0.0 && self.seconds() >= 60.0 * self.minutes {
-            return Ok(Verdict::Stop(format!("limit of {} minutes", self.minutes)));
+            return Ok(Verdict::Stop(format!("limit of {}", count(self.minutes, "minute"))));
         }
         Ok(Verdict::Continue)
     }
@@ -62,4 +62,8 @@ impl Listener for Limit {
         self.since = Instant::now();
         Ok(())
     }
+}
+/// A number of things, one or more.
+fn count(n: f64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1.0 { "" } else { "s" })
 }

@@ -96,6 +96,19 @@ impl Listener for Progress {
                     say(&format!("  and {} more, in history.jsonl", images - LISTED));
                 }
             }
+            Event::Loaded { report, notes } => {
+                // Without weights everything is drawn from the seed.
+                if report.source.is_some() {
+                    report.to_string().lines().for_each(|line| self.line(line));
+                }
+                notes.iter().for_each(|note| self.line(&format!("note: {note}")));
+            }
+            Event::Unfrozen { epoch, trainable } => self.line(&format!(
+                "{} epoch {}/{}: {trainable} numbers are trained from now on",
+                self.label,
+                epoch + 1,
+                self.epochs
+            )),
             Event::Started { epochs, steps_per_epoch, .. } => self.start(*epochs, *steps_per_epoch),
             Event::Resumed { epochs, steps_per_epoch, epoch, step, .. } => {
                 self.start(*epochs, *steps_per_epoch);

@@ -25,6 +25,9 @@ pub struct Said {
     pub label_names: Vec<String>,
     /// How images are prepared, if it says.
     pub image: Option<ImageSaid>,
+    /// Height and width of the images that its tensors are for, if it says: a vision transformer's
+    /// positions belong to these.
+    pub built_for: Option<(usize, usize)>,
     /// The licence, by its id on the Hub; empty if it does not say.
     pub license: String,
 }

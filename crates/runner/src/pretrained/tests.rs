@@ -216,3 +216,111 @@ fn a_folder_without_weights_is_an_error_that_says_what_was_sought() {
     let error = Pretrained::open(name, &Registry::new()).unwrap_err().to_string();
     assert!(error.contains("has no weights: expected model.safetensors"), "{error}");
 }
+
+/// What fine-tuning comes to from a checkpoint that says nothing of itself.
+fn silent(overrides: &[(&str, &str)]) -> Result<Recipe, String> {
+    let folder = folder(&[]);
+    let file = folder.path().join("model.safetensors");
+    let mut all = vec![("model.weights".to_string(), file.to_str().unwrap().to_string())];
+    all.extend(overrides.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+    let recipe = resolve_pretrained("finetune-digits", None, &all, &Registry::new());
+    recipe.map_err(|e| e.to_string())
+}
+
+#[test]
+fn where_a_checkpoint_is_silent_images_are_prepared_as_is_usual_for_its_net() {
+    let image = |net: &str| silent(&[("model.net", net)]).unwrap().image;
+    let resnet = image("resnet18");
+    assert_eq!(resnet.placement, Placement::Crop(Crop::Share(0.875)));
+    assert_eq!((resnet.filter, resnet.mean), (Filter::Bilinear, vec![0.485, 0.456, 0.406]));
+    let vit = image("vit_tiny_patch16_224");
+    assert_eq!((vit.filter, vit.mean), (Filter::Bicubic, vec![0.5; 3]));
+    let cifar = image("cifar_resnet20");
+    assert_eq!((cifar.placement, cifar.std), (Placement::Stretch, vec![0.229, 0.224, 0.225]));
+    // A net for digits has digits.
+    assert_eq!(image("lenet5").placement, Placement::Digit);
+    let flags = [("model.net", "resnet18"), ("image.placement", "fit")];
+    assert_eq!(silent(&flags).unwrap().image.placement, Placement::Fit);
+}
+
+#[test]
+fn the_rates_are_those_of_the_net_s_family_and_the_method() {
+    let rate = |net: &str, method: &str| {
+        let recipe = silent(&[("model.net", net), ("method", method)]).unwrap();
+        assert_eq!(recipe.optimizer.rule().name(), "adamw");
+        assert_eq!(recipe.schedule.warmup_ratio, 0.1);
+        assert_eq!((recipe.train.epochs, recipe.train.batch_size), (10, 32));
+        recipe.optimizer.rule().learning_rate()
+    };
+    assert_eq!(rate("vit_tiny_patch16_224", "full"), 5e-5);
+    assert_eq!(rate("vit_small_patch14_dinov2", "gradual"), 5e-5);
+    assert_eq!(rate("vit_tiny_patch16_224", "lora"), 1e-3);
+    assert_eq!(rate("resnet50", "last-2"), 3e-4);
+    assert_eq!(rate("resnet50", "head"), 1e-3);
+    assert_eq!(rate("cifar_resnet20", "full"), 1e-3);
+    let digits = silent(&[("model.net", "lenet5")]).unwrap();
+    assert_eq!(digits.optimizer.rule().name(), "adam");
+    let set = [("model.net", "resnet18"), ("optimizer", "sgd"), ("schedule", "constant")];
+    assert_eq!(silent(&set).unwrap().optimizer.rule().name(), "sgd");
+}
+
+#[test]
+fn weights_of_a_net_that_nobody_names_are_an_error() {
+    let error = silent(&[]).unwrap_err();
+    assert!(
+        error.starts_with("nothing says what net ") && error.ends_with("with --net"),
+        "{error}"
+    );
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("a.safetensors");
+    let tensor = Tensor::ones((576, 2), DType::F32, &Device::Cpu).unwrap();
+    let tensors = HashMap::from([("blocks.0.attn.qkv.weight".to_string(), tensor)]);
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    let name = ("model.weights".to_string(), file.to_str().unwrap().to_string());
+    let error = resolve_pretrained("finetune-digits", None, &[name], &Registry::new());
+    let error = error.unwrap_err().to_string();
+    assert!(error.ends_with("its names are like those of `vit_tiny_patch16_224`"), "{error}");
+}
+
+#[test]
+fn another_net_does_not_start_from_the_default_weights() {
+    let net = ("model.net".to_string(), "resnet18".to_string());
+    let recipe = resolve_pretrained("finetune-digits", None, &[net], &Registry::new()).unwrap();
+    assert_eq!((recipe.model.net.as_str(), recipe.model.weights.as_str()), ("resnet18", ""));
+}
+
+#[test]
+fn grey_images_have_the_mean_of_a_checkpoint_s_colours() {
+    let folder = folder(&[("config.json", TIMM)]);
+    let weights = ("model.weights".to_string(), folder.path().to_str().unwrap().to_string());
+    let grey = ("image.channels".to_string(), "1".to_string());
+    let recipe =
+        resolve_pretrained("finetune-digits", None, &[weights, grey], &Registry::new()).unwrap();
+    let [mean, std] = [recipe.image.mean, recipe.image.std].map(|values| values[..].to_vec());
+    assert!((mean[0] - 0.449).abs() < 1e-9 && (std[0] - 0.226).abs() < 1e-9, "{mean:?} {std:?}");
+    assert_eq!((mean.len(), std.len()), (1, 1));
+}
+
+#[test]
+fn a_name_of_the_hub_without_its_prefix_is_pointed_out() {
+    let error = Pretrained::open("timm/resnet18.a1_in1k", &Registry::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no file or folder `timm/resnet18.a1_in1k`; what the Hub has under that name is \
+         `hub:timm/resnet18.a1_in1k`"
+    );
+}
+
+#[test]
+fn a_checkpoint_says_what_size_its_tensors_are_for() {
+    let built = |text: &str| said(&[("config.json", text)]).unwrap().unwrap();
+    let rest = r#""pretrained_cfg": {"input_size": [3, 32, 512]}}"#;
+    let plain = built(&format!(r#"{{"architecture": "vit_tiny_patch16_224.augreg_in21k", {rest}"#));
+    assert_eq!((plain.net.as_str(), plain.built_for), ("vit_tiny_patch16_224", Some((32, 512))));
+    let arguments = r#""model_args": {"img_size": [64, 96]}"#;
+    let told = built(&format!(r#"{{"architecture": "x", {arguments}, {rest}"#));
+    assert_eq!(told.built_for, Some((64, 96)));
+    let dino = r#"{"model_type": "dinov2", "hidden_size": 384, "num_attention_heads": 6,
+        "image_size": 518}"#;
+    assert_eq!(built(dino).built_for, Some((518, 518)));
+}

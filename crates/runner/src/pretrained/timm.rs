@@ -26,14 +26,29 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
     // A net's own number of classes is on top; that of the pretrained one may differ.
     let num_classes = config.get("num_classes").filter(|v| !v.is_null()).or(get("num_classes"));
     let num_classes = num_classes.map(|n| count(n, "num_classes")).transpose()?;
+    let image = image(&get)?;
+    let [_, height, width] = image.input_size;
+    let arguments = config.get("model_args").and_then(|arguments| arguments.get("img_size"));
+    let built_for = arguments.filter(|v| !v.is_null()).map(sides).transpose()?;
+    // The part behind a dot says which weights, not which net.
+    let net = net.split_once('.').map_or(net, |(net, _)| net);
     Ok(Said {
         net: net.to_string(),
         key_map: String::new(),
         num_classes: num_classes.filter(|n| *n > 0),
         label_names: label_names(get("label_names").or_else(|| get("labels")))?,
-        image: Some(image(&get)?),
+        image: Some(image),
+        built_for: Some(built_for.unwrap_or((height, width))),
         license: get("license").and_then(Value::as_str).unwrap_or_default().to_string(),
     })
+}
+
+/// `img_size`: one number or two.
+fn sides(size: &Value) -> Result<(usize, usize), String> {
+    match size.as_array().map(Vec::as_slice) {
+        Some([height, width]) => Ok((count(height, "img_size")?, count(width, "img_size")?)),
+        _ => count(size, "img_size").map(|side| (side, side)),
+    }
 }
 
 fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<ImageSaid, String> {

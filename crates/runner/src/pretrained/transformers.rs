@@ -40,6 +40,13 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
         num_classes: Some(num_classes),
         label_names,
         image: None,
+        built_for: Some(match config.get("image_size").filter(|size| !size.is_null()) {
+            None => (224, 224),
+            Some(Value::Array(both)) if both.len() == 2 => {
+                (count(&both[0], "image_size")?, count(&both[1], "image_size")?)
+            }
+            Some(side) => sides(side, "image_size")?,
+        }),
         license: String::new(),
     })
 }

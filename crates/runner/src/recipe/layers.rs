@@ -18,6 +18,9 @@ pub const NAMED: &[(&str, &str)] = &[
     ("reading", include_str!("../../recipes/reading.toml")),
 ];
 
+/// The methods by their names in a recipe.
+const METHODS: [&str; 5] = ["full", "head", "last-n", "gradual", "lora"];
+
 /// The TOML text of a recipe that comes with Taper.
 pub fn named(name: &str) -> Option<&'static str> {
     NAMED.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
@@ -97,7 +100,7 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
             value = Value::Table(table_of("kind", Value::String(name.clone())));
         }
         if let ("method", Value::String(name)) = (key.as_str(), &value) {
-            value = Value::Table(method(name));
+            value = Value::Table(method(name)?);
         }
         if let ("kind", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(table_of("name", Value::String(name.clone())));
@@ -113,14 +116,18 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
 }
 
 /// A method by its name; `last-3` is `last-n` with three blocks.
-fn method(name: &str) -> Table {
+fn method(name: &str) -> Result<Table, RunnerError> {
     let last = name.strip_prefix("last-").and_then(|blocks| blocks.parse::<i64>().ok());
     let mut table = table_of("name", Value::String(name.to_string()));
     if let Some(blocks) = last {
         table.insert("name".to_string(), "last-n".into());
         table.insert("blocks".to_string(), blocks.into());
+    } else if !METHODS.contains(&name) {
+        let known = "`full`, `head`, `last-n` (`last-2`: the last two blocks), `gradual`, `lora`";
+        let (what, name) = ("method", name.to_string());
+        return Err(RunnerError::Unknown { what, name, known: known.to_string() });
     }
-    table
+    Ok(table)
 }
 
 fn policy(name: &str) -> Result<Augment, RunnerError> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use candle_core::{DType, ModuleT, Tensor};
 use taper_dataset::{Batch, Loader};
 use taper_model::nets::Net;
+use taper_model::params::ParamKind;
 use taper_model::recompute::with_recompute;
-use taper_model::weights::{Weights, WeightsConfig};
+use taper_model::weights::{Weights, WeightsConfig, matches};
 
 use super::{Training, images_of};
 use crate::error::RunnerError;
@@ -14,6 +15,7 @@ use crate::evaluate::{Evaluation, evaluate, evaluate_by};
 use crate::memory;
 use crate::method::Stage;
 use crate::method::features::Features;
+use crate::observe::Event;
 use crate::plan::setting;
 use crate::recipe::{Balance, FeatureCache, Method};
 
@@ -131,6 +133,26 @@ impl Training<'_> {
         }
         self.staged = StagedNet { stage, net: Some(net) };
         Ok(())
+    }
+
+    /// The event at the start of an epoch that trains other parameters than the one before.
+    pub(super) fn unfrozen(&self) -> Option<Event> {
+        let (method, net, position) = (&self.plan.recipe.method, &self.plan.net, &self.position);
+        let epoch = position.epoch;
+        let before = epoch.checked_sub(1).map(|before| method.stage(net, before))?;
+        if position.batch > 0 || before == self.staged.stage {
+            return None;
+        }
+        let WeightsConfig { freeze, .. } = &self.plan.weights;
+        let patterns = &self.staged.stage.trainable;
+        let any = |patterns: &[String], name: &str| patterns.iter().any(|p| matches(p, name));
+        let trained = self.loaded.params.iter().filter(|(name, param)| {
+            param.kind == ParamKind::Trainable
+                && (patterns.is_empty() || any(patterns, name))
+                && !any(freeze, name)
+        });
+        let trainable = trained.map(|(_, param)| param.var.elem_count()).sum();
+        Some(Event::Unfrozen { epoch, trainable })
     }
 
     fn net(&self) -> &Net {

@@ -1,0 +1,125 @@
+//! What is usual for a net where neither checkpoint nor recipe say: how images are prepared, and the rates.
+
+use taper_model::nets::{Family, NetInfo, Prepared};
+use taper_model::weights::TensorFile;
+use toml::{Table, Value};
+
+use super::Pretrained;
+use crate::error::RunnerError;
+use crate::recipe::{LayoutRecipe, Method, Recipe};
+use crate::registry::Registry;
+
+/// How images are prepared for a net, as a layer of a recipe; `None` for one that is for digits.
+pub(super) fn image(info: &NetInfo) -> Option<Table> {
+    let Prepared { mean, std, crop, bicubic } = info.prepared?;
+    let placement = match crop {
+        Some(crop) => table([("crop", crop.into())]).into(),
+        None => "stretch".into(),
+    };
+    let image = table([
+        ("mean", mean.to_vec().into()),
+        ("std", std.to_vec().into()),
+        ("placement", placement),
+        ("filter", if bicubic { "bicubic" } else { "bilinear" }.into()),
+    ]);
+    Some(table([("image", image.into())]))
+}
+
+/// How a net is trained by a method: AdamW with a warm-up over a tenth of the run, then a cosine.
+///
+/// The rates: for all of a vision transformer 5e-5 with gradients clipped at 1, as transformers' `Trainer`
+/// has them; 3e-4 for a ResNet; 1e-3, AdamW's own, where little is trained (a head, adapters) or the net is
+/// small. With `gradual` and `last-n` they are those of the whole net.
+pub(super) fn training(info: &NetInfo, method: &Method) -> Table {
+    let all = matches!(method, Method::Full { .. } | Method::LastN { .. } | Method::Gradual { .. });
+    let rate = match (info.family, all) {
+        (Family::Transformer, true) => 5e-5,
+        (Family::Convolutional, true) => 3e-4,
+        _ => 1e-3,
+    };
+    let clip = if info.family == Family::Transformer { 1.0 } else { 0.0 };
+    table([
+        ("model", table([("net", info.name.into())]).into()),
+        (
+            "train",
+            table([
+                ("epochs", 10.into()),
+                ("batch_size", 32.into()),
+                ("clip_norm", Value::Float(clip)),
+            ])
+            .into(),
+        ),
+        ("optimizer", table([("name", "adamw".into()), ("learning_rate", rate.into())]).into()),
+        (
+            "schedule",
+            table([
+                ("kind", table([("name", "cosine".into())]).into()),
+                ("warmup_ratio", 0.1.into()),
+            ])
+            .into(),
+        ),
+    ])
+}
+
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
+    entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
+}
+
+/// Lays `above` over `below`, table by table.
+pub(super) fn overlay(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            // A crop is not a part of another placement.
+            (Some(Value::Table(old)), Value::Table(new)) if key != "placement" => overlay(old, new),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+/// Whether the default net may be that of a checkpoint that does not say, by the names in it.
+///
+/// # Errors
+/// It is another; a guess at which stands in the message.
+pub(super) fn guess(
+    pretrained: &Pretrained,
+    recipe: &Recipe,
+    registry: &Registry,
+) -> Result<(), RunnerError> {
+    let net = registry.net(&recipe.model.net)?;
+    let file = pretrained.read()?;
+    let keras = recipe.model.layout == LayoutRecipe::Keras || !recipe.model.renames.is_empty();
+    let has_head = || file.names().any(|name| name.starts_with(&format!("{}.", net.head)));
+    if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {
+        return Ok(());
+    }
+    Err(RunnerError::NoNet { weights: pretrained.name.clone(), guess: likely(&file) })
+}
+
+/// The net whose names a file has.
+fn likely(file: &TensorFile) -> Option<&'static str> {
+    let has = |name: &str| file.names().any(|found| found.trim_start_matches("module.") == name);
+    let width = |name: &str| {
+        let found = file.names().find(|found| found.trim_start_matches("module.") == name);
+        found.and_then(|name| file.get(name)).and_then(|tensor| tensor.dims().first().copied())
+    };
+    let blocks = |stage: usize| {
+        (0..).take_while(|block| has(&format!("layer{stage}.{block}.conv1.weight"))).count()
+    };
+    match [1, 2, 3, 4].map(blocks) {
+        [2, 2, 2, 2] => Some("resnet18"),
+        [3, 4, 6, 3] if has("layer1.0.conv3.weight") => Some("resnet50"),
+        [3, 4, 6, 3] => Some("resnet34"),
+        [3, 4, 23, 3] => Some("resnet101"),
+        [3, 3, 3, 0] => Some("cifar_resnet20"),
+        [5, 5, 5, 0] => Some("cifar_resnet32"),
+        [7, 7, 7, 0] => Some("cifar_resnet44"),
+        [9, 9, 9, 0] => Some("cifar_resnet56"),
+        _ => match width("blocks.0.attn.qkv.weight") {
+            Some(576) => Some("vit_tiny_patch16_224"),
+            Some(1152) if has("blocks.0.ls1.gamma") => Some("vit_small_patch14_dinov2"),
+            Some(1152) => Some("vit_small_patch16_224"),
+            Some(2304) => Some("vit_base_patch16_224"),
+            _ => None,
+        },
+    }
+}
