@@ -42,12 +42,27 @@ fn what_is_saved_is_read_again() {
     let path = folder.path().join("model.safetensors");
     save(&path, &params(), &metadata()).unwrap();
     let file = TensorFile::read(&path).unwrap();
-    assert_eq!(file.names().collect::<Vec<_>>(), params().names().collect::<Vec<_>>());
+    // Beside a batch-norm's running mean stands PyTorch's counter, an integer.
+    let params_of_file = file.names().filter(|name| *name != "bn.num_batches_tracked");
+    assert_eq!(params_of_file.collect::<Vec<_>>(), params().names().collect::<Vec<_>>());
+    assert_eq!(file.names().count(), params().len() + 1);
+    assert!(file.get("bn.num_batches_tracked").is_none());
     assert_eq!(file.metadata().unwrap(), metadata());
     for (name, param) in &params() {
         assert_eq!(flat(file.get(name).unwrap()), flat(param.var.as_tensor()));
     }
     assert_eq!(names_in(folder.path()), [path]);
+}
+
+#[test]
+fn files_of_keras_are_told_of_with_what_to_do() {
+    let folder = folder();
+    let path = folder.path().join("model.weights.h5");
+    std::fs::write(&path, b"\x89HDF\r\n\x1a\n and more").unwrap();
+    let message = TensorFile::read(&path).unwrap_err().to_string();
+    assert!(message.contains("is a file of Keras's own format"), "{message}");
+    assert!(message.contains("export_keras.py") && message.contains("layout `keras`"), "{message}");
+    assert_eq!(message.lines().count(), 1);
 }
 
 #[test]

@@ -221,3 +221,31 @@ fn the_report_reads_as_a_table_and_survives_json() {
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<LoadReport>(&json).unwrap(), report);
 }
+
+#[test]
+fn a_long_list_of_faults_ends_with_their_number_and_what_to_do() {
+    let names: Vec<String> = (0..13).map(|i| format!("x{i}.weight")).collect();
+    let tensors: Vec<_> = names.iter().map(|name| (name.as_str(), counting(&[2]))).collect();
+    let message = text(build(from(file_of(&tensors)), 2));
+    let last = message.lines().last().unwrap();
+    assert!(
+        last.starts_with("17 faults: 4 missing, 0 mismatched, 13 unused; another net"),
+        "{last}"
+    );
+    assert!(last.contains("`model.renames`") && last.contains("`model.allow_unused`"), "{last}");
+}
+
+#[test]
+fn a_report_tells_of_tensors_of_a_kind_on_one_line_and_of_each_in_full() {
+    let mut tensors = vec![("fc1.weight", counting(&[4, 3])), ("fc1.bias", counting(&[4]))];
+    tensors.extend([("fc2.weight", counting(&[2, 4])), ("fc2.bias", counting(&[2]))]);
+    let counters = ["bn1", "bn2", "layer1.0.bn"].map(|bn| format!("{bn}.num_batches_tracked"));
+    tensors.extend(counters.iter().map(|name| (name.as_str(), counting(&[1]))));
+    let (_, report) = build(from(file_of(&tensors)), 2).unwrap();
+    let short = report.to_string();
+    let line = "  *.num_batches_tracked  3 tensors  no weight, by its name\n";
+    assert!(short.ends_with(line), "{short}");
+    let full = format!("{report:#}");
+    assert!(full.contains("layer1.0.bn.num_batches_tracked"), "{full}");
+    assert!(full.contains("fc1.weight") && !short.contains("fc1.weight"), "{full}");
+}
