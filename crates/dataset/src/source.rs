@@ -24,7 +24,7 @@ pub use dataset::{Dataset, open, open_with};
 pub(crate) use faults::all as all_faults;
 pub use faults::{broken, faults};
 pub(crate) use image_file::stored_pixels;
-pub use image_file::{ImageLimits, decode_image, is_image, read_image};
+pub use image_file::{ImageLimits, decode_image, image_files, is_image, read_image};
 pub use image_folder::ImageFolder;
 pub use in_memory::InMemory;
 #[doc(hidden)]

@@ -1,11 +1,11 @@
 //! Answers for image files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Module, ModuleT, Tensor};
-use taper_dataset::source::{is_image, read_image};
+use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{
     Augment, Batch, Error, Image, ImageLimits, Loader, LoaderConfig, Pipeline, Placement, Source,
 };
@@ -48,7 +48,7 @@ impl<'a> Predictions<'a> {
             match path.is_dir() {
                 true => {
                     let before = paths.len();
-                    image_files(path, &mut paths)?;
+                    paths.extend(image_files(path)?);
                     if paths.len() == before {
                         return Err(RunnerError::NoImages(path.clone()));
                     }
@@ -154,27 +154,6 @@ impl Iterator for Predictions<'_> {
             Err(error) => Err(error.into()),
         })
     }
-}
-
-/// The image files below a folder, in the order of their paths; hidden ones are left out.
-fn image_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RunnerError> {
-    let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            entries.push(entry.path());
-        }
-    }
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            image_files(&path, files)?;
-        } else if is_image(&path) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Image files whose class nobody knows. In place of one that cannot be read stands a black image,

@@ -1,7 +1,7 @@
 //! One image file, within limits.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,31 @@ const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "w
 pub fn is_image(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str())
+}
+
+/// The image files in a folder and below, in the order of their paths; hidden ones are left out.
+///
+/// # Errors
+/// The folder that cannot be read.
+pub fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let io = |source| Error::Read { path: folder.to_path_buf(), source };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            entries.push(entry.path());
+        }
+    }
+    entries.sort();
+    let mut files = Vec::new();
+    for path in entries {
+        if path.is_dir() {
+            files.extend(image_files(&path)?);
+        } else if is_image(&path) {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// Whether every chunk of a WebP file (RFC 9649) ends within it.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use image::{DynamicImage, ImageDecoder, ImageReader};
-use taper_dataset::source::{is_image, read_image};
+use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{Image, ImageLimits};
 
 /// The files to read; a folder stands for the pictures in it and below, in the order of their paths.
@@ -16,7 +16,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let before = files.len();
-        add_folder(path, &mut files)?;
+        files.extend(image_files(path)?);
         ensure!(
             files.len() > before,
             "there is no picture in {}: expected PNG, JPEG, BMP, GIF, TIFF or WebP files",
@@ -24,26 +24,6 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         );
     }
     Ok(files)
-}
-
-fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let cannot = || format!("cannot read the folder {}", folder.display());
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(cannot)? {
-        let entry = entry.with_context(cannot)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            entries.push(entry.path());
-        }
-    }
-    entries.sort();
-    for path in entries {
-        match path.is_dir() {
-            true => add_folder(&path, files)?,
-            false if is_image(&path) => files.push(path),
-            false => {}
-        }
-    }
-    Ok(())
 }
 
 /// A picture as it looks on white paper.
