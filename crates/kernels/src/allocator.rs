@@ -228,7 +228,9 @@ mod tests {
 
     #[test]
     fn a_freed_block_comes_back_and_zeroed_memory_is_zero() {
-        let allocator = PoolingAllocator::new();
+        // For as long as the program, as in one: a pool keeps its blocks.
+        static ALLOCATOR: PoolingAllocator = PoolingAllocator::new();
+        let allocator = &ALLOCATOR;
         let asked = layout(100_000);
         // SAFETY: every block is used within its size and freed with its layout.
         unsafe {
@@ -247,7 +249,9 @@ mod tests {
 
     #[test]
     fn growing_and_shrinking_keep_the_contents() {
-        let allocator = PoolingAllocator::new();
+        // For as long as the program, as in one: a pool keeps its blocks.
+        static ALLOCATOR: PoolingAllocator = PoolingAllocator::new();
+        let allocator = &ALLOCATOR;
         let sizes = [10, 40_000, 41_000, 300_000, 33_000, 20];
         // SAFETY: as above; a block holds the first ten bytes at every size.
         unsafe {
@@ -263,10 +267,10 @@ mod tests {
 
     #[test]
     fn threads_never_share_a_block() {
-        let allocator = PoolingAllocator::new();
+        static ALLOCATOR: PoolingAllocator = PoolingAllocator::new();
         std::thread::scope(|scope| {
             for thread in 0..4u8 {
-                let allocator = &allocator;
+                let allocator = &ALLOCATOR;
                 scope.spawn(move || {
                     for _ in 0..2000 {
                         let asked = layout(50_000);

@@ -45,8 +45,7 @@ impl Frame {
     }
 }
 
-/// Copies planes into their block, zeros into the lanes without a plane; pixels around the plane
-/// stay as they are.
+/// Copies planes into their block, zeros around them and into the lanes without a plane.
 ///
 /// # Safety
 ///
@@ -56,8 +55,9 @@ impl Frame {
 pub(crate) unsafe fn gather<S: Simd>(planes: Planes<*const f32>, frame: &Frame, block: *mut f32) {
     assert!(frame.holds_its_plane() && planes.channels <= S::LANES);
     let (w, lanes) = (frame.w, S::LANES);
-    // SAFETY: pixels of the planes and of the frame's plane in the block, as asserted.
+    // SAFETY: pixels of the planes, and of the block, which holds the frame's plane, as asserted.
     unsafe {
+        surround::<S>(frame, block);
         let block = block.add(frame.start() * lanes);
         if w >= lanes {
             for y in 0..frame.h {
@@ -120,6 +120,23 @@ pub(crate) unsafe fn scatter<S: Simd>(block: *const f32, frame: &Frame, planes: 
             }
             to_planes::<S>(square.as_ptr().cast(), count, planes, i);
         }
+    }
+}
+
+/// Zeros into the pixels around the frame's plane.
+#[inline(always)]
+unsafe fn surround<S: Simd>(frame: &Frame, block: *mut f32) {
+    let Frame { h, w, top, left, rows, width } = *frame;
+    // SAFETY: pixels of the block.
+    unsafe {
+        zero::<S>(block, top * width);
+        for row in top..top + h {
+            let row = block.add(row * width * S::LANES);
+            zero::<S>(row, left);
+            zero::<S>(row.add((left + w) * S::LANES), width - left - w);
+        }
+        let below = top + h;
+        zero::<S>(block.add(below * width * S::LANES), (rows - below) * width);
     }
 }
 
@@ -203,16 +220,8 @@ pub(crate) unsafe fn gather_rows<S: Simd>(
     block: *mut f32,
 ) {
     let (frame, above) = size.part(rows, columns);
-    let (right, below) = (frame.left + frame.w, frame.top + frame.h);
-    // SAFETY: rows of the image, and pixels of the block around them.
+    // SAFETY: rows of the image, and of the block.
     unsafe {
-        zero::<S>(block, frame.top * frame.width);
-        for row in frame.top..below {
-            let row = block.add(row * frame.width * S::LANES);
-            zero::<S>(row, frame.left);
-            zero::<S>(row.add(right * S::LANES), frame.width - right);
-        }
-        zero::<S>(block.add(below * frame.width * S::LANES), (frame.rows - below) * frame.width);
         let distance = size.h * size.w;
         let first = image.add(above * size.w);
         gather::<S>(Planes { first, distance, channels: size.channels }, &frame, block);

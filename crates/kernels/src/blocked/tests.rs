@@ -51,7 +51,7 @@ fn planes_come_back_and_lie_in_their_frame() {
                     let expected = match inside {
                         true if c < channels => planes[(c * h + y - 2) * w + x - 1],
                         true => 0.,
-                        false => -1.,
+                        false => 0.,
                     };
                     assert_eq!(v, expected, "{frame:?} {y} {x} {c}");
                 }

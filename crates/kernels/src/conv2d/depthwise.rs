@@ -131,11 +131,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -
     let band = band(g.oh, g.ow);
     let units = (0..g.n * plan.blocks()).into_par_iter().with_min_len(plan.task(1));
     units.for_each_init(
-        || {
-            let mut block = take(frame.pixels() * lanes);
-            block.fill(0.);
-            (block, take(band * g.ow * lanes))
-        },
+        || (take(frame.pixels() * lanes), take(band * g.ow * lanes)),
         |(block, out), unit| {
             let (image, channel) = (unit / plan.blocks(), unit % plan.blocks() * lanes);
             let x = &x[(image * g.c_in + channel) * g.h * g.w..];
@@ -166,7 +162,6 @@ struct Forward<'a> {
     bias: Option<&'a [f32]>,
     /// The first of the channels.
     channel: usize,
-    /// Zero around the plane.
     block: &'a mut [f32],
     out: &'a mut [f32],
     /// The first of their outputs.

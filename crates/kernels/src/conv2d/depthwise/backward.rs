@@ -102,7 +102,7 @@ struct Phases {
     taps: Vec<Vec<Tap>>,
 }
 
-/// Blocks of pixels; zero around the planes.
+/// Blocks of pixels.
 struct Buffers {
     x: Scratch,
     /// One for each output of a channel.
@@ -143,11 +143,11 @@ impl Phases {
 
     fn buffers(&self, plan: &Plan) -> Buffers {
         let (g, lanes) = (&plan.g, plan.isa.lanes());
-        let mut x = take(self.x.pixels() * lanes);
-        let mut grad = take(plan.multiplier() * self.grad.pixels() * lanes);
-        x.fill(0.);
-        grad.fill(0.);
-        Buffers { x, grad, dx: take(band(g.h, g.w) * g.w * lanes) }
+        Buffers {
+            x: take(self.x.pixels() * lanes),
+            grad: take(plan.multiplier() * self.grad.pixels() * lanes),
+            dx: take(band(g.h, g.w) * g.w * lanes),
+        }
     }
 }
 
