@@ -7,7 +7,7 @@
 use crate::element::{Element, single};
 use crate::micro::{Steps, rows};
 use crate::scratch::{Output, Scratch, Shared, take};
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
 use ::gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -472,21 +472,13 @@ impl Block<'_> {
                 let out = out.add(row * self.row_len);
                 let row_bias = S::splat(row_bias.map_or(0., |bias| bias[self.rows.start + row]));
                 for i in (0..count).step_by(S::LANES) {
-                    let rest = (count - i).min(S::LANES);
-                    let whole = rest == S::LANES;
-                    let load = |from: *const f32| match whole {
-                        true => S::load(from),
-                        false => S::load_first(from, rest),
-                    };
-                    let mut v = S::add(load(out.add(i)), row_bias);
+                    let rest = count - i;
+                    let mut v = S::add(load_some::<S>(out.add(i), rest), row_bias);
                     if let Some(bias) = column_bias {
-                        v = S::add(v, load(bias.as_ptr().add(column + i)));
+                        v = S::add(v, load_some::<S>(bias.as_ptr().add(column + i), rest));
                     }
                     let v = if relu { S::relu(v) } else { v };
-                    match whole {
-                        true => S::store(out.add(i), v),
-                        false => S::store_first(out.add(i), v, rest),
-                    }
+                    store_some::<S>(out.add(i), v, rest);
                 }
             }
         }

@@ -107,22 +107,22 @@ pub(crate) unsafe fn load<S: Simd, const N: usize>(
     }
 }
 
-/// The first `count` elements, at most a vector of them, zeros above them.
+/// The first `count` elements, zeros above them; a whole vector where there are more.
 ///
 /// # Safety
 ///
-/// As [`Simd::load_first`].
+/// As [`Simd::load_first`], or [`Simd::load`].
 #[inline(always)]
 pub(crate) unsafe fn load_some<S: Simd>(from: *const f32, count: usize) -> S::Vector {
     // SAFETY: the caller's promise.
     unsafe { if count < S::LANES { S::load_first(from, count) } else { S::load(from) } }
 }
 
-/// Stores the first `count` elements, at most a vector of them.
+/// Stores the first `count` elements; the whole vector where there are more.
 ///
 /// # Safety
 ///
-/// As [`Simd::store_first`].
+/// As [`Simd::store_first`], or [`Simd::store`].
 #[inline(always)]
 pub(crate) unsafe fn store_some<S: Simd>(to: *mut f32, v: S::Vector, count: usize) {
     // SAFETY: the caller's promise.

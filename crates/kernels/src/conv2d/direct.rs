@@ -3,7 +3,7 @@
 
 use super::Geometry;
 use crate::scratch::{Output, Scratch, take};
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
 use rayon::prelude::*;
 
 /// Output channels that share the loads of a piece of a row.
@@ -158,10 +158,7 @@ impl Forward<'_> {
                     for (o, sum) in sums.into_iter().enumerate() {
                         let sum = if plan.relu { S::relu(sum) } else { sum };
                         let to = y.add(((first + o) * g.oh + i) * g.ow + j);
-                        match g.ow - j {
-                            rest if rest < S::LANES => S::store_first(to, sum, rest),
-                            _ => S::store(to, sum),
-                        }
+                        store_some::<S>(to, sum, g.ow - j);
                     }
                 }
             }
@@ -274,14 +271,8 @@ impl Backward<'_> {
                     let from = ((first + o) * g.oh + i) * g.ow;
                     let to = (o * g.oh + i) * plan.row_out();
                     for j in (0..g.ow).step_by(S::LANES) {
-                        let (y, grad) =
-                            (self.y.as_ptr().add(from + j), self.grad.as_ptr().add(from + j));
-                        let (y, grad) = match g.ow - j {
-                            rest if rest < S::LANES => {
-                                (S::load_first(y, rest), S::load_first(grad, rest))
-                            }
-                            _ => (S::load(y), S::load(grad)),
-                        };
+                        let y = load_some::<S>(self.y.as_ptr().add(from + j), g.ow - j);
+                        let grad = load_some::<S>(self.grad.as_ptr().add(from + j), g.ow - j);
                         let grad = if plan.relu { S::where_positive(y, grad) } else { grad };
                         sum = S::add(sum, grad);
                         S::store(self.masked.as_mut_ptr().add(to + j), grad);

@@ -5,7 +5,7 @@
 use super::Geometry;
 use crate::phases::Phases;
 use crate::scratch::{Output, take};
-use crate::simd::{Isa, Kernel, Simd, sum_lanes};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
 
 /// Pixels of the images that one task takes at least.
@@ -135,11 +135,7 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
                         }
                         S::mul(sum, S::splat(scale))
                     };
-                    let to = self.y.add(i * g.ow + j);
-                    match g.ow - j {
-                        rest if rest < S::LANES => S::store_first(to, value, rest),
-                        _ => S::store(to, value),
-                    }
+                    store_some::<S>(self.y.add(i * g.ow + j), value, g.ow - j);
                 }
             }
         }
@@ -382,11 +378,7 @@ impl Kernel for Means<'_> {
             unsafe {
                 let mut sums = [S::splat(0.); 2];
                 for i in (0..x.len()).step_by(S::LANES) {
-                    let from = x.as_ptr().add(i);
-                    let v = match x.len() - i {
-                        rest if rest < S::LANES => S::load_first(from, rest),
-                        _ => S::load(from),
-                    };
+                    let v = load_some::<S>(x.as_ptr().add(i), x.len() - i);
                     sums = [sums[1], S::add(sums[0], v)];
                 }
                 *self.y.add(plane) = sum_lanes::<S>(S::add(sums[0], sums[1])) * scale;

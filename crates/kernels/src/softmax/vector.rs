@@ -2,7 +2,7 @@
 
 use crate::scratch::Output;
 use crate::simd::math::exp;
-use crate::simd::{Isa, Kernel, Simd, sum_lanes};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
 
 /// Numbers that one task takes, in whole rows.
@@ -82,10 +82,7 @@ type At = (usize, usize);
 #[inline(always)]
 unsafe fn grad_at<S: Simd>(x: &[f32], (i, count): At) -> S::Vector {
     // SAFETY: the caller's elements.
-    unsafe {
-        let from = x.as_ptr().add(i);
-        if count < S::LANES { S::load_first(from, count) } else { S::load(from) }
-    }
+    unsafe { load_some::<S>(x.as_ptr().add(i), count) }
 }
 
 /// Adds up what `f` makes of each vector; beyond the row's end it sees zeros and has to keep the
@@ -110,10 +107,7 @@ unsafe fn each<S: Simd>(x: &[f32], y: *mut f32, f: impl Fn(S::Vector, At) -> S::
         for i in (0..x.len()).step_by(S::LANES) {
             let at = (i, (x.len() - i).min(S::LANES));
             let v = f(grad_at::<S>(x, at), at);
-            match at.1 < S::LANES {
-                true => S::store_first(y.add(i), v, at.1),
-                false => S::store(y.add(i), v),
-            }
+            store_some::<S>(y.add(i), v, at.1);
         }
     }
 }

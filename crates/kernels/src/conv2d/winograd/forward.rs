@@ -5,7 +5,7 @@ use super::{POINTS, Plan, Run, point_stride, transform, wide};
 use crate::blocked::{Image, gather_rows, scatter_rows};
 use crate::micro::{Steps, rows};
 use crate::scratch::{Output, take};
-use crate::simd::{Kernel, Simd, load};
+use crate::simd::{Kernel, Simd, load, load_some};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -223,8 +223,7 @@ impl ForwardBlock<'_> {
         let row_count = 4 * (run.end - run.start);
         unsafe {
             let bias = match self.bias {
-                Some(bias) if channels == S::LANES => S::load(bias[o * S::LANES..].as_ptr()),
-                Some(bias) => S::load_first(bias[o * S::LANES..].as_ptr(), channels),
+                Some(bias) => load_some::<S>(bias[o * S::LANES..].as_ptr(), channels),
                 None => S::splat(0.),
             };
             for row in 0..run.end - run.start {
