@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
     DeviceChoice, FinishedModel, Outcome, PartName, Plan, Registry, Resumption, RunnerError,
     SweepConfig, lr_find, resolve, run,
@@ -17,7 +17,7 @@ struct Watch(Steps);
 
 impl Listener for Watch {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        if let Event::Step { loss, gradient_norm, .. } = event {
+        if let Event::Step(Step { loss, gradient_norm, .. }) = event {
             self.0.lock().unwrap().push((*loss, *gradient_norm));
         }
         Ok(Verdict::Continue)
@@ -29,7 +29,9 @@ struct LeaveOff(u64);
 impl Listener for LeaveOff {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         match event {
-            Event::Step { step, .. } if *step == self.0 => Ok(Verdict::Suspend("enough".into())),
+            Event::Step(Step { step, .. }) if *step == self.0 => {
+                Ok(Verdict::Suspend("enough".into()))
+            }
             _ => Ok(Verdict::Continue),
         }
     }

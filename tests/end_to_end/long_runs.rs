@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use taper_runner::checkpoint::Checkpoints;
-use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{Resumption, RunnerError};
 use tempfile::tempdir;
 
@@ -122,7 +122,7 @@ struct Remove(PathBuf, u64);
 
 impl Listener for Remove {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        if matches!(event, Event::Step { step, .. } if *step == self.1) {
+        if matches!(event, Event::Step(Step { step, .. }) if *step == self.1) {
             std::fs::remove_dir_all(&self.0).unwrap();
         }
         Ok(Verdict::Continue)

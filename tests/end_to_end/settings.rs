@@ -1,7 +1,7 @@
 //! Settings of a run beyond the loop: balance, normalization, calibration, memory, TensorBoard.
 
 use candle_core::{DType, Device, Tensor};
-use taper_runner::{Evaluation, Scores};
+use taper_runner::Evaluation;
 use tempfile::tempdir;
 
 use crate::program::{arg, json};
@@ -39,7 +39,7 @@ fn classes_are_balanced_in_the_loss_or_in_the_epochs() {
     let balanced = plan(&[("train.balance", "loss")]).unwrap();
     let weights = balanced.loss().class_weights.unwrap();
     // n / (classes * images of the class), so that all images together weigh n.
-    let counts = taper_runner::DataResults::of(&balanced.data).train;
+    let counts = balanced.data.results().train;
     let total: f64 = weights.iter().zip(&counts).map(|(w, &n)| w * n as f64).sum();
     assert!((total - 30.0).abs() < 1e-9);
     assert!((weights[0] * counts[0] as f64 - 15.0).abs() < 1e-9);
@@ -112,7 +112,7 @@ fn a_temperature_changes_sureness_and_no_answer() {
     assert_eq!(cold.predictions(), warm.predictions());
     assert!(warm.probabilities[0] < cold.probabilities[0]);
     assert_eq!(cold.clone().tempered(1.0), cold);
-    assert!(Scores::of(&warm).unwrap().loss.is_finite());
+    assert!(warm.scores().unwrap().loss.is_finite());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use taper_dataset::{Dataset, InMemory};
 use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig};
 use taper_model::nets::{Net, NetConfig, NetInfo};
 use taper_model::rng::RngKey;
-use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{Outcome, Plan, Registry, Resumption, RunnerError, resolve, run};
 
 /// Linear, batch norm, ReLU.
@@ -169,7 +169,7 @@ pub struct LeaveOff(pub u64);
 impl Listener for LeaveOff {
     fn observe(&mut self, event: &Event) -> std::result::Result<Verdict, RunnerError> {
         match event {
-            Event::Step { step, .. } | Event::Skipped { step, .. } if *step == self.0 => {
+            Event::Step(Step { step, .. }) | Event::Skipped { step, .. } if *step == self.0 => {
                 Ok(Verdict::Suspend("left off".to_string()))
             }
             _ => Ok(Verdict::Continue),

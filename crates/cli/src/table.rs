@@ -101,7 +101,7 @@ pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) ->
 
 /// The result of `evaluate`.
 pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<String> {
-    let scores = Scores::of(evaluation)?;
+    let scores = evaluation.scores()?;
     let n = scores.n;
     let mut text = String::new();
     writeln!(text, "Data      {data}")?;
@@ -122,7 +122,7 @@ pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<Str
 
 /// The result of `evaluate` for programs.
 pub fn evaluation_json(evaluation: &Evaluation, looks: u64) -> Result<Value> {
-    let mut value = serde_json::to_value(Scores::of(evaluation)?)?;
+    let mut value = serde_json::to_value(evaluation.scores()?)?;
     value["report"] = serde_json::to_value(report_of(evaluation)?)?;
     value["tta"] = looks.into();
     value["seconds"] = evaluation.seconds.into();

@@ -10,6 +10,7 @@ use taper_model::lora::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, re
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
 use taper_model::weights::{TensorFile, Weights, WeightsError};
+use taper_run_folder::RunFolder;
 
 use crate::config::ModelConfig;
 use crate::error::RunnerError;
@@ -17,7 +18,6 @@ use crate::plan::{Plan, know, weights_config};
 use crate::pretrained::Pretrained;
 use crate::recipe::{Method, read_resolved};
 use crate::registry::Registry;
-use crate::run_folder::RunFolder;
 
 /// The key of the adapter's metadata under which the fingerprint of the frozen weights stands.
 const FROZEN: &str = "frozen_sha256";

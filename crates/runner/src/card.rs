@@ -3,13 +3,12 @@
 use std::fmt::Write;
 
 use taper_metrics::ZeroDivision;
+use taper_run_folder::{ParameterCounts, Trained};
 
 use crate::error::RunnerError;
 use crate::plan::Plan;
 use crate::recipe::Method;
-use crate::results::ParameterCounts;
 use crate::run::Outcome;
-use crate::train::Trained;
 
 /// What is not known of a licence.
 const UNKNOWN: &str = "unknown";

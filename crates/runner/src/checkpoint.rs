@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
+use taper_run_folder::Scores;
 use toml::Value;
 
-use crate::evaluate::Scores;
 use crate::recipe::Recipe;
 use crate::train::Position;
 

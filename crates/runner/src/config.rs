@@ -10,11 +10,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Placement};
 use taper_model::nets;
+use taper_run_folder::write_json;
 
 use crate::calibrate::CalibrationConfig;
 use crate::error::RunnerError;
 use crate::pretrained::Said;
-use crate::write::write_json;
 
 /// A model's net, classes and preprocessing.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,7 @@ impl ModelConfig {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        write_json(path, &self.to_value())
+        Ok(write_json(path, &self.to_value())?)
     }
 
     /// As `config.json` has it.

@@ -7,18 +7,17 @@ use serde::Serialize;
 use taper_metrics::{
     McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
 };
+use taper_run_folder::{Metric, RunFolder, Scores, write_json, write_whole};
 
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, Metric, Scores};
+use crate::evaluate::Evaluation;
 use crate::finished::FinishedModel;
 use crate::observe::Listener;
 use crate::plan::{Plan, setting};
 use crate::recipe::Recipe;
 use crate::registry::Registry;
-use crate::resume::Resumption;
+use crate::resume::{Resumption, check_recipe};
 use crate::run::run;
-use crate::run_folder::RunFolder;
-use crate::write::{write_json, write_whole};
 
 /// A recipe that takes part, by a name that is a folder's.
 #[derive(Debug, Clone)]
@@ -131,7 +130,7 @@ pub fn cross_validate(
             let plan = Plan::new(recipe, &registry)?;
             let run = folder.join(format!("fold-{}", fold + 1));
             let evaluation = carry_out(&plan, &run, resume, &registry, || listeners(name, fold))?;
-            of_folds.push(Scores::of(&evaluation)?);
+            of_folds.push(evaluation.scores()?);
             judge(&plan, fold, &evaluation, &mut judged);
             class_names = evaluation.class_names;
         }
@@ -180,7 +179,7 @@ fn carry_out(
     let begun = RunFolder::begun(folder);
     if let (true, Ok(begun)) = (resume, begun) {
         if begun.is_finished() {
-            begun.check_recipe(&plan.recipe)?;
+            check_recipe(&begun, &plan.recipe)?;
             let model = FinishedModel::open_run(folder, &plan.device, registry)?;
             return model.judge(&plan.data.test);
         }
@@ -262,7 +261,7 @@ impl CrossValidated {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        write_json(path, self)
+        Ok(write_json(path, self)?)
     }
 }
 

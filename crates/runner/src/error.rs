@@ -6,6 +6,7 @@ use taper_metrics::MetricsError;
 use taper_model::loss::LossError;
 use taper_model::weights::WeightsError;
 use taper_optimizer::OptimizerError;
+use taper_run_folder::RunFolderError;
 
 use crate::checkpoint::Difference;
 
@@ -56,20 +57,6 @@ pub enum RunnerError {
         name: String,
         /// The names that are known.
         known: String,
-    },
-    /// The output folder holds a run already.
-    #[error("{} holds a run already; choose another folder or allow it with --overwrite", .0.display())]
-    RunExists(PathBuf),
-    /// The output folder holds other things.
-    #[error("{} is not empty and holds no run; choose another folder", .0.display())]
-    NotARun(PathBuf),
-    /// A folder that should hold a run does not.
-    #[error("{} holds no run: {file} is missing", path.display())]
-    NoRun {
-        /// The folder.
-        path: PathBuf,
-        /// The file that is missing.
-        file: &'static str,
     },
     /// `config.json` of a model could not be read.
     #[error("{}: {reason}", path.display())]
@@ -314,6 +301,9 @@ pub enum RunnerError {
         /// The data's name.
         data: String,
     },
+    /// A run's folder cannot be used, read or written.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
     /// Data could not be read.
     #[error(transparent)]
     Dataset(#[from] taper_dataset::Error),

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use candle_core::{DType, Device, Module, ModuleT, Tensor};
-use serde::{Deserialize, Serialize};
 use taper_dataset::{Augment, Batch};
-use taper_metrics::{Average, ConfusionMatrix, ZeroDivision, log_loss};
+use taper_metrics::ConfusionMatrix;
 use taper_model::nets::Net;
+use taper_run_folder::Scores;
 
 use crate::data::Part;
 use crate::error::RunnerError;
@@ -26,72 +26,6 @@ pub struct Evaluation {
     pub probabilities: Vec<f32>,
     /// Time in all, reading the images included.
     pub seconds: f64,
-}
-
-/// The numbers that people ask for first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
-    /// Images scored.
-    pub n: usize,
-    /// Mean negative log-likelihood of the true class, natural logarithm.
-    pub loss: f64,
-    /// Share of images whose most probable class is the true one.
-    pub accuracy: f64,
-    /// Unweighted mean of the classes' precision.
-    pub macro_precision: f64,
-    /// Unweighted mean of the classes' recall.
-    pub macro_recall: f64,
-    /// Unweighted mean of the classes' F1.
-    pub macro_f1: f64,
-}
-
-/// One of the [`Scores`] by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// [`Scores::loss`]; less is better.
-    Loss,
-    /// [`Scores::accuracy`]; more is better, as of all that follow.
-    Accuracy,
-    /// [`Scores::macro_precision`].
-    MacroPrecision,
-    /// [`Scores::macro_recall`], also called balanced accuracy.
-    MacroRecall,
-    /// [`Scores::macro_f1`].
-    MacroF1,
-}
-
-impl Metric {
-    /// Its value among the scores.
-    pub fn of(self, scores: &Scores) -> f64 {
-        match self {
-            Metric::Loss => scores.loss,
-            Metric::Accuracy => scores.accuracy,
-            Metric::MacroPrecision => scores.macro_precision,
-            Metric::MacroRecall => scores.macro_recall,
-            Metric::MacroF1 => scores.macro_f1,
-        }
-    }
-
-    /// Whether `value` is better than `best` by more than `min_delta`. What is no number never is.
-    pub fn improves(self, value: f64, best: f64, min_delta: f64) -> bool {
-        match self {
-            Metric::Loss => value < best - min_delta,
-            _ => value > best + min_delta,
-        }
-    }
-}
-
-impl std::fmt::Display for Metric {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Metric::Loss => "loss",
-            Metric::Accuracy => "accuracy",
-            Metric::MacroPrecision => "macro_precision",
-            Metric::MacroRecall => "macro_recall",
-            Metric::MacroF1 => "macro_f1",
-        })
-    }
 }
 
 /// Runs a net, in evaluation mode, over a part of the data in its own order.
@@ -257,25 +191,13 @@ impl Evaluation {
         confusion.add_batch(&self.labels, &self.predictions())?;
         Ok(confusion)
     }
-}
 
-impl Scores {
-    /// Computes the scores. A class that is never predicted, or has no image, counts as 0.
+    /// The scores.
     ///
     /// # Errors
-    /// A label is outside the classes.
-    pub fn of(evaluation: &Evaluation) -> Result<Self, RunnerError> {
-        let confusion = evaluation.confusion()?;
-        let averages = confusion.average_scores(Average::Macro, ZeroDivision::Zero);
-        let Evaluation { labels, probabilities, .. } = evaluation;
-        Ok(Self {
-            n: evaluation.labels.len(),
-            loss: log_loss(labels, probabilities, evaluation.classes())?,
-            accuracy: confusion.accuracy()?,
-            macro_precision: averages.precision,
-            macro_recall: averages.recall,
-            macro_f1: averages.f1,
-        })
+    /// No images, a label outside the classes, logits that are not finite.
+    pub fn scores(&self) -> Result<Scores, RunnerError> {
+        Ok(Scores::of(&self.labels, &self.probabilities, self.classes())?)
     }
 }
 

@@ -9,6 +9,7 @@ use taper_model::nets::{Net, NetInfo};
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{TensorFile, Weights};
+use taper_run_folder::RunFolder;
 
 use crate::adapted;
 use crate::config::ModelConfig;
@@ -21,7 +22,6 @@ use crate::predict::Predictions;
 use crate::pretrained::{Match, Pretrained, same_classes, shortened};
 use crate::recipe::{Method, ModelRecipe, Recipe};
 use crate::registry::Registry;
-use crate::run_folder::RunFolder;
 use crate::seen;
 
 /// A net with trained weights, and what is needed to use it.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use taper_dataset::inspect::{InspectedPart, Inspection};
 use taper_dataset::sheet::{cross, gap, sheet, to_png};
 use taper_dataset::{Batch, Dataset, Description, Image, Loader, LoaderConfig, Source};
+use taper_run_folder::write_whole;
 
 use crate::data::divided;
 use crate::error::RunnerError;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
-use crate::write::write_whole;
 
 /// Classes, and images of each, on a sheet.
 const ROWS: usize = 40;

@@ -55,11 +55,9 @@ mod predict;
 mod probabilities;
 mod resume;
 mod run;
-mod run_folder;
 mod search;
 mod seen;
 mod summary;
-mod write;
 
 pub use calibrate::{CalibrationConfig, Rejection};
 pub use config::{ModelConfig, PretrainedConfig};
@@ -69,13 +67,11 @@ pub use cross::{
 pub use data::{Data, Part, PartName};
 pub use device::DeviceChoice;
 pub use error::RunnerError;
-pub use evaluate::{
-    Evaluation, Metric, Scores, Views, evaluate, evaluate_views, evaluate_with, top_k,
-};
+pub use evaluate::{Evaluation, Views, evaluate, evaluate_views, evaluate_with, top_k};
 pub use finished::{ClassProbability, FinishedModel, Prediction};
 pub use inspect::{Inspected, inspect};
 pub use lr_find::lr_find;
-pub use machine::{Machine, available_memory};
+pub use machine::available_memory;
 pub use plan::Plan;
 pub use predict::Predictions;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
@@ -86,14 +82,14 @@ pub use recipe::{
     resolve,
 };
 pub use registry::{OpenDataset, Registry};
-pub use results::{DataResults, ParameterCounts, Results};
 pub use resume::Resumption;
 pub use run::{Loaded, Outcome, from_scratch, load, run};
-pub use run_folder::RunFolder;
 pub use saliency::saliency;
 pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
 pub use summary::summarize;
 pub use taper_metrics as metrics;
-pub use train::{
-    EpochSums, Position, Sweep, SweepConfig, SweepPoint, Trained, Training, sweep, train,
+pub use taper_run_folder::{
+    DataResults, Machine, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
+    Trained,
 };
+pub use train::{EpochSums, Position, Sweep, SweepConfig, SweepPoint, Training, sweep, train};

@@ -1,41 +1,21 @@
-//! The machine: what a report says of it, and how much memory it has left.
+//! The machine that this process runs on, and how much memory it has left.
 
 use candle_core::Device;
-use serde::{Deserialize, Serialize};
+use taper_run_folder::Machine;
 
 use crate::device::gpu_name;
 
-/// The machine that a run was on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Machine {
-    /// The processor's name, as Linux tells it; elsewhere the architecture.
-    pub processor: String,
-    /// The GPU that computed, if one did.
-    pub gpu: Option<String>,
-    /// Threads that training used.
-    pub threads: usize,
-    /// Memory in bytes, where the system tells it.
-    pub memory: Option<u64>,
-    /// The most memory that the process has held so far, in bytes, where the system tells it.
-    pub peak_memory: Option<u64>,
-    /// Operating system and architecture.
-    pub system: String,
-}
-
-impl Machine {
-    /// This machine, now, computing on a device.
-    pub fn here(device: &Device) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok());
-        Self {
-            processor: processor(),
-            gpu: gpu_name(device),
-            threads: asked.filter(|&threads| threads > 0).unwrap_or(cores),
-            memory: kilobytes("/proc/meminfo", "MemTotal:"),
-            peak_memory: kilobytes("/proc/self/status", "VmHWM:"),
-            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        }
+/// This machine, now, computing on a device.
+pub(crate) fn this_machine(device: &Device) -> Machine {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok());
+    Machine {
+        processor: processor(),
+        gpu: gpu_name(device),
+        threads: asked.filter(|&threads| threads > 0).unwrap_or(cores),
+        memory: kilobytes("/proc/meminfo", "MemTotal:"),
+        peak_memory: kilobytes("/proc/self/status", "VmHWM:"),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     }
 }
 
@@ -74,33 +54,14 @@ fn processor() -> String {
     name.map_or(std::env::consts::ARCH.to_string(), |(_, name)| name.trim().to_string())
 }
 
-/// Bytes in words: `1.5 GiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let digits = if unit == 0 || value >= 100.0 { 0 } else { 1 };
-    format!("{value:.digits$} {}", UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn bytes_are_told_in_a_unit_that_fits() {
-        let told = [0, 1023, 1024, 1536 << 20, 200 << 20].map(bytes);
-        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 GiB", "200 MiB"]);
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
     fn the_machine_has_a_processor_threads_and_memory() {
-        let machine = Machine::here(&Device::Cpu);
+        let machine = this_machine(&Device::Cpu);
         assert!(!machine.processor.is_empty() && machine.threads > 0 && machine.gpu.is_none());
         assert!(machine.memory.unwrap() >= machine.peak_memory.unwrap());
         assert!(available_memory().unwrap() > 0);

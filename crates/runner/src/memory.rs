@@ -11,9 +11,10 @@ use taper_model::nets::Net;
 use taper_model::params::{ParamKind, Params};
 use taper_model::summary::summarize;
 use taper_optimizer::{AverageConfig, RuleConfig};
+use taper_run_folder::bytes;
 
 use crate::error::RunnerError;
-use crate::machine::{available_memory, bytes};
+use crate::machine::available_memory;
 use crate::plan::Plan;
 use crate::run::Loaded;
 

@@ -19,10 +19,7 @@ use std::io::{Seek, SeekFrom};
 use serde::Serialize;
 use toml::Value;
 
-use taper_model::weights::LoadReport;
-
 use crate::error::RunnerError;
-use crate::evaluate::Scores;
 
 pub use download::DownloadBar;
 pub use early_stopping::EarlyStopping;
@@ -31,111 +28,8 @@ pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use plateau::Plateau;
 pub use progress::{Counter, Progress};
+pub use taper_run_folder::{Epoch, Event, Step};
 pub use tensorboard::TensorBoard;
-
-/// Something that happened in a run.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Event {
-    /// First of all, where images were left out because they cannot be read.
-    LeftOut {
-        /// How many.
-        images: usize,
-        /// Why, of each.
-        reasons: Vec<String>,
-    },
-    /// Before anything is computed.
-    Loaded {
-        /// What became of each tensor of the weights.
-        report: LoadReport,
-        /// What else is worth knowing: [`Plan::notes`](crate::Plan::notes).
-        notes: Vec<String>,
-    },
-    /// At the start of an epoch that trains other parameters than the one before.
-    Unfrozen {
-        /// From 0.
-        epoch: usize,
-        /// Numbers that are trained from now on.
-        trainable: usize,
-    },
-    /// Before the first step.
-    Started {
-        /// Epochs to come.
-        epochs: usize,
-        /// Steps in each.
-        steps_per_epoch: usize,
-        /// Images in the training part.
-        images: usize,
-    },
-    /// In place of that, where a run goes on.
-    Resumed {
-        /// Epochs in all.
-        epochs: usize,
-        /// Steps in each.
-        steps_per_epoch: usize,
-        /// Images in the training part.
-        images: usize,
-        /// The epoch that it goes on in, from 0.
-        epoch: usize,
-        /// Updates that are behind.
-        step: u64,
-    },
-    /// After one update of the parameters.
-    Step {
-        /// From 0.
-        epoch: usize,
-        /// Updates done so far, this one included.
-        step: u64,
-        /// Mean loss of the batch.
-        loss: f64,
-        /// The rate used.
-        learning_rate: f64,
-        /// The 2-norm of all gradients, before they were clipped.
-        gradient_norm: f64,
-        /// Images in the batch.
-        images: usize,
-    },
-    /// In place of that, where loss or gradient was not finite and nothing was updated.
-    Skipped {
-        /// From 0.
-        epoch: usize,
-        /// Updates done so far, this one included.
-        step: u64,
-        /// Updates skipped so far, this one included.
-        skipped: u64,
-        /// What was found, and where.
-        reason: String,
-    },
-    /// After the last step of an epoch, or of the run, and its validation.
-    Epoch {
-        /// From 0.
-        epoch: usize,
-        /// Updates done so far.
-        step: u64,
-        /// Mean loss over the epoch's images, as seen while training.
-        loss: f64,
-        /// The rate of the last step.
-        learning_rate: f64,
-        /// Scores on the validation part, where there is one.
-        validation: Option<Scores>,
-        /// Training time of the epoch, validation not included.
-        seconds: f64,
-        /// Training throughput of the epoch.
-        images_per_second: f64,
-        /// Share of the epoch in which training waited for data, 0 to 1.
-        data_wait: f64,
-    },
-    /// After the last epoch.
-    Finished {
-        /// Updates done.
-        step: u64,
-        /// Training time, validation included.
-        seconds: f64,
-        /// Why the run ended before its last epoch, if it did.
-        stopped: Option<String>,
-    },
-}
 
 /// What a listener wants of the loop.
 #[derive(Debug, Clone, PartialEq)]

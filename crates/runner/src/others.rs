@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Placement};
 use taper_model::params::Params;
 use taper_model::weights;
+use taper_run_folder::write_json;
 
 use crate::config::ModelConfig;
 use crate::error::RunnerError;
 use crate::plan::Plan;
 use crate::pretrained::{files, transformers_sizes};
-use crate::write::write_json;
 
 /// Writes weights, `config.json` and `preprocessor_config.json` into `folder`, if the net has names
 /// for transformers.
@@ -30,7 +30,7 @@ pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), R
     }
     weights::export(&folder.join("model.safetensors"), params, &map.into(), more)?;
     write_json(&folder.join(files::CONFIG), &config(plan, &model_type, sizes))?;
-    write_json(&folder.join(files::PREPROCESSOR), &preprocessor(&plan.config))
+    Ok(write_json(&folder.join(files::PREPROCESSOR), &preprocessor(&plan.config))?)
 }
 
 fn config(plan: &Plan, model_type: &str, sizes: Map<String, Value>) -> Value {

@@ -20,12 +20,12 @@ mod transformers;
 use std::path::{Path, PathBuf};
 
 use taper_model::weights::TensorFile;
+use taper_run_folder::RunFolder;
 
 use crate::adapted;
 use crate::error::RunnerError;
 use crate::recipe::{Recipe, layered, resolve};
 use crate::registry::Registry;
-use crate::run_folder::RunFolder;
 
 pub(crate) use classes::{Match, head_classes, matches as same_classes, shortened};
 pub use said::{ImageSaid, Said};

@@ -348,6 +348,19 @@ impl Default for TrainRecipe {
     }
 }
 
+impl Recipe {
+    /// As `recipe.toml` has it.
+    ///
+    /// # Errors
+    /// A number that TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, RunnerError> {
+        toml::to_string(self).map_err(|error| RunnerError::Recipe {
+            origin: "recipe.toml".to_string(),
+            reason: error.to_string(),
+        })
+    }
+}
+
 /// Reads a complete recipe, as a run writes it.
 ///
 /// # Errors

@@ -20,15 +20,13 @@ use crate::device::DeviceChoice;
 use crate::error::RunnerError;
 use crate::evaluate::Evaluation;
 use crate::finished::FinishedModel;
-use crate::machine::bytes;
 use crate::plan::Plan;
 use crate::registry::Registry;
-use crate::run_folder::RunFolder;
-use crate::write::write_whole;
 use html::{duration, facts, folded, page, percent, section, tiles};
 use mistakes::Mistake;
 use record::Record;
 use taper_model::nets::Net;
+use taper_run_folder::{RunFolder, bytes, write_whole};
 
 /// Writes `report.html` of a finished run; the mistakes of `evaluation`, of the held-out part.
 pub(crate) fn write(
@@ -39,7 +37,7 @@ pub(crate) fn write(
 ) -> Result<(), RunnerError> {
     let mistakes = mistakes::most_confident(net, &plan.data.test, evaluation, &plan.device)?;
     let text = one(&Record::read(folder.path())?, Ok(&mistakes));
-    write_whole(&folder.report(), text.as_bytes())
+    Ok(write_whole(&folder.report(), text.as_bytes())?)
 }
 
 /// Writes the report of a finished run anew; gives its path.
@@ -74,7 +72,7 @@ fn answer(model: &FinishedModel, registry: &Registry) -> Result<Vec<Mistake>, Ru
 /// A folder holds no finished run; the page cannot be written.
 pub fn of_runs(runs: &[PathBuf], path: &Path) -> Result<(), RunnerError> {
     let records = runs.iter().map(|run| Record::read(run)).collect::<Result<Vec<_>, _>>()?;
-    write_whole(path, compare::text(&records).as_bytes())
+    Ok(write_whole(path, compare::text(&records).as_bytes())?)
 }
 
 /// The page of one run; instead of its mistakes, why they cannot be shown.
@@ -133,9 +131,9 @@ fn weights(record: &Record) -> String {
         ("Frozen", format!("{} numbers", counts.frozen)),
         ("Running statistics", format!("{} numbers", counts.buffers)),
     ]);
-    let report = &record.results.load_report;
-    rows + &format!("<pre>{}</pre>", html::escape(&report.to_string()))
-        + &folded("every tensor", &format!("{report:#}"))
+    let text = &record.results.load_text;
+    rows + &format!("<pre>{}</pre>", html::escape(&text.summary))
+        + &folded("every tensor", &text.tensors)
 }
 
 fn machine(record: &Record) -> String {

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use taper_run_folder::RunFolder;
 use toml::{Table, Value};
 
 use crate::checkpoint::{Checkpoints, Difference, Identity};
 use crate::error::RunnerError;
-use crate::evaluate::{Scores, evaluate};
+use crate::evaluate::evaluate;
 use crate::memory;
 use crate::observe::Listener;
 use crate::plan::Plan;
 use crate::recipe::{Recipe, read_resolved};
 use crate::registry::Registry;
 use crate::run::{From, Outcome, carry_out, load};
-use crate::run_folder::RunFolder;
 
 /// A run that was killed or left off, ready to go on.
 ///
@@ -33,7 +33,7 @@ impl Resumption {
     /// Opens a run by the recipe in its folder.
     ///
     /// # Errors
-    /// [`RunnerError::NoRun`], [`RunnerError::Finished`], and as [`Resumption::of`].
+    /// A folder without a run, [`RunnerError::Finished`], and as [`Resumption::of`].
     pub fn open(run: &Path, registry: &Registry, force: bool) -> Result<Self, RunnerError> {
         let folder = unfinished(run)?;
         let recipe = read_resolved(&folder.recipe())?;
@@ -43,7 +43,7 @@ impl Resumption {
     /// Opens a run by a plan, which should be that of the run.
     ///
     /// # Errors
-    /// [`RunnerError::NoRun`], [`RunnerError::Finished`]; [`RunnerError::Differs`] unless `force`:
+    /// A folder without a run, [`RunnerError::Finished`]; [`RunnerError::Differs`] unless `force`:
     /// then the run goes on by this plan; [`RunnerError::NoCheckpoint`] where all are broken.
     pub fn of(run: &Path, plan: Plan, force: bool) -> Result<Self, RunnerError> {
         let folder = unfinished(run)?;
@@ -63,7 +63,7 @@ impl Resumption {
             if !force {
                 return Err(RunnerError::Differs { path: run.to_path_buf(), differences });
             }
-            folder.write_recipe(&plan.recipe)?;
+            folder.write_recipe(&plan.recipe.to_toml()?)?;
         }
         Ok(Self { plan, broken: newest.broken, folder, from })
     }
@@ -85,7 +85,7 @@ impl Resumption {
             Some(from) => from.checkpoint.about.before.clone(),
             None => {
                 let batch_size = plan.recipe.train.eval_batch_size;
-                Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)?
+                evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()?
             }
         };
         let outcome = carry_out(&plan, &folder, loaded, before, from, listeners)?;
@@ -101,9 +101,21 @@ fn unfinished(run: &Path) -> Result<RunFolder, RunnerError> {
     }
 }
 
+/// Checks that a run has been made by a recipe.
+///
+/// # Errors
+/// [`RunnerError::Differs`].
+pub(crate) fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<(), RunnerError> {
+    let differences = recipe_differences(&read_resolved(&folder.recipe())?, recipe);
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(RunnerError::Differs { path: folder.path().to_path_buf(), differences }),
+    }
+}
+
 /// The keys in which two recipes differ. When checkpoints are written, how many stay, and what is
 /// logged, is free: it changes nothing in the result.
-pub(crate) fn recipe_differences(before: &Recipe, now: &Recipe) -> Vec<Difference> {
+fn recipe_differences(before: &Recipe, now: &Recipe) -> Vec<Difference> {
     let table = |recipe: &Recipe| {
         let mut table = Table::try_from(recipe).unwrap_or_default();
         table.remove("taper_version");

@@ -1,13 +1,17 @@
 //! A plan carried out: evaluate, train, evaluate again, save.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 use taper_model::nets::Net;
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
 use taper_model::weights::{self, LoadReport, Weights};
+use taper_run_folder::{
+    LoadText, NetFacts, ParameterCounts, Results, RunFolder, Scores, StartFacts, Trained,
+    write_whole,
+};
 
 use crate::adapted;
 use crate::calibrate::{CalibrationConfig, calibrate};
@@ -15,19 +19,17 @@ use crate::card::card;
 use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
 use crate::data::Part;
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, Scores, evaluate};
-use crate::machine::Machine;
+use crate::evaluate::{Evaluation, evaluate};
+use crate::machine::this_machine;
 use crate::memory;
 use crate::observe::{self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard};
 use crate::others;
 use crate::plan::Plan;
 use crate::recipe::{Method, Recipe};
 use crate::report;
-use crate::results::{DataResults, ParameterCounts, Results, calibration_of, report_of};
-use crate::run_folder::RunFolder;
+use crate::results::{calibration_of, parameter_counts, report_of};
 use crate::seen;
-use crate::train::{Saving, Trained, Training, train};
-use crate::write::write_whole;
+use crate::train::{Saving, Training, train};
 
 /// What a run did.
 #[derive(Debug, Clone)]
@@ -103,11 +105,13 @@ pub fn run(
 ) -> Result<Outcome, RunnerError> {
     let loaded = load(plan)?;
     memory::check(plan, &loaded)?;
-    let (report, notes) = (loaded.report.clone(), plan.notes.clone());
-    observe::tell(&mut listeners, &Event::Loaded { report, notes })?;
+    // Without a file everything is drawn from the seed, and there is nothing to say.
+    let weights = loaded.report.source.as_ref().map(|_| loaded.report.to_string());
+    let (weights, notes) = (weights.unwrap_or_default(), plan.notes.clone());
+    observe::tell(&mut listeners, &Event::Loaded { weights, notes })?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    let before = Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)?;
-    let folder = RunFolder::create(&out, &plan.recipe, overwrite)?;
+    let before = evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()?;
+    let folder = RunFolder::create(&out, &plan.recipe.to_toml()?, overwrite)?;
     carry_out(plan, &folder, loaded, before, None, listeners)
 }
 
@@ -185,7 +189,7 @@ fn finish(
     let evaluation = answer(&plan.data.test)?.tempered(temperature);
     let validation = validation.map(|validation| validation.tempered(temperature));
 
-    let after = Scores::of(&evaluation)?;
+    let after = evaluation.scores()?;
     match (&recipe.method, adapted::save(plan, folder, &loaded.params, metadata(plan))?) {
         (Method::Lora { .. }, None) => {}
         (_, merged) => {
@@ -198,16 +202,29 @@ fn finish(
     let results = Results {
         before: before.clone(),
         after: after.clone(),
-        validation: validation.as_ref().map(Scores::of).transpose()?,
+        validation: validation.as_ref().map(Evaluation::scores).transpose()?,
         report: report_of(&evaluation)?,
         confusion: evaluation.confusion()?,
         calibration: calibration_of(&evaluation)?,
         evaluation_seconds: evaluation.seconds,
         trained: trained.clone(),
-        data: DataResults::of(&plan.data),
-        parameters: ParameterCounts::of(&loaded.params),
-        load_report: loaded.report.clone(),
-        machine: Machine::here(&plan.device),
+        data: plan.data.results(),
+        parameters: parameter_counts(&loaded.params),
+        net: NetFacts {
+            description: plan.net.description.to_string(),
+            in_timm: plan.net.hub.is_some_and(|hub| hub.starts_with("timm/")),
+            fixed_size: plan.net.patches.is_some(),
+        },
+        start: StartFacts {
+            is_folder: Path::new(&recipe.model.weights).is_dir(),
+            seen_data: plan.seen.clone(),
+        },
+        load_report: serde_json::to_value(&loaded.report).unwrap_or_default(),
+        load_text: LoadText {
+            summary: loaded.report.to_string(),
+            tensors: format!("{:#}", loaded.report),
+        },
+        machine: this_machine(&plan.device),
     };
     let outcome = Outcome {
         run: folder.path().to_path_buf(),
@@ -220,7 +237,7 @@ fn finish(
         parameters: results.parameters,
     };
     write_whole(&folder.card(), card(plan, &outcome)?.as_bytes())?;
-    results.write(&folder.metrics())?;
+    results.write(folder)?;
     if recipe.log.report {
         report::write(folder, plan, &loaded.net, &outcome.evaluation)?;
     }
@@ -257,7 +274,7 @@ pub fn from_scratch(
     listeners.extend(of_recipe(&plan.recipe));
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    Scores::of(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)
+    evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()
 }
 
 /// What the model file says of itself: no time, no path.

@@ -7,19 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
+use taper_run_folder::{Metric, Results, RunFolder, Scores, write_json, write_whole};
 use toml::Value;
 
 use crate::error::RunnerError;
-use crate::evaluate::{Metric, Scores};
 use crate::observe::Listener;
 use crate::plan::{Plan, setting};
 use crate::recipe::Recipe;
 use crate::registry::Registry;
-use crate::results::Results;
-use crate::resume::Resumption;
+use crate::resume::{Resumption, check_recipe};
 use crate::run::run;
-use crate::run_folder::RunFolder;
-use crate::write::{write_json, write_whole};
 
 pub use space::Range;
 
@@ -254,7 +251,7 @@ fn carry_out(
     listeners: impl FnOnce() -> Result<Vec<Box<dyn Listener>>, RunnerError>,
 ) -> Result<Scores, RunnerError> {
     match (resume, RunFolder::begun(folder)) {
-        (true, Ok(begun)) if begun.is_finished() => begun.check_recipe(&plan.recipe)?,
+        (true, Ok(begun)) if begun.is_finished() => check_recipe(&begun, &plan.recipe)?,
         (true, Ok(_)) => {
             Resumption::of(folder, plan.clone(), false)?.run(listeners()?)?;
         }
@@ -262,9 +259,9 @@ fn carry_out(
             run(plan, folder.to_path_buf(), false, listeners()?)?;
         }
     }
-    let metrics = RunFolder::begun(folder)?.metrics();
-    Results::read(&metrics)?.validation.ok_or(RunnerError::Config {
-        path: metrics,
+    let run = RunFolder::finished(folder)?;
+    Results::read(&run)?.validation.ok_or(RunnerError::Config {
+        path: run.metrics(),
         reason: "no scores on a validation part".to_string(),
     })
 }

@@ -10,8 +10,8 @@ mod validation;
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use taper_dataset::Batch;
+use taper_run_folder::Trained;
 
 use crate::error::RunnerError;
 use crate::observe::{Event, Listener, tell};
@@ -22,21 +22,6 @@ use stage::Batches;
 pub(crate) use step::images_of;
 pub use sweep::{Sweep, SweepConfig, SweepPoint, sweep};
 pub use training::Training;
-
-/// How a training run went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trained {
-    /// Updates done.
-    pub steps: u64,
-    /// Images seen, repeats counted.
-    pub images: usize,
-    /// Time in training steps, data gathering included, validation and checkpoints not.
-    pub seconds: f64,
-    /// Updates passed over, because loss or gradient was not finite.
-    pub skipped: u64,
-    /// Why it ended before its last epoch, if it did.
-    pub stopped: Option<String>,
-}
 
 /// Trains: batches, forward, loss, backward, clip, step, observe, save; after each epoch, validate.
 ///

@@ -9,7 +9,7 @@ use anyhow::Result;
 use candle_core::{Device, ModuleT, Tensor};
 use taper_dataset::{Dataset, InMemory, Source};
 use taper_kernels::counter::Counter;
-use taper_runner::observe::{Event, Listener, Verdict};
+use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
     DeviceChoice, Plan, Registry, RunnerError, Training, load, resolve, train as carry_out,
 };
@@ -104,7 +104,7 @@ struct Clock {
 
 impl Listener for Clock {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        let Event::Step { step, .. } = event else { return Ok(Verdict::Continue) };
+        let Event::Step(Step { step, .. }) = event else { return Ok(Verdict::Continue) };
         self.device.synchronize()?;
         let now = Instant::now();
         // The time of the first step holds the loader's start: it warms up.

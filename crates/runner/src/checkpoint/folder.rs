@@ -154,18 +154,6 @@ impl Checkpoints {
             }),
         }
     }
-
-    /// Removes a folder's checkpoints, where there are any.
-    ///
-    /// # Errors
-    /// A file cannot be removed.
-    pub(crate) fn remove(folder: &Path) -> Result<(), RunnerError> {
-        let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
-        match folder.is_dir() {
-            true => std::fs::remove_dir_all(folder).map_err(io),
-            false => Ok(()),
-        }
-    }
 }
 
 /// The checkpoints of a folder by step, oldest first.

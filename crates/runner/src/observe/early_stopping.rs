@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::{Event, Listener, Verdict, saved, state_of};
+use super::{Epoch, Event, Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;
 use crate::recipe::EarlyStoppingRecipe;
 
@@ -42,7 +42,7 @@ impl EarlyStopping {
 
 impl Listener for EarlyStopping {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        let Event::Epoch { validation: Some(scores), .. } = event else {
+        let Event::Epoch(Epoch { validation: Some(scores), .. }) = event else {
             return Ok(Verdict::Continue);
         };
         let EarlyStoppingRecipe { patience, metric, min_delta } = self.recipe;

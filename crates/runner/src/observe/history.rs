@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::{Event, Listener, Verdict, saved, state_of};
+use super::{Event, Listener, Step, Verdict, saved, state_of};
 use crate::error::RunnerError;
 
 /// Writes the start, every epoch and the end; with [`History::every`] also every n-th step.
@@ -74,7 +74,7 @@ impl History {
 impl Listener for History {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         match event {
-            Event::Step { step, .. } if self.every == 0 || step % self.every != 0 => {
+            Event::Step(Step { step, .. }) if self.every == 0 || step % self.every != 0 => {
                 return Ok(Verdict::Continue);
             }
             Event::Resumed { .. } | Event::Loaded { .. } => return Ok(Verdict::Continue),

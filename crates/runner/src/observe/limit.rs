@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::{Event, Listener, Verdict, saved, state_of};
+use super::{Event, Listener, Step, Verdict, saved, state_of};
 use crate::error::RunnerError;
 
 /// Stops the run after `steps` updates or `minutes` minutes; 0 is no limit.
@@ -36,7 +36,7 @@ impl Limit {
 
 impl Listener for Limit {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        let (Event::Step { step, .. } | Event::Skipped { step, .. }) = event else {
+        let (Event::Step(Step { step, .. }) | Event::Skipped { step, .. }) = event else {
             return Ok(Verdict::Continue);
         };
         if self.steps > 0 && *step >= self.steps {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::early_stopping::Waiting;
-use super::{Event, Listener, Verdict, saved, state_of};
+use super::{Epoch, Event, Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;
 use crate::recipe::PlateauRecipe;
 
@@ -36,7 +36,7 @@ impl Plateau {
 
 impl Listener for Plateau {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        let Event::Epoch { validation: Some(scores), .. } = event else {
+        let Event::Epoch(Epoch { validation: Some(scores), .. }) = event else {
             return Ok(Verdict::Continue);
         };
         let PlateauRecipe { metric, min_delta, .. } = self.recipe;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Event, Listener, Verdict};
+use super::{Epoch, Event, Listener, Step, Verdict};
 use crate::error::RunnerError;
 
 /// The most images that are listed one by one.
@@ -96,11 +96,8 @@ impl Listener for Progress {
                     say(&format!("  and {} more, in history.jsonl", images - LISTED));
                 }
             }
-            Event::Loaded { report, notes } => {
-                // Without weights everything is drawn from the seed.
-                if report.source.is_some() {
-                    report.to_string().lines().for_each(|line| self.line(line));
-                }
+            Event::Loaded { weights, notes } => {
+                weights.lines().for_each(|line| self.line(line));
                 notes.iter().for_each(|note| self.line(&format!("note: {note}")));
             }
             Event::Unfrozen { epoch, trainable } => self.line(&format!(
@@ -120,7 +117,7 @@ impl Listener for Progress {
                 let (label, epoch) = (&self.label, epoch + 1);
                 self.line(&format!("{label} goes on in epoch {epoch}/{epochs} after step {step}"));
             }
-            Event::Step { loss, learning_rate, images, .. } => {
+            Event::Step(Step { loss, learning_rate, images, .. }) => {
                 self.step(*loss, *learning_rate, *images);
             }
             Event::Skipped { step, reason, .. } => {
@@ -129,7 +126,14 @@ impl Listener for Progress {
                     bar.inc(1);
                 }
             }
-            Event::Epoch { epoch, loss, learning_rate, validation, images_per_second, .. } => {
+            Event::Epoch(Epoch {
+                epoch,
+                loss,
+                learning_rate,
+                validation,
+                images_per_second,
+                ..
+            }) => {
                 let done = epoch + 1;
                 let here = done.saturating_sub(self.first_epoch).max(1);
                 let left = self.started.elapsed().as_secs_f64() / here as f64
@@ -151,6 +155,7 @@ impl Listener for Progress {
                     say(&format!("{} stopped: {reason}", self.label));
                 }
             }
+            _ => {}
         }
         Ok(Verdict::Continue)
     }

@@ -9,11 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use taper_run_folder::Scores;
 use toml::Value;
 
-use super::{Event, Listener, Verdict, saved, state_of};
+use super::{Epoch, Event, Listener, Step, Verdict, saved, state_of};
 use crate::error::RunnerError;
-use crate::evaluate::Scores;
 
 /// Writes loss, learning rate, gradient norm, speed and validation scores as scalars, by step.
 ///
@@ -113,7 +113,7 @@ impl TensorBoard {
 impl Listener for TensorBoard {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         match event {
-            Event::Step { step, loss, learning_rate, gradient_norm, .. }
+            Event::Step(Step { step, loss, learning_rate, gradient_norm, .. })
                 if self.every > 0 && step % self.every == 0 =>
             {
                 let values = [
@@ -123,7 +123,9 @@ impl Listener for TensorBoard {
                 ];
                 self.scalars(*step, &values)?;
             }
-            Event::Epoch { step, loss, validation, images_per_second, data_wait, .. } => {
+            Event::Epoch(Epoch {
+                step, loss, validation, images_per_second, data_wait, ..
+            }) => {
                 let mut values = vec![
                     ("train/loss", *loss),
                     ("train/images_per_second", *images_per_second),
@@ -269,13 +271,15 @@ mod tests {
     #[test]
     fn a_resumed_file_is_cut_back_to_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
-        let step = |step| Event::Step {
-            epoch: 0,
-            step,
-            loss: 1.0,
-            learning_rate: 0.1,
-            gradient_norm: 2.0,
-            images: 5,
+        let step = |step| {
+            Event::Step(Step {
+                epoch: 0,
+                step,
+                loss: 1.0,
+                learning_rate: 0.1,
+                gradient_norm: 2.0,
+                images: 5,
+            })
         };
         let path = folder.path().join(NAME);
         let mut board = TensorBoard::create(folder.path()).unwrap().every(1);

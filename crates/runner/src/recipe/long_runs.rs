@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Metric;
+use taper_run_folder::Metric;
 
 /// When the run's state is written to `checkpoints/`, and how many of the files stay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
+use taper_run_folder::DataResults;
 
 use super::html::{escape, percent};
-use crate::results::DataResults;
 
 /// Classes up to which the whole matrix is shown; of more, those that are confused most.
 const WHOLE: usize = 24;

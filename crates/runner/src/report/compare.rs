@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use taper_run_folder::Epoch;
 use toml::{Table, Value};
 
 use super::curves::{epochs, scale_of};
@@ -92,7 +93,7 @@ fn results(records: &[Record], names: &[String]) -> String {
 }
 
 fn curves(records: &[Record], names: &[String]) -> String {
-    let chart = |title, value: fn(&super::record::Epoch) -> Option<f64>| {
+    let chart = |title, value: fn(&Epoch) -> Option<f64>| {
         let series = records.iter().enumerate().map(|(color, record)| Series {
             name: names[color].clone(),
             color,
@@ -104,14 +105,14 @@ fn curves(records: &[Record], names: &[String]) -> String {
         let (x_scale, y_scale, marks) = (Scale::Linear, scale_of(&points), Vec::new());
         Chart { title, x_label: "epochs", x_scale, y_scale, series, marks }.figure()
     };
-    let mut figures = vec![chart("Training loss", |epoch| epoch.loss)];
+    let mut figures = vec![chart("Training loss", |epoch| Some(epoch.loss))];
     if records.iter().any(|r| r.epochs.iter().any(|epoch| epoch.validation.is_some())) {
         figures.push(chart("Validation loss", |epoch| Some(epoch.validation.as_ref()?.loss)));
         figures.push(chart("Validation accuracy, %", |epoch| {
             Some(100.0 * epoch.validation.as_ref()?.accuracy)
         }));
     }
-    figures.push(chart("Learning rate", |epoch| epoch.learning_rate));
+    figures.push(chart("Learning rate", |epoch| Some(epoch.learning_rate)));
     grid(&figures)
 }
 

@@ -1,9 +1,10 @@
 //! Learning curves and the learning rate.
 
+use taper_run_folder::{Epoch, Scores};
+
 use super::html::grid;
-use super::record::{Epoch, Record};
+use super::record::Record;
 use super::svg::{Chart, Scale, Series};
-use crate::evaluate::Scores;
 
 /// Loss, validation scores, learning rate and gradient norm over the epochs of a run.
 pub(super) fn of(record: &Record) -> String {
@@ -12,10 +13,10 @@ pub(super) fn of(record: &Record) -> String {
     let series =
         |name: &str, color, faint, points| Series { name: name.to_string(), color, faint, points };
 
-    let batches = steps().filter_map(|(x, step)| Some((x, step.loss?))).collect();
+    let batches = steps().map(|(x, step)| (x, step.loss)).collect();
     let loss = vec![
         series("batches", 0, true, batches),
-        series("training", 0, false, epochs(record, |epoch| epoch.loss)),
+        series("training", 0, false, epochs(record, |epoch| Some(epoch.loss))),
         series(
             "validation",
             1,
@@ -31,10 +32,10 @@ pub(super) fn of(record: &Record) -> String {
         series("macro F1", 2, false, score(|scores| scores.macro_f1)),
     ];
     let rate = match record.steps.is_empty() {
-        true => epochs(record, |epoch| epoch.learning_rate),
-        false => steps().filter_map(|(x, step)| Some((x, step.learning_rate?))).collect(),
+        true => epochs(record, |epoch| Some(epoch.learning_rate)),
+        false => steps().map(|(x, step)| (x, step.learning_rate)).collect(),
     };
-    let norm: Vec<_> = steps().filter_map(|(x, step)| Some((x, step.gradient_norm?))).collect();
+    let norm: Vec<_> = steps().map(|(x, step)| (x, step.gradient_norm)).collect();
 
     let chart = |title, series, y_scale| {
         let (x_label, x_scale) = ("epochs", Scale::Linear);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use taper_run_folder::Scores;
 use toml::Value;
 
 use super::Position;
 use crate::checkpoint::{About, Checkpoint, Checkpoints, EpochValue, FORMAT, Identity, Tensors};
 use crate::error::RunnerError;
-use crate::evaluate::Scores;
 use crate::recipe::Recipe;
 
 /// The checkpoints of a run, and what every one of them says.

@@ -10,7 +10,7 @@ use taper_optimizer::{StepRates, clip};
 use super::Training;
 use crate::checkpoint::Tensors;
 use crate::error::RunnerError;
-use crate::observe::Event;
+use crate::observe::{Event, Step};
 use crate::recipe::NonFinite;
 
 /// What forward and backward came to.
@@ -134,7 +134,7 @@ impl Training<'_> {
         position.sums.loss += loss * images as f64;
         position.sums.counted += images;
         let learning_rate = rates.learning_rate;
-        Ok(Event::Step { epoch, step, loss, learning_rate, gradient_norm, images })
+        Ok(Event::Step(Step { epoch, step, loss, learning_rate, gradient_norm, images }))
     }
 
     /// What is wrong, if the update may be skipped; else the error that ends the run.

@@ -3,14 +3,14 @@
 use taper_model::loss::CrossEntropy;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
+use taper_run_folder::{Scores, Trained};
 
 use super::stage::{Kept, StagedNet};
-use super::{Position, Saving, Trained};
+use super::{Position, Saving};
 use crate::checkpoint::{Checkpoint, EpochValue, Tensors};
 use crate::error::RunnerError;
-use crate::evaluate::Scores;
 use crate::method::groups;
-use crate::observe::{self, Event, Listener, Told};
+use crate::observe::{self, Epoch, Event, Listener, Told};
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::run::Loaded;
@@ -131,7 +131,7 @@ impl<'a> Training<'a> {
         let Position { epoch, step, sums, .. } = self.position;
         self.position.next_epoch();
         let seconds = sums.seconds.max(1e-9);
-        Event::Epoch {
+        Event::Epoch(Epoch {
             epoch,
             step,
             loss: sums.loss / sums.counted.max(1) as f64,
@@ -140,7 +140,7 @@ impl<'a> Training<'a> {
             seconds: sums.seconds,
             images_per_second: sums.images as f64 / seconds,
             data_wait: sums.waited / seconds,
-        }
+        })
     }
 
     /// What came of it.

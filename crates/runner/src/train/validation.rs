@@ -1,9 +1,10 @@
 //! What is done with the validation part, and the weights that a run ends with.
 
+use taper_run_folder::Scores;
+
 use super::Training;
 use crate::checkpoint::EpochValue;
 use crate::error::RunnerError;
-use crate::evaluate::Scores;
 
 impl Training<'_> {
     /// Scores the weights of the epoch's end on the validation part, where there is one, and keeps
@@ -14,7 +15,7 @@ impl Training<'_> {
         }
         self.average.swap()?;
         let Some(evaluation) = self.evaluate_validation()? else { return Ok(None) };
-        let scores = Scores::of(&evaluation)?;
+        let scores = evaluation.scores()?;
         self.note(&scores)?;
         self.average.swap()?;
         Ok(Some(scores))

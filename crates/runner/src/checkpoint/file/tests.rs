@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkpoint::Identity;
-use crate::evaluate::Scores;
 use crate::recipe::Recipe;
 use crate::train::Position;
+use taper_run_folder::Scores;
 
 fn checkpoint() -> Checkpoint {
     let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::evaluate::{Metric, Scores};
+use taper_run_folder::{Metric, Scores};
 
 fn epoch(loss: f64) -> Event {
     let scores = Scores {
@@ -10,7 +10,7 @@ fn epoch(loss: f64) -> Event {
         macro_recall: 0.0,
         macro_f1: 0.0,
     };
-    Event::Epoch {
+    Event::Epoch(Epoch {
         epoch: 0,
         step: 0,
         loss: 0.0,
@@ -19,7 +19,7 @@ fn epoch(loss: f64) -> Event {
         seconds: 0.0,
         images_per_second: 0.0,
         data_wait: 0.0,
-    }
+    })
 }
 
 /// The rate's factor after each epoch.

@@ -1,0 +1,34 @@
+//! A run's folder: the contract between what trains, what answers, what reports, and other programs.
+//!
+//! [`RunFolder`] has the names of its files, [`Results`] is `metrics.json`, [`Event`] a line of
+//! `history.jsonl`, [`Mistake`] one of the held-out images that the model got wrong. All of it is
+//! plain data with serde; nothing here trains, and nothing needs a tensor library.
+//!
+//! ```
+//! use taper_run_folder::{Results, RunFolder, RunFolderError};
+//!
+//! fn accuracy(run: &std::path::Path) -> Result<f64, RunFolderError> {
+//!     Ok(Results::read(&RunFolder::finished(run)?)?.after.accuracy)
+//! }
+//! let error = accuracy("no/such/run".as_ref()).unwrap_err();
+//! assert_eq!(error.to_string(), "no/such/run holds no run: recipe.toml is missing");
+//! ```
+
+mod error;
+mod write;
+
+mod folder;
+mod history;
+mod machine;
+mod mistakes;
+mod results;
+mod scores;
+
+pub use error::RunFolderError;
+pub use folder::RunFolder;
+pub use history::{Epoch, Event, Step, read_history};
+pub use machine::{Machine, bytes};
+pub use mistakes::{Answer, Mistake};
+pub use results::{DataResults, LoadText, NetFacts, ParameterCounts, Results, StartFacts, Trained};
+pub use scores::{Metric, Scores};
+pub use write::{write_json, write_whole};

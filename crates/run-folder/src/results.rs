@@ -1,0 +1,138 @@
+//! `metrics.json`: what a finished run came to, for people, programs and reports.
+
+use serde::{Deserialize, Serialize};
+use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
+
+use crate::{Machine, RunFolder, RunFolderError, Scores, write_json};
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Scores on the held-out part before training.
+    pub before: Scores,
+    /// Scores on the held-out part after training.
+    pub after: Scores,
+    /// Scores of the weights that the run ended with on the validation part, where there is one.
+    #[serde(default)]
+    pub validation: Option<Scores>,
+    /// Precision, recall, F1 and support of each class, after training.
+    pub report: ClassificationReport,
+    /// True classes of the held-out part against predicted ones.
+    pub confusion: ConfusionMatrix,
+    /// Whether the probabilities on the held-out part are right as often as they say.
+    pub calibration: Calibration,
+    /// Seconds that the held-out part took.
+    pub evaluation_seconds: f64,
+    /// How training went.
+    pub trained: Trained,
+    /// The data.
+    pub data: DataResults,
+    /// Elements of the net's parameters.
+    pub parameters: ParameterCounts,
+    /// The net.
+    #[serde(default)]
+    pub net: NetFacts,
+    /// The weights that training started from.
+    #[serde(default)]
+    pub start: StartFacts,
+    /// What became of each tensor of the weights, as data.
+    pub load_report: serde_json::Value,
+    /// The same as text.
+    #[serde(default)]
+    pub load_text: LoadText,
+    /// Where it ran.
+    pub machine: Machine,
+}
+
+/// How training went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trained {
+    /// Updates done.
+    pub steps: u64,
+    /// Images seen, repeats counted.
+    pub images: usize,
+    /// Time in training steps, data gathering included, validation and checkpoints not.
+    pub seconds: f64,
+    /// Updates passed over, because loss or gradient was not finite.
+    pub skipped: u64,
+    /// Why it ended before its last epoch, if it did.
+    pub stopped: Option<String>,
+}
+
+/// What a run was trained and scored on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataResults {
+    /// One line: name, size and division.
+    pub description: String,
+    /// The classes' names, in the order of the labels.
+    pub class_names: Vec<String>,
+    /// Images of each class that were trained on.
+    pub train: Vec<usize>,
+    /// Images of each class that were validated on; empty without a validation part.
+    pub validation: Vec<usize>,
+    /// Images of each class that were held out.
+    pub test: Vec<usize>,
+}
+
+/// Numbers of elements of a net's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterCounts {
+    /// Those that training changed.
+    pub trainable: usize,
+    /// Those that were frozen.
+    pub frozen: usize,
+    /// Those of buffers, such as running statistics.
+    pub buffers: usize,
+}
+
+/// What a model card says of a net beside its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetFacts {
+    /// One line.
+    pub description: String,
+    /// Whether timm has it, with the same names of layers.
+    pub in_timm: bool,
+    /// Whether it is built for one size of image, as one that cuts them into patches is.
+    pub fixed_size: bool,
+}
+
+/// What a model card says of the weights that training started from beside their name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StartFacts {
+    /// Whether the weights were a folder.
+    pub is_folder: bool,
+    /// Data sets that the weights had been trained on, as far as they say.
+    pub seen_data: Vec<String>,
+}
+
+/// What became of each tensor of the weights, as tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadText {
+    /// Totals, and what is worth saying.
+    pub summary: String,
+    /// A line for every tensor.
+    pub tensors: String,
+}
+
+impl Results {
+    /// Reads a run's `metrics.json`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not what this version writes.
+    pub fn read(run: &RunFolder) -> Result<Self, RunFolderError> {
+        let path = run.metrics();
+        let bytes = std::fs::read(&path).map_err(RunFolderError::io(&path))?;
+        serde_json::from_slice(&bytes).map_err(|error| RunFolderError::invalid(&path, error))
+    }
+
+    /// Writes a run's `metrics.json`, whole or not at all; from then on the run is finished.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, run: &RunFolder) -> Result<(), RunFolderError> {
+        write_json(&run.metrics(), self)
+    }
+}

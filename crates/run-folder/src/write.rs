@@ -1,0 +1,39 @@
+//! Files that are written whole or not at all.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::RunFolderError;
+
+/// Writes a file whole or not at all: to a temporary file beside it, then renamed.
+///
+/// # Errors
+/// [`RunFolderError::Io`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunFolderError> {
+    let written = (|| {
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            // tempfile's default is private to the user; what a run writes follows the umask.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    })();
+    written.map(|_| ()).map_err(RunFolderError::io(path))
+}
+
+/// Writes a value as JSON that people can read, whole or not at all.
+///
+/// # Errors
+/// [`RunFolderError::Io`]; a value that JSON cannot hold.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunFolderError> {
+    let text = serde_json::to_string_pretty(value);
+    let text = text.map_err(|error| RunFolderError::invalid(path, error))? + "\n";
+    write_whole(path, text.as_bytes())
+}
