@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = Weights::new(WeightsConfig {
         source: options.get("weights").map(TensorFile::read).transpose()?,
         seed: options.get("seed").map_or(Ok(0), |seed| seed.parse())?,
-        ..WeightsConfig::for_net(info, &config, layout)
+        ..info.weights_config(&config, layout)
     })?;
     let vb = weights.var_builder(DType::F32, &Device::Cpu);
     let net = (info.build)(&config, vb, &RngKey::new(0))?;

@@ -38,7 +38,7 @@
 //! let weights = Weights::new(WeightsConfig {
 //!     source: Some(TensorFile::read(&path)?),
 //!     freeze: vec!["conv1.*".to_string()],
-//!     ..WeightsConfig::for_net(info, &config, Layout::PyTorch)
+//!     ..info.weights_config(&config, Layout::PyTorch)
 //! })?;
 //! let net = (info.build)(&config, weights.var_builder(DType::F32, &device), &key)?;
 //! let (params, report) = weights.finish()?;
@@ -63,13 +63,14 @@ pub mod lora;
 pub mod loss;
 pub mod nets;
 pub mod params;
+pub mod pattern;
 pub mod recompute;
 pub mod rng;
 pub mod summary;
 pub mod weights;
 
 pub use init::Initializer;
-pub use params::{Param, ParamKind, Params};
+pub use params::{Param, ParamKind, Params, ParamsError};
 pub use rng::{LayerRng, RngKey};
 pub use taper_kernels::{keep_gpu_memory, relay::backward};
 pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};

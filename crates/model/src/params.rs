@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map};
 
 use candle_core::{Tensor, Var};
 
-use crate::weights::{WeightsError, matches};
+use crate::pattern::matches;
 
 /// What may change a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -103,7 +103,7 @@ impl Params {
     /// # Errors
     ///
     /// A pattern that matches no parameter (buffers don't count); nothing is changed then.
-    pub fn freeze<S: AsRef<str>>(&mut self, patterns: &[S]) -> Result<(), WeightsError> {
+    pub fn freeze<S: AsRef<str>>(&mut self, patterns: &[S]) -> Result<(), ParamsError> {
         self.check_patterns(patterns)?;
         for (name, param) in
             self.by_name.iter_mut().filter(|(_, param)| param.kind != ParamKind::Buffer)
@@ -118,14 +118,14 @@ impl Params {
     pub(crate) fn check_patterns<S: AsRef<str>>(
         &self,
         patterns: impl IntoIterator<Item = S>,
-    ) -> Result<(), WeightsError> {
+    ) -> Result<(), ParamsError> {
         for pattern in patterns {
             let pattern = pattern.as_ref();
             let weights = self.by_name.iter().filter(|(_, param)| param.kind != ParamKind::Buffer);
             let mut names = weights.map(|(name, _)| name);
             if !names.clone().any(|name| matches(pattern, name)) {
                 let example = names.next().cloned().unwrap_or_default();
-                return Err(WeightsError::NothingMatches { pattern: pattern.to_string(), example });
+                return Err(ParamsError::NothingMatches { pattern: pattern.to_string(), example });
             }
         }
         Ok(())
@@ -149,7 +149,7 @@ impl Params {
     ///
     /// A tensor without a parameter, or of another shape: then nothing is changed. The tensors are
     /// converted to the parameters' dtype and device.
-    pub fn set_some(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
+    pub fn set_some(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), ParamsError> {
         let mut all = BTreeMap::new();
         for (name, param) in self {
             all.insert(name.clone(), param.var.as_detached_tensor());
@@ -167,15 +167,15 @@ impl Params {
     ///
     /// A parameter without a tensor, a tensor without a parameter, another shape: then nothing is
     /// changed. The tensors are converted to the parameters' dtype and device.
-    pub fn set(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
+    pub fn set(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), ParamsError> {
         if let Some(name) = tensors.keys().find(|name| !self.by_name.contains_key(*name)) {
-            return Err(WeightsError::UnknownParameter { name: name.clone() });
+            return Err(ParamsError::Unknown { name: name.clone() });
         }
         let mut converted = Vec::with_capacity(self.len());
         for (name, Param { var, .. }) in &self.by_name {
             let tensor = tensors.get(name);
             let Some(tensor) = tensor.filter(|tensor| tensor.dims() == var.dims()) else {
-                return Err(WeightsError::ParameterShape {
+                return Err(ParamsError::Shape {
                     name: name.clone(),
                     expected: var.dims().to_vec(),
                     found: tensor.map(|tensor| tensor.dims().to_vec()),
@@ -188,6 +188,48 @@ impl Params {
         }
         Ok(())
     }
+}
+
+/// What can be wrong with names, patterns and values for [`Params`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParamsError {
+    /// A pattern, given to freeze by, that names nothing.
+    #[error(
+        "the pattern `{pattern}` matches no trainable parameter of the net; its names are like \
+         `{example}`"
+    )]
+    NothingMatches {
+        /// The pattern.
+        pattern: String,
+        /// One of the names that there are.
+        example: String,
+    },
+    /// A parameter that is to be set and has no tensor, or one of another shape.
+    #[error(
+        "the parameter `{name}` has shape {expected:?}, and the tensor to set it to {}",
+        match found {
+            Some(shape) => format!("has {shape:?}"),
+            None => "is missing".to_string(),
+        }
+    )]
+    Shape {
+        /// The parameter's name.
+        name: String,
+        /// The parameter's shape.
+        expected: Vec<usize>,
+        /// The tensor's shape, if there is a tensor.
+        found: Option<Vec<usize>>,
+    },
+    /// A tensor for a parameter that does not exist.
+    #[error("there is no parameter `{name}` to set")]
+    Unknown {
+        /// The tensor's name.
+        name: String,
+    },
+    /// An error of candle's, such as a device that is out of memory.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
 }
 
 impl<'a> IntoIterator for &'a Params {

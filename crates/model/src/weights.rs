@@ -40,20 +40,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adapter_file;
 mod backend;
 mod buffers;
 mod error;
 mod export;
-mod file;
 mod key_map;
 mod layout;
-mod net;
-mod pattern;
 mod pickle;
-mod positions;
+mod position_grid;
+mod read;
 mod report;
 mod save;
 mod sharded;
+mod tensor_file;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,18 +61,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
+pub use adapter_file::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, read_adapter, save_adapter,
+};
 pub use buffers::{NAMES_OF_NO_WEIGHTS, Role, role};
 pub use error::WeightsError;
 pub use export::export;
-pub use file::TensorFile;
 pub use key_map::{Join, KeyMap, NamedKeyMap};
 pub use layout::{Flatten, Layout};
-pub use pattern::{matches, rename};
-pub use positions::Positions;
+pub use position_grid::PositionGrid;
 pub use report::{Entry, LoadReport};
-pub use save::{METADATA_KEY, save, save_as, to_bytes};
-pub(crate) use save::{tensors_to_bytes, write_whole};
+pub use save::{save, save_as, to_bytes};
 pub use sharded::{INDEX_SUFFIX, ShardIndex};
+pub use tensor_file::{METADATA_KEY, TensorFile};
 
 use crate::lora::Adapters;
 use crate::params::Params;
@@ -107,7 +108,7 @@ pub struct WeightsConfig {
     pub stem: Vec<String>,
     /// The position embeddings and the grid of patches, for a transformer: a file's for another grid
     /// are resampled.
-    pub positions: Option<Positions>,
+    pub positions: Option<PositionGrid>,
     /// Patterns of the parameters to freeze; each must match one at least.
     pub freeze: Vec<String>,
     /// Patterns of the parameters that may be trained, each of which must match one at least; all

@@ -6,10 +6,13 @@ use std::path::Path;
 use candle_core::{DType, Device};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use taper_model::lora::{self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, read_adapter};
+use taper_model::lora;
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
-use taper_model::weights::{TensorFile, Weights, WeightsError};
+use taper_model::weights::{
+    self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, TensorFile, Weights, WeightsError,
+    read_adapter,
+};
 use taper_run_folder::RunFolder;
 
 use crate::config::ModelConfig;
@@ -74,7 +77,7 @@ pub(crate) fn save(
         metadata.insert(BASE.to_string(), way.into());
     }
     metadata.insert(FROZEN.to_string(), fingerprint(params)?.into());
-    lora::save_adapter(folder.path(), params, &config, &metadata)?;
+    weights::save_adapter(folder.path(), params, &config, &metadata)?;
     match merge {
         true => Ok(Some(lora::merge(params, &adapters.lora)?)),
         false => Ok(None),

@@ -310,6 +310,9 @@ pub enum RunnerError {
     /// Weights could not be read, mapped or written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Values that do not fit the net's parameters.
+    #[error(transparent)]
+    Params(#[from] taper_model::ParamsError),
     /// Optimizer settings or state are unusable.
     #[error(transparent)]
     Optimizer(#[from] OptimizerError),

@@ -215,7 +215,7 @@ pub(crate) fn weights_config(
         allow_missing: model.allow_missing.clone(),
         allow_unused: model.allow_unused.clone(),
         seed: recipe.seed,
-        ..WeightsConfig::for_net(net, config, layout)
+        ..net.weights_config(config, layout)
     };
     if let Some(map) = key_map(recipe, net)? {
         weights.key_map = map;

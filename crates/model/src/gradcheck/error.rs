@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Worst;
+use crate::params::ParamsError;
 use crate::weights::WeightsError;
 
 /// Whether a layer ran as in training or as in evaluation.
@@ -112,6 +113,9 @@ pub enum CheckError {
     /// Saving, loading or initializing failed.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Setting the layer's parameters failed.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
     /// candle, or the layer itself, failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -3,9 +3,9 @@
 use candle_core::{Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::MaxPool2d;
+use super::lora::Lora;
+use super::max_pool2d::MaxPool2d;
 use crate::init::{self, Initializer};
-use crate::lora::{self, Lora};
 use crate::summary;
 
 /// Geometry and initial values of a [`Conv2d`].
@@ -144,7 +144,7 @@ impl Conv2d {
         let shapes = |rank: usize| {
             ((rank, in_channels, kernel.0, kernel.1).into(), (out_channels, rank, 1, 1).into())
         };
-        let lora = lora::attached(&vb, shapes)?;
+        let lora = Lora::attached(&vb, shapes)?;
         if lora.is_some() && groups != 1 {
             bail!(
                 "convolution `{name}` has {groups} groups, and an adapter is for one; choose other targets"
@@ -200,7 +200,7 @@ impl Module for Conv2d {
         let mut y =
             taper_kernels::conv2d(x, &self.weight, self.bias.as_ref(), &self.config.geometry())?;
         if let Some(lora) = &self.lora {
-            y = (y + lora.conv2d(x, &self.config)?)?;
+            y = (y + lora.conv2d(x, &self.config.geometry())?)?;
         }
         summary::record("Conv2d", &self.name, &y, |_| self.multiply_adds(x.dims()));
         Ok(y)

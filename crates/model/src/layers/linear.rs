@@ -3,8 +3,8 @@
 use candle_core::{Module, Result, Tensor};
 use candle_nn::VarBuilder;
 
+use super::lora::Lora;
 use crate::init::{self, Initializer};
-use crate::lora::{self, Lora};
 use crate::summary;
 
 /// Bias and initial values of a [`Linear`].
@@ -87,7 +87,7 @@ impl Linear {
             None
         };
         let shapes = |rank: usize| ((rank, in_features).into(), (out_features, rank).into());
-        let lora = lora::attached(&vb, shapes)?;
+        let lora = Lora::attached(&vb, shapes)?;
         Ok(Self { weight, bias, lora, name: vb.prefix() })
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor, Var};
 
-use super::{LoraConfig, PARTS};
+use super::config::{LoraConfig, PARTS};
 use crate::params::Params;
 
 /// The parameters of the same net without adapters: each adapted layer's weight is

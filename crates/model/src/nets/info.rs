@@ -3,9 +3,9 @@
 use candle_core::{ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::lora::training;
+use crate::layers::training;
 use crate::rng::RngKey;
-use crate::weights::{Flatten, KeyMap, NamedKeyMap};
+use crate::weights::{Flatten, KeyMap, Layout, NamedKeyMap, PositionGrid, WeightsConfig};
 
 type Part = Box<dyn ModuleT + Send + Sync>;
 
@@ -96,7 +96,7 @@ pub struct Patches {
     /// The side of a patch, in pixels.
     pub size: usize,
     /// How position embeddings are resampled for images of another size, see
-    /// [`Positions::antialias`](crate::weights::Positions::antialias).
+    /// [`PositionGrid::antialias`](crate::weights::PositionGrid::antialias).
     pub antialias: bool,
 }
 
@@ -261,6 +261,39 @@ impl NetInfo {
     pub fn key_map(&self, name: &str) -> Option<KeyMap> {
         self.key_maps.iter().find(|map| map.name == name).map(|map| KeyMap::from(*map))
     }
+
+    /// How its weights are loaded: its head, its stem, its grid of patches, and for the layout
+    /// [`Keras`](Layout::Keras) its key map `keras` and its flatten.
+    ///
+    /// The rest is as by default; set the source, the seed and what may be missing.
+    pub fn weights_config(&self, config: &NetConfig, layout: Layout) -> WeightsConfig {
+        let key_map = match layout {
+            Layout::PyTorch => KeyMap::default(),
+            Layout::Keras => self.key_map("keras").unwrap_or_default(),
+        };
+        let flatten = (self.flatten)(config).map(|(name, flatten)| (name.to_string(), flatten));
+        WeightsConfig {
+            key_map,
+            layout,
+            flatten: Some(flatten.into_iter().collect()),
+            head: prefix(self.head),
+            stem: prefix(self.stem),
+            positions: self.patches.map(|patches| PositionGrid {
+                name: "pos_embed".to_string(),
+                prefix: 1,
+                height: config.height / patches.size,
+                width: config.width / patches.size,
+                from: None,
+                antialias: patches.antialias,
+            }),
+            ..WeightsConfig::default()
+        }
+    }
+}
+
+/// None for a net that names none: an empty prefix would stand for every layer.
+fn prefix(name: &str) -> Vec<String> {
+    if name.is_empty() { Vec::new() } else { vec![name.to_string()] }
 }
 
 /// Steps of one pattern each.

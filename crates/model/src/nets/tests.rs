@@ -6,9 +6,10 @@ use candle_nn::{Init, VarBuilder, VarMap};
 
 use super::*;
 use crate::params::{ParamKind, Params};
+use crate::pattern::matches;
 use crate::rng::RngKey;
 use crate::summary::summarize;
-use crate::weights::{Role, Weights, WeightsConfig, matches, role};
+use crate::weights::{Role, Weights, WeightsConfig, role};
 
 /// The nets that are small enough to draw and run several times in a test.
 fn small() -> impl Iterator<Item = &'static NetInfo> {

@@ -7,13 +7,14 @@ use candle_nn::Init;
 use candle_nn::var_builder::SimpleBackend;
 
 use super::buffers::{Role, role};
-use super::file::{FileTensor, first_non_finite};
 use super::layout::Mapped;
 use super::report::{Entry, LoadReport};
-use super::{HeadClasses, Weights, WeightsConfig, WeightsError, matches};
+use super::tensor_file::{FileTensor, first_non_finite};
+use super::{HeadClasses, Weights, WeightsConfig, WeightsError};
 use crate::init::{Initializer, take_pending};
 use crate::lora;
 use crate::params::{ParamKind, Params};
+use crate::pattern::matches;
 
 /// The most elements that a parameter may have: 8 GiB of f32. A net that asks for more was given
 /// sizes that are wrong, and to find that out by allocating ends the process.

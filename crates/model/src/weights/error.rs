@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use safetensors::SafeTensorError;
 
 use super::report::LoadReport;
+use crate::params::ParamsError;
 
 /// What went wrong in reading, fitting or writing weights.
 #[derive(Debug, thiserror::Error)]
@@ -126,16 +127,8 @@ pub enum WeightsError {
         report: Box<LoadReport>,
     },
     /// A pattern, given to freeze by, that names nothing.
-    #[error(
-        "the pattern `{pattern}` matches no trainable parameter of the net; its names are like \
-         `{example}`"
-    )]
-    NothingMatches {
-        /// The pattern.
-        pattern: String,
-        /// One of the names that there are.
-        example: String,
-    },
+    #[error(transparent)]
+    Params(#[from] ParamsError),
     /// A target of low-rank adapters that stands for no layer.
     #[error(
         "the target `{target}` stands for no dense layer or convolution of the net but the head; \
@@ -176,25 +169,6 @@ pub enum WeightsError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
-    },
-    /// A parameter that is to be set and has no tensor, or one of another shape.
-    #[error(
-        "the parameter `{name}` has shape {expected:?}, and the tensor to set it to {}",
-        found_shape(found)
-    )]
-    ParameterShape {
-        /// The parameter's name.
-        name: String,
-        /// The parameter's shape.
-        expected: Vec<usize>,
-        /// The tensor's shape, if there is a tensor.
-        found: Option<Vec<usize>>,
-    },
-    /// A tensor for a parameter that there is not.
-    #[error("there is no parameter `{name}` to set")]
-    UnknownParameter {
-        /// The tensor's name.
-        name: String,
     },
     /// A dtype that weights can't be saved as.
     #[error("weights can be saved as f32 or f16, not as {dtype:?}")]
@@ -264,13 +238,6 @@ fn malformed(source: &SafeTensorError) -> String {
             "it does not begin with the length of a header; it may be of another format".to_string()
         }
         other => other.to_string(),
-    }
-}
-
-fn found_shape(shape: &Option<Vec<usize>>) -> String {
-    match shape {
-        Some(shape) => format!("has {shape:?}"),
-        None => "is missing".to_string(),
     }
 }
 

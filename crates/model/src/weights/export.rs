@@ -5,9 +5,11 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 
+use super::error::WeightsError;
+use super::key_map::KeyMap;
 use super::save::{tensors_to_bytes, write_whole};
-use super::{KeyMap, WeightsError, rename};
 use crate::params::Params;
+use crate::pattern::rename;
 
 /// Saves all parameters under the names of another program, as [`save`](super::save()) would under
 /// their own.

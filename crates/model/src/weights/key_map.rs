@@ -1,6 +1,6 @@
 //! Key maps: how a file's names become a net's, as data.
 
-use super::pattern::rename;
+use crate::pattern::rename;
 
 /// From a file's tensors to a net's: rules to rename them, tensors to put together, tensors to
 /// leave.

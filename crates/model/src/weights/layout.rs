@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::WeightsError;
-use super::file::{FileTensor, TensorFile};
+use super::error::WeightsError;
 use super::key_map::{Join, KeyMap};
+use super::tensor_file::{FileTensor, TensorFile};
 
 /// Whose order of dimensions, and whose names, a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,8 +18,8 @@ use candle_core::pickle::{Object, Stack};
 use candle_core::{Device, Tensor};
 use zip::ZipArchive;
 
-use super::WeightsError;
-use super::file::{FileTensor, TensorFile, check_finite};
+use super::error::WeightsError;
+use super::tensor_file::{FileTensor, TensorFile, check_finite};
 use state_dict::{Described, Entry, state_dict};
 
 /// The pickle itself, without the tensors, in bytes; that of a ResNet-18 has 40 thousand.

@@ -11,12 +11,9 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
-use super::WeightsError;
-use super::file::check_finite;
+use super::error::WeightsError;
+use super::tensor_file::{METADATA_KEY, check_finite};
 use crate::params::Params;
-
-/// The key of a file's metadata under which [`save`] writes what it is given, as JSON.
-pub const METADATA_KEY: &str = "taper";
 
 /// Saves all parameters, buffers included, as 32-bit floats in a safetensors file.
 ///

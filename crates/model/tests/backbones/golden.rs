@@ -46,7 +46,7 @@ fn load(name: &str, source: &str, fixture: &Fixture) -> (Net, Params) {
     let weights = Weights::new(WeightsConfig {
         source: Some(tensors(name, source, &config)),
         key_map: info.key_map(source).unwrap_or_default(),
-        ..WeightsConfig::for_net(info, &config, Layout::PyTorch)
+        ..info.weights_config(&config, Layout::PyTorch)
     })
     .unwrap();
     let vb = weights.var_builder(DType::F32, &Device::Cpu);

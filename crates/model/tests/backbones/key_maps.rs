@@ -24,7 +24,7 @@ fn load(name: &str, source: &str, key_map: &str) -> LoadReport {
     let weights = Weights::new(WeightsConfig {
         source: Some(TensorFile::from_tensors(tensors, source).unwrap()),
         key_map: info.key_map(key_map).unwrap_or_default(),
-        ..WeightsConfig::for_net(info, &info.config(), Layout::PyTorch)
+        ..info.weights_config(&info.config(), Layout::PyTorch)
     })
     .unwrap();
     let vb = weights.var_builder(DType::F32, &Device::Cpu);
@@ -98,7 +98,7 @@ fn dinov2_leaves_under_the_names_that_it_came_by() {
     let weights = Weights::new(WeightsConfig {
         source: Some(file.clone()),
         key_map: info.key_map("transformers").unwrap(),
-        ..WeightsConfig::for_net(info, &config, Layout::PyTorch)
+        ..info.weights_config(&config, Layout::PyTorch)
     })
     .unwrap();
     let vb = weights.var_builder(DType::F32, &Device::Cpu);

@@ -9,7 +9,7 @@ use taper_model::loss::CrossEntropy;
 use taper_model::nets::{self, Net, NetConfig};
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
-use taper_model::weights::{Layout, Weights, WeightsConfig};
+use taper_model::weights::{self, Layout, Weights, WeightsConfig};
 
 use crate::fixture::{Answer, norm_and_dot, read, values};
 use crate::golden::{TOLERANCE, relative, tensors};
@@ -37,7 +37,7 @@ fn adapted(name: &str, config: &NetConfig, lora: &LoraConfig) -> (Net, Params) {
         source: Some(tensors(name, "timm", config)),
         trainable: lora::trainable(info.head),
         adapters: Some(Adapters { lora: lora.clone(), head, key: key.clone() }),
-        ..WeightsConfig::for_net(info, config, Layout::PyTorch)
+        ..info.weights_config(config, Layout::PyTorch)
     })
     .unwrap();
     let vb = weights.var_builder(DType::F32, &Device::Cpu);
@@ -164,10 +164,10 @@ fn an_adapter_is_read_as_it_was_written() {
     let config = NetConfig { num_classes: 10, height: 32, width: 32, ..info.config() };
     let lora = LoraConfig { targets: vec!["qkv".into()], ..Default::default() };
     let (_, params) = adapted(info.name, &config, &lora);
-    let about = lora::AdapterConfig::new(&params, &lora, info.head, "timm/vit");
+    let about = weights::AdapterConfig::new(&params, &lora, info.head, "timm/vit");
     let folder = tempfile::tempdir().unwrap();
-    lora::save_adapter(folder.path(), &params, &about, &BTreeMap::new()).unwrap();
-    let (again, file) = lora::read_adapter(folder.path()).unwrap();
+    weights::save_adapter(folder.path(), &params, &about, &BTreeMap::new()).unwrap();
+    let (again, file) = weights::read_adapter(folder.path()).unwrap();
     assert_eq!(again, about);
     assert_eq!(again.target_modules.len(), 12);
     assert!(again.target_modules.contains(&"blocks.7.attn.qkv".to_string()));
@@ -179,7 +179,7 @@ fn an_adapter_is_read_as_it_was_written() {
     }
 
     // Of another kind.
-    let path = folder.path().join(lora::ADAPTER_CONFIG);
+    let path = folder.path().join(weights::ADAPTER_CONFIG);
     let text = std::fs::read_to_string(&path).unwrap();
     for (from, to, expected) in [
         ("\"LORA\"", "\"LOHA\"", "it is of the type LOHA, expected LORA"),
@@ -187,7 +187,7 @@ fn an_adapter_is_read_as_it_was_written() {
         ("\"r\": 8", "\"r\": 0", "r is 0, expected 1 or more"),
     ] {
         std::fs::write(&path, text.replace(from, to)).unwrap();
-        let message = lora::read_adapter(folder.path()).unwrap_err().to_string();
+        let message = weights::read_adapter(folder.path()).unwrap_err().to_string();
         let expected = format!("the adapter {} cannot be used: {expected}", path.display());
         assert_eq!(message, expected);
     }

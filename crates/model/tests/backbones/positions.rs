@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
-use taper_model::weights::{Positions, TensorFile, Weights, WeightsConfig, WeightsError};
+use taper_model::weights::{PositionGrid, TensorFile, Weights, WeightsConfig, WeightsError};
 
 const FEATURES: usize = 2;
 
@@ -32,7 +32,7 @@ fn file(patches: usize) -> TensorFile {
 }
 
 /// Asks for the embeddings of a grid; what they become, and the report's note.
-fn ask(patches: usize, positions: Positions) -> Result<(Vec<f32>, String), WeightsError> {
+fn ask(patches: usize, positions: PositionGrid) -> Result<(Vec<f32>, String), WeightsError> {
     let shape = (1, 1 + positions.height * positions.width, FEATURES);
     let config = WeightsConfig {
         source: Some(file(patches)),
@@ -46,8 +46,8 @@ fn ask(patches: usize, positions: Positions) -> Result<(Vec<f32>, String), Weigh
     Ok((tensor.flatten_all()?.to_vec1()?, note))
 }
 
-fn positions(height: usize, width: usize, antialias: bool) -> Positions {
-    Positions { name: "pos_embed".to_string(), prefix: 1, height, width, from: None, antialias }
+fn positions(height: usize, width: usize, antialias: bool) -> PositionGrid {
+    PositionGrid { name: "pos_embed".to_string(), prefix: 1, height, width, from: None, antialias }
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn embeddings_of_as_many_patches_are_taken_as_they_are() {
 
 #[test]
 fn embeddings_of_another_grid_of_as_many_patches_are_resampled() {
-    let from = |from| Positions { from: Some(from), ..positions(2, 8, true) };
+    let from = |from| PositionGrid { from: Some(from), ..positions(2, 8, true) };
     let (_, note) = ask(16, from((4, 4))).unwrap();
     assert_eq!(note, "positions: 4x4 patches resampled to 2x8");
     let (_, note) = ask(16, from((2, 8))).unwrap();
@@ -90,10 +90,10 @@ fn embeddings_of_another_grid_of_as_many_patches_are_resampled() {
 #[test]
 fn embeddings_of_a_grid_that_is_no_square_but_known_are_resampled() {
     // 3x5 to 3x5 of the same points, but that the columns come from the middles of six.
-    let same = Positions { from: Some((3, 6)), ..positions(3, 6, true) };
+    let same = PositionGrid { from: Some((3, 6)), ..positions(3, 6, true) };
     let (whole, note) = ask(18, same).unwrap();
     assert_eq!(note, "");
-    let halved = Positions { from: Some((3, 6)), ..positions(3, 3, false) };
+    let halved = PositionGrid { from: Some((3, 6)), ..positions(3, 3, false) };
     let (half, note) = ask(18, halved).unwrap();
     assert_eq!(note, "positions: 3x6 patches resampled to 3x3");
     assert_eq!(half.len(), (1 + 9) * FEATURES);

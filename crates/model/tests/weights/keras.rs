@@ -137,8 +137,7 @@ fn a_net_of_ours_knows_its_keras_names_and_its_flatten() {
         ("dense_1.bias", counting(&[7])),
     ]);
     let kernel = file.get("dense.kernel").unwrap().clone();
-    let config =
-        WeightsConfig { source: Some(file), ..WeightsConfig::for_net(info, &net, Layout::Keras) };
+    let config = WeightsConfig { source: Some(file), ..info.weights_config(&net, Layout::Keras) };
     let weights = Weights::new(config).unwrap();
     let vb = weights.var_builder(DType::F32, &CPU);
     (info.build)(&net, vb, &RngKey::new(0)).unwrap();

@@ -1,7 +1,7 @@
 //! Layer-wise rates, as groups of the optimizer.
 
 use taper_model::nets::NetInfo;
-use taper_model::weights::matches;
+use taper_model::pattern::matches;
 use taper_optimizer::ParamGroup;
 
 use crate::recipe::Method;

@@ -6,8 +6,9 @@ use candle_core::{DType, ModuleT, Tensor};
 use taper_dataset::{Batch, Loader};
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
+use taper_model::pattern::matches;
 use taper_model::recompute::with_recompute;
-use taper_model::weights::{Weights, WeightsConfig, matches};
+use taper_model::weights::{Weights, WeightsConfig};
 
 use super::{Training, images_of};
 use crate::error::RunnerError;

@@ -1,14 +1,14 @@
-//! Reading checkpoints, checked whole before anything is set.
+//! The tensors of a checkpoint, checked whole before anything is set.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
-use super::{WeightsError, pickle, sharded};
+use super::error::WeightsError;
+
+/// The key of a file's metadata under which [`save`](super::save()) writes what it is given, as JSON.
+pub const METADATA_KEY: &str = "taper";
 
 /// The tensors of a checkpoint, in memory and checked.
 ///
@@ -42,53 +42,12 @@ impl FileTensor {
 }
 
 impl TensorFile {
-    /// Reads the checkpoint at `path`: a safetensors file, a file of PyTorch's (`.pth`, `.bin`), or
-    /// the index of several of either (`….index.json`, see [`ShardIndex`](super::ShardIndex)).
-    ///
-    /// What a file is shows in its first bytes, not in its name. Of a PyTorch file the state dict is
-    /// taken, at the top or under `state_dict`, `model_state_dict` or `model`; nothing in it is
-    /// executed.
-    ///
-    /// # Errors
-    ///
-    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short or is none,
-    /// [`WeightsError::Pickle`], [`WeightsError::Index`], [`WeightsError::NonFinite`].
-    pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
-        let path = path.as_ref();
-        let unreadable = |source| WeightsError::Read { path: path.to_path_buf(), source };
-        if path.to_string_lossy().ends_with(sharded::INDEX_SUFFIX) {
-            return sharded::read(path);
-        }
-        let mut file = File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.by_ref().take(16).read_to_end(&mut bytes).map_err(unreadable)?;
-        // A safetensors file begins with the length of its header, then the header's brace.
-        if bytes.get(8) != Some(&b'{') {
-            if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
-                return Err(WeightsError::Keras { file: path.display().to_string() });
-            }
-            if pickle::is_archive(&bytes) {
-                return pickle::read(path);
-            }
-            if pickle::is_old(&bytes) {
-                return Err(WeightsError::Pickle {
-                    file: path.display().to_string(),
-                    reason:
-                        "it is written as before PyTorch 1.6; load it with torch.load there and \
-                             save it again, best as safetensors"
-                            .to_string(),
-                });
-            }
-        }
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
-        Self::from_bytes(&bytes, &path.display().to_string())
-    }
-
     /// Reads the bytes of a safetensors file; `origin` names it in errors and reports.
     ///
     /// # Errors
     ///
-    /// As [`TensorFile::read`].
+    /// [`WeightsError::Malformed`] for bytes that are cut short or are no such file,
+    /// [`WeightsError::NonFinite`].
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, WeightsError> {
         let malformed = |source| WeightsError::Malformed { file: origin.to_string(), source };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
@@ -183,7 +142,7 @@ impl TensorFile {
     ///
     /// [`WeightsError::Metadata`] where it is no JSON object.
     pub fn metadata(&self) -> Result<BTreeMap<String, serde_json::Value>, WeightsError> {
-        match self.metadata.get(super::METADATA_KEY) {
+        match self.metadata.get(METADATA_KEY) {
             None => Ok(BTreeMap::new()),
             Some(json) => serde_json::from_str(json)
                 .map_err(|source| WeightsError::Metadata { file: self.origin.clone(), source }),

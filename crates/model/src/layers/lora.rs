@@ -1,10 +1,13 @@
-//! One layer's adapter.
+//! The adapter beside a layer.
 
 use std::cell::Cell;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Shape, Tensor};
+use candle_nn::VarBuilder;
+use taper_kernels::Conv2dConfig;
 
-use crate::layers::Conv2dConfig;
+use crate::init::{self, Initializer};
+use crate::lora::{Adapters, PARTS, granted};
 use crate::recompute;
 use crate::rng::LayerRng;
 
@@ -23,10 +26,34 @@ pub struct Lora {
     pub scale: f64,
     /// The probability that an element of the input is zeroed in training.
     pub dropout: f64,
-    pub(super) rng: LayerRng,
+    rng: LayerRng,
 }
 
 impl Lora {
+    /// The adapter of the layer that `vb` is for, if it gets one. `shapes` gives those of its two
+    /// weights for a rank.
+    pub(super) fn attached(
+        vb: &VarBuilder<'_>,
+        shapes: impl FnOnce(usize) -> (Shape, Shape),
+    ) -> Result<Option<Self>> {
+        let [first, second] = PARTS.map(|part| vb.pp(part));
+        granted();
+        if !first.contains_tensor("weight") {
+            return Ok(None);
+        }
+        let Some(Adapters { lora, key, .. }) = granted() else {
+            return Ok(None);
+        };
+        let (a, b) = shapes(lora.rank);
+        Ok(Some(Self {
+            a: init::get(&first, a, "weight", &Initializer::pytorch_weight())?,
+            b: init::get(&second, b, "weight", &Initializer::Zeros)?,
+            scale: lora.scale(),
+            dropout: lora.dropout,
+            rng: key.layer(&vb.pp("lora_dropout").prefix()),
+        }))
+    }
+
     /// What it adds to a dense layer's output.
     pub(crate) fn linear(&self, x: &Tensor) -> Result<Tensor> {
         let inner = taper_kernels::linear(&self.dropped(x)?, &self.a, None)?;
@@ -34,10 +61,10 @@ impl Lora {
     }
 
     /// What it adds to a convolution's output; `lora_A` has the convolution's own geometry.
-    pub(crate) fn conv2d(&self, x: &Tensor, config: &Conv2dConfig) -> Result<Tensor> {
-        let inner = taper_kernels::conv2d(&self.dropped(x)?, &self.a, None, &config.geometry())?;
+    pub(crate) fn conv2d(&self, x: &Tensor, geometry: &Conv2dConfig) -> Result<Tensor> {
+        let inner = taper_kernels::conv2d(&self.dropped(x)?, &self.a, None, geometry)?;
         let inner = inner.affine(self.scale, 0.0)?;
-        taper_kernels::conv2d(&inner, &self.b, None, &taper_kernels::Conv2dConfig::default())
+        taper_kernels::conv2d(&inner, &self.b, None, &Conv2dConfig::default())
     }
 
     /// Its multiply-adds for one multiply-add of a layer of as many outputs.

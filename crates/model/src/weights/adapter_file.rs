@@ -7,9 +7,11 @@ use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LoraConfig, PARTS};
+use super::error::WeightsError;
+use super::save::{tensors_to_bytes, write_whole};
+use super::tensor_file::TensorFile;
+use crate::lora::{LoraConfig, PARTS};
 use crate::params::{ParamKind, Params};
-use crate::weights::{TensorFile, WeightsError, tensors_to_bytes, write_whole};
 
 /// The file of an adapter's tensors.
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";

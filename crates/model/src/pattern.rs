@@ -6,7 +6,7 @@
 /// matches itself.
 ///
 /// ```
-/// use taper_model::weights::matches;
+/// use taper_model::pattern::matches;
 ///
 /// assert!(matches("conv1.*", "conv1.weight"));
 /// assert!(matches("*.bias", "layer1.0.conv1.bias"));
@@ -23,7 +23,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 /// `from` takes nothing. Each `*` of `from` matches as few characters as it can.
 ///
 /// ```
-/// use taper_model::weights::rename;
+/// use taper_model::pattern::rename;
 ///
 /// assert_eq!(rename("module.*", "*", "module.fc.bias").as_deref(), Some("fc.bias"));
 /// let name = rename("blocks.*.attn.*", "layer*.attention.*", "blocks.3.attn.proj");

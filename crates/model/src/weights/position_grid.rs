@@ -9,17 +9,17 @@ use candle_core::{Device, Result, Tensor};
 ///
 /// ```
 /// use taper_model::nets;
-/// use taper_model::weights::{Layout, Positions, WeightsConfig};
+/// use taper_model::weights::{Layout, PositionGrid};
 ///
 /// let info = nets::find("vit_tiny_patch16_224").expect("it is one of ours");
 /// let config = nets::NetConfig { height: 64, width: 96, ..info.config() };
-/// let positions = WeightsConfig::for_net(info, &config, Layout::PyTorch).positions;
+/// let positions = info.weights_config(&config, Layout::PyTorch).positions;
 /// let expected =
-///     Positions { name: "pos_embed".into(), prefix: 1, height: 4, width: 6, from: None, antialias: true };
+///     PositionGrid { name: "pos_embed".into(), prefix: 1, height: 4, width: 6, from: None, antialias: true };
 /// assert_eq!(positions, Some(expected));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Positions {
+pub struct PositionGrid {
     /// The parameter, (1, prefix + height * width, features).
     pub name: String,
     /// How many come before those of the patches and are kept, such as the class token's.
@@ -37,7 +37,7 @@ pub struct Positions {
     pub antialias: bool,
 }
 
-impl Positions {
+impl PositionGrid {
     /// The grid of the file's embeddings, by their shape; `None` where they can be for none.
     pub(super) fn grid_of(&self, dims: &[usize]) -> Option<(usize, usize)> {
         let &[1, positions, _] = dims else { return None };
