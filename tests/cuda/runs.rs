@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
-    DeviceChoice, FinishedModel, Outcome, PartName, Plan, Registry, Resumption, RunnerError,
+    DeviceChoice, Existing, FinishedModel, Outcome, PartName, Plan, Registry, RunnerError,
     SweepConfig, lr_find, resolve, run,
 };
 use tempfile::tempdir;
@@ -55,7 +55,7 @@ fn carry_out(device: &str, settings: &[(&str, &str)], out: &Path) -> (Outcome, V
     let steps = Steps::default();
     let watch = Box::new(Watch(steps.clone()));
     let plan = plan(device, settings);
-    let outcome = run(&plan, out.to_path_buf(), false, vec![watch])
+    let outcome = run(&plan, out, Existing::Refuse, vec![watch])
         .unwrap_or_else(|e| panic!("{device} {settings:?}: {e}"));
     let steps = steps.lock().unwrap().clone();
     (outcome, steps)
@@ -153,21 +153,23 @@ fn the_same_run_has_the_same_bits_and_resumes_to_them() {
         carry_out("cuda", &settings, &path("again"));
         assert!(model(&path("once")) == model(&path("again")), "{net}: other bits the second time");
         let leave: Vec<Box<dyn Listener>> = vec![Box::new(LeaveOff(5))];
-        let left = run(&plan("cuda", &settings), path("parts"), false, leave);
+        let left = run(&plan("cuda", &settings), &path("parts"), Existing::Refuse, leave);
         assert!(matches!(left, Err(RunnerError::Suspended { step: 5, .. })), "{net}");
-        let resumed = Resumption::open(&path("parts"), &Registry::new(), false).unwrap();
-        assert_eq!(resumed.plan.recipe.device, DeviceChoice::Cuda(0));
-        resumed.run(Vec::new()).unwrap();
+        let resumed = Plan::of_run(&path("parts"), &Registry::new()).unwrap();
+        assert_eq!(resumed.recipe.device, DeviceChoice::Cuda(0));
+        let resume = |force| Existing::Resume { force };
+        run(&resumed, &path("parts"), resume(false), Vec::new()).unwrap();
         assert!(model(&path("once")) == model(&path("parts")), "{net}: other bits when resumed");
 
         // On another device only if that is wanted.
-        let left = run(&plan("cuda", &settings), path("moved"), false, vec![Box::new(LeaveOff(5))]);
+        let leave: Vec<Box<dyn Listener>> = vec![Box::new(LeaveOff(5))];
+        let left = run(&plan("cuda", &settings), &path("moved"), Existing::Refuse, leave);
         assert!(left.is_err());
-        let differs = Resumption::of(&path("moved"), plan("cpu", &settings), false);
+        let cpu = plan("cpu", &settings);
+        let differs = run(&cpu, &path("moved"), resume(false), Vec::new());
         let message = differs.map(|_| ()).unwrap_err().to_string();
         assert!(message.contains("device") && message.contains("cuda"), "{message}");
-        let moved = Resumption::of(&path("moved"), plan("cpu", &settings), true).unwrap();
-        moved.run(Vec::new()).unwrap();
+        run(&cpu, &path("moved"), resume(true), Vec::new()).unwrap();
     }
 }
 
@@ -186,7 +188,7 @@ fn a_model_answers_on_either_device_alike() {
     for (a, b) in answers[0].probabilities.iter().zip(&answers[1].probabilities) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
     }
-    assert!(outcome.after.accuracy > 0.5, "{:?}", outcome.after);
+    assert!(outcome.results.after.accuracy > 0.5, "{:?}", outcome.results.after);
 }
 
 #[test]

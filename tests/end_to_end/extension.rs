@@ -6,7 +6,7 @@ use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::{Linear, VarBuilder};
 use taper_dataset::{Dataset, InMemory};
 use taper_model::nets::{Net, NetInfo};
-use taper_runner::{Plan, Registry, resolve, run};
+use taper_runner::{Existing, Plan, Registry, resolve, run};
 use tempfile::tempdir;
 
 /// Logistic regression with candle's own layer; no trait of ours.
@@ -57,7 +57,7 @@ fn a_net_and_a_data_set_of_ones_own_train_by_name() {
     let overrides = overrides.map(|(key, value)| (key.to_string(), value.to_string()));
     let plan = Plan::new(resolve(None, &overrides).unwrap(), &registry).unwrap();
     let folder = tempdir().unwrap();
-    let outcome = run(&plan, folder.path().join("run"), false, Vec::new()).unwrap();
-    assert_eq!(outcome.after.accuracy, 1.0);
-    assert_eq!(outcome.evaluation.class_names, ["even", "odd"]);
+    let outcome = run(&plan, &folder.path().join("run"), Existing::Refuse, Vec::new()).unwrap();
+    assert_eq!(outcome.results.after.accuracy, 1.0);
+    assert_eq!(outcome.evaluation.as_ref().unwrap().class_names, ["even", "odd"]);
 }

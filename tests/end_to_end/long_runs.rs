@@ -1,10 +1,12 @@
 //! What guards a run, what refuses to resume it, and the settings that end or steer it.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use taper_runner::checkpoint::Checkpoints;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
-use taper_runner::{Resumption, RunnerError};
+use taper_runner::{Existing, RunnerError, run};
 use tempfile::tempdir;
 
 use crate::program::{arg, json};
@@ -17,6 +19,16 @@ fn left_off(settings: &[(&str, &str)], out: &Path, step: u64) {
 
 fn resume_error(settings: &[(&str, &str)], out: &Path) -> String {
     go_on(settings, out, Vec::new()).unwrap_err().to_string()
+}
+
+/// Notes every event.
+struct Heard(Rc<RefCell<Vec<Event>>>);
+
+impl Listener for Heard {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        self.0.borrow_mut().push(event.clone());
+        Ok(Verdict::Continue)
+    }
 }
 
 fn checkpoints(out: &Path) -> Vec<PathBuf> {
@@ -41,9 +53,11 @@ fn other_data_or_another_recipe_is_refused_by_name_and_can_be_forced() {
 
     // When checkpoints are written is free; the rest can be forced.
     let longer = plan(&[("train.epochs", "4"), ("checkpoint.keep_last", "1")]).unwrap();
-    let forced = Resumption::of(&out, longer, true).unwrap();
-    assert_eq!(forced.step(), 9);
-    assert_eq!(forced.run(Vec::new()).unwrap().1.trained.steps, 24);
+    let heard = Rc::default();
+    let listeners: Vec<Box<dyn Listener>> = vec![Box::new(Heard(Rc::clone(&heard)))];
+    let forced = run(&longer, &out, Existing::Resume { force: true }, listeners).unwrap();
+    assert!(matches!(heard.borrow()[0], Event::Resumed { step: 9, .. }));
+    assert_eq!(forced.results.trained.steps, 24);
     assert_eq!(checkpoints(&out).len(), 1);
 }
 
@@ -57,10 +71,11 @@ fn a_broken_newest_checkpoint_is_named_and_the_one_before_is_used() {
     assert_eq!(files.len(), 2, "{files:?}");
     let bytes = std::fs::read(&files[1]).unwrap();
     std::fs::write(&files[1], &bytes[..bytes.len() / 2]).unwrap();
-    let resumption = Resumption::of(&out, plan(&[]).unwrap(), false).unwrap();
-    assert_eq!(resumption.broken[0].0, files[1]);
-    assert_eq!(resumption.step(), 6);
-    resumption.run(Vec::new()).unwrap();
+    let heard = Rc::default();
+    go_on(&[], &out, vec![Box::new(Heard(Rc::clone(&heard)))]).unwrap();
+    let Event::BrokenCheckpoint { path, .. } = &heard.borrow()[0] else { panic!("{heard:?}") };
+    assert_eq!(*path, files[1]);
+    assert!(matches!(heard.borrow()[1], Event::Resumed { step: 6, .. }));
     assert!(model(&whole) == model(&out));
     assert_eq!(history(&whole), history(&out));
 }
@@ -171,8 +186,8 @@ fn skipped_updates_are_counted_up_to_the_limit() {
     let folder = tempdir().unwrap();
     let faulty = [("model.net", "faulty"), ("guard.non_finite", "skip")];
     let outcome = begin(&faulty, &folder.path().join("a"), Vec::new()).unwrap();
-    assert_eq!((outcome.trained.steps, outcome.trained.skipped), (18, 3));
-    assert!(outcome.after.loss.is_finite());
+    assert_eq!((outcome.results.trained.steps, outcome.results.trained.skipped), (18, 3));
+    assert!(outcome.results.after.loss.is_finite());
     let lines = history(&folder.path().join("a"));
     let skipped: Vec<_> = lines.iter().filter(|line| line["event"] == "skipped").collect();
     assert_eq!(skipped.len(), 3);
@@ -196,8 +211,8 @@ fn accumulated_batches_are_as_good_as_one() {
             ("optimizer", "sgd"),
         ];
         let outcome = begin(&settings, &folder.path().join(name), Vec::new()).unwrap();
-        assert_eq!(outcome.trained.steps, 12);
-        losses.push(outcome.after.loss);
+        assert_eq!(outcome.results.trained.steps, 12);
+        losses.push(outcome.results.after.loss);
     }
     // Sums in another order, in f32.
     assert!((losses[0] - losses[1]).abs() < 1e-5, "{losses:?}");
@@ -212,8 +227,8 @@ fn a_run_stops_early_when_nothing_gets_better() {
         ("train.epochs", "9"),
     ];
     let outcome = begin(&settings, &folder.path().join("run"), Vec::new()).unwrap();
-    assert_eq!(outcome.trained.steps, 18);
-    assert_eq!(outcome.trained.stopped.as_deref(), Some("no better loss for 2 epochs"));
+    assert_eq!(outcome.results.trained.steps, 18);
+    assert_eq!(outcome.results.trained.stopped.as_deref(), Some("no better loss for 2 epochs"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn check_exact(settings: &[(&str, &str)], steps: &[u64]) {
     let folder = tempdir().unwrap();
     let whole = folder.path().join("whole");
     let outcome = begin(settings, &whole, Vec::new()).unwrap();
-    assert!(outcome.trained.steps > *steps.last().unwrap(), "{settings:?}");
+    assert!(outcome.results.trained.steps > *steps.last().unwrap(), "{settings:?}");
     let parts = folder.path().join("parts");
     for (i, step) in steps.iter().enumerate() {
         let leave: Vec<Box<dyn taper_runner::observe::Listener>> = vec![Box::new(LeaveOff(*step))];
@@ -26,15 +26,15 @@ fn check_exact(settings: &[(&str, &str)], steps: &[u64]) {
         };
         match left {
             Err(RunnerError::Suspended { step: left, .. }) => assert_eq!(left, *step),
-            other => panic!("{settings:?} step {step}: {:?}", other.map(|o| o.trained)),
+            other => panic!("{settings:?} step {step}: {:?}", other.map(|o| o.results.trained)),
         }
     }
     let resumed = go_on(settings, &parts, Vec::new()).unwrap();
     assert!(model(&whole) == model(&parts), "{settings:?}");
     assert_eq!(history(&whole), history(&parts), "{settings:?}");
-    assert_eq!(outcome.before, resumed.before);
-    assert_eq!(outcome.after, resumed.after);
-    assert_eq!(outcome.trained.images, resumed.trained.images);
+    assert_eq!(outcome.results.before, resumed.results.before);
+    assert_eq!(outcome.results.after, resumed.results.after);
+    assert_eq!(outcome.results.trained.images, resumed.results.trained.images);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_signal_ends_a_run_in_order_and_resume_finishes_it() {
         assert!(text.starts_with("stopped after step ") && text.contains("`resume "), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
         let newest = Checkpoints::newest(&checkpoints).unwrap().found.unwrap().1;
-        assert!(text.contains(&format!("after step {};", newest.about.position.step)), "{text}");
+        assert!(text.contains(&format!("after step {};", newest.header.position.step)), "{text}");
     }
 }
 

@@ -50,7 +50,7 @@ fn classes_are_balanced_in_the_loss_or_in_the_epochs() {
     let folder = tempdir().unwrap();
     let outcome =
         begin(&[("train.balance", "sampling")], &folder.path().join("run"), Vec::new()).unwrap();
-    assert_eq!((outcome.trained.steps, outcome.trained.images), (18, 90));
+    assert_eq!((outcome.results.trained.steps, outcome.results.trained.images), (18, 90));
 }
 
 #[test]

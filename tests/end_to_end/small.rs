@@ -12,7 +12,7 @@ use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearCon
 use taper_model::nets::{Net, NetConfig, NetInfo};
 use taper_model::rng::RngKey;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
-use taper_runner::{Outcome, Plan, Registry, Resumption, RunnerError, resolve, run};
+use taper_runner::{Existing, Outcome, Plan, Registry, RunnerError, resolve, run};
 
 /// Linear, batch norm, ReLU.
 struct Body {
@@ -151,7 +151,7 @@ pub fn begin(
     out: &Path,
     listeners: Vec<Box<dyn Listener>>,
 ) -> std::result::Result<Outcome, RunnerError> {
-    run(&plan(settings)?, out.to_path_buf(), false, listeners)
+    run(&plan(settings)?, out, Existing::Refuse, listeners)
 }
 
 /// Goes on with a run.
@@ -160,7 +160,7 @@ pub fn go_on(
     out: &Path,
     listeners: Vec<Box<dyn Listener>>,
 ) -> std::result::Result<Outcome, RunnerError> {
-    Ok(Resumption::of(out, plan(settings)?, false)?.run(listeners)?.1)
+    run(&plan(settings)?, out, Existing::Resume { force: false }, listeners)
 }
 
 /// Leaves the run off after a step.

@@ -19,9 +19,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use taper_runner::observe::{Listener, Progress};
+use taper_runner::observe::{Event, Listener, Progress, Verdict};
 use taper_runner::{
-    Outcome, Plan, Recipe, Registry, Resumption, RunFolder, RunnerError, Scores, run as start,
+    Existing, Outcome, Plan, Recipe, Registry, RunFolder, RunnerError, Scores, run as start,
 };
 
 use crate::flags::{Cli, Command, FinetuneFlags, OutputFlags, RecipeFlags};
@@ -69,7 +69,8 @@ fn with_downloads(registry: &Registry, cli: &Cli) -> Registry {
 
 /// Who listens to a run from here: the signals, and the progress display unless it is not wanted.
 fn listeners(label: &str, output: &OutputFlags) -> Result<Vec<Box<dyn Listener>>> {
-    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(signals::listener()?)];
+    let mut listeners: Vec<Box<dyn Listener>> =
+        vec![Box::new(signals::listener()?), Box::new(Warnings)];
     if !output.quiet {
         listeners.push(Box::new(Progress::new(label)));
     }
@@ -111,13 +112,21 @@ fn carry_out(
 ) -> Result<Option<(Plan, Outcome)>> {
     shorten(&mut recipe, flags);
     let out = out_folder(&flags.out, command, &recipe.data.source);
-    if flags.resume && RunFolder::begun(&out).is_ok() {
-        let plan = Plan::new(recipe, registry)?;
-        return go_on(Resumption::of(&out, plan, flags.force), command, &flags.output);
-    }
-    RunFolder::check(&out, flags.overwrite)?;
+    let existing = match RunFolder::begun(&out) {
+        Ok(begun) if flags.resume => {
+            if told_finished(&begun, &flags.output)? {
+                return Ok(None);
+            }
+            Existing::Resume { force: flags.force }
+        }
+        _ => {
+            // Before data and weights are fetched and read.
+            RunFolder::check(&out, flags.overwrite)?;
+            if flags.overwrite { Existing::Overwrite } else { Existing::Refuse }
+        }
+    };
     let plan = Plan::new(recipe, registry)?;
-    let outcome = start(&plan, out, flags.overwrite, listeners(command, &flags.output)?)?;
+    let outcome = start(&plan, &out, existing, listeners(command, &flags.output)?)?;
     Ok(Some((plan, outcome)))
 }
 
@@ -128,31 +137,34 @@ fn shorten(recipe: &mut Recipe, flags: &RecipeFlags) {
     }
 }
 
-/// Goes on with a run; nothing where it is finished already, which is told.
-fn go_on(
-    resumption: Result<Resumption, RunnerError>,
-    label: &str,
-    output: &OutputFlags,
-) -> Result<Option<(Plan, Outcome)>> {
-    let resumption = match resumption {
-        Err(finished @ RunnerError::Finished(_)) => {
-            match output.json {
-                true => print_json(&serde_json::json!({ "finished": finished.to_string() }))?,
-                false => print(&format!("{finished}\n"))?,
-            }
-            return Ok(None);
-        }
-        resumption => resumption?,
-    };
-    for (path, reason) in &resumption.broken {
-        // That nobody reads it is no reason to end the run, as `eprintln!` would.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: {}: {reason}; going on from the one before",
-            path.display()
-        );
+/// Whether a run is finished; if it is, that is told.
+fn told_finished(run: &RunFolder, output: &OutputFlags) -> Result<bool> {
+    if !run.is_finished() {
+        return Ok(false);
     }
-    Ok(Some(resumption.run(listeners(label, output)?)?))
+    let finished = format!("{} is finished; there is nothing to resume", run.path().display());
+    match output.json {
+        true => print_json(&serde_json::json!({ "finished": finished }))?,
+        false => print(&format!("{finished}\n"))?,
+    }
+    Ok(true)
+}
+
+/// Warns of broken checkpoints, also where no progress is wanted.
+struct Warnings;
+
+impl Listener for Warnings {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        if let Event::BrokenCheckpoint { path, reason } = event {
+            // That nobody reads it is no reason to end the run, as `eprintln!` would.
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: {}: {reason}; going on from the one before",
+                path.display()
+            );
+        }
+        Ok(Verdict::Continue)
+    }
 }
 
 /// Prints what a run came to.

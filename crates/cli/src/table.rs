@@ -11,15 +11,15 @@ use taper_runner::{Evaluation, Outcome, ParameterCounts, Plan, Prediction, Score
 /// The result of `finetune` and `train`.
 pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<String> {
     let mut text = String::new();
-    let images = outcome.after.n;
+    let images = outcome.results.after.n;
     let pretrained = !plan.recipe.model.weights.is_empty();
     writeln!(text, "\nData      {}", plan.data.describe())?;
-    let weights = outcome.load_report.to_string();
+    let weights = &outcome.results.load_text.summary;
     writeln!(text, "Weights   {}", indent(weights.trim_start_matches("weights ")))?;
     for note in &plan.notes {
         writeln!(text, "Note      {note}")?;
     }
-    let ParameterCounts { trainable, frozen, .. } = outcome.parameters;
+    let ParameterCounts { trainable, frozen, .. } = outcome.results.parameters;
     let all = trainable + frozen;
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
     let method = plan.recipe.method.name();
@@ -38,13 +38,13 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
             scores.loss
         )
     };
-    row(if pretrained { "weights as loaded" } else { "before training" }, &outcome.before)?;
-    row(if pretrained { "fine-tuned" } else { "trained" }, &outcome.after)?;
+    row(if pretrained { "weights as loaded" } else { "before training" }, &outcome.results.before)?;
+    row(if pretrained { "fine-tuned" } else { "trained" }, &outcome.results.after)?;
     if let Some(scratch) = scratch {
         row("from random weights", scratch)?;
     }
-    writeln!(text, "\n{}", report(&outcome.evaluation)?)?;
-    let trained = &outcome.trained;
+    writeln!(text, "\n{}", outcome.results.report)?;
+    let trained = &outcome.results.trained;
     writeln!(
         text,
         "Training  {} steps in {:.1} s, {:.0} images/s",
@@ -74,20 +74,20 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
 
 /// The result of `finetune` and `train` for programs.
 pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<Value> {
-    let trained = &outcome.trained;
+    let trained = &outcome.results.trained;
     let mut value = json!({
         "run": outcome.run,
         "data": plan.data.describe(),
-        "before": outcome.before,
-        "after": outcome.after,
-        "report": report_of(&outcome.evaluation)?,
-        "load_report": outcome.load_report,
+        "before": outcome.results.before,
+        "after": outcome.results.after,
+        "report": outcome.results.report,
+        "load_report": outcome.results.load_report,
         "notes": plan.notes,
         "calibration": outcome.calibration,
         "trained": {
             "method": plan.recipe.method.name(),
-            "trainable": outcome.parameters.trainable,
-            "parameters": outcome.parameters.trainable + outcome.parameters.frozen,
+            "trainable": outcome.results.parameters.trainable,
+            "parameters": outcome.results.parameters.trainable + outcome.results.parameters.frozen,
         },
         "steps": trained.steps,
         "seconds": trained.seconds,

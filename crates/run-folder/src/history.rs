@@ -1,6 +1,6 @@
 //! `history.jsonl`: what happened in a run, one JSON object a line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use crate::{RunFolderError, Scores};
 
 /// Something that happened in a run.
 ///
-/// Listeners see every one; `history.jsonl` has a line for each but [`Event::Loaded`] and
-/// [`Event::Resumed`], and for those steps that it was asked to record.
+/// Listeners see every one; `history.jsonl` has a line for each but [`Event::Loaded`],
+/// [`Event::BrokenCheckpoint`] and [`Event::Resumed`], and for those steps that it was asked to record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -28,6 +28,13 @@ pub enum Event {
         weights: String,
         /// What else is worth knowing before the run begins.
         notes: Vec<String>,
+    },
+    /// First of all where a run goes on: a checkpoint that is broken, and passed over for an older one.
+    BrokenCheckpoint {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// At the start of an epoch that trains other parameters than the one before.
     Unfrozen {

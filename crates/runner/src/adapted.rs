@@ -17,7 +17,8 @@ use taper_run_folder::RunFolder;
 
 use crate::config::ModelConfig;
 use crate::error::RunnerError;
-use crate::plan::{Plan, know, weights_config};
+use crate::fit::{know, weights_config};
+use crate::plan::Plan;
 use crate::pretrained::Pretrained;
 use crate::recipe::{Method, read_resolved};
 use crate::registry::Registry;

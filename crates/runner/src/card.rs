@@ -3,20 +3,25 @@
 use std::fmt::Write;
 
 use taper_metrics::ZeroDivision;
-use taper_run_folder::{ParameterCounts, Trained};
+
+use taper_run_folder::{ParameterCounts, Results, Trained};
 
 use crate::error::RunnerError;
+use crate::evaluate::Evaluation;
 use crate::plan::Plan;
 use crate::recipe::Method;
-use crate::run::Outcome;
 
 /// What is not known of a licence.
 const UNKNOWN: &str = "unknown";
 
 /// The text of `README.md`: no time, no path but those that the recipe has.
-pub(crate) fn card(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
-    let mut text = front_matter(plan, outcome);
-    text += &body(plan, outcome)?;
+pub(crate) fn card(
+    plan: &Plan,
+    results: &Results,
+    evaluation: &Evaluation,
+) -> Result<String, RunnerError> {
+    let mut text = front_matter(plan, results);
+    text += &body(plan, results, evaluation)?;
     Ok(text)
 }
 
@@ -67,7 +72,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::String(text.to_string()).to_string()
 }
 
-fn front_matter(plan: &Plan, outcome: &Outcome) -> String {
+fn front_matter(plan: &Plan, results: &Results) -> String {
     let license = or_unknown(&plan.recipe.card.license);
     let library = if is_timms(plan) { "timm" } else { "taper" };
     let adapter = matches!(plan.recipe.method, Method::Lora { merge: false, .. });
@@ -89,7 +94,7 @@ fn front_matter(plan: &Plan, outcome: &Outcome) -> String {
         "model-index:\n- name: {name}\n  results:\n  - task:\n      type: image-classification\n    \
          dataset:\n      name: {data}\n      type: {data}\n      split: held out\n    metrics:\n"
     );
-    let after = &outcome.after;
+    let after = &results.after;
     for (metric, value) in [
         ("accuracy", after.accuracy),
         ("f1", after.macro_f1),
@@ -104,12 +109,12 @@ fn front_matter(plan: &Plan, outcome: &Outcome) -> String {
     yaml + "---\n"
 }
 
-fn body(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
+fn body(plan: &Plan, results: &Results, evaluation: &Evaluation) -> Result<String, RunnerError> {
     let recipe = &plan.recipe;
     let invalid = |reason: String| RunnerError::Recipe { origin: "model card".into(), reason };
     let toml = toml::to_string(recipe).map_err(|e| invalid(e.to_string()))?;
     let names: Vec<&str> = plan.config.label_names.iter().map(String::as_str).collect();
-    let report = outcome.evaluation.confusion()?.report(&names, ZeroDivision::Zero)?;
+    let report = evaluation.confusion()?.report(&names, ZeroDivision::Zero)?;
     let cfg = &plan.config.pretrained_cfg;
     let [channels, height, width] = cfg.input_size;
     let weights = match recipe.model.weights.as_str() {
@@ -117,8 +122,8 @@ fn body(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
         weights => format!("`{weights}`"),
     };
     let method = recipe.method.name();
-    let Trained { steps, stopped, .. } = &outcome.trained;
-    let ParameterCounts { trainable, frozen, .. } = outcome.parameters;
+    let Trained { steps, stopped, .. } = &results.trained;
+    let ParameterCounts { trainable, frozen, .. } = results.parameters;
     let all = trainable + frozen;
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
     let rule = recipe.optimizer.rule();
@@ -161,7 +166,7 @@ fn body(plan: &Plan, outcome: &Outcome) -> Result<String, RunnerError> {
     }
     text += &seen;
 
-    let (before, after) = (&outcome.before, &outcome.after);
+    let (before, after) = (&results.before, &results.after);
     let images = after.n;
     // Writing to a string cannot fail.
     let _ = write!(

@@ -9,12 +9,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Placement};
-use taper_model::nets;
-use taper_run_folder::write_json;
+use taper_model::nets::{self, NetConfig};
 
 use crate::calibrate::CalibrationConfig;
 use crate::error::RunnerError;
-use crate::pretrained::Said;
+use taper_run_folder::write_json;
 
 /// A model's net, classes and preprocessing.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,24 +55,10 @@ pub struct PretrainedConfig {
 }
 
 impl ModelConfig {
-    /// Reads a `config.json`.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is not what it should be.
-    pub fn read(path: &Path) -> Result<Self, RunnerError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
-        let wrong = |reason| RunnerError::Config { path: path.to_path_buf(), reason };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
-        let said = Said::of_timm(&value).map_err(wrong)?;
-        let name = |key: &str| value["pretrained_cfg"][key].as_str().unwrap_or_default();
-        let mut config = said.config(name("first_conv"), name("classifier"), path)?;
-        if let Some(calibration) = value.get("calibration").filter(|v| !v.is_null()) {
-            let read = serde_json::from_value(calibration.clone());
-            config.calibration = Some(read.map_err(|e| wrong(format!("calibration: {e}")))?);
-        }
-        config.border = value["border"].as_f64();
-        Ok(config)
+    /// What the net is built for.
+    pub fn net_config(&self) -> NetConfig {
+        let [channels, height, width] = self.pretrained_cfg.input_size;
+        NetConfig { num_classes: self.num_classes, channels, height, width }
     }
 
     /// Writes a `config.json`.

@@ -7,17 +7,16 @@ use serde::Serialize;
 use taper_metrics::{
     McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
 };
-use taper_run_folder::{Metric, RunFolder, Scores, write_json, write_whole};
 
-use crate::error::RunnerError;
+use crate::error::{RunnerError, setting};
 use crate::evaluate::Evaluation;
 use crate::finished::FinishedModel;
 use crate::observe::Listener;
-use crate::plan::{Plan, setting};
+use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
-use crate::resume::{Resumption, check_recipe};
-use crate::run::run;
+use crate::run::{Existing, run};
+use taper_run_folder::{Metric, Scores, write_json, write_whole};
 
 /// A recipe that takes part, by a name that is a folder's.
 #[derive(Debug, Clone)]
@@ -129,7 +128,7 @@ pub fn cross_validate(
             (recipe.data.folds, recipe.data.fold) = (folds, fold);
             let plan = Plan::new(recipe, &registry)?;
             let run = folder.join(format!("fold-{}", fold + 1));
-            let evaluation = carry_out(&plan, &run, resume, &registry, || listeners(name, fold))?;
+            let evaluation = answers(&plan, &run, resume, &registry, listeners(name, fold)?)?;
             of_folds.push(evaluation.scores()?);
             judge(&plan, fold, &evaluation, &mut judged);
             class_names = evaluation.class_names;
@@ -169,23 +168,18 @@ fn check(candidates: &[Candidate], folds: usize) -> Result<(), RunnerError> {
 }
 
 /// The answers on a fold: of a run that is finished, that goes on, or that begins.
-fn carry_out(
+fn answers(
     plan: &Plan,
     folder: &Path,
     resume: bool,
     registry: &Registry,
-    listeners: impl FnOnce() -> Result<Vec<Box<dyn Listener>>, RunnerError>,
+    listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Evaluation, RunnerError> {
-    let begun = RunFolder::begun(folder);
-    if let (true, Ok(begun)) = (resume, begun) {
-        if begun.is_finished() {
-            check_recipe(&begun, &plan.recipe)?;
-            let model = FinishedModel::open_run(folder, &plan.device, registry)?;
-            return model.judge(&plan.data.test);
-        }
-        return Ok(Resumption::of(folder, plan.clone(), false)?.run(listeners()?)?.1.evaluation);
+    let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
+    match run(plan, folder, existing, listeners)?.evaluation {
+        Some(evaluation) => Ok(evaluation),
+        None => FinishedModel::open_run(folder, &plan.device, registry)?.judge(&plan.data.test),
     }
-    Ok(run(plan, folder.to_path_buf(), false, listeners()?)?.evaluation)
 }
 
 fn judge(plan: &Plan, fold: usize, evaluation: &Evaluation, judged: &mut Vec<Judged>) {

@@ -10,9 +10,9 @@ use taper_dataset::{
 };
 
 use crate::error::RunnerError;
-use crate::evaluate::Views;
 use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
+use crate::views::Views;
 
 pub(crate) use divided::divided;
 use divided::{Divided, Items, Origin};

@@ -8,8 +8,6 @@ use taper_model::weights::WeightsError;
 use taper_optimizer::OptimizerError;
 use taper_run_folder::RunFolderError;
 
-use crate::checkpoint::Difference;
-
 /// What can go wrong between a recipe and a trained model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -211,9 +209,6 @@ pub enum RunnerError {
     /// Another process works on the run.
     #[error("{}: another process is at work on this run; wait for it, or end it", .0.display())]
     Busy(PathBuf),
-    /// The run to be resumed is finished.
-    #[error("{} is finished; there is nothing to resume", .0.display())]
-    Finished(PathBuf),
     /// Data, program, machine or recipe are not those of the run to be resumed.
     #[error(
         "{} would not go on to the same result: {}; resume it all the same with --force",
@@ -350,4 +345,30 @@ impl From<crate::hub::HubError> for RunnerError {
     fn from(error: crate::hub::HubError) -> Self {
         RunnerError::Hub(Box::new(error))
     }
+}
+
+/// One thing in which two identities, or two recipes, differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is: `data`, `version`, `machine`, or a key of the recipe.
+    pub what: String,
+    /// Then.
+    pub before: String,
+    /// Now.
+    pub now: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} was {}, is {}", self.what, self.before, self.now)
+    }
+}
+
+/// A setting that is outside what it may be.
+pub(crate) fn setting(
+    key: &'static str,
+    found: impl ToString,
+    expected: impl Into<String>,
+) -> RunnerError {
+    RunnerError::Setting { key, found: found.to_string(), expected: expected.into() }
 }

@@ -3,15 +3,14 @@
 use std::time::Instant;
 
 use candle_core::{DType, Device, Module, ModuleT, Tensor};
-use taper_dataset::{Augment, Batch};
+use taper_dataset::Batch;
 use taper_metrics::ConfusionMatrix;
 use taper_model::nets::Net;
-use taper_run_folder::Scores;
 
 use crate::data::Part;
 use crate::error::RunnerError;
-use crate::recipe::Recipe;
-use crate::train::images_of;
+use crate::views::Views;
+use taper_run_folder::Scores;
 
 /// What a net answered on a part of the data.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,10 +27,15 @@ pub struct Evaluation {
     pub seconds: f64,
 }
 
+/// The images of a batch as a tensor.
+pub(crate) fn images_of(batch: &Batch, device: &Device) -> candle_core::Result<Tensor> {
+    Tensor::from_slice(&batch.images, &batch.shape[..], device)
+}
+
 /// Runs a net, in evaluation mode, over a part of the data in its own order.
 ///
 /// Of a large net fewer than `batch_size` images go through at once, so that what it computes on the
-/// way stays within a gibibyte: see [`memory`](crate::memory).
+/// way stays within a gibibyte.
 ///
 /// # Errors
 /// Unreadable images; an empty part.
@@ -55,7 +59,7 @@ pub fn evaluate_with(
     device: &Device,
     done: impl FnMut(usize),
 ) -> Result<Evaluation, RunnerError> {
-    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size, device)?;
+    let batch_size = crate::activations::evaluation_batch(net, part.size(), batch_size, device)?;
     let batches = part.in_order(batch_size)?.map(|batch| Ok(batch?));
     let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
     evaluate_by(part, batches, logits, done)
@@ -78,7 +82,7 @@ pub fn evaluate_views(
     if views.count < 2 {
         return Ok(all);
     }
-    let batch_size = crate::memory::evaluation_batch(net, part.size(), batch_size, device)?;
+    let batch_size = crate::activations::evaluation_batch(net, part.size(), batch_size, device)?;
     for view in 1..views.count {
         let batches = part.view(batch_size, views, view)?.map(|batch| Ok(batch?));
         let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
@@ -88,25 +92,6 @@ pub fn evaluate_views(
     }
     all.logits.iter_mut().for_each(|sum| *sum /= views.count as f32);
     Ok(Evaluation::of_logits(all.class_names, all.labels, all.logits, all.seconds))
-}
-
-/// Several looks at an image: the first as it is, the others as a policy changes it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Views {
-    /// How many, the first included. Default 1.
-    pub count: u64,
-    /// What the others change.
-    pub augment: Augment,
-    /// Seed of the changes.
-    pub seed: u64,
-}
-
-impl Views {
-    /// Looks as the recipe's augmentation shows images, what hides something left out; with the
-    /// policy `light` where there is none.
-    pub fn of(recipe: &Recipe, count: u64) -> Self {
-        Self { count, augment: recipe.augment.views(), seed: recipe.seed }
-    }
 }
 
 /// As [`evaluate_with`], the batches and what gives their logits being given.

@@ -15,14 +15,14 @@ use crate::adapted;
 use crate::config::ModelConfig;
 use crate::data::{Data, Part, PartName};
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, Views, evaluate, evaluate_views};
+use crate::evaluate::{Evaluation, evaluate, evaluate_views};
+use crate::fit::{know, weights_config};
 use crate::observe::Counter;
-use crate::plan::{know, weights_config};
-use crate::predict::Predictions;
 use crate::pretrained::{Match, Pretrained, same_classes, shortened};
 use crate::recipe::{Method, ModelRecipe, Recipe};
 use crate::registry::Registry;
 use crate::seen;
+use crate::views::Views;
 
 /// A net with trained weights, and what is needed to use it.
 pub struct FinishedModel {
@@ -257,18 +257,5 @@ impl FinishedModel {
         let batch_size = self.recipe.train.eval_batch_size;
         let evaluation = evaluate(&self.net, part, batch_size, &self.device)?;
         Ok(evaluation.tempered(self.temperature()))
-    }
-
-    /// Names the `top_k` most probable classes of image files, batch by batch, decoding ahead; a folder
-    /// stands for the images in it. A file that cannot be read gets a [`Prediction`] that says why.
-    ///
-    /// # Errors
-    /// A folder that cannot be listed, or holds no image.
-    pub fn predictions(
-        &self,
-        images: &[PathBuf],
-        top_k: usize,
-    ) -> Result<Predictions<'_>, RunnerError> {
-        Predictions::new(self, images, top_k)
     }
 }

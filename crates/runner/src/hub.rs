@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use hf_hub::api::RepoInfo;
 
-use crate::pretrained::files;
+use crate::files;
 use cache::Snapshot;
 use http::Client;
 

@@ -4,17 +4,17 @@
 //! single keys. A [`Plan`] is a recipe validated, with the data open and the weights read; [`run`]
 //! carries it out and leaves a run's folder. [`FinishedModel`] opens one again. What the runner
 //! knows by name is a [`Registry`]; a caller adds nets, data sets and weights of its own. A run that
-//! was killed or left off is a [`Resumption`], which ends with the bits of one that never stopped.
+//! was killed or suspended goes on ([`Existing::Resume`]) and ends with the bits of one that never stopped.
 //!
 //! ```no_run
-//! use taper_runner::{Plan, Registry, resolve, run};
+//! use taper_runner::{Existing, Plan, Registry, resolve, run};
 //!
 //! let registry = Registry::new();
 //! let overrides = [("data.source".to_string(), "photos".to_string())];
 //! let recipe = resolve(Some("keras-mnist"), &overrides)?;
 //! let plan = Plan::new(recipe, &registry)?;
-//! let outcome = run(&plan, "runs/photos".into(), false, Vec::new())?;
-//! println!("{:.2} %", 100.0 * outcome.after.accuracy);
+//! let outcome = run(&plan, "runs/photos".as_ref(), Existing::Refuse, Vec::new())?;
+//! println!("{:.2} %", 100.0 * outcome.results.after.accuracy);
 //! # Ok::<(), taper_runner::RunnerError>(())
 //! ```
 
@@ -24,19 +24,26 @@ mod recipe;
 mod config;
 mod data;
 mod device;
+mod files;
+mod fit;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod plan;
 mod pretrained;
 mod registry;
 
+mod activations;
 mod card;
 mod evaluate;
+mod features;
+mod finish;
+mod load;
 mod machine;
 pub mod memory;
 pub mod observe;
 
 pub mod checkpoint;
+mod position;
 mod train;
 
 mod calibrate;
@@ -51,6 +58,7 @@ mod inspect;
 mod lr_find;
 mod method;
 mod others;
+mod outcome;
 mod predict;
 mod probabilities;
 mod resume;
@@ -58,6 +66,7 @@ mod run;
 mod search;
 mod seen;
 mod summary;
+mod views;
 
 pub use calibrate::{CalibrationConfig, Rejection};
 pub use config::{ModelConfig, PretrainedConfig};
@@ -66,13 +75,16 @@ pub use cross::{
 };
 pub use data::{Data, Part, PartName};
 pub use device::DeviceChoice;
-pub use error::RunnerError;
-pub use evaluate::{Evaluation, Views, evaluate, evaluate_views, evaluate_with, top_k};
+pub use error::{Difference, RunnerError};
+pub use evaluate::{Evaluation, evaluate, evaluate_views, evaluate_with, top_k};
 pub use finished::{ClassProbability, FinishedModel, Prediction};
 pub use inspect::{Inspected, inspect};
+pub use load::{Loaded, load};
 pub use lr_find::lr_find;
 pub use machine::available_memory;
+pub use outcome::Outcome;
 pub use plan::Plan;
+pub use position::{EpochSums, Position};
 pub use predict::Predictions;
 pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
 pub use recipe::{
@@ -82,8 +94,7 @@ pub use recipe::{
     resolve,
 };
 pub use registry::{OpenDataset, Registry};
-pub use resume::Resumption;
-pub use run::{Loaded, Outcome, from_scratch, load, run};
+pub use run::{Existing, from_scratch, run};
 pub use saliency::saliency;
 pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
 pub use summary::summarize;
@@ -92,4 +103,5 @@ pub use taper_run_folder::{
     DataResults, Machine, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
     Trained,
 };
-pub use train::{EpochSums, Position, Sweep, SweepConfig, SweepPoint, Training, sweep, train};
+pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};
+pub use views::Views;

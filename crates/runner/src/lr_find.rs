@@ -5,10 +5,10 @@ use std::path::Path;
 use taper_run_folder::{write_json, write_whole};
 
 use crate::error::RunnerError;
+use crate::load::load;
 use crate::observe::Listener;
 use crate::plan::Plan;
 use crate::report::{html, svg};
-use crate::run::load;
 use crate::train::{Sweep, SweepConfig, Training, sweep};
 
 /// Sweeps the learning rates of a plan's run and writes `lr-find.json` and `lr-find.html`, with the

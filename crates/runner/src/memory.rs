@@ -1,25 +1,19 @@
-//! How much memory a run takes: estimated before its first step, and bounded where answers alone are
-//! wanted.
+//! How much memory a run takes, estimated before its first step.
 //!
 //! The estimate counts what stays at once: parameters with their gradients, the optimizer's and the
 //! averages' copies, and for each image of a batch what every layer gives out, which backward needs,
 //! half as much again for gradients on the way and the kernels' working memory. A ResNet-18 at 224x224
 //! took 54 MiB an image where this says 47.
 
-use candle_core::Device;
-use taper_model::nets::Net;
-use taper_model::params::{ParamKind, Params};
-use taper_model::summary::summarize;
+use taper_model::params::ParamKind;
 use taper_optimizer::{AverageConfig, RuleConfig};
-use taper_run_folder::bytes;
 
+use crate::activations::outputs;
 use crate::error::RunnerError;
+use crate::load::Loaded;
 use crate::machine::available_memory;
 use crate::plan::Plan;
-use crate::run::Loaded;
-
-/// Bytes that what layers give out may take when images are only answered.
-const EVALUATION: u64 = 1 << 30;
+use taper_run_folder::bytes;
 
 /// Bytes of an element.
 const F32: u64 = 4;
@@ -96,40 +90,6 @@ fn fits(estimate: &MemoryEstimate, batch_size: usize, free: u64) -> Result<(), R
     }
 }
 
-/// Images at once when they are only answered: `wanted`, or fewer of a net so large that they would
-/// take more than a gibibyte. A function of the net and its input, not of the machine.
-///
-/// # Errors
-/// Those of the net's forward pass on one image.
-pub(crate) fn evaluation_batch(
-    net: &Net,
-    input: [usize; 3],
-    wanted: usize,
-    device: &Device,
-) -> Result<usize, RunnerError> {
-    if wanted <= 1 {
-        return Ok(wanted.max(1));
-    }
-    let each = F32 * outputs(net, input, device)?.iter().sum::<u64>();
-    let most = (EVALUATION / each.max(1)).max(1);
-    Ok(wanted.min(usize::try_from(most).unwrap_or(usize::MAX)))
-}
-
-/// Elements that each layer gives out for one image, the image itself first.
-fn outputs(net: &Net, input: [usize; 3], device: &Device) -> Result<Vec<u64>, RunnerError> {
-    let summary = summarize(net, &Params::new(), &input, device)?;
-    let image: usize = input.iter().product();
-    let mut outputs = vec![image as u64];
-    for row in &summary.rows {
-        let Some(output) = &row.output else { continue };
-        let elements: usize = output.iter().product();
-        let elements = elements as u64;
-        // Attention is told of by its result; queries, keys and values stay too.
-        outputs.push(if row.kind == "Attention" { 4 * elements } else { elements });
-    }
-    Ok(outputs)
-}
-
 /// Numbers that a rule keeps for each parameter.
 fn states(rule: &RuleConfig) -> u64 {
     match rule {
@@ -150,7 +110,7 @@ mod tests {
         let settings: Vec<_> =
             settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let plan = Plan::new(resolve(None, &settings).unwrap(), &Registry::new()).unwrap();
-        let loaded = crate::run::load(&plan).unwrap();
+        let loaded = crate::load::load(&plan).unwrap();
         MemoryEstimate::of(&plan, &loaded).unwrap()
     }
 
@@ -180,8 +140,8 @@ mod tests {
         let batch = |name: &str, input| {
             let settings = [("model.net".to_string(), name.to_string())];
             let plan = Plan::new(resolve(None, &settings).unwrap(), &registry).unwrap();
-            let loaded = crate::run::load(&plan).unwrap();
-            evaluation_batch(&loaded.net, input, 1000, &plan.device).unwrap()
+            let loaded = crate::load::load(&plan).unwrap();
+            crate::activations::evaluation_batch(&loaded.net, input, 1000, &plan.device).unwrap()
         };
         assert_eq!(batch("keras-cnn", [1, 28, 28]), 1000);
         let resnet = batch("resnet18", [3, 224, 224]);

@@ -1,7 +1,6 @@
 //! What a method comes to for a net: the parameters that are trained, epoch by epoch, and their
 //! rates.
 
-pub(crate) mod features;
 mod groups;
 #[cfg(test)]
 mod tests;
@@ -10,22 +9,21 @@ use taper_model::lora::{self, Adapters, LoraConfig};
 use taper_model::nets::NetInfo;
 use taper_model::rng::RngKey;
 
-use crate::error::RunnerError;
-use crate::plan::setting;
+use crate::error::{RunnerError, setting};
 use crate::recipe::Method;
 
 pub(crate) use groups::groups;
 
 /// What is trained in some epochs of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stage {
+pub(crate) struct TrainableSet {
     /// Patterns of the parameters; empty: all.
     pub trainable: Vec<String>,
     /// Whether that is the head alone, so that the rest runs in evaluation mode.
     pub head_only: bool,
 }
 
-impl Stage {
+impl TrainableSet {
     fn all() -> Self {
         Self { trainable: Vec::new(), head_only: false }
     }
@@ -59,26 +57,30 @@ impl Method {
 
     /// What is trained in an epoch: a function of the epoch alone, so that a resumed run needs
     /// nothing else.
-    pub(crate) fn stage(&self, net: &NetInfo, epoch: usize) -> Stage {
+    pub(crate) fn trainable_set(&self, net: &NetInfo, epoch: usize) -> TrainableSet {
         match *self {
             Self::Gradual { frozen_epochs, blocks_per_epoch, .. } => {
                 match epoch.checked_sub(frozen_epochs) {
-                    None => Stage::head(net),
-                    Some(_) if blocks_per_epoch == 0 => Stage::all(),
-                    Some(after) => Stage::last(net, (after + 1).saturating_mul(blocks_per_epoch)),
+                    None => TrainableSet::head(net),
+                    Some(_) if blocks_per_epoch == 0 => TrainableSet::all(),
+                    Some(after) => {
+                        TrainableSet::last(net, (after + 1).saturating_mul(blocks_per_epoch))
+                    }
                 }
             }
-            _ => self.widest(net),
+            _ => self.largest_set(net),
         }
     }
 
     /// All that is trained at some time.
-    pub(crate) fn widest(&self, net: &NetInfo) -> Stage {
+    pub(crate) fn largest_set(&self, net: &NetInfo) -> TrainableSet {
         match *self {
-            Self::Full { .. } | Self::Gradual { .. } => Stage::all(),
-            Self::Head { .. } => Stage::head(net),
-            Self::LastN { blocks, .. } => Stage::last(net, blocks),
-            Self::Lora { .. } => Stage { trainable: lora::trainable(net.head), head_only: false },
+            Self::Full { .. } | Self::Gradual { .. } => TrainableSet::all(),
+            Self::Head { .. } => TrainableSet::head(net),
+            Self::LastN { blocks, .. } => TrainableSet::last(net, blocks),
+            Self::Lora { .. } => {
+                TrainableSet { trainable: lora::trainable(net.head), head_only: false }
+            }
         }
     }
 

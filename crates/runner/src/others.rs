@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Placement};
 use taper_model::params::Params;
 use taper_model::weights;
-use taper_run_folder::write_json;
 
 use crate::config::ModelConfig;
 use crate::error::RunnerError;
+use crate::files;
 use crate::plan::Plan;
-use crate::pretrained::{files, transformers_sizes};
+use crate::pretrained::transformers_sizes;
+use taper_run_folder::write_json;
 
 /// Writes weights, `config.json` and `preprocessor_config.json` into `folder`, if the net has names
 /// for transformers.

@@ -2,20 +2,24 @@
 
 mod long_runs;
 
+use std::path::Path;
+
 use candle_core::Device;
 use taper_dataset::{Crop, Normalize, Placement};
 use taper_model::loss::CrossEntropy;
-use taper_model::nets::{NetConfig, NetInfo};
-use taper_model::weights::{KeyMap, Layout, TensorFile, WeightsConfig};
+use taper_model::nets::NetInfo;
+use taper_model::weights::WeightsConfig;
 
 use crate::config::{ModelConfig, PretrainedConfig};
 use crate::data::Data;
 use crate::device::DeviceChoice;
-use crate::error::RunnerError;
+use crate::error::{RunnerError, setting};
+use crate::fit::{know, weights_config};
 use crate::pretrained::{Pretrained, Said, head_classes};
-use crate::recipe::{Balance, FeatureCache, LayoutRecipe, Method, Recipe, TrainRecipe};
+use crate::recipe::{Balance, FeatureCache, Method, Recipe, TrainRecipe, read_resolved};
 use crate::registry::Registry;
 use crate::seen;
+use taper_run_folder::RunFolder;
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
 #[derive(Clone)]
@@ -111,6 +115,14 @@ impl Plan {
         Ok(Self { recipe, net, config, device, data, weights, seen, notes })
     }
 
+    /// The plan of a run that has begun, by the recipe in its folder.
+    ///
+    /// # Errors
+    /// The folder holds no run; as [`Plan::new`].
+    pub fn of_run(run: &Path, registry: &Registry) -> Result<Self, RunnerError> {
+        Self::new(read_resolved(&RunFolder::begun(run)?.recipe())?, registry)
+    }
+
     /// The same plan with weights drawn from the seed, nothing frozen, all trained.
     pub fn without_weights(&self) -> Self {
         let mut recipe = self.recipe.clone();
@@ -160,14 +172,6 @@ impl Plan {
     }
 }
 
-impl ModelConfig {
-    /// What the net is built for.
-    pub fn net_config(&self) -> NetConfig {
-        let [channels, height, width] = self.pretrained_cfg.input_size;
-        NetConfig { num_classes: self.num_classes, channels, height, width }
-    }
-}
-
 fn model_config(
     recipe: &Recipe,
     net: &NetInfo,
@@ -191,46 +195,6 @@ fn model_config(
             placement: image.placement,
             license: recipe.card.license.clone(),
         },
-    }
-}
-
-/// How to fit a weights file to a net, by the recipe's settings.
-pub(crate) fn weights_config(
-    recipe: &Recipe,
-    net: &NetInfo,
-    config: &NetConfig,
-    source: Option<TensorFile>,
-) -> Result<WeightsConfig, RunnerError> {
-    let model = &recipe.model;
-    let layout = match model.layout {
-        LayoutRecipe::Pytorch => Layout::PyTorch,
-        LayoutRecipe::Keras => Layout::Keras,
-    };
-    let mut weights = WeightsConfig {
-        source,
-        freeze: model.freeze.clone(),
-        trainable: recipe.method.widest(net).trainable,
-        freeze_statistics: model.freeze_statistics,
-        adapters: recipe.method.adapters(net, recipe.seed),
-        allow_missing: model.allow_missing.clone(),
-        allow_unused: model.allow_unused.clone(),
-        seed: recipe.seed,
-        ..net.weights_config(config, layout)
-    };
-    if let Some(map) = key_map(recipe, net)? {
-        weights.key_map = map;
-    }
-    let renames = model.renames.iter().map(|rename| (rename.from.clone(), rename.to.clone()));
-    weights.key_map.rules.extend(renames);
-    Ok(weights)
-}
-
-/// Tells `weights` of the grid that positions are for which were made for images of a size.
-pub(crate) fn know(weights: &mut WeightsConfig, net: &NetInfo, built_for: Option<(usize, usize)>) {
-    if let (Some(positions), Some(patches), Some((height, width))) =
-        (&mut weights.positions, net.patches, built_for)
-    {
-        positions.from = Some((height / patches.size, width / patches.size));
     }
 }
 
@@ -286,23 +250,6 @@ fn placement_words(placement: Placement) -> String {
     }
 }
 
-/// The net's key map that the recipe names, if it names one.
-fn key_map(recipe: &Recipe, net: &NetInfo) -> Result<Option<KeyMap>, RunnerError> {
-    let name = &recipe.model.key_map;
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let map = net.key_maps.iter().find(|map| map.name == name);
-    map.map(|map| Some(KeyMap::from(*map))).ok_or_else(|| RunnerError::Unknown {
-        what: "key map",
-        name: name.clone(),
-        known: match net.key_maps {
-            [] => format!("none, {} has none", net.name),
-            maps => maps.iter().map(|map| map.name).collect::<Vec<_>>().join(", "),
-        },
-    })
-}
-
 fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
     let counts = [
         ("train.epochs", train.epochs),
@@ -341,12 +288,4 @@ fn check_class_weights(train: &TrainRecipe, classes: usize) -> Result<(), Runner
         Some(found) => Err(setting("train.class_weights", found, "weights of 0 or more")),
         None => Ok(()),
     }
-}
-
-pub(crate) fn setting(
-    key: &'static str,
-    found: impl ToString,
-    expected: impl Into<String>,
-) -> RunnerError {
-    RunnerError::Setting { key, found: found.to_string(), expected: expected.into() }
 }

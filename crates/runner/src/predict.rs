@@ -12,10 +12,10 @@ use taper_dataset::{
 use taper_model::layers::Softmax;
 
 use crate::error::RunnerError;
-use crate::evaluate::{Views, softmax, top_k};
+use crate::evaluate::{images_of, softmax, top_k};
 use crate::finished::{ClassProbability, FinishedModel, Prediction};
 use crate::observe::Counter;
-use crate::train::images_of;
+use crate::views::Views;
 
 /// Images at once, unless the net is too large for so many.
 const BATCH: usize = 256;
@@ -36,9 +36,24 @@ pub struct Predictions<'a> {
     answered: usize,
 }
 
+impl FinishedModel {
+    /// Names the `top_k` most probable classes of image files, batch by batch, decoding ahead; a folder
+    /// stands for the images in it. A file that cannot be read gets a [`Prediction`] that says why.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed, or holds no image.
+    pub fn predictions(
+        &self,
+        images: &[PathBuf],
+        top_k: usize,
+    ) -> Result<Predictions<'_>, RunnerError> {
+        Predictions::new(self, images, top_k)
+    }
+}
+
 impl<'a> Predictions<'a> {
     /// Lists the files and begins to decode them; a folder stands for the images in it.
-    pub(crate) fn new(
+    fn new(
         model: &'a FinishedModel,
         images: &[PathBuf],
         top_k: usize,
@@ -59,7 +74,8 @@ impl<'a> Predictions<'a> {
         let pipeline = model.recipe.image.pipeline();
         let [channels, height, width] = model.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
-        let batch_size = crate::memory::evaluation_batch(&model.net, size, BATCH, &model.device)?;
+        let batch_size =
+            crate::activations::evaluation_batch(&model.net, size, BATCH, &model.device)?;
         let order: Vec<usize> = (0..paths.len()).collect();
         let files = Arc::new(Files {
             paths,

@@ -12,7 +12,6 @@
 
 mod classes;
 mod defaults;
-pub(crate) mod files;
 mod said;
 mod timm;
 mod transformers;
@@ -24,6 +23,7 @@ use taper_run_folder::RunFolder;
 
 use crate::adapted;
 use crate::error::RunnerError;
+use crate::files;
 use crate::recipe::{Recipe, layered, resolve};
 use crate::registry::Registry;
 

@@ -6,9 +6,8 @@ use candle_core::{DType, ModuleT};
 use taper_dataset::{Image, Loader, LoaderConfig, Source};
 
 use crate::error::RunnerError;
-use crate::evaluate::softmax;
+use crate::evaluate::{images_of, softmax};
 use crate::finished::FinishedModel;
-use crate::train::images_of;
 
 /// Images at once.
 const BATCH: usize = 256;
@@ -25,7 +24,8 @@ impl FinishedModel {
         }
         let [channels, height, width] = self.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
-        let batch_size = crate::memory::evaluation_batch(&self.net, size, BATCH, &self.device)?;
+        let batch_size =
+            crate::activations::evaluation_batch(&self.net, size, BATCH, &self.device)?;
         let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
         let order = (0..images.len()).collect();
         let source = Arc::new(InHand(images));

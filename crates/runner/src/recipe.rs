@@ -5,6 +5,7 @@
 //! out is complete: the run writes it to `recipe.toml`, and that file alone repeats the run.
 
 mod card;
+mod differences;
 mod layers;
 mod long_runs;
 mod method;
@@ -18,6 +19,7 @@ use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 use crate::device::DeviceChoice;
 use crate::error::RunnerError;
 
+pub(crate) use differences::{check_recipe, recipe_differences};
 pub use layers::{NAMED, named, resolve};
 pub(crate) use layers::{layered, one_line};
 pub use long_runs::{

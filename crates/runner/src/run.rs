@@ -1,247 +1,153 @@
 //! A plan carried out: evaluate, train, evaluate again, save.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use candle_core::DType;
-use taper_model::nets::Net;
-use taper_model::params::{ParamKind, Params};
-use taper_model::rng::RngKey;
-use taper_model::weights::{self, LoadReport, Weights};
-use taper_run_folder::{
-    LoadText, NetFacts, ParameterCounts, Results, RunFolder, Scores, StartFacts, Trained,
-    write_whole,
-};
-
-use crate::adapted;
-use crate::calibrate::{CalibrationConfig, calibrate};
-use crate::card::card;
-use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
-use crate::data::Part;
+use crate::checkpoint::{Checkpoints, Identity};
+use crate::config::ModelConfig;
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, evaluate};
-use crate::machine::this_machine;
+use crate::evaluate::evaluate;
+use crate::finish::finish;
+use crate::load::load;
 use crate::memory;
-use crate::observe::{self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard};
-use crate::others;
+use crate::observe::{
+    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, Verdicts, notify,
+};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::recipe::{Method, Recipe};
-use crate::report;
-use crate::results::{calibration_of, parameter_counts, report_of};
-use crate::seen;
-use crate::train::{Saving, Training, train};
+use crate::recipe::{Recipe, check_recipe};
+use crate::resume::{ResumePoint, Resumed};
+use crate::train::{CheckpointWriter, Training, train};
+use taper_run_folder::{Results, RunFolder, Scores};
 
-/// What a run did.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The run's folder.
-    pub run: PathBuf,
-    /// What became of each tensor of the weights.
-    pub load_report: LoadReport,
-    /// Scores on the held-out part before training.
-    pub before: Scores,
-    /// Scores on the held-out part after training.
-    pub after: Scores,
-    /// The answers behind `after`.
-    pub evaluation: Evaluation,
-    /// Temperature and threshold that were fitted, if they were asked for; `after` is by them.
-    pub calibration: Option<CalibrationConfig>,
-    /// How training went.
-    pub trained: Trained,
-    /// How many numbers were trained, at some time of the run, and how many were not.
-    pub parameters: ParameterCounts,
+/// What is done where the folder holds a run already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and nothing is done. The default.
+    #[default]
+    Refuse,
+    /// It is removed, and the run begins.
+    Overwrite,
+    /// It goes on from its newest checkpoint that is whole, or from its beginning where there is
+    /// none; what is finished is taken as it is. Where there is no run, one begins.
+    Resume {
+        /// Go on by this plan even where data, program, machine or recipe differ from the run's.
+        force: bool,
+    },
 }
 
-/// A net with its parameters.
-pub struct Loaded {
-    /// The net.
-    pub net: Net,
-    /// Its parameters by name.
-    pub params: Params,
-    /// What became of each tensor of the weights.
-    pub report: LoadReport,
-    /// The randomness of its dropout.
-    pub rng: RngKey,
-}
-
-/// Builds the plan's net from the plan's weights, on the plan's device.
+/// Carries out a plan in a run's folder: begins a run, goes on with one, or finds it finished.
+///
+/// The held-out part is evaluated before and after training; it steers nothing in between. A run that
+/// goes on ends with the bits of one that never stopped, provided that recipe, data, version of Taper,
+/// device and kind of machine are the same, which is checked.
 ///
 /// # Errors
-/// Tensors that are missing, left over or of another shape; nothing left to train.
-pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
-    let rng = RngKey::new(plan.recipe.seed);
-    let mut config = plan.weights.clone();
-    if let Some(adapters) = &mut config.adapters {
-        adapters.key = rng.clone();
-    }
-    let weights = Weights::new(config)?;
-    let vb = weights.var_builder(DType::F32, &plan.device);
-    let built = (plan.net.build)(&plan.config.net_config(), vb, &rng);
-    // A fault of the weights says more than what it led to in the net.
-    let (params, report) = weights.finish()?;
-    let net = built?;
-    let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
-    let head = |note: &str| note.starts_with("head replaced") || note == "the file has no head";
-    if let Some(entry) = report.initialized.iter().find(|e| head(&e.note) && frozen(&e.name)) {
-        return Err(RunnerError::FrozenHead { name: entry.name.clone(), note: entry.note.clone() });
-    }
-    if params.trainable().is_empty() {
-        return Err(RunnerError::AllFrozen { frozen: params.len() });
-    }
-    Ok(Loaded { net, params, report, rng })
-}
-
-/// Carries out a plan and writes its run folder.
-///
-/// The held-out part is evaluated before and after training; it steers nothing in between.
-///
-/// # Errors
-/// Whatever [`load`], [`train()`] and [`evaluate()`] report; a folder that cannot be written.
+/// A run in the folder that may not be touched, that differs from the plan ([`RunnerError::Differs`]) or
+/// whose checkpoints are all broken; whatever [`load`], [`train()`] and [`evaluate()`] report; a folder
+/// that cannot be written.
 pub fn run(
     plan: &Plan,
-    out: PathBuf,
-    overwrite: bool,
+    folder: &Path,
+    existing: Existing,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
+    let resumed = match (existing, RunFolder::begun(folder)) {
+        (Existing::Resume { .. }, Ok(begun)) if begun.is_finished() => return reuse(plan, &begun),
+        (Existing::Resume { force }, Ok(begun)) => Some(Resumed::open(begun, plan, force)?),
+        _ => None,
+    };
+    let overwrite = existing == Existing::Overwrite;
+    if resumed.is_none() {
+        RunFolder::check(folder, overwrite)?;
+    }
     let loaded = load(plan)?;
     memory::check(plan, &loaded)?;
-    // Without a file everything is drawn from the seed, and there is nothing to say.
-    let weights = loaded.report.source.as_ref().map(|_| loaded.report.to_string());
-    let (weights, notes) = (weights.unwrap_or_default(), plan.notes.clone());
-    observe::tell(&mut listeners, &Event::Loaded { weights, notes })?;
-    let batch_size = plan.recipe.train.eval_batch_size;
-    let before = evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()?;
-    let folder = RunFolder::create(&out, &plan.recipe.to_toml()?, overwrite)?;
-    carry_out(plan, &folder, loaded, before, None, listeners)
-}
-
-/// What a run goes on from.
-pub(crate) struct From {
-    /// The checkpoint's file.
-    pub path: PathBuf,
-    /// What is in it.
-    pub checkpoint: Checkpoint,
-}
-
-/// Trains in a run's folder, from its beginning or from a checkpoint, and finishes the run.
-pub(crate) fn carry_out(
-    plan: &Plan,
-    folder: &RunFolder,
-    loaded: Loaded,
-    before: Scores,
-    from: Option<From>,
-    mut listeners: Vec<Box<dyn Listener>>,
-) -> Result<Outcome, RunnerError> {
-    let recipe = &plan.recipe;
-    listeners.extend(of_recipe(recipe));
-    let (every, is_new) = (recipe.log.every_steps, from.is_none());
-    let history = match from {
-        None => History::create(&folder.history())?,
-        Some(_) => History::resume(&folder.history())?,
+    let before = || {
+        let batch_size = plan.recipe.train.eval_batch_size;
+        evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()
     };
-    listeners.push(Box::new(history.every(every)));
-    if recipe.log.tensorboard {
-        let board = match from {
-            None => TensorBoard::create(&folder.tensorboard())?,
-            Some(_) => TensorBoard::resume(&folder.tensorboard())?,
-        };
-        listeners.push(Box::new(board.every(every)));
+    let mut verdicts = Verdicts::default();
+    let (folder, before, point) = match resumed {
+        Some(Resumed { folder, broken, point }) => {
+            for (path, reason) in broken {
+                let event = Event::BrokenCheckpoint { path, reason };
+                verdicts = verdicts.and(notify(&mut listeners, &event)?);
+            }
+            let known = point.as_ref().map(|point| point.checkpoint.header.before.clone());
+            (folder, known.map_or_else(before, Ok)?, point)
+        }
+        None => {
+            // Without a file everything is drawn from the seed, and there is nothing to say.
+            let weights = loaded.report.source.as_ref().map(|_| loaded.report.to_string());
+            let (weights, notes) = (weights.unwrap_or_default(), plan.notes.clone());
+            verdicts = notify(&mut listeners, &Event::Loaded { weights, notes })?;
+            let before = before()?;
+            (RunFolder::create(folder, &plan.recipe.to_toml()?, overwrite)?, before, None)
+        }
+    };
+    follow(&folder, &plan.recipe, point.is_some(), &mut listeners)?;
+    let mut training = Training::new(plan, &loaded)?.cache_features(folder.path())?;
+    if plan.recipe.checkpoint.enabled {
+        let writer = checkpoint_writer(plan, &folder, before.clone(), point.as_ref())?;
+        training = training.save_to(writer);
     }
-    let mut training = Training::new(plan, &loaded)?.keep_features(folder.path())?;
-    if recipe.checkpoint.enabled {
-        let checkpoints = Checkpoints::open(&folder.checkpoints(), &recipe.checkpoint)?;
-        let last = from.as_ref();
-        let last = last.map(|from| (from.path.clone(), from.checkpoint.about.position.step));
-        let identity = Identity::of(&plan.data, &plan.device)?;
-        let saving = Saving::new(checkpoints, identity, recipe.clone(), before.clone(), last);
-        training = training.save_to(saving);
-    }
-    if let Some(From { checkpoint, .. }) = from {
-        observe::restore(&mut listeners, &checkpoint.about.listeners)?;
+    let is_new = point.is_none();
+    if let Some(ResumePoint { checkpoint, .. }) = point {
+        observe::restore(&mut listeners, &checkpoint.header.listeners)?;
         training.restore(checkpoint)?;
     }
     let reasons = &plan.data.left_out;
     if is_new && !reasons.is_empty() {
         let left_out = Event::LeftOut { images: reasons.len(), reasons: reasons.clone() };
-        observe::tell(&mut listeners, &left_out)?;
+        verdicts = verdicts.and(notify(&mut listeners, &left_out)?);
     }
+    training.apply(verdicts)?;
     let trained = train(training, &mut listeners)?;
-    finish(plan, folder, loaded, before, trained)
+    finish(plan, &folder, loaded, before, trained)
 }
 
-/// Scores what was trained and writes the run's files, `metrics.json` after all that a run needs.
-fn finish(
+/// A run that was finished before, by the same recipe.
+fn reuse(plan: &Plan, folder: &RunFolder) -> Result<Outcome, RunnerError> {
+    check_recipe(folder, &plan.recipe)?;
+    let results = Results::read(folder)?;
+    let calibration = ModelConfig::read(&folder.config())?.calibration;
+    Ok(Outcome { run: folder.path().to_path_buf(), results, evaluation: None, calibration })
+}
+
+fn checkpoint_writer(
     plan: &Plan,
     folder: &RunFolder,
-    loaded: Loaded,
     before: Scores,
-    trained: Trained,
-) -> Result<Outcome, RunnerError> {
-    let recipe = &plan.recipe;
-    let answer =
-        |part: &Part| evaluate(&loaded.net, part, recipe.train.eval_batch_size, &plan.device);
-    let validation = plan.data.validation.as_ref().map(answer).transpose()?;
-    let mut config = plan.config.clone();
-    if let Some(validation) = &validation {
-        config.calibration = calibrate(&recipe.calibration, validation)?;
-    }
-    let temperature = config.calibration.map_or(1.0, |calibration| calibration.temperature);
-    let evaluation = answer(&plan.data.test)?.tempered(temperature);
-    let validation = validation.map(|validation| validation.tempered(temperature));
+    point: Option<&ResumePoint>,
+) -> Result<CheckpointWriter, RunnerError> {
+    let checkpoints = Checkpoints::open(&folder.checkpoints(), &plan.recipe.checkpoint)?;
+    let last = point.map(|point| (point.path.clone(), point.checkpoint.header.position.step));
+    let identity = Identity::of(&plan.data, &plan.device)?;
+    Ok(CheckpointWriter::new(checkpoints, identity, plan.recipe.clone(), before, last))
+}
 
-    let after = evaluation.scores()?;
-    match (&recipe.method, adapted::save(plan, folder, &loaded.params, metadata(plan))?) {
-        (Method::Lora { .. }, None) => {}
-        (_, merged) => {
-            let params = merged.as_ref().unwrap_or(&loaded.params);
-            weights::save(folder.model(), params, &metadata(plan))?;
-            others::write(plan, &folder.transformers(), params)?;
-        }
-    }
-    config.write(&folder.config())?;
-    let results = Results {
-        before: before.clone(),
-        after: after.clone(),
-        validation: validation.as_ref().map(Evaluation::scores).transpose()?,
-        report: report_of(&evaluation)?,
-        confusion: evaluation.confusion()?,
-        calibration: calibration_of(&evaluation)?,
-        evaluation_seconds: evaluation.seconds,
-        trained: trained.clone(),
-        data: plan.data.results(),
-        parameters: parameter_counts(&loaded.params),
-        net: NetFacts {
-            description: plan.net.description.to_string(),
-            in_timm: plan.net.hub.is_some_and(|hub| hub.starts_with("timm/")),
-            fixed_size: plan.net.patches.is_some(),
-        },
-        start: StartFacts {
-            is_folder: Path::new(&recipe.model.weights).is_dir(),
-            seen_data: plan.seen.clone(),
-        },
-        load_report: serde_json::to_value(&loaded.report).unwrap_or_default(),
-        load_text: LoadText {
-            summary: loaded.report.to_string(),
-            tensors: format!("{:#}", loaded.report),
-        },
-        machine: this_machine(&plan.device),
+/// Adds the listeners that write the run's files and those that the recipe asks for.
+fn follow(
+    folder: &RunFolder,
+    recipe: &Recipe,
+    resumed: bool,
+    listeners: &mut Vec<Box<dyn Listener>>,
+) -> Result<(), RunnerError> {
+    listeners.extend(of_recipe(recipe));
+    let every = recipe.log.every_steps;
+    let history = match resumed {
+        false => History::create(&folder.history())?,
+        true => History::resume(&folder.history())?,
     };
-    let outcome = Outcome {
-        run: folder.path().to_path_buf(),
-        load_report: loaded.report,
-        before,
-        after,
-        evaluation,
-        calibration: config.calibration,
-        trained,
-        parameters: results.parameters,
-    };
-    write_whole(&folder.card(), card(plan, &outcome)?.as_bytes())?;
-    results.write(folder)?;
-    if recipe.log.report {
-        report::write(folder, plan, &loaded.net, &outcome.evaluation)?;
+    listeners.push(Box::new(history.every(every)));
+    if recipe.log.tensorboard {
+        let board = match resumed {
+            false => TensorBoard::create(&folder.tensorboard())?,
+            true => TensorBoard::resume(&folder.tensorboard())?,
+        };
+        listeners.push(Box::new(board.every(every)));
     }
-    Ok(outcome)
+    Ok(())
 }
 
 /// The listeners that a recipe asks for.
@@ -275,14 +181,4 @@ pub fn from_scratch(
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
     evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()
-}
-
-/// What the model file says of itself: no time, no path.
-fn metadata(plan: &Plan) -> BTreeMap<String, serde_json::Value> {
-    BTreeMap::from([
-        ("config".to_string(), plan.config.to_value()),
-        ("seed".to_string(), plan.recipe.seed.into()),
-        (seen::KEY.to_string(), plan.seen.clone().into()),
-        ("taper_version".to_string(), plan.recipe.taper_version.clone().into()),
-    ])
 }

@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
-use taper_run_folder::{Metric, Results, RunFolder, Scores, write_json, write_whole};
 use toml::Value;
 
-use crate::error::RunnerError;
+use crate::error::{RunnerError, setting};
 use crate::observe::Listener;
-use crate::plan::{Plan, setting};
+use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
-use crate::resume::{Resumption, check_recipe};
-use crate::run::run;
+use crate::run::{Existing, run};
+use taper_run_folder::{Metric, RunFolder, Scores, write_json, write_whole};
 
 pub use space::Range;
 
@@ -214,11 +213,12 @@ pub fn search(
             }
             let name = format!("{number:03}-{epochs}-epochs");
             let run = out.join("trials").join(&name);
-            let (validation, failure) = match carry_out(&plan, &run, resume, || listeners(&name)) {
-                Ok(scores) => (Some(scores), None),
-                Err(error @ RunnerError::NotFinite { .. }) => (None, Some(error.to_string())),
-                Err(error) => return Err(error),
-            };
+            let (validation, failure) =
+                match validation_scores(&plan, &run, resume, listeners(&name)?) {
+                    Ok(scores) => (Some(scores), None),
+                    Err(error @ RunnerError::NotFinite { .. }) => (None, Some(error.to_string())),
+                    Err(error) => return Err(error),
+                };
             round.push(Trial { number, epochs, settings, validation, failure, run });
         }
         rank(&mut round, metric);
@@ -244,24 +244,16 @@ fn rank(trials: &mut [Trial], metric: Metric) {
 }
 
 /// The scores of a run on its validation part: finished, gone on with, or begun.
-fn carry_out(
+fn validation_scores(
     plan: &Plan,
     folder: &Path,
     resume: bool,
-    listeners: impl FnOnce() -> Result<Vec<Box<dyn Listener>>, RunnerError>,
+    listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Scores, RunnerError> {
-    match (resume, RunFolder::begun(folder)) {
-        (true, Ok(begun)) if begun.is_finished() => check_recipe(&begun, &plan.recipe)?,
-        (true, Ok(_)) => {
-            Resumption::of(folder, plan.clone(), false)?.run(listeners()?)?;
-        }
-        _ => {
-            run(plan, folder.to_path_buf(), false, listeners()?)?;
-        }
-    }
-    let run = RunFolder::finished(folder)?;
-    Results::read(&run)?.validation.ok_or(RunnerError::Config {
-        path: run.metrics(),
+    let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
+    let results = run(plan, folder, existing, listeners)?.results;
+    results.validation.ok_or_else(|| RunnerError::Config {
+        path: folder.join("metrics.json"),
         reason: "no scores on a validation part".to_string(),
     })
 }

@@ -7,7 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use super::{About, Checkpoint, FORMAT, Tensors};
+use super::state::{Checkpoint, FORMAT, Header, Tensors};
 
 /// The one key of the file's metadata.
 const KEY: &str = "taper";
@@ -58,8 +58,8 @@ impl Checkpoint {
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(content)?;
         // TOML, since serde_json's reader may be off by the last bit of a float.
-        let about = toml::to_string(&self.about).map_err(content)?;
-        let metadata = HashMap::from([(KEY.to_string(), about)]);
+        let header = toml::to_string(&self.header).map_err(content)?;
+        let metadata = HashMap::from([(KEY.to_string(), header)]);
         let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(content)?;
         let (covered, checksum) = bytes
             .split_last_chunk_mut::<CHECKSUM_BYTES>()
@@ -81,13 +81,13 @@ impl Checkpoint {
         }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(content)?;
         let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let about = metadata.ok_or_else(|| content(format!("no metadata `{KEY}`")))?;
-        let about: toml::Table = about.parse().map_err(content)?;
-        let found = about.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
+        let header = metadata.ok_or_else(|| content(format!("no metadata `{KEY}`")))?;
+        let header: toml::Table = header.parse().map_err(content)?;
+        let found = header.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
         if found != i64::from(FORMAT) {
             return Err(CheckpointError::Format { found });
         }
-        let about: About = about.try_into().map_err(content)?;
+        let header: Header = header.try_into().map_err(content)?;
 
         let mut groups: BTreeMap<&str, Tensors> = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes).map_err(content)?.tensors() {
@@ -99,7 +99,7 @@ impl Checkpoint {
         }
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
         let [params, optimizer, average, best] = GROUPS.map(&mut take);
-        Ok(Self { about, params, optimizer, average, best })
+        Ok(Self { header, params, optimizer, average, best })
     }
 
     fn groups(&self) -> [&Tensors; 4] {

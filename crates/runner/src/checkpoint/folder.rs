@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::stage::{Stage, reached};
-use super::{About, Checkpoint};
+use super::state::{Checkpoint, Header};
 use crate::error::RunnerError;
 use crate::recipe::CheckpointRecipe;
 
@@ -62,7 +62,7 @@ impl Checkpoints {
     /// # Errors
     /// [`RunnerError::Save`], with the last checkpoint that is there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf, RunnerError> {
-        let step = checkpoint.about.position.step;
+        let step = checkpoint.header.position.step;
         let path = self.folder.join(format!("{PREFIX}{step:010}{SUFFIX}"));
         let bytes = checkpoint.to_bytes().map_err(|error| RunnerError::Checkpoint {
             path: path.clone(),
@@ -70,7 +70,7 @@ impl Checkpoints {
         })?;
         let saved = self.write(&path, &bytes).and_then(|()| {
             reached(Stage::Prune);
-            self.prune(&checkpoint.about)
+            self.prune(&checkpoint.header)
         });
         match saved {
             Ok(()) => Ok(path),
@@ -109,12 +109,12 @@ impl Checkpoints {
     }
 
     /// Removes what is neither among the last, nor among the best, nor of this run's past.
-    fn prune(&self, about: &About) -> std::io::Result<()> {
+    fn prune(&self, header: &Header) -> std::io::Result<()> {
         let files = files(&self.folder)?;
-        let now = about.position.step;
+        let now = header.position.step;
         let past: Vec<u64> = files.iter().map(|(step, _)| *step).filter(|s| *s <= now).collect();
         let mut stay: Vec<u64> = past.iter().rev().take(self.keep_last.max(1)).copied().collect();
-        stay.extend(about.epochs.iter().take(self.keep_best).map(|epoch| epoch.step));
+        stay.extend(header.epochs.iter().take(self.keep_best).map(|epoch| epoch.step));
         for (_, path) in files.iter().filter(|(step, _)| !stay.contains(step)) {
             gone(std::fs::remove_file(path))?;
         }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::data::{Data, Part};
 use crate::device::gpu_name;
-use crate::error::RunnerError;
+use crate::error::{Difference, RunnerError};
 
 /// Items of a part that is not in memory whose pixels are looked at.
 const LOOKED_AT: usize = 64;
@@ -24,23 +24,6 @@ pub struct Identity {
     /// multiplies matrices cuts its work by them, and so rounds differently. And the GPU, where it is one that
     /// computes.
     pub machine: String,
-}
-
-/// One thing in which two identities, or two recipes, differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What it is: `data`, `version`, `machine`, or a key of the recipe.
-    pub what: String,
-    /// Then.
-    pub before: String,
-    /// Now.
-    pub now: String,
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} was {}, is {}", self.what, self.before, self.now)
-    }
 }
 
 impl Identity {

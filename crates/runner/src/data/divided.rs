@@ -6,8 +6,7 @@ use taper_dataset::source::{broken, keep_classes, only, without};
 use taper_dataset::split::{SplitConfig, folds, per_class, stratified};
 use taper_dataset::{Dataset, Source};
 
-use crate::error::RunnerError;
-use crate::plan::setting;
+use crate::error::{RunnerError, setting};
 use crate::recipe::{BrokenImages, DataRecipe, Recipe};
 use crate::registry::Registry;
 

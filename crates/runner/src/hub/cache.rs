@@ -18,7 +18,7 @@ use taper_model::weights::{INDEX_SUFFIX, ShardIndex};
 
 use super::error::at;
 use super::{Fetched, HubError, HubId, is_commit};
-use crate::pretrained::files;
+use crate::files;
 
 /// One commit of a repository in the cache.
 pub(super) struct Snapshot<'a> {

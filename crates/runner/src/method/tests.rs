@@ -10,21 +10,22 @@ fn net(name: &str) -> &'static NetInfo {
 
 #[test]
 fn the_head_alone_is_the_layer_that_the_net_calls_so() {
-    let stage = Method::Head { cache: FeatureCache::Auto }.stage(net("resnet18"), 5);
-    assert_eq!(stage, Stage { trainable: vec!["fc.*".to_string()], head_only: true });
+    let stage = Method::Head { cache: FeatureCache::Auto }.trainable_set(net("resnet18"), 5);
+    assert_eq!(stage, TrainableSet { trainable: vec!["fc.*".to_string()], head_only: true });
 }
 
 #[test]
 fn the_last_blocks_are_counted_before_the_head() {
-    let last =
-        |blocks| Method::LastN { blocks, layer_decay: 1.0 }.stage(net("resnet18"), 0).trainable;
+    let last = |blocks| {
+        Method::LastN { blocks, layer_decay: 1.0 }.trainable_set(net("resnet18"), 0).trainable
+    };
     assert_eq!(last(0), ["fc.*"]);
     assert_eq!(last(2), ["layer4.0.*", "layer4.1.*", "fc.*"]);
     // Stem, eight blocks, head: from nine on it is all.
     assert_eq!(last(8)[0], "layer1.0.*");
     assert!(last(9).is_empty() && last(usize::MAX).is_empty());
     let vit = Method::LastN { blocks: 1, layer_decay: 1.0 };
-    let vit = vit.stage(net("vit_tiny_patch16_224"), 0).trainable;
+    let vit = vit.trainable_set(net("vit_tiny_patch16_224"), 0).trainable;
     assert_eq!(vit, ["blocks.11.*", "norm.*", "head.*"]);
 }
 
@@ -36,12 +37,12 @@ fn gradual_unfreezing_goes_from_the_head_to_all() {
         layer_decay: 0.75,
     };
     let at_once = gradual(2, 0);
-    let stages: Vec<_> = (0..4).map(|epoch| at_once.stage(net("lenet5"), epoch)).collect();
+    let stages: Vec<_> = (0..4).map(|epoch| at_once.trainable_set(net("lenet5"), epoch)).collect();
     assert!(stages[0].head_only && stages[1].head_only);
-    assert_eq!(stages[2], Stage::all());
-    assert_eq!(stages[3], at_once.widest(net("lenet5")));
+    assert_eq!(stages[2], TrainableSet::all());
+    assert_eq!(stages[3], at_once.largest_set(net("lenet5")));
     let step_by_step = gradual(1, 2);
-    let stage = |epoch| step_by_step.stage(net("lenet5"), epoch).trainable;
+    let stage = |epoch| step_by_step.trainable_set(net("lenet5"), epoch).trainable;
     assert_eq!(stage(1), ["fc1.*", "fc2.*", "fc3.*"]);
     assert!(stage(2).is_empty());
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::{Epoch, Event, Listener, Verdict, saved, state_of};
+use taper_run_folder::{Epoch, Event};
+
+use super::listener::{Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;
 use crate::recipe::EarlyStoppingRecipe;
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::{Event, Listener, Step, Verdict, saved, state_of};
+use taper_run_folder::{Event, Step};
+
+use super::listener::{Listener, Verdict, saved, state_of, truncate};
 use crate::error::RunnerError;
 
 /// Writes the start, every epoch and the end; with [`History::every`] also every n-th step.
@@ -62,7 +64,7 @@ impl History {
         let kept = text.get(..bytes as usize).unwrap_or(&text);
         let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
         self.bytes = whole as u64;
-        super::cut(&mut self.file, self.bytes)
+        truncate(&mut self.file, self.bytes)
     }
 
     fn io(&self) -> impl Fn(std::io::Error) -> RunnerError {
@@ -77,7 +79,9 @@ impl Listener for History {
             Event::Step(Step { step, .. }) if self.every == 0 || step % self.every != 0 => {
                 return Ok(Verdict::Continue);
             }
-            Event::Resumed { .. } | Event::Loaded { .. } => return Ok(Verdict::Continue),
+            Event::Resumed { .. } | Event::Loaded { .. } | Event::BrokenCheckpoint { .. } => {
+                return Ok(Verdict::Continue);
+            }
             _ => {}
         }
         let mut line = serde_json::to_string(event).map_err(|e| self.io()(e.into()))?;

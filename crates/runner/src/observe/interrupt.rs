@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Event, Listener, Verdict};
+use taper_run_folder::Event;
+
+use super::listener::{Listener, Verdict};
 use crate::error::RunnerError;
 
 /// Suspends the run at the first event at which its number is not 0.

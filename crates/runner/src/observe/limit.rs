@@ -5,7 +5,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::{Event, Listener, Step, Verdict, saved, state_of};
+use taper_run_folder::{Event, Step};
+
+use super::listener::{Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;
 
 /// Stops the run after `steps` updates or `minutes` minutes; 0 is no limit.

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
+use taper_run_folder::{Epoch, Event};
+
 use super::early_stopping::Waiting;
-use super::{Epoch, Event, Listener, Verdict, saved, state_of};
+use super::listener::{Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;
 use crate::recipe::PlateauRecipe;
 

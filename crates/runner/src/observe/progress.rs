@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Epoch, Event, Listener, Step, Verdict};
+use taper_run_folder::{Epoch, Event, Step};
+
+use super::listener::{Listener, Verdict};
 use crate::error::RunnerError;
 
 /// The most images that are listed one by one.

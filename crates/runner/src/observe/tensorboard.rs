@@ -9,10 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use taper_run_folder::Scores;
 use toml::Value;
 
-use super::{Epoch, Event, Listener, Step, Verdict, saved, state_of};
+use taper_run_folder::{Epoch, Event, Scores, Step};
+
+use super::listener::{Listener, Verdict, saved, state_of, truncate};
 use crate::error::RunnerError;
 
 /// Writes loss, learning rate, gradient norm, speed and validation scores as scalars, by step.
@@ -159,11 +160,11 @@ impl Listener for TensorBoard {
         match length >= bytes && bytes > 0 {
             true => {
                 self.bytes = bytes;
-                super::cut(&mut self.file, bytes).map_err(self.io())
+                truncate(&mut self.file, bytes).map_err(self.io())
             }
             false => {
                 self.bytes = 0;
-                super::cut(&mut self.file, 0).map_err(self.io())?;
+                truncate(&mut self.file, 0).map_err(self.io())?;
                 self.begin()
             }
         }

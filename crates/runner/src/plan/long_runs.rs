@@ -1,7 +1,6 @@
 //! Checks of the settings of long runs.
 
-use crate::error::RunnerError;
-use crate::plan::setting;
+use crate::error::{RunnerError, setting};
 use crate::recipe::Recipe;
 
 /// Whether each setting is in its range.

@@ -8,9 +8,10 @@ use taper_model::nets::NetInfo;
 use taper_model::weights::TensorFile;
 use toml::Table;
 
-use super::{files, timm, transformers};
+use super::{timm, transformers};
 use crate::config::{ModelConfig, PretrainedConfig};
 use crate::error::RunnerError;
+use crate::files;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +60,7 @@ impl Said {
         if timm::is_one(&config) {
             return timm::read(&config).map(Some).map_err(wrong);
         }
-        if !transformers::is_one(&config) {
+        if !files::is_transformers(&config) {
             return Ok(None);
         }
         let mut said = transformers::read(&config).map_err(wrong)?;
@@ -153,6 +154,28 @@ impl Said {
                 license: self.license.clone(),
             },
         })
+    }
+}
+
+impl ModelConfig {
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not what it should be.
+    pub fn read(path: &Path) -> Result<Self, RunnerError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
+        let wrong = |reason| RunnerError::Config { path: path.to_path_buf(), reason };
+        let value: Value = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let said = Said::of_timm(&value).map_err(wrong)?;
+        let name = |key: &str| value["pretrained_cfg"][key].as_str().unwrap_or_default();
+        let mut config = said.config(name("first_conv"), name("classifier"), path)?;
+        if let Some(calibration) = value.get("calibration").filter(|v| !v.is_null()) {
+            let read = serde_json::from_value(calibration.clone());
+            config.calibration = Some(read.map_err(|e| wrong(format!("calibration: {e}")))?);
+        }
+        config.border = value["border"].as_f64();
+        Ok(config)
     }
 }
 

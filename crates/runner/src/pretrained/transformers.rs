@@ -20,11 +20,6 @@ struct Family {
     nets: BTreeMap<String, Map<String, Value>>,
 }
 
-/// Whether a configuration is transformers'.
-pub(crate) fn is_one(config: &Value) -> bool {
-    config.get("architecture").is_none() && config.get("model_type").is_some()
-}
-
 /// Reads `config.json`.
 pub(super) fn read(config: &Value) -> Result<Said, String> {
     let label_names = label_names(config.get("id2label"))?;

@@ -1,7 +1,6 @@
 //! What a long run needs: checkpoints, guards, averages, what validation decides.
 
 use serde::{Deserialize, Serialize};
-
 use taper_run_folder::Metric;
 
 /// When the run's state is written to `checkpoints/`, and how many of the files stay.

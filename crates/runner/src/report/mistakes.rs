@@ -8,9 +8,8 @@ use super::html::{escape, percent};
 use super::picture;
 use crate::data::Part;
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, top_k};
+use crate::evaluate::{Evaluation, images_of, top_k};
 use crate::saliency::saliency;
-use crate::train::images_of;
 
 /// How many are shown.
 const SHOWN: usize = 12;

@@ -7,7 +7,7 @@ use taper_model::params::ParamKind;
 use taper_model::{backward, recompute};
 use taper_optimizer::{StepRates, clip};
 
-use super::Training;
+use super::training::Training;
 use crate::checkpoint::Tensors;
 use crate::error::RunnerError;
 use crate::observe::{Event, Step};
@@ -117,7 +117,7 @@ impl Training<'_> {
         }
         let reason = match sound {
             true => None,
-            false => Some(self.refuse(&computed, gradient_norm, rates.learning_rate)?),
+            false => Some(self.reject_update(&computed, gradient_norm, rates.learning_rate)?),
         };
         let Computed { loss, images, batches, .. } = computed;
         let position = &mut self.position;
@@ -138,7 +138,7 @@ impl Training<'_> {
     }
 
     /// What is wrong, if the update may be skipped; else the error that ends the run.
-    fn refuse(
+    fn reject_update(
         &self,
         computed: &Computed,
         gradient_norm: f64,
@@ -148,7 +148,7 @@ impl Training<'_> {
             true => format!("the gradient's norm is {gradient_norm}"),
             false => format!("loss is {}", computed.loss),
         };
-        let what = format!("{what}{}", self.culprits(&computed.gradients)?);
+        let what = format!("{what}{}", self.non_finite_layers(&computed.gradients)?);
         let guard = self.recipe().guard;
         match guard.non_finite {
             NonFinite::Skip if self.position.skipped < guard.skip_limit => {
@@ -166,7 +166,7 @@ impl Training<'_> {
     }
 
     /// Where it comes from: weights that are not finite, else gradients that are not.
-    fn culprits(&self, gradients: &GradStore) -> Result<String, RunnerError> {
+    fn non_finite_layers(&self, gradients: &GradStore) -> Result<String, RunnerError> {
         let trainable = self.loaded.params.trainable();
         let mut names = Vec::new();
         let mut kind = "weights";
@@ -211,7 +211,7 @@ impl Training<'_> {
 
     /// The last checkpoint, if there is one.
     pub(super) fn last_checkpoint(&self) -> Option<std::path::PathBuf> {
-        self.saving.as_ref().and_then(|saving| saving.last())
+        self.checkpoints.as_ref().and_then(|writer| writer.last())
     }
 }
 
@@ -223,11 +223,6 @@ fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
             values.iter().all(|v| v.is_finite())
         }
     })
-}
-
-/// The images of a batch as a tensor.
-pub(crate) fn images_of(batch: &Batch, device: &Device) -> candle_core::Result<Tensor> {
-    Tensor::from_slice(&batch.images, &batch.shape[..], device)
 }
 
 /// The labels of a batch as a tensor, on the CPU: the loss makes targets of them there.

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use taper_optimizer::StepRates;
 
-use super::{Training, next};
-use crate::error::RunnerError;
-use crate::observe::{Event, Listener, tell};
-use crate::plan::setting;
+use super::batches::next_group;
+use super::training::Training;
+use crate::error::{RunnerError, setting};
+use crate::observe::{Event, Listener, notify};
 
 /// How a sweep goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,18 +95,24 @@ fn run(
 ) -> Result<(Vec<SweepPoint>, Option<f64>), RunnerError> {
     let SweepConfig { low, high, steps } = *config;
     let images = training.plan.data.train.len();
-    tell(listeners, &Event::Started { epochs: 1, steps_per_epoch: steps, images })?;
+    let verdicts =
+        notify(listeners, &Event::Started { epochs: 1, steps_per_epoch: steps, images })?;
+    training.apply(verdicts)?;
     let mut batches = training.batches()?;
     let (mut points, mut mean, mut best) = (Vec::with_capacity(steps), 0.0, f64::INFINITY);
     let mut exploded = None;
     for step in 0..steps {
-        let mut group = next(&mut batches, training.recipe().train.accumulate)?;
+        if training.position.stopped.is_some() {
+            break;
+        }
+        let mut group = next_group(&mut batches, training.recipe().train.accumulate)?;
         if group.is_empty() {
             training.position.next_epoch();
             batches = training.batches()?;
-            group = next(&mut batches, training.recipe().train.accumulate)?;
+            group = next_group(&mut batches, training.recipe().train.accumulate)?;
         }
-        let learning_rate = low * (high / low).powf(step as f64 / (steps - 1) as f64);
+        let rate = low * (high / low).powf(step as f64 / (steps - 1) as f64);
+        let learning_rate = training.position.rate_scale * rate;
         let computed = training.gradients(&group)?;
         let loss = computed.loss();
         mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
@@ -124,13 +130,13 @@ fn run(
             }
             event => event?,
         };
-        if let Some(reason) = tell(listeners, &event)?.suspend {
-            let step = step as u64 + 1;
-            return Err(RunnerError::Suspended { reason, step, checkpoint: None });
-        }
+        let verdicts = notify(listeners, &event)?;
+        training.apply(verdicts)?;
     }
-    let (step, seconds, stopped) = (points.len() as u64, 0.0, None);
-    tell(listeners, &Event::Finished { step, seconds, stopped })?;
+    let (step, seconds) = (points.len() as u64, 0.0);
+    let stopped = training.position.stopped.clone();
+    let verdicts = notify(listeners, &Event::Finished { step, seconds, stopped })?;
+    training.apply(verdicts)?;
     Ok((points, exploded))
 }
 

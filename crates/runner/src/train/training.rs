@@ -1,19 +1,21 @@
-//! What the loop works with, and what it does between its steps.
+//! What the loop works with, and how far it is.
 
 use taper_model::loss::CrossEntropy;
+use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
-use taper_run_folder::{Scores, Trained};
 
-use super::stage::{Kept, StagedNet};
-use super::{Position, Saving};
+use super::checkpoint_writer::CheckpointWriter;
 use crate::checkpoint::{Checkpoint, EpochValue, Tensors};
 use crate::error::RunnerError;
-use crate::method::groups;
-use crate::observe::{self, Epoch, Event, Listener, Told};
+use crate::features::CachedFeatures;
+use crate::load::Loaded;
+use crate::method::{TrainableSet, groups};
+use crate::observe::{Epoch, Event};
 use crate::plan::Plan;
+use crate::position::Position;
 use crate::recipe::Recipe;
-use crate::run::Loaded;
+use taper_run_folder::{Scores, Trained};
 
 /// What a training run works with, and how far it is.
 pub struct Training<'a> {
@@ -31,9 +33,12 @@ pub struct Training<'a> {
     pub(super) best: Option<(EpochValue, Tensors)>,
     /// The best epochs, best first.
     pub(super) epochs: Vec<EpochValue>,
-    pub(super) saving: Option<Saving>,
-    pub(super) staged: StagedNet,
-    pub(super) kept: Option<Kept>,
+    pub(super) checkpoints: Option<CheckpointWriter>,
+    /// What is trained now.
+    pub(super) trainable: TrainableSet,
+    /// The net with these parameters trained, unless it is the one that was loaded.
+    pub(super) rebuilt: Option<Net>,
+    pub(super) features: Option<CachedFeatures>,
 }
 
 impl<'a> Training<'a> {
@@ -58,15 +63,16 @@ impl<'a> Training<'a> {
             loss: plan.loss(),
             best: None,
             epochs: Vec::new(),
-            saving: None,
-            staged: StagedNet::loaded(recipe.method.widest(&plan.net)),
-            kept: None,
+            checkpoints: None,
+            trainable: recipe.method.largest_set(&plan.net),
+            rebuilt: None,
+            features: None,
         })
     }
 
     /// Saves checkpoints from now on.
-    pub(crate) fn save_to(mut self, saving: Saving) -> Self {
-        self.saving = Some(saving);
+    pub(crate) fn save_to(mut self, checkpoints: CheckpointWriter) -> Self {
+        self.checkpoints = Some(checkpoints);
         self
     }
 
@@ -77,9 +83,9 @@ impl<'a> Training<'a> {
             self.average.load_state(&checkpoint.average)?;
         }
         self.loaded.params.set(&checkpoint.params)?;
-        self.position = checkpoint.about.position;
-        self.best = checkpoint.about.best.map(|value| (value, checkpoint.best));
-        self.epochs = checkpoint.about.epochs;
+        self.position = checkpoint.header.position;
+        self.best = checkpoint.header.best.map(|value| (value, checkpoint.best));
+        self.epochs = checkpoint.header.epochs;
         Ok(())
     }
 
@@ -148,77 +154,5 @@ impl<'a> Training<'a> {
         let Position { step, images, seconds, skipped, .. } = self.position;
         let stopped = self.position.stopped.clone();
         Trained { steps: step, images, seconds, skipped, stopped }
-    }
-
-    /// Does what the listeners want before the first step.
-    pub(super) fn heed_opening(&mut self, told: Told) -> Result<(), RunnerError> {
-        self.take_in(&told);
-        self.leave_off(told)
-    }
-
-    /// Does what the listeners want after a step, and saves where it is time.
-    pub(super) fn heed_step(
-        &mut self,
-        told: Told,
-        listeners: &[Box<dyn Listener>],
-    ) -> Result<(), RunnerError> {
-        self.take_in(&told);
-        if self.position.stopped.is_some() {
-            // The epoch is closed first: validated, then saved.
-            return Ok(());
-        }
-        let last_of_epoch = self.position.batch >= self.batches_per_epoch();
-        let due = self.saving.as_ref().is_some_and(|saving| saving.is_due(&self.position));
-        if told.suspend.is_some() || (due && !last_of_epoch) {
-            self.save(listeners)?;
-        }
-        self.leave_off(told)
-    }
-
-    /// Does what the listeners want after an epoch, and saves.
-    pub(super) fn heed_epoch(
-        &mut self,
-        told: Told,
-        listeners: &[Box<dyn Listener>],
-    ) -> Result<(), RunnerError> {
-        self.take_in(&told);
-        self.save(listeners)?;
-        self.leave_off(told)
-    }
-
-    fn take_in(&mut self, told: &Told) {
-        if let Some(factor) = told.rate_scale {
-            self.position.rate_scale *= factor;
-        }
-        if self.position.stopped.is_none() {
-            self.position.stopped = told.stop.clone();
-        }
-    }
-
-    fn leave_off(&self, told: Told) -> Result<(), RunnerError> {
-        let Some(reason) = told.suspend else { return Ok(()) };
-        let checkpoint = self.last_checkpoint();
-        Err(RunnerError::Suspended { reason, step: self.position.step, checkpoint })
-    }
-
-    fn save(&mut self, listeners: &[Box<dyn Listener>]) -> Result<(), RunnerError> {
-        let Some(saving) = &self.saving else { return Ok(()) };
-        let listeners = observe::states(listeners)?;
-        let params = self.loaded.params.to_tensors()?;
-        self.check_weights(&params)?;
-        let checkpoint = Checkpoint {
-            about: saving.about(&self.position, listeners, &self.epochs, &self.best),
-            params,
-            optimizer: self.optimizer.state()?,
-            average: match self.recipe().average {
-                taper_optimizer::AverageConfig::None {} => Tensors::new(),
-                _ => self.average.state()?,
-            },
-            best: self.best.as_ref().map(|(_, weights)| weights.clone()).unwrap_or_default(),
-        };
-        match &mut self.saving {
-            Some(saving) => saving.save(&checkpoint),
-            None => Ok(()),
-        }
     }
 }

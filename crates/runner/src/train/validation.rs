@@ -1,10 +1,9 @@
 //! What is done with the validation part, and the weights that a run ends with.
 
-use taper_run_folder::Scores;
-
-use super::Training;
+use super::training::Training;
 use crate::checkpoint::EpochValue;
 use crate::error::RunnerError;
+use taper_run_folder::Scores;
 
 impl Training<'_> {
     /// Scores the weights of the epoch's end on the validation part, where there is one, and keeps

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkpoint::Identity;
+use crate::position::Position;
 use crate::recipe::Recipe;
-use crate::train::Position;
 use taper_run_folder::Scores;
 
 fn checkpoint() -> Checkpoint {
@@ -17,7 +17,7 @@ fn checkpoint() -> Checkpoint {
         macro_f1: 0.25,
     };
     Checkpoint {
-        about: About {
+        header: Header {
             format: FORMAT,
             identity: Identity {
                 data: "10 images".to_string(),
@@ -50,7 +50,7 @@ fn a_checkpoint_survives_being_written_bit_by_bit() {
     let bytes = before.to_bytes().unwrap();
     assert_eq!(bytes, before.to_bytes().unwrap());
     let after = Checkpoint::from_bytes(&bytes).unwrap();
-    assert_eq!(after.about, before.about);
+    assert_eq!(after.header, before.header);
     for (before, after) in before.groups().into_iter().zip(after.groups()) {
         assert!(before.keys().eq(after.keys()));
         for (name, tensor) in before {
@@ -70,7 +70,7 @@ fn it_is_a_safetensors_file() {
 #[test]
 fn another_format_is_an_error_that_says_so() {
     let mut checkpoint = checkpoint();
-    checkpoint.about.format = 7;
+    checkpoint.header.format = 7;
     let error = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap_err().to_string();
     assert_eq!(error, "its format is 7, expected 1; use the version of Taper that wrote it");
 }

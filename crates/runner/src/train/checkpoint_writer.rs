@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use taper_run_folder::Scores;
 use toml::Value;
 
-use super::Position;
-use crate::checkpoint::{About, Checkpoint, Checkpoints, EpochValue, FORMAT, Identity, Tensors};
+use crate::checkpoint::{Checkpoint, Checkpoints, EpochValue, FORMAT, Header, Identity, Tensors};
 use crate::error::RunnerError;
+use crate::position::Position;
 use crate::recipe::Recipe;
+use taper_run_folder::Scores;
 
 /// The checkpoints of a run, and what every one of them says.
 #[derive(Debug)]
-pub(crate) struct Saving {
+pub(crate) struct CheckpointWriter {
     checkpoints: Checkpoints,
     identity: Identity,
     recipe: Recipe,
@@ -24,7 +24,7 @@ pub(crate) struct Saving {
     last_time: Instant,
 }
 
-impl Saving {
+impl CheckpointWriter {
     /// Saves into a folder; `last` is the checkpoint that the run goes on from, and its step.
     pub fn new(
         checkpoints: Checkpoints,
@@ -48,14 +48,15 @@ impl Saving {
             || (recipe.every_minutes > 0.0 && minutes >= recipe.every_minutes)
     }
 
-    pub fn about(
+    /// The header of a checkpoint at a position.
+    pub fn header(
         &self,
         position: &Position,
         listeners: BTreeMap<String, Value>,
         epochs: &[EpochValue],
         best: &Option<(EpochValue, Tensors)>,
-    ) -> About {
-        About {
+    ) -> Header {
+        Header {
             format: FORMAT,
             identity: self.identity.clone(),
             recipe: self.recipe.clone(),
@@ -67,13 +68,15 @@ impl Saving {
         }
     }
 
+    /// Writes a checkpoint.
     pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), RunnerError> {
         self.last = Some(self.checkpoints.save(checkpoint)?);
-        self.last_step = checkpoint.about.position.step;
+        self.last_step = checkpoint.header.position.step;
         self.last_time = Instant::now();
         Ok(())
     }
 
+    /// The last checkpoint, if there is one.
     pub fn last(&self) -> Option<PathBuf> {
         self.last.clone()
     }

@@ -1,70 +1,31 @@
-//! The net of an epoch: which of its parameters are trained, and what is kept of the others' work.
+//! The net of an epoch: which of its parameters are trained, and whose features are cached.
 
 use std::path::Path;
 
-use candle_core::{DType, ModuleT, Tensor};
-use taper_dataset::{Batch, Loader};
+use candle_core::{DType, Device, ModuleT, Tensor};
+use taper_dataset::Batch;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_model::pattern::matches;
 use taper_model::recompute::with_recompute;
 use taper_model::weights::{Weights, WeightsConfig};
 
-use super::{Training, images_of};
-use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, evaluate, evaluate_by};
-use crate::memory;
-use crate::method::Stage;
-use crate::method::features::Features;
+use super::batches::Batches;
+use super::training::Training;
+use crate::activations::evaluation_batch;
+use crate::error::{RunnerError, setting};
+use crate::evaluate::{Evaluation, evaluate, evaluate_by, images_of};
+use crate::features::{CachedFeatures, Features};
 use crate::observe::Event;
-use crate::plan::setting;
 use crate::recipe::{Balance, FeatureCache, Method};
 
-/// The net as it is trained now.
-pub(super) struct StagedNet {
-    stage: Stage,
-    /// The net that was loaded, unless its frozen parameters are others.
-    net: Option<Net>,
-}
-
-impl StagedNet {
-    /// As loaded.
-    pub fn loaded(stage: Stage) -> Self {
-        Self { stage, net: None }
-    }
-}
-
-/// The kept features of the parts that each epoch goes over.
-#[derive(Debug)]
-pub(super) struct Kept {
-    train: Features,
-    validation: Option<Features>,
-}
-
-/// The batches of an epoch, without images where their features are known.
-pub(super) enum Batches {
-    Images(Loader),
-    Known(std::vec::IntoIter<Batch>),
-}
-
-impl Iterator for Batches {
-    type Item = Result<Batch, RunnerError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Images(loader) => loader.next().map(|batch| Ok(batch?)),
-            Self::Known(batches) => batches.next().map(Ok),
-        }
-    }
-}
-
 impl Training<'_> {
-    /// Keeps what a frozen body makes of the images, if the method is one that allows it; a file
+    /// Caches what a frozen body makes of the images, if the method is one that allows it; a file
     /// for it would be in `folder`.
     ///
     /// # Errors
     /// It is asked for, and the net has no body of its own, or the images are augmented.
-    pub(crate) fn keep_features(mut self, folder: &Path) -> Result<Self, RunnerError> {
+    pub(crate) fn cache_features(mut self, folder: &Path) -> Result<Self, RunnerError> {
         let Method::Head { cache } = self.recipe().method else { return Ok(self) };
         let found = match cache {
             FeatureCache::Off => return Ok(self),
@@ -90,7 +51,8 @@ impl Training<'_> {
         let rows = data.train.len() + data.validation.as_ref().map_or(0, |part| part.len());
         let features = |part| Features::new(part, cache, folder, rows);
         let train = features(&data.train);
-        self.kept = Some(Kept { train, validation: data.validation.as_ref().map(features) });
+        let validation = data.validation.as_ref().map(features);
+        self.features = Some(CachedFeatures { train, validation });
         Ok(self)
     }
 
@@ -101,15 +63,15 @@ impl Training<'_> {
 
     /// What is left of the epoch, the net being made ready for it.
     pub(super) fn batches(&mut self) -> Result<Batches, RunnerError> {
-        self.enter_stage()?;
+        self.enter_epoch()?;
         let (epoch, first) = (self.position.epoch, self.position.batch);
         let recipe = self.recipe();
         let (part, seed, size) = (&self.plan.data.train, recipe.seed, recipe.train.batch_size);
         let balanced = recipe.train.balance == Balance::Sampling;
-        Ok(match &self.kept {
-            Some(kept) if kept.train.are_complete() => {
+        Ok(match &self.features {
+            Some(cached) if cached.train.are_complete() => {
                 let batches = part.epoch_without_images(epoch, first, seed, size, balanced);
-                Batches::Known(batches.into_iter())
+                Batches::Cached(batches.into_iter())
             }
             _ => Batches::Images(part.epoch(epoch, first, seed, size, balanced)?),
         })
@@ -117,13 +79,13 @@ impl Training<'_> {
 
     /// Builds the net anew where the epoch's frozen parameters are others. The values are shared,
     /// and so is the randomness: which net an epoch has depends on the epoch alone.
-    fn enter_stage(&mut self) -> Result<(), RunnerError> {
+    fn enter_epoch(&mut self) -> Result<(), RunnerError> {
         let plan = self.plan;
-        let stage = plan.recipe.method.stage(&plan.net, self.position.epoch);
-        if stage == self.staged.stage {
+        let set = plan.recipe.method.trainable_set(&plan.net, self.position.epoch);
+        if set == self.trainable {
             return Ok(());
         }
-        let config = WeightsConfig { trainable: stage.trainable.clone(), ..plan.weights.clone() };
+        let config = WeightsConfig { trainable: set.trainable.clone(), ..plan.weights.clone() };
         let weights = Weights::rebuild(&self.loaded.params, config);
         let vb = weights.var_builder(DType::F32, &plan.device);
         let built = (plan.net.build)(&plan.config.net_config(), vb, &self.loaded.rng);
@@ -132,7 +94,7 @@ impl Training<'_> {
         if params.trainable().is_empty() {
             return Err(RunnerError::AllFrozen { frozen: params.len() });
         }
-        self.staged = StagedNet { stage, net: Some(net) };
+        (self.trainable, self.rebuilt) = (set, Some(net));
         Ok(())
     }
 
@@ -140,12 +102,12 @@ impl Training<'_> {
     pub(super) fn unfrozen(&self) -> Option<Event> {
         let (method, net, position) = (&self.plan.recipe.method, &self.plan.net, &self.position);
         let epoch = position.epoch;
-        let before = epoch.checked_sub(1).map(|before| method.stage(net, before))?;
-        if position.batch > 0 || before == self.staged.stage {
+        let before = epoch.checked_sub(1).map(|before| method.trainable_set(net, before))?;
+        if position.batch > 0 || before == self.trainable {
             return None;
         }
         let WeightsConfig { freeze, .. } = &self.plan.weights;
-        let patterns = &self.staged.stage.trainable;
+        let patterns = &self.trainable.trainable;
         let any = |patterns: &[String], name: &str| patterns.iter().any(|p| matches(p, name));
         let trained = self.loaded.params.iter().filter(|(name, param)| {
             param.kind == ParamKind::Trainable
@@ -157,14 +119,14 @@ impl Training<'_> {
     }
 
     fn net(&self) -> &Net {
-        self.staged.net.as_ref().unwrap_or(&self.loaded.net)
+        self.rebuilt.as_ref().unwrap_or(&self.loaded.net)
     }
 
     /// The logits of a batch in training. Where the head alone is trained the body is in evaluation
-    /// mode, whether its features are kept or not.
+    /// mode, whether its features are cached or not.
     pub(super) fn logits(&mut self, batch: &Batch) -> Result<Tensor, RunnerError> {
         let device = &self.plan.device;
-        if !self.staged.stage.head_only || !self.net().has_body() {
+        if !self.trainable.head_only || !self.net().has_body() {
             let images = images_of(batch, device)?;
             let forward = || self.net().forward_t(&images, true);
             return Ok(match self.recipe().train.recompute {
@@ -172,15 +134,15 @@ impl Training<'_> {
                 false => forward(),
             }?);
         }
-        let mut kept = self.kept.take();
+        let mut cached = self.features.take();
         let net = self.net();
         let compute = || body(net, batch, device);
-        let features = match &mut kept {
-            Some(kept) => kept.train.of(batch, device, compute),
+        let features = match &mut cached {
+            Some(cached) => cached.train.of(batch, device, compute),
             None => compute(),
         };
         let logits = features.and_then(|features| Ok(net.logits(&features, true)?));
-        self.kept = kept;
+        self.features = cached;
         logits
     }
 
@@ -189,18 +151,15 @@ impl Training<'_> {
         let Some(part) = &self.plan.data.validation else { return Ok(None) };
         let size = self.recipe().train.eval_batch_size;
         let (net, device) = (&self.loaded.net, &self.plan.device);
-        let kept = self.kept.as_mut().and_then(|kept| kept.validation.as_mut());
-        let Some(features) = kept else {
+        let cached = self.features.as_mut().and_then(|cached| cached.validation.as_mut());
+        let Some(features) = cached else {
             return evaluate(net, part, size, device).map(Some);
         };
         let batches = match features.are_complete() {
-            true => Batches::Known(part.in_order_without_images(size).into_iter()),
-            false => Batches::Images(part.in_order(memory::evaluation_batch(
-                net,
-                part.size(),
-                size,
-                device,
-            )?)?),
+            true => Batches::Cached(part.in_order_without_images(size).into_iter()),
+            false => {
+                Batches::Images(part.in_order(evaluation_batch(net, part.size(), size, device)?)?)
+            }
         };
         let logits = |batch: &Batch| {
             let features = features.of(batch, device, || body(net, batch, device))?;
@@ -211,7 +170,7 @@ impl Training<'_> {
 }
 
 /// What the body makes of a batch in evaluation mode.
-fn body(net: &Net, batch: &Batch, device: &candle_core::Device) -> Result<Tensor, RunnerError> {
+fn body(net: &Net, batch: &Batch, device: &Device) -> Result<Tensor, RunnerError> {
     let features = net.features(&images_of(batch, device)?, false)?;
     // The callers have looked whether there is a body.
     features

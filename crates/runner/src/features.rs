@@ -19,6 +19,15 @@ use crate::recipe::FeatureCache;
 /// Features that are kept in memory unless asked for, in bytes of both parts together.
 const IN_MEMORY: usize = 1 << 30;
 
+/// The cached features of the parts that each epoch goes over.
+#[derive(Debug)]
+pub(crate) struct CachedFeatures {
+    /// Those of the training part.
+    pub train: Features,
+    /// Those of the validation part, where there is one.
+    pub validation: Option<Features>,
+}
+
 /// The features of the images of a part.
 #[derive(Debug)]
 pub(crate) struct Features {

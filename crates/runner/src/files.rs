@@ -68,7 +68,12 @@ pub(crate) fn names_in(folder: &Path) -> std::io::Result<Vec<String>> {
 #[cfg(feature = "hub")]
 pub(crate) fn wants_preprocessor(folder: &Path) -> bool {
     let text = std::fs::read(folder.join(CONFIG)).unwrap_or_default();
-    serde_json::from_slice(&text).is_ok_and(|config| super::transformers::is_one(&config))
+    serde_json::from_slice(&text).is_ok_and(|config| is_transformers(&config))
+}
+
+/// Whether a configuration is transformers'.
+pub(crate) fn is_transformers(config: &serde_json::Value) -> bool {
+    config.get("architecture").is_none() && config.get("model_type").is_some()
 }
 
 #[cfg(test)]

@@ -1,0 +1,49 @@
+//! The net of a plan, built from the plan's weights.
+
+use candle_core::DType;
+use taper_model::nets::Net;
+use taper_model::params::{ParamKind, Params};
+use taper_model::rng::RngKey;
+use taper_model::weights::{LoadReport, Weights};
+
+use crate::error::RunnerError;
+use crate::plan::Plan;
+
+/// A net with its parameters.
+pub struct Loaded {
+    /// The net.
+    pub net: Net,
+    /// Its parameters by name.
+    pub params: Params,
+    /// What became of each tensor of the weights.
+    pub report: LoadReport,
+    /// The randomness of its dropout.
+    pub rng: RngKey,
+}
+
+/// Builds the plan's net from the plan's weights, on the plan's device.
+///
+/// # Errors
+/// Tensors that are missing, left over or of another shape; nothing left to train.
+pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
+    let rng = RngKey::new(plan.recipe.seed);
+    let mut config = plan.weights.clone();
+    if let Some(adapters) = &mut config.adapters {
+        adapters.key = rng.clone();
+    }
+    let weights = Weights::new(config)?;
+    let vb = weights.var_builder(DType::F32, &plan.device);
+    let built = (plan.net.build)(&plan.config.net_config(), vb, &rng);
+    // A fault of the weights says more than what it led to in the net.
+    let (params, report) = weights.finish()?;
+    let net = built?;
+    let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
+    let head = |note: &str| note.starts_with("head replaced") || note == "the file has no head";
+    if let Some(entry) = report.initialized.iter().find(|e| head(&e.note) && frozen(&e.name)) {
+        return Err(RunnerError::FrozenHead { name: entry.name.clone(), note: entry.note.clone() });
+    }
+    if params.trainable().is_empty() {
+        return Err(RunnerError::AllFrozen { frozen: params.len() });
+    }
+    Ok(Loaded { net, params, report, rng })
+}

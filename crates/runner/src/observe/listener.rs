@@ -1,0 +1,162 @@
+//! Who follows a run, and what they may want of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use toml::Value;
+
+use taper_run_folder::Event;
+
+use crate::error::RunnerError;
+
+/// What a listener wants of the loop.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Go on.
+    Continue,
+    /// Multiply the learning rate with this, from the next step on.
+    ScaleRate(f64),
+    /// Training is over after this event; the reason is verdicts. The run ends as after its last epoch.
+    Stop(String),
+    /// Leave the run after this event, with a checkpoint from which it can go on.
+    Suspend(String),
+}
+
+/// Somebody who follows a run.
+pub trait Listener {
+    /// Takes note of an event.
+    ///
+    /// # Errors
+    /// Whatever keeps the listener from its work, a full disk for instance; it ends the run.
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError>;
+
+    /// Under which name its state is saved; empty, as by default, for one without a state.
+    fn name(&self) -> &'static str {
+        ""
+    }
+
+    /// What it has to remember for the run to go on from here; TOML, which keeps every bit of a
+    /// float. Default nothing.
+    ///
+    /// # Errors
+    /// Whatever keeps it from its work; the checkpoint is not written then, and the run ends.
+    fn state(&self) -> Result<Option<Value>, RunnerError> {
+        Ok(None)
+    }
+
+    /// Takes over what [`state`](Self::state) gave; verdicts before [`Event::Resumed`].
+    ///
+    /// # Errors
+    /// It is not what `state` gives.
+    fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
+        let _ = state;
+        Ok(())
+    }
+}
+
+/// What the listeners want, together.
+#[derive(Debug, Default, PartialEq)]
+#[must_use = "a verdict is always heeded"]
+pub(crate) struct Verdicts {
+    /// The product of all factors, where there is one.
+    pub rate_scale: Option<f64>,
+    /// The first reason to stop.
+    pub stop: Option<String>,
+    /// The first reason to suspend the run.
+    pub suspend: Option<String>,
+}
+
+impl Verdicts {
+    /// The error that ends the run here, where a listener wants that.
+    pub fn suspended(self, step: u64, checkpoint: Option<PathBuf>) -> Result<(), RunnerError> {
+        match self.suspend {
+            Some(reason) => Err(RunnerError::Suspended { reason, step, checkpoint }),
+            None => Ok(()),
+        }
+    }
+
+    /// These, and what the listeners want of a later event.
+    pub fn and(self, later: Self) -> Self {
+        let rate_scale = match (self.rate_scale, later.rate_scale) {
+            (Some(before), Some(after)) => Some(before * after),
+            (before, after) => before.or(after),
+        };
+        Self { rate_scale, stop: self.stop.or(later.stop), suspend: self.suspend.or(later.suspend) }
+    }
+}
+
+/// Tells every listener of an event, and gathers what they want.
+///
+/// # Errors
+/// That of the first listener that fails.
+pub(crate) fn notify(
+    listeners: &mut [Box<dyn Listener>],
+    event: &Event,
+) -> Result<Verdicts, RunnerError> {
+    let mut verdicts = Verdicts::default();
+    for listener in listeners {
+        match listener.observe(event)? {
+            Verdict::Continue => {}
+            Verdict::ScaleRate(factor) => {
+                verdicts.rate_scale = Some(verdicts.rate_scale.unwrap_or(1.0) * factor);
+            }
+            Verdict::Stop(reason) => verdicts.stop = verdicts.stop.or(Some(reason)),
+            Verdict::Suspend(reason) => verdicts.suspend = verdicts.suspend.or(Some(reason)),
+        }
+    }
+    Ok(verdicts)
+}
+
+/// The states of the listeners that have one.
+pub(crate) fn states(
+    listeners: &[Box<dyn Listener>],
+) -> Result<BTreeMap<String, Value>, RunnerError> {
+    let mut states = BTreeMap::new();
+    for listener in listeners.iter().filter(|listener| !listener.name().is_empty()) {
+        if let Some(state) = listener.state()? {
+            states.insert(listener.name().to_string(), state);
+        }
+    }
+    Ok(states)
+}
+
+/// Gives the listeners their states back.
+pub(crate) fn restore(
+    listeners: &mut [Box<dyn Listener>],
+    states: &BTreeMap<String, Value>,
+) -> Result<(), RunnerError> {
+    for listener in listeners {
+        if let Some(state) = states.get(listener.name()) {
+            listener.restore(state)?;
+        }
+    }
+    Ok(())
+}
+
+/// Cuts a file to a length and goes on writing there.
+pub(super) fn truncate(file: &mut File, bytes: u64) -> std::io::Result<()> {
+    file.set_len(bytes)?;
+    file.seek(SeekFrom::Start(bytes)).map(|_| ())
+}
+
+/// A listener's state to be saved.
+pub(super) fn saved(
+    listener: &'static str,
+    state: &impl Serialize,
+) -> Result<Option<Value>, RunnerError> {
+    let failed = |reason| RunnerError::ListenerState { listener, reason };
+    Value::try_from(state).map(Some).map_err(|error| failed(error.to_string()))
+}
+
+/// Reads a listener's state.
+pub(super) fn state_of<T: serde::de::DeserializeOwned>(
+    listener: &'static str,
+    state: &Value,
+) -> Result<T, RunnerError> {
+    let failed = |reason| RunnerError::ListenerState { listener, reason };
+    state.clone().try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
+}

@@ -1,0 +1,54 @@
+//! In what two recipes differ.
+
+use taper_run_folder::RunFolder;
+use toml::{Table, Value};
+
+use super::{Recipe, read_resolved};
+use crate::error::{Difference, RunnerError};
+
+/// Checks that a run has been made by a recipe.
+///
+/// # Errors
+/// [`RunnerError::Differs`].
+pub(crate) fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<(), RunnerError> {
+    let differences = recipe_differences(&read_resolved(&folder.recipe())?, recipe);
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(RunnerError::Differs { path: folder.path().to_path_buf(), differences }),
+    }
+}
+
+/// The keys in which two recipes differ. When checkpoints are written, how many stay, and what is
+/// logged, is free: it changes nothing in the result.
+pub(crate) fn recipe_differences(before: &Recipe, now: &Recipe) -> Vec<Difference> {
+    let table = |recipe: &Recipe| {
+        let mut table = Table::try_from(recipe).unwrap_or_default();
+        table.remove("taper_version");
+        table.remove("checkpoint");
+        table.remove("log");
+        Value::Table(table)
+    };
+    let mut differences = Vec::new();
+    compare("", Some(&table(before)), Some(&table(now)), &mut differences);
+    differences
+}
+
+fn compare(key: &str, before: Option<&Value>, now: Option<&Value>, found: &mut Vec<Difference>) {
+    match (before, now) {
+        (Some(Value::Table(a)), Some(Value::Table(b))) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for name in keys {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                compare(&key, a.get(name), b.get(name), found);
+            }
+        }
+        (before, now) if before != now => {
+            let text = |value: Option<&Value>| value.map_or("unset".to_string(), Value::to_string);
+            let what = format!("`{key}`");
+            found.push(Difference { what, before: text(before), now: text(now) });
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,58 @@
+//! The loop: batches, forward, loss, backward, clip, step, observe, save.
+
+use std::time::Instant;
+
+use super::batches::next_group;
+use super::training::Training;
+use crate::error::RunnerError;
+use crate::observe::{Event, Listener, notify};
+use taper_run_folder::Trained;
+
+/// Trains: batches, forward, loss, backward, clip, step, observe, save; after each epoch, validate.
+///
+/// # Errors
+/// Unreadable images, a loss or gradient that is not finite, a listener that fails or leaves off, a
+/// checkpoint that cannot be written.
+pub fn train(
+    mut training: Training<'_>,
+    listeners: &mut [Box<dyn Listener>],
+) -> Result<Trained, RunnerError> {
+    let accumulate = training.recipe().train.accumulate;
+    let verdicts = notify(listeners, &training.opening())?;
+    training.apply(verdicts)?;
+
+    while training.goes_on() {
+        let mut batches = training.batches()?;
+        if let Some(event) = training.unfrozen() {
+            let verdicts = notify(listeners, &event)?;
+            training.apply(verdicts)?;
+        }
+        while training.position.stopped.is_none() {
+            let started = Instant::now();
+            let group = next_group(&mut batches, accumulate)?;
+            if group.is_empty() {
+                break;
+            }
+            let waited = started.elapsed().as_secs_f64();
+
+            let rates = training.rates();
+            let computed = training.gradients(&group)?;
+            let event = training.update(computed, rates)?;
+            let verdicts = notify(listeners, &event)?;
+
+            training.position.sums.waited += waited;
+            training.position.sums.seconds += started.elapsed().as_secs_f64();
+            training.apply_after_step(verdicts, listeners)?;
+        }
+        let validation = training.validate()?;
+        let event = training.close_epoch(validation);
+        let verdicts = notify(listeners, &event)?;
+        training.apply_after_epoch(verdicts, listeners)?;
+    }
+    training.choose_weights()?;
+    let trained = training.trained();
+    let (step, seconds, stopped) = (trained.steps, trained.seconds, trained.stopped.clone());
+    let verdicts = notify(listeners, &Event::Finished { step, seconds, stopped })?;
+    training.apply(verdicts)?;
+    Ok(trained)
+}

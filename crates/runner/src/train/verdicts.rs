@@ -1,0 +1,81 @@
+//! What the listeners want is done, and the state is saved.
+
+use taper_optimizer::AverageConfig;
+
+use super::training::Training;
+use crate::checkpoint::{Checkpoint, Tensors};
+use crate::error::RunnerError;
+use crate::observe::{self, Listener, Verdicts};
+
+impl Training<'_> {
+    /// Does what the listeners want where nothing is to be saved: before a step, or at the end.
+    pub(crate) fn apply(&mut self, verdicts: Verdicts) -> Result<(), RunnerError> {
+        self.adopt(&verdicts);
+        self.suspend(verdicts)
+    }
+
+    /// Does what the listeners want after a step, and saves where it is time.
+    pub(super) fn apply_after_step(
+        &mut self,
+        verdicts: Verdicts,
+        listeners: &[Box<dyn Listener>],
+    ) -> Result<(), RunnerError> {
+        self.adopt(&verdicts);
+        if self.position.stopped.is_some() {
+            // The epoch is closed first: validated, then saved.
+            return Ok(());
+        }
+        let last_of_epoch = self.position.batch >= self.batches_per_epoch();
+        let due = self.checkpoints.as_ref().is_some_and(|writer| writer.is_due(&self.position));
+        if verdicts.suspend.is_some() || (due && !last_of_epoch) {
+            self.save(listeners)?;
+        }
+        self.suspend(verdicts)
+    }
+
+    /// Does what the listeners want after an epoch, and saves.
+    pub(super) fn apply_after_epoch(
+        &mut self,
+        verdicts: Verdicts,
+        listeners: &[Box<dyn Listener>],
+    ) -> Result<(), RunnerError> {
+        self.adopt(&verdicts);
+        self.save(listeners)?;
+        self.suspend(verdicts)
+    }
+
+    /// Scales the rate, and notes that the run is to stop.
+    fn adopt(&mut self, verdicts: &Verdicts) {
+        if let Some(factor) = verdicts.rate_scale {
+            self.position.rate_scale *= factor;
+        }
+        if self.position.stopped.is_none() {
+            self.position.stopped = verdicts.stop.clone();
+        }
+    }
+
+    fn suspend(&self, verdicts: Verdicts) -> Result<(), RunnerError> {
+        verdicts.suspended(self.position.step, self.last_checkpoint())
+    }
+
+    fn save(&mut self, listeners: &[Box<dyn Listener>]) -> Result<(), RunnerError> {
+        let Some(writer) = &self.checkpoints else { return Ok(()) };
+        let listeners = observe::states(listeners)?;
+        let params = self.loaded.params.to_tensors()?;
+        self.check_weights(&params)?;
+        let checkpoint = Checkpoint {
+            header: writer.header(&self.position, listeners, &self.epochs, &self.best),
+            params,
+            optimizer: self.optimizer.state()?,
+            average: match self.recipe().average {
+                AverageConfig::None {} => Tensors::new(),
+                _ => self.average.state()?,
+            },
+            best: self.best.as_ref().map(|(_, weights)| weights.clone()).unwrap_or_default(),
+        };
+        match &mut self.checkpoints {
+            Some(writer) => writer.save(&checkpoint),
+            None => Ok(()),
+        }
+    }
+}
