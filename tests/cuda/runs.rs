@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use taper_dataset::split::Split;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
-    DeviceChoice, Existing, FinishedModel, Outcome, PartName, Plan, Registry, RunnerError,
-    SweepConfig, lr_find, resolve, run,
+    DeviceChoice, Existing, FinishedModel, Outcome, Plan, Registry, RunnerError, SweepConfig,
+    lr_find, resolve, run,
 };
 use tempfile::tempdir;
 
@@ -183,7 +184,7 @@ fn a_model_answers_on_either_device_alike() {
         let mut model =
             FinishedModel::open_run(&folder.path().join("run"), &device, &registry).unwrap();
         model.views = 2;
-        model.evaluate(None, PartName::Test, &registry).unwrap().1
+        model.evaluate(None, Some(Split::Test), &registry).unwrap().1
     });
     for (a, b) in answers[0].probabilities.iter().zip(&answers[1].probabilities) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");

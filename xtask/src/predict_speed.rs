@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use candle_core::{Device, ModuleT, Tensor};
 use taper_dataset::source::ImageFolder;
-use taper_dataset::{Batch, ImageLimits, Loader, LoaderConfig, Source};
+use taper_dataset::{Batch, ImageLimits, Images, Loader, LoaderConfig};
 use taper_runner::{FinishedModel, Registry};
 
 const ROUNDS: usize = 3;

@@ -6,10 +6,11 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::normalize::Normalize;
 use crate::pipeline::Pipeline;
-use crate::source::Source;
+use crate::source::{Labelled, check_indices};
 
 /// Counts, sizes and values of some items of a source. Its `Display` is a short table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,7 +51,7 @@ pub struct Description {
 /// println!("{description}");
 /// # Ok::<(), taper_dataset::Error>(())
 /// ```
-pub fn describe(source: &dyn Source, indices: Option<&[usize]>) -> Result<Description> {
+pub fn describe(source: &dyn Labelled, indices: Option<&[usize]>) -> Result<Description> {
     let all: Vec<usize>;
     let indices = match indices {
         Some(indices) => indices,
@@ -62,22 +63,33 @@ pub fn describe(source: &dyn Source, indices: Option<&[usize]>) -> Result<Descri
     describe_with(source, indices, |index| source.decode(index))
 }
 
-/// As [`describe`], of the images as a pipeline prepares them.
-pub(crate) fn describe_prepared(
-    source: &dyn Source,
-    indices: &[usize],
-    pipeline: &Pipeline,
-) -> Result<Description> {
-    pipeline.check()?;
-    describe_with(source, indices, |index| pipeline.prepare(source, index))
+impl Normalize {
+    /// Mean and standard deviation of some of a source's items, as the pipeline prepares them.
+    ///
+    /// The standard deviation is that of the whole (divided by n). The sums are of whole numbers, so
+    /// neither order nor threads change the result. A channel without variation gets 1.
+    ///
+    /// # Errors
+    ///
+    /// When an item cannot be decoded or placed, or there is none.
+    pub fn fit(source: &dyn Labelled, indices: &[usize], pipeline: &Pipeline) -> Result<Self> {
+        pipeline.check()?;
+        let prepare = |index| pipeline.prepare(source, index);
+        let description = describe_with(source, indices, prepare)?;
+        if indices.is_empty() {
+            return Err(Error::setting("number of items to normalize by", "at least 1", 0));
+        }
+        let std = description.std.into_iter().map(|std| if std > 0.0 { std } else { 1.0 });
+        Ok(Normalize { mean: description.mean, std: std.collect() })
+    }
 }
 
 fn describe_with(
-    source: &dyn Source,
+    source: &dyn Labelled,
     indices: &[usize],
     image: impl Fn(usize) -> Result<Image> + Sync,
 ) -> Result<Description> {
-    crate::loader::check_indices(source, indices)?;
+    check_indices(source, indices)?;
     // Items are taken in runs, so that the first fault in their order is the one reported.
     let runs: Vec<Result<Tally>> = indices
         .par_chunks(64)
@@ -149,7 +161,7 @@ impl Tally {
     }
 
     /// The description of the items of which this is the tally.
-    pub(crate) fn describe(self, source: &dyn Source, indices: &[usize]) -> Description {
+    pub(crate) fn describe(self, source: &dyn Labelled, indices: &[usize]) -> Description {
         let mut classes: Vec<(String, usize)> =
             source.class_names().iter().map(|name| (name.clone(), 0)).collect();
         for &index in indices {
@@ -242,5 +254,18 @@ mod tests {
     fn an_index_out_of_range_is_an_error() {
         let error = describe(&two_images(), Some(&[2])).unwrap_err().to_string();
         assert_eq!(error, "index is 2, expected below 2, the number of items");
+    }
+
+    #[test]
+    fn mean_and_deviation_are_those_of_the_chosen_items() {
+        let names = vec!["a".to_owned()];
+        let source =
+            InMemory::new("x", [1, 2, 1], vec![0, 0, 0, 255, 9, 9], vec![0; 3], names).unwrap();
+        let pipeline = Pipeline::plain(1, 2, 1);
+        let normalize = Normalize::fit(&source, &[0, 1], &pipeline).unwrap();
+        assert_eq!(normalize.mean, [0.25]);
+        assert!((normalize.std[0] - 0.1875f64.sqrt()).abs() < 1e-12);
+        assert_eq!(Normalize::fit(&source, &[2], &pipeline).unwrap().std, [1.0]);
+        assert!(Normalize::fit(&source, &[], &pipeline).is_err());
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::describe::{Description, Tally};
 use crate::image::Image;
 use crate::normalize::Normalize;
-use crate::source::{Dataset, Source};
+use crate::source::{Dataset, Labelled, is_image};
 
 /// What a data set looks like.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -138,7 +138,7 @@ struct Look {
 }
 
 impl Look {
-    fn at(source: &dyn Source) -> Self {
+    fn at(source: &dyn Labelled) -> Self {
         let items: Vec<usize> = (0..source.len()).collect();
         let looks: Vec<Look> = items
             .par_chunks(64)
@@ -169,13 +169,13 @@ impl Look {
         })
     }
 
-    fn into_part(self, name: &'static str, source: &dyn Source) -> InspectedPart {
+    fn into_part(self, name: &'static str, source: &dyn Labelled) -> InspectedPart {
         let items: Vec<usize> = self.hashes.iter().map(|(item, _)| *item).collect();
         let mut endings = BTreeMap::new();
         for &item in &items {
             let name = source.item_name(item);
             if let Some(ending) = std::path::Path::new(&name).extension()
-                && crate::source::is_image(name.as_ref())
+                && is_image(name.as_ref())
             {
                 let ending = ending.to_string_lossy().to_ascii_lowercase();
                 *endings.entry(ending).or_insert(0) += 1;
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use crate::source::InMemory;
 
-    fn part(pixels: &[u8], labels: &[u32]) -> Arc<dyn Source> {
+    fn part(pixels: &[u8], labels: &[u32]) -> Arc<dyn Labelled> {
         let names = vec!["a".to_owned(), "b".to_owned()];
         Arc::new(InMemory::new("x", [1, 1, 1], pixels.to_vec(), labels.to_vec(), names).unwrap())
     }

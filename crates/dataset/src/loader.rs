@@ -3,18 +3,15 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
-use crate::augment::{Augment, Scratch, mix};
+use crate::augment::{Augment, mix};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::image::Image;
 use crate::normalize;
 use crate::pipeline::Pipeline;
+use crate::prepare::PrepareJob;
 use crate::sampler::epoch_order;
-use crate::source::{Source, all_faults};
+use crate::source::{Images, Labelled, check_indices, with_all_faults};
 
 /// How a loader goes through its items.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +57,6 @@ pub struct Loader {
     batches: Option<Receiver<Result<Batch>>>,
     thread: Option<JoinHandle<()>>,
     left: usize,
-    waited: Duration,
 }
 
 impl Loader {
@@ -84,36 +80,41 @@ impl Loader {
     /// # Ok::<(), taper_dataset::Error>(())
     /// ```
     pub fn new(
-        source: Arc<dyn Source>,
+        source: Arc<dyn Labelled>,
         indices: Vec<usize>,
         pipeline: Pipeline,
         config: LoaderConfig,
     ) -> Result<Self> {
-        pipeline.check()?;
-        config.augment.check()?;
-        check_indices(source.as_ref(), &indices)?;
-        if config.batch_size == 0 {
-            return Err(Error::setting("batch size", "at least 1", 0));
-        }
-        let order = epoch_order(indices.len(), config.seed, config.epoch, config.shuffle);
-        let order: Vec<usize> = order.into_iter().map(|place| indices[place]).collect();
-        let batches = order.len().div_ceil(config.batch_size);
-        let (sender, receiver) = sync_channel(config.prefetch);
-        let thread = std::thread::Builder::new()
-            .name("loader".to_owned())
-            .spawn(move || send_batches(source.as_ref(), &order, &pipeline, &config, &sender))
-            .map_err(Error::Thread)?;
-        Ok(Loader {
-            batches: Some(receiver),
-            thread: Some(thread),
-            left: batches.saturating_sub(config.first_batch),
-            waited: Duration::ZERO,
-        })
+        let labels = Some(source.clone());
+        Self::start(BatchMaker::new(source, labels, &indices, pipeline, config)?)
     }
 
-    /// How long [`Iterator::next`] has waited for batches so far.
-    pub fn waited(&self) -> Duration {
-        self.waited
+    /// As [`Loader::new`] over images without labels: those of its batches are empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loader::new`], and when images are to be mixed: there are no targets to mix.
+    pub fn unlabelled(
+        images: Arc<dyn Images>,
+        indices: Vec<usize>,
+        pipeline: Pipeline,
+        config: LoaderConfig,
+    ) -> Result<Self> {
+        if config.augment.mixes() {
+            return Err(Error::setting("mixing", "none of images without labels", "on"));
+        }
+        Self::start(BatchMaker::new(images, None, &indices, pipeline, config)?)
+    }
+
+    fn start(maker: BatchMaker) -> Result<Self> {
+        let LoaderConfig { batch_size, first_batch, prefetch, .. } = maker.config;
+        let left = maker.order.len().div_ceil(batch_size).saturating_sub(first_batch);
+        let (sender, receiver) = sync_channel(prefetch);
+        let thread = std::thread::Builder::new()
+            .name("loader".to_owned())
+            .spawn(move || maker.send_all(&sender))
+            .map_err(Error::Thread)?;
+        Ok(Loader { batches: Some(receiver), thread: Some(thread), left })
     }
 
     /// Ends the thread: without a receiver its next send fails.
@@ -131,10 +132,7 @@ impl Iterator for Loader {
         if self.left == 0 {
             return None;
         }
-        let start = Instant::now();
-        let received = self.batches.as_ref().map(Receiver::recv);
-        self.waited += start.elapsed();
-        match received {
+        match self.batches.as_ref().map(Receiver::recv) {
             Some(Ok(Ok(batch))) => {
                 self.left -= 1;
                 Some(Ok(batch))
@@ -163,121 +161,97 @@ impl Drop for Loader {
     }
 }
 
-fn send_batches(
-    source: &dyn Source,
-    order: &[usize],
-    pipeline: &Pipeline,
-    config: &LoaderConfig,
-    sender: &SyncSender<Result<Batch>>,
-) {
-    let tables = pipeline.normalize.tables(pipeline.channels);
-    let numbered = order.chunks(config.batch_size).enumerate().skip(config.first_batch);
-    for (number, indices) in numbered {
-        let batch = make_batch(source, indices, pipeline, &tables, config, number)
-            .map_err(|first| all_faults(source, order, first));
-        let failed = batch.is_err();
-        if sender.send(batch).is_err() || failed {
-            return;
+/// What makes an epoch's batches.
+struct BatchMaker {
+    images: Arc<dyn Images>,
+    /// The same images with their labels, if they have some.
+    labels: Option<Arc<dyn Labelled>>,
+    /// The items in the epoch's order.
+    order: Vec<usize>,
+    pipeline: Pipeline,
+    tables: Vec<[f32; 256]>,
+    config: LoaderConfig,
+}
+
+impl BatchMaker {
+    fn new(
+        images: Arc<dyn Images>,
+        labels: Option<Arc<dyn Labelled>>,
+        indices: &[usize],
+        pipeline: Pipeline,
+        config: LoaderConfig,
+    ) -> Result<Self> {
+        pipeline.check()?;
+        config.augment.check()?;
+        check_indices(images.as_ref(), indices)?;
+        if config.batch_size == 0 {
+            return Err(Error::setting("batch size", "at least 1", 0));
         }
+        let order = epoch_order(indices.len(), config.seed, config.epoch, config.shuffle);
+        let order = order.into_iter().map(|place| indices[place]).collect();
+        let tables = pipeline.normalize.tables(pipeline.channels);
+        Ok(BatchMaker { images, labels, order, pipeline, tables, config })
+    }
+
+    /// From the first batch that is wanted on.
+    fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
+        let LoaderConfig { batch_size, first_batch, .. } = self.config;
+        let numbered = self.order.chunks(batch_size).enumerate().skip(first_batch);
+        numbered.map(|(number, indices)| self.make(indices, number))
+    }
+
+    fn send_all(&self, sender: &SyncSender<Result<Batch>>) {
+        for batch in self.batches() {
+            let all = |first| with_all_faults(self.images.as_ref(), &self.order, first);
+            let batch = batch.map_err(all);
+            let failed = batch.is_err();
+            if sender.send(batch).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    /// The batch of some items, the `number`-th of its epoch.
+    fn make(&self, indices: &[usize], number: usize) -> Result<Batch> {
+        let [height, width, channels] = self.pipeline.size();
+        let LoaderConfig { augment, seed, epoch, .. } = &self.config;
+        let mut images = vec![0.0; indices.len() * channels * height * width];
+        let job = PrepareJob {
+            source: self.images.as_ref(),
+            indices,
+            pipeline: &self.pipeline,
+            augment,
+            seed: *seed,
+            epoch: *epoch,
+        };
+        job.run(&mut images, |image, out| normalize::write(image, &self.tables, out))?;
+        let labels = |source: &Arc<dyn Labelled>| -> Vec<u32> {
+            indices.iter().map(|&index| source.label(index)).collect()
+        };
+        let mut batch = Batch {
+            images,
+            shape: [indices.len(), channels, height, width],
+            labels: self.labels.as_ref().map_or(Vec::new(), labels),
+            indices: indices.to_vec(),
+            targets: None,
+        };
+        if let Some(source) = &self.labels {
+            let classes = source.class_names().len();
+            mix(augment, &mut batch, classes, *seed, *epoch, number as u64)?;
+        }
+        Ok(batch)
     }
 }
 
 /// All batches of an epoch, made by the caller's own threads.
 #[cfg(test)]
 pub(crate) fn all_batches(
-    source: &dyn Source,
+    source: Arc<dyn Labelled>,
     indices: &[usize],
-    pipeline: &Pipeline,
-    config: &LoaderConfig,
+    pipeline: Pipeline,
+    config: LoaderConfig,
 ) -> Result<Vec<Batch>> {
-    let order = epoch_order(indices.len(), config.seed, config.epoch, config.shuffle);
-    let order: Vec<usize> = order.into_iter().map(|place| indices[place]).collect();
-    let tables = pipeline.normalize.tables(pipeline.channels);
-    let numbered = order.chunks(config.batch_size).enumerate().skip(config.first_batch);
-    let make = |(number, indices)| make_batch(source, indices, pipeline, &tables, config, number);
-    numbered.map(make).collect()
-}
-
-fn make_batch(
-    source: &dyn Source,
-    indices: &[usize],
-    pipeline: &Pipeline,
-    tables: &[[f32; 256]],
-    config: &LoaderConfig,
-    number: usize,
-) -> Result<Batch> {
-    let [height, width, channels] = pipeline.size();
-    let LoaderConfig { augment, seed, epoch, .. } = config;
-    let mut images = vec![0.0; indices.len() * channels * height * width];
-    let prepare = |index: usize, scratch: &mut Scratch| match augment.changes_images() {
-        true => augment.prepare(source, pipeline, *seed, *epoch, index, scratch),
-        false => pipeline.prepare(source, index),
-    };
-    let work = Work { source, pipeline, indices, augment };
-    work.prepare_all(&mut images, prepare, |image, out| normalize::write(image, tables, out))?;
-    let mut batch = Batch {
-        images,
-        shape: [indices.len(), channels, height, width],
-        labels: indices.iter().map(|&index| source.label(index)).collect(),
-        indices: indices.to_vec(),
-        targets: None,
-    };
-    mix(augment, &mut batch, source.class_names().len(), *seed, *epoch, number as u64)?;
-    Ok(batch)
-}
-
-/// Items to prepare.
-pub(crate) struct Work<'a> {
-    pub source: &'a dyn Source,
-    pub pipeline: &'a Pipeline,
-    pub indices: &'a [usize],
-    pub augment: &'a Augment,
-}
-
-impl Work<'_> {
-    /// Prepares items and hands each to `write` with its piece of `out`; the first fault, in the
-    /// order of the items, is returned.
-    pub(crate) fn prepare_all<T: Send>(
-        &self,
-        out: &mut [T],
-        prepare: impl Fn(usize, &mut Scratch) -> Result<Image> + Sync,
-        write: impl Fn(&Image, &mut [T]) + Sync,
-    ) -> Result<()> {
-        let each = self.pipeline.size().iter().product::<usize>();
-        let one = |scratch: &mut Scratch, (out, &index): (&mut [T], &usize)| {
-            prepare(index, scratch).map(|image| write(&image, out))
-        };
-        if self.is_little(each) {
-            let mut scratch = Scratch::default();
-            return out
-                .chunks_exact_mut(each)
-                .zip(self.indices)
-                .try_for_each(|x| one(&mut scratch, x));
-        }
-        let results: Vec<Result<()>> = out
-            .par_chunks_exact_mut(each)
-            .zip(self.indices.par_iter())
-            .map_init(Scratch::default, one)
-            .collect();
-        results.into_iter().collect()
-    }
-
-    /// Whether an item of `each` values is so little work that waking threads would cost more.
-    fn is_little(&self, each: usize) -> bool {
-        let placed = self.pipeline.placement == crate::Placement::AsIs && !self.augment.crops();
-        self.source.in_memory() && placed && (each <= 4096 || !self.augment.changes_images())
-    }
-}
-
-/// Makes sure that every index leads to an item.
-pub(crate) fn check_indices(source: &dyn Source, indices: &[usize]) -> Result<()> {
-    let len = source.len();
-    match indices.iter().find(|&&index| index >= len) {
-        Some(index) => {
-            Err(Error::setting("index", format!("below {len}, the number of items"), index))
-        }
-        None => Ok(()),
-    }
+    BatchMaker::new(source.clone(), Some(source), indices, pipeline, config)?.batches().collect()
 }
 
 #[cfg(test)]

@@ -4,8 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::pipeline::Pipeline;
-use crate::source::Source;
 
 /// `(value / 255 - mean) / std`, per channel.
 ///
@@ -36,23 +34,6 @@ impl Normalize {
     /// Mean and standard deviation of MNIST's train part, 28x28.
     pub fn mnist() -> Self {
         Normalize { mean: vec![0.1307], std: vec![0.3081] }
-    }
-
-    /// Mean and standard deviation of some of a source's items, as the pipeline prepares them.
-    ///
-    /// The standard deviation is that of the whole (divided by n). The sums are of whole numbers, so
-    /// neither order nor threads change the result. A channel without variation gets 1.
-    ///
-    /// # Errors
-    ///
-    /// When an item cannot be decoded or placed, or there is none.
-    pub fn fit(source: &dyn Source, indices: &[usize], pipeline: &Pipeline) -> Result<Self> {
-        let description = crate::describe::describe_prepared(source, indices, pipeline)?;
-        if indices.is_empty() {
-            return Err(Error::setting("number of items to normalize by", "at least 1", 0));
-        }
-        let std = description.std.into_iter().map(|std| if std > 0.0 { std } else { 1.0 });
-        Ok(Normalize { mean: description.mean, std: std.collect() })
     }
 
     /// Whether mean and std fit a number of channels.
@@ -102,7 +83,6 @@ pub(crate) fn write(image: &Image, tables: &[[f32; 256]], out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::InMemory;
 
     #[test]
     fn the_default_divides_by_255() {
@@ -137,18 +117,5 @@ mod tests {
         assert!(message(&[0.1], &[]).starts_with("normalize.std is []"));
         assert!(message(&[f64::NAN], &[1.0]).starts_with("normalize.mean is [NaN]"));
         assert!(Normalize::imagenet().check(3).is_ok());
-    }
-
-    #[test]
-    fn mean_and_deviation_are_those_of_the_chosen_items() {
-        let names = vec!["a".to_owned()];
-        let source =
-            InMemory::new("x", [1, 2, 1], vec![0, 0, 0, 255, 9, 9], vec![0; 3], names).unwrap();
-        let pipeline = Pipeline::plain(1, 2, 1);
-        let normalize = Normalize::fit(&source, &[0, 1], &pipeline).unwrap();
-        assert_eq!(normalize.mean, [0.25]);
-        assert!((normalize.std[0] - 0.1875f64.sqrt()).abs() < 1e-12);
-        assert_eq!(Normalize::fit(&source, &[2], &pipeline).unwrap().std, [1.0]);
-        assert!(Normalize::fit(&source, &[], &pipeline).is_err());
     }
 }

@@ -1,17 +1,13 @@
 //! What happens to an image between the source and the batch.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augment;
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::loader::Work;
 use crate::normalize::Normalize;
 use crate::placement::{Placement, place};
 use crate::resize::Filter;
-use crate::source::{Source, all_faults};
+use crate::source::Images;
 
 /// The steps from a decoded image to the numbers of a batch: channels, placement, normalization.
 ///
@@ -90,93 +86,12 @@ impl Pipeline {
     /// # Errors
     ///
     /// When the item cannot be decoded, or has another size and the placement is to keep it.
-    pub fn prepare(&self, source: &dyn Source, index: usize) -> Result<Image> {
+    pub fn prepare(&self, source: &dyn Images, index: usize) -> Result<Image> {
         let image = source.decode(index)?.into_channels(self.channels)?;
         let found = image.size();
-        place(image, self).ok_or_else(|| Error::Size {
-            item: source.item_name(index),
-            expected: self.size(),
-            found,
+        place(image, (self.height, self.width), self.placement, self.filter).ok_or_else(|| {
+            Error::Size { item: source.item_name(index), expected: self.size(), found }
         })
-    }
-}
-
-/// A source whose images are prepared, and the pipeline that goes on from there.
-#[derive(Clone)]
-pub struct Cached {
-    /// The same items, prepared, in memory.
-    pub source: Arc<dyn Source>,
-    /// What is left to do.
-    pub pipeline: Pipeline,
-}
-
-/// Decodes and places every item of a source once and keeps the bytes, if they take at most
-/// `limit` bytes; gives source and pipeline back as they are if not.
-///
-/// An epoch then costs no more than copying and normalizing. The batches are the same to the bit.
-///
-/// # Errors
-///
-/// When the pipeline is not usable, or items cannot be prepared; all that cannot be read are named.
-pub fn cache(source: Arc<dyn Source>, pipeline: &Pipeline, limit: usize) -> Result<Cached> {
-    pipeline.check()?;
-    let pipeline = pipeline.clone();
-    let each = pipeline.size().iter().product::<usize>(); // sides are at most 2^14
-    if each.checked_mul(source.len()).is_none_or(|bytes| bytes > limit) {
-        return Ok(Cached { source, pipeline });
-    }
-    let mut pixels = vec![0; each * source.len()];
-    let indices: Vec<usize> = (0..source.len()).collect();
-    let augment = &Augment::none();
-    let work = Work { source: source.as_ref(), pipeline: &pipeline, indices: &indices, augment };
-    work.prepare_all(
-        &mut pixels,
-        |index, _| pipeline.prepare(source.as_ref(), index),
-        |image, out| out.copy_from_slice(&image.pixels),
-    )
-    .map_err(|first| all_faults(source.as_ref(), &indices, first))?;
-    let size = pipeline.size();
-    let rest = Pipeline { placement: Placement::AsIs, ..pipeline };
-    Ok(Cached { source: Arc::new(Prepared { original: source, size, pixels }), pipeline: rest })
-}
-
-/// The prepared images of another source, which still knows everything else.
-struct Prepared {
-    original: Arc<dyn Source>,
-    size: [usize; 3],
-    pixels: Vec<u8>,
-}
-
-impl Source for Prepared {
-    fn len(&self) -> usize {
-        self.original.len()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.original.label(index)
-    }
-
-    fn decode(&self, index: usize) -> Result<Image> {
-        let [height, width, channels] = self.size;
-        let each = height * width * channels;
-        let pixels = self.pixels[index * each..(index + 1) * each].to_vec();
-        Ok(Image { height, width, channels, pixels })
-    }
-
-    fn class_names(&self) -> &[String] {
-        self.original.class_names()
-    }
-
-    fn item_name(&self, index: usize) -> String {
-        self.original.item_name(index)
-    }
-
-    fn describe(&self) -> String {
-        self.original.describe()
-    }
-
-    fn in_memory(&self) -> bool {
-        true
     }
 }
 
@@ -184,27 +99,6 @@ impl Source for Prepared {
 mod tests {
     use super::*;
     use crate::source::embedded;
-
-    #[test]
-    fn a_cache_changes_no_byte() {
-        let source: Arc<dyn Source> = Arc::new(embedded::digits());
-        let pipeline = Pipeline::mnist();
-        let cached = cache(source.clone(), &pipeline, usize::MAX).unwrap();
-        assert_eq!(cached.pipeline.placement, Placement::AsIs);
-        for index in (0..source.len()).step_by(100) {
-            let now = cached.pipeline.prepare(cached.source.as_ref(), index).unwrap();
-            assert_eq!(now, pipeline.prepare(source.as_ref(), index).unwrap());
-        }
-        assert_eq!(cached.source.item_name(5), source.item_name(5));
-        assert_eq!(cached.source.labels(), source.labels());
-    }
-
-    #[test]
-    fn a_source_above_the_limit_is_not_cached() {
-        let source: Arc<dyn Source> = Arc::new(embedded::digits());
-        let cached = cache(source, &Pipeline::mnist(), 1797 * 784 - 1).unwrap();
-        assert_eq!(cached.pipeline, Pipeline::mnist());
-    }
 
     #[test]
     fn an_image_of_another_size_is_an_error_when_it_is_to_be_kept() {

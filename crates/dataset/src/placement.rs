@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::pipeline::Pipeline;
 use crate::resize::{Edge, Filter, resize, resize_part};
 
 /// How an image of another size is brought to the net's.
@@ -107,9 +106,13 @@ impl Placement {
     }
 }
 
-/// The image in the pipeline's size; `None` where it is to be kept and has another.
-pub(crate) fn place(image: Image, pipeline: &Pipeline) -> Option<Image> {
-    let &Pipeline { height, width, placement, filter, .. } = pipeline;
+/// The image in the net's size; `None` where it is to be kept and has another.
+pub(crate) fn place(
+    image: Image,
+    (height, width): (usize, usize),
+    placement: Placement,
+    filter: Filter,
+) -> Option<Image> {
     if (image.height, image.width) == (height, width) && !matches!(placement, Placement::Crop(_)) {
         return Some(image);
     }

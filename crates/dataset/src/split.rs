@@ -26,18 +26,61 @@ impl Default for SplitConfig {
     }
 }
 
-/// Three parts of a list, each a sorted list of indices; together they are the whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
+/// One of the three parts that a data set is used in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Split {
     /// What is trained on.
-    pub train: Vec<usize>,
+    Train,
     /// What settings are chosen with.
-    pub validation: Vec<usize>,
+    Validation,
     /// What nothing is chosen with.
-    pub test: Vec<usize>,
+    Test,
 }
 
-/// Cuts `labels` into three parts with every class in its share.
+impl Split {
+    /// The split of a name, in upper or lower case: `train`, `training`, `val`, `valid`,
+    /// `validation`, `dev`, `test` or `testing`.
+    ///
+    /// ```
+    /// use taper_dataset::split::Split;
+    ///
+    /// assert_eq!(Split::named("Val"), Some(Split::Validation));
+    /// assert_eq!(Split::named("tests"), None);
+    /// ```
+    pub fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Split::Train),
+            "val" | "valid" | "validation" | "dev" => Some(Split::Validation),
+            "test" | "testing" => Some(Split::Test),
+            _ => None,
+        }
+    }
+}
+
+/// Something for each split.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Splits<T> {
+    /// That of what is trained on.
+    pub train: T,
+    /// That of what settings are chosen with.
+    pub validation: T,
+    /// That of what nothing is chosen with.
+    pub test: T,
+}
+
+impl<T> Splits<T> {
+    /// That of one split.
+    pub fn get_mut(&mut self, split: Split) -> &mut T {
+        match split {
+            Split::Train => &mut self.train,
+            Split::Validation => &mut self.validation,
+            Split::Test => &mut self.test,
+        }
+    }
+}
+
+/// Cuts `labels` into three parts with every class in its share: sorted lists of places, which
+/// together are the whole.
 ///
 /// A part of share `f` gets `f` times all items, rounded. Each class gives its share rounded down,
 /// then the classes whose share lost most by that give one more, the lower class first in a tie,
@@ -58,7 +101,7 @@ pub struct Split {
 /// assert_eq!(split.train.len(), 8);
 /// # Ok::<(), taper_dataset::Error>(())
 /// ```
-pub fn stratified(labels: &[u32], config: &SplitConfig) -> Result<Split> {
+pub fn stratified(labels: &[u32], config: &SplitConfig) -> Result<Splits<Vec<usize>>> {
     let shares = [("test share", config.test), ("validation share", config.validation)];
     for (name, share) in shares {
         if !(0.0..=1.0).contains(&share) {
@@ -79,7 +122,7 @@ pub fn stratified(labels: &[u32], config: &SplitConfig) -> Result<Split> {
     let validation_count = (config.validation * labels.len() as f64).round() as usize;
     let (train, validation) =
         draw(labels, rest, validation_count, config.validation_seed, Purpose::ValidationSplit);
-    Ok(Split { train, validation, test })
+    Ok(Splits { train, validation, test })
 }
 
 /// Draws `count` of `items`, every class in its share: (what is left, what was drawn), both sorted.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use taper_dataset::random::Random;
-use taper_dataset::{Filter, Image, Source, open, resize};
+use taper_dataset::{Filter, Image, Labelled, open, resize};
 
 use crate::error::{Error, Result};
 use crate::glyph::{FINE, Glyph};
@@ -14,7 +14,7 @@ const DIGIT_HEIGHT: f64 = 28.0;
 
 /// Handwritten digits by class.
 pub(crate) struct Hand {
-    source: Arc<dyn Source>,
+    source: Arc<dyn Labelled>,
     /// The items of each digit.
     items: Vec<Vec<usize>>,
 }

@@ -5,8 +5,9 @@ mod divided;
 use std::sync::Arc;
 
 use taper_dataset::sampler::{balanced_order, epoch_order};
+use taper_dataset::split::Split;
 use taper_dataset::{
-    Augment, Batch, Columns, Dataset, Loader, LoaderConfig, Normalize, Pipeline, Source, cache,
+    Augment, Batch, Columns, Dataset, Labelled, Loader, LoaderConfig, Normalize, Pipeline, cache,
 };
 
 use crate::error::RunnerError;
@@ -15,12 +16,12 @@ use crate::registry::Registry;
 use crate::views::Views;
 
 pub(crate) use divided::divided;
-use divided::{Divided, Items, Origin};
+use divided::{Divided, Items};
 
 /// Some items of a source, with how they become the net's input.
 #[derive(Clone)]
 pub struct Part {
-    source: Arc<dyn Source>,
+    source: Arc<dyn Labelled>,
     indices: Vec<usize>,
     pipeline: Pipeline,
     /// What is changed at random where this part is trained on.
@@ -49,17 +50,6 @@ pub struct Data {
 /// Training images whose borders are looked at.
 const BORDERS: usize = 32;
 
-/// One of the parts by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartName {
-    /// What training sees.
-    Train,
-    /// What is held out.
-    Test,
-    /// Everything.
-    All,
-}
-
 impl Data {
     /// Opens the recipe's data and divides it.
     ///
@@ -81,7 +71,7 @@ impl Data {
             data.classes,
             data.broken
         );
-        let prepare = |part: &str, source: &Arc<dyn Source>| {
+        let prepare = |part: &str, source: &Arc<dyn Labelled>| {
             let what = format!("{part} of {chosen}");
             registry.prepared(&what, &pipeline, || cache(source.clone(), &pipeline, limit))
         };
@@ -92,9 +82,9 @@ impl Data {
         let test = test.as_ref().map(|source| prepare("test", source)).transpose()?;
         let part = |items: Items| {
             let prepared = match items.of {
-                Origin::Train => Some(&train),
-                Origin::Validation => validation.as_ref(),
-                Origin::Test => test.as_ref(),
+                Split::Train => Some(&train),
+                Split::Validation => validation.as_ref(),
+                Split::Test => test.as_ref(),
             };
             Part {
                 source: prepared.map_or(items.source, |cached| cached.source.clone()),
@@ -170,17 +160,14 @@ impl Data {
         )
     }
 
-    /// The parts that a name stands for.
-    pub fn parts(&self, name: PartName) -> Vec<&Part> {
-        match name {
-            PartName::Train => vec![&self.train],
-            PartName::Test => vec![&self.test],
-            PartName::All => {
-                let mut parts = vec![&self.train];
-                parts.extend(&self.validation);
-                parts.push(&self.test);
-                parts
-            }
+    /// One of the parts, or all of them; those that are there.
+    pub fn parts(&self, split: Option<Split>) -> Vec<&Part> {
+        let validation = self.validation.as_ref();
+        match split {
+            Some(Split::Train) => vec![&self.train],
+            Some(Split::Validation) => validation.into_iter().collect(),
+            Some(Split::Test) => vec![&self.test],
+            None => [&self.train].into_iter().chain(validation).chain([&self.test]).collect(),
         }
     }
 }
@@ -288,7 +275,7 @@ impl Part {
     }
 
     /// The source and the places in it.
-    pub(crate) fn source(&self) -> &dyn Source {
+    pub(crate) fn source(&self) -> &dyn Labelled {
         self.source.as_ref()
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use serde::{Serialize, Serializer};
 use taper_dataset::Placement;
+use taper_dataset::split::Split;
 use taper_model::nets::{Net, NetInfo};
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
@@ -13,7 +14,7 @@ use taper_run_folder::RunFolder;
 
 use crate::adapted;
 use crate::config::ModelConfig;
-use crate::data::{Data, Part, PartName};
+use crate::data::{Data, Part};
 use crate::error::RunnerError;
 use crate::evaluate::{Evaluation, evaluate, evaluate_views};
 use crate::fit::{know, weights_config};
@@ -171,15 +172,15 @@ impl FinishedModel {
         })
     }
 
-    /// Scores the model on a part of a data set (by default the run's own); gives the data in words
-    /// and the answers.
+    /// Scores the model on a part of a data set (by default the run's own), or on all of it; gives the
+    /// data in words and the answers.
     ///
     /// # Errors
     /// Data that cannot be read, or that has other classes than the model.
     pub fn evaluate(
         &self,
         data: Option<&str>,
-        part: PartName,
+        split: Option<Split>,
         registry: &Registry,
     ) -> Result<(String, Evaluation), RunnerError> {
         let mut recipe = self.recipe.clone();
@@ -222,7 +223,7 @@ impl FinishedModel {
             });
         }
         let mut all: Option<Evaluation> = None;
-        for part in data.parts(part) {
+        for part in data.parts(split) {
             let mut counter = Counter::new(self.shows_progress, "evaluate", part.len());
             let batch_size = recipe.train.eval_batch_size;
             let done = |images| counter.set(images);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use taper_dataset::inspect::{InspectedPart, Inspection};
 use taper_dataset::sheet::{cross, gap, sheet, to_png};
-use taper_dataset::{Batch, Dataset, Description, Image, Loader, LoaderConfig, Source};
+use taper_dataset::{Batch, Dataset, Description, Image, Labelled, Loader, LoaderConfig};
 use taper_run_folder::write_whole;
 
 use crate::data::divided;
@@ -69,7 +69,7 @@ pub fn inspect(recipe: &Recipe, registry: &Registry) -> Result<Inspected, Runner
 }
 
 /// The items of the first classes, class by class.
-fn by_class(source: &dyn Source) -> Vec<Vec<usize>> {
+fn by_class(source: &dyn Labelled) -> Vec<Vec<usize>> {
     let mut rows = vec![Vec::new(); source.class_names().len().min(ROWS)];
     for (item, label) in source.labels().into_iter().enumerate() {
         if let Some(row) = rows.get_mut(label as usize) {

@@ -73,7 +73,7 @@ pub use config::{ModelConfig, PretrainedConfig};
 pub use cross::{
     Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
 };
-pub use data::{Data, Part, PartName};
+pub use data::{Data, Part};
 pub use device::DeviceChoice;
 pub use error::{Difference, RunnerError};
 pub use evaluate::{Evaluation, evaluate, evaluate_views, evaluate_with, top_k};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{DType, Module, ModuleT, Tensor};
 use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{
-    Augment, Batch, Error, Image, ImageLimits, Loader, LoaderConfig, Pipeline, Placement, Source,
+    Augment, Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Pipeline, Placement,
 };
 use taper_model::layers::Softmax;
 
@@ -90,7 +90,7 @@ impl<'a> Predictions<'a> {
             let augment = if view == 0 { Augment::none() } else { views.augment };
             let (seed, epoch) = (views.seed, view);
             let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
-            Loader::new(files.clone(), order.clone(), pipeline.clone(), config)
+            Loader::unlabelled(files.clone(), order.clone(), pipeline.clone(), config)
         };
         let looks = (0..views.count.max(1)).map(look).collect::<Result<_, _>>()?;
         let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
@@ -172,7 +172,7 @@ impl Iterator for Predictions<'_> {
     }
 }
 
-/// Image files whose class nobody knows. In place of one that cannot be read stands a black image,
+/// Image files. In place of one that cannot be read stands a black image,
 /// so that its batch goes on.
 struct Files {
     paths: Vec<PathBuf>,
@@ -212,13 +212,9 @@ impl Files {
     }
 }
 
-impl Source for Files {
+impl Images for Files {
     fn len(&self) -> usize {
         self.paths.len()
-    }
-
-    fn label(&self, _: usize) -> u32 {
-        0
     }
 
     fn decode(&self, index: usize) -> taper_dataset::Result<Image> {
@@ -228,10 +224,6 @@ impl Source for Files {
             let [height, width, channels] = self.pipeline.size();
             Image::black(height, width, channels)
         }))
-    }
-
-    fn class_names(&self) -> &[String] {
-        &[]
     }
 
     fn item_name(&self, index: usize) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, ModuleT};
-use taper_dataset::{Image, Loader, LoaderConfig, Source};
+use taper_dataset::{Image, Loader, LoaderConfig};
 
 use crate::error::RunnerError;
 use crate::evaluate::{images_of, softmax};
@@ -28,47 +28,14 @@ impl FinishedModel {
             crate::activations::evaluation_batch(&self.net, size, BATCH, &self.device)?;
         let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
         let order = (0..images.len()).collect();
-        let source = Arc::new(InHand(images));
-        let mut rows = Vec::with_capacity(source.len());
-        for batch in Loader::new(source, order, self.recipe.image.pipeline(), config)? {
+        let mut rows = Vec::with_capacity(images.len());
+        let pipeline = self.recipe.image.pipeline();
+        for batch in Loader::unlabelled(Arc::new(images), order, pipeline, config)? {
             let logits = self.net.forward_t(&images_of(&batch?, &self.device)?, false)?;
             for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {
                 rows.push(softmax(&logits, self.temperature()));
             }
         }
         Ok(rows)
-    }
-}
-
-/// Images without labels.
-struct InHand(Vec<Image>);
-
-impl Source for InHand {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn label(&self, _: usize) -> u32 {
-        0
-    }
-
-    fn decode(&self, index: usize) -> taper_dataset::Result<Image> {
-        Ok(self.0[index].clone())
-    }
-
-    fn class_names(&self) -> &[String] {
-        &[]
-    }
-
-    fn item_name(&self, index: usize) -> String {
-        format!("image {index}")
-    }
-
-    fn describe(&self) -> String {
-        format!("{} images in memory", self.0.len())
-    }
-
-    fn in_memory(&self) -> bool {
-        true
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::{Device, ModuleT, Tensor};
-use taper_dataset::{Dataset, InMemory, Source};
+use taper_dataset::{Dataset, InMemory, Labelled};
 use taper_kernels::counter::Counter;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
@@ -81,7 +81,7 @@ pub fn plan(
     Ok(Plan::new(resolve(Some("keras-mnist"), &overrides)?, &registry)?)
 }
 
-fn random_images(count: usize, size: [usize; 3]) -> Result<Arc<dyn Source>, RunnerError> {
+fn random_images(count: usize, size: [usize; 3]) -> Result<Arc<dyn Labelled>, RunnerError> {
     let random = Counter::new(0);
     let bytes = count * size.iter().product::<usize>();
     let words = (0..bytes.div_ceil(16) as u64).flat_map(|i| random.block(i));

@@ -1,7 +1,8 @@
 //! `evaluate`: scores of a finished model on labelled images.
 
 use anyhow::Result;
-use taper_runner::{PartName, Registry};
+use taper_dataset::split::Split;
+use taper_runner::Registry;
 
 use super::{model, print, print_json};
 use crate::flags::{EvaluateFlags, Part};
@@ -21,12 +22,12 @@ pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
     if !flags.subset.classes.is_empty() {
         data.classes.clone_from(&flags.subset.classes);
     }
-    let part = match flags.part {
-        Part::Train => PartName::Train,
-        Part::Test => PartName::Test,
-        Part::All => PartName::All,
+    let split = match flags.part {
+        Part::Train => Some(Split::Train),
+        Part::Test => Some(Split::Test),
+        Part::All => None,
     };
-    let (data, evaluation) = model.evaluate(flags.data.as_deref(), part, registry)?;
+    let (data, evaluation) = model.evaluate(flags.data.as_deref(), split, registry)?;
     if flags.output.json {
         return print_json(&table::evaluation_json(&evaluation, flags.tta)?);
     }

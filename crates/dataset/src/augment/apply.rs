@@ -9,7 +9,7 @@ use crate::image::Image;
 use crate::pipeline::Pipeline;
 use crate::random::{Purpose, Random};
 use crate::resize::{Edge, resize_part};
-use crate::source::Source;
+use crate::source::Images;
 
 /// Memory that one thread uses for one image after the other.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Augment {
     /// ```
     pub fn prepare(
         &self,
-        source: &dyn Source,
+        source: &dyn Images,
         pipeline: &Pipeline,
         seed: u64,
         epoch: u64,

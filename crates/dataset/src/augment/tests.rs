@@ -1,5 +1,5 @@
 use super::*;
-use crate::source::{InMemory, Source, embedded};
+use crate::source::{Images, InMemory, embedded};
 use crate::{Image, Loader, LoaderConfig, Pipeline};
 
 /// Everything at once.
@@ -37,11 +37,11 @@ fn augmented(augment: &Augment, seed: u64, epoch: u64, index: usize) -> Image {
 
 fn batches(augment: Augment, config: LoaderConfig, threads: usize) -> Vec<crate::Batch> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let source = embedded::digits();
+    let source = std::sync::Arc::new(embedded::digits());
     let indices: Vec<usize> = (0..100).collect();
     let config = LoaderConfig { augment, shuffle: true, seed: 5, epoch: 2, ..config };
     // The loader's thread uses the global pool; making the batches here uses this one.
-    pool.install(|| crate::loader::all_batches(&source, &indices, &Pipeline::mnist(), &config))
+    pool.install(|| crate::loader::all_batches(source, &indices, Pipeline::mnist(), config))
         .unwrap()
 }
 
@@ -82,7 +82,8 @@ fn a_loader_gives_what_making_the_batches_gives() {
     let source = std::sync::Arc::new(embedded::digits());
     let indices: Vec<usize> = (0..100).collect();
     let pipeline = Pipeline::mnist();
-    let made = crate::loader::all_batches(source.as_ref(), &indices, &pipeline, &config).unwrap();
+    let made =
+        crate::loader::all_batches(source.clone(), &indices, pipeline.clone(), config).unwrap();
     let loader = Loader::new(source, indices, pipeline, config).unwrap();
     assert_eq!(loader.collect::<crate::Result<Vec<_>>>().unwrap(), made);
 }

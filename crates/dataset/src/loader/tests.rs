@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::image::Image;
 use crate::source::{InMemory, embedded};
 
 /// Ten one-pixel images; item 7 is broken if `broken`, and decodes are counted.
@@ -16,12 +17,9 @@ impl Ten {
     }
 }
 
-impl Source for Ten {
+impl Images for Ten {
     fn len(&self) -> usize {
         10
-    }
-    fn label(&self, _: usize) -> u32 {
-        0
     }
     fn decode(&self, index: usize) -> Result<Image> {
         self.decoded.fetch_add(1, Ordering::Relaxed);
@@ -32,9 +30,6 @@ impl Source for Ten {
             _ => Image::new(1, 1, 1, vec![index as u8]),
         }
     }
-    fn class_names(&self) -> &[String] {
-        &self.names
-    }
     fn item_name(&self, index: usize) -> String {
         format!("file{index}.png")
     }
@@ -43,11 +38,20 @@ impl Source for Ten {
     }
 }
 
+impl Labelled for Ten {
+    fn label(&self, _: usize) -> u32 {
+        0
+    }
+    fn class_names(&self) -> &[String] {
+        &self.names
+    }
+}
+
 fn config(batch_size: usize) -> LoaderConfig {
     LoaderConfig { batch_size, ..LoaderConfig::default() }
 }
 
-fn load(source: Arc<dyn Source>, config: LoaderConfig) -> Vec<Batch> {
+fn load(source: Arc<dyn Labelled>, config: LoaderConfig) -> Vec<Batch> {
     let indices = (0..source.len()).collect();
     let loader = Loader::new(source, indices, Pipeline::plain(1, 1, 1), config).unwrap();
     loader.collect::<Result<_>>().unwrap()
@@ -146,7 +150,7 @@ fn settings_that_cannot_be_used_are_an_error() {
 
 #[test]
 fn caching_changes_no_batch() {
-    let source: Arc<dyn Source> = Arc::new(embedded::digits());
+    let source: Arc<dyn Labelled> = Arc::new(embedded::digits());
     let pipeline = Pipeline::mnist();
     let config = LoaderConfig { shuffle: true, ..config(100) };
     let indices: Vec<usize> = (0..500).collect();
@@ -162,18 +166,12 @@ fn caching_changes_no_batch() {
 #[should_panic(expected = "a fault in a source")]
 fn a_panic_of_a_source_reaches_the_owner() {
     struct Faulty(InMemory);
-    impl Source for Faulty {
+    impl Images for Faulty {
         fn len(&self) -> usize {
             self.0.len()
         }
-        fn label(&self, index: usize) -> u32 {
-            self.0.label(index)
-        }
         fn decode(&self, _: usize) -> Result<Image> {
             panic!("a fault in a source")
-        }
-        fn class_names(&self) -> &[String] {
-            self.0.class_names()
         }
         fn item_name(&self, index: usize) -> String {
             self.0.item_name(index)
@@ -182,6 +180,27 @@ fn a_panic_of_a_source_reaches_the_owner() {
             self.0.describe()
         }
     }
+    impl Labelled for Faulty {
+        fn label(&self, index: usize) -> u32 {
+            self.0.label(index)
+        }
+        fn class_names(&self) -> &[String] {
+            self.0.class_names()
+        }
+    }
     let inner = InMemory::new("x", [1, 1, 1], vec![1], vec![0], vec!["a".to_owned()]).unwrap();
     load(Arc::new(Faulty(inner)), config(1));
+}
+
+#[test]
+fn images_without_labels_are_loaded_too() {
+    let images = vec![Image::new(1, 1, 1, vec![51]).unwrap(), Image::black(1, 1, 1)];
+    let images: Arc<dyn Images> = Arc::new(images);
+    let load =
+        |config| Loader::unlabelled(images.clone(), vec![1, 0], Pipeline::plain(1, 1, 1), config);
+    let batch = load(config(4)).unwrap().next().unwrap().unwrap();
+    assert_eq!((batch.images, batch.labels.len()), (vec![0.0, 0.2], 0));
+    let augment = Augment { mixup: 0.2, ..Augment::none() };
+    let error = load(LoaderConfig { augment, ..config(4) }).unwrap_err().to_string();
+    assert_eq!(error, "mixing is on, expected none of images without labels");
 }

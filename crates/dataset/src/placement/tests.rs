@@ -4,24 +4,25 @@ fn image(height: usize, width: usize, pixels: &[u8]) -> Image {
     Image::new(height, width, 1, pixels.to_vec()).unwrap()
 }
 
-fn pipeline(height: usize, width: usize, placement: Placement) -> Pipeline {
-    Pipeline { placement, filter: Filter::Area, ..Pipeline::plain(height, width, 1) }
+/// As [`place`] with the area filter.
+fn resized(image: Image, height: usize, width: usize, placement: Placement) -> Image {
+    place(image, (height, width), placement, Filter::Area).unwrap()
 }
 
 #[test]
 fn fitting_keeps_proportions_and_centres_on_black() {
-    let placed = place(image(1, 2, &[7, 9]), &pipeline(4, 4, Placement::Fit)).unwrap();
+    let placed = resized(image(1, 2, &[7, 9]), 4, 4, Placement::Fit);
     assert_eq!(placed.pixels, [0, 0, 0, 0, 7, 7, 9, 9, 7, 7, 9, 9, 0, 0, 0, 0]);
 }
 
 #[test]
 fn cropping_takes_the_centre() {
     let row = image(2, 6, &[1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]);
-    let placed = place(row.clone(), &pipeline(2, 2, Placement::Crop(Crop::Share(1.0)))).unwrap();
+    let placed = resized(row.clone(), 2, 2, Placement::Crop(Crop::Share(1.0)));
     assert_eq!(placed.pixels, [3, 4, 3, 4]);
     // Half of the size is cut out of an image that covers twice the size: the one pixel (3) or (4)
     // of the middle, doubled.
-    let placed = place(row, &pipeline(2, 2, Placement::Crop(Crop::Share(0.5)))).unwrap();
+    let placed = resized(row, 2, 2, Placement::Crop(Crop::Share(0.5)));
     assert_eq!(placed.pixels, [3, 4, 3, 4]);
 }
 
@@ -30,15 +31,12 @@ fn a_very_long_image_or_a_tiny_crop_fills_no_memory() {
     // Resized whole, the first would take 2.5 GB and the second more than there is.
     let half = 2_500_000;
     let pixels = [vec![10; half], vec![90; half], vec![10; half], vec![90; half]].concat();
-    let placed =
-        place(image(2, 2 * half, &pixels), &pipeline(28, 28, Placement::Crop(Crop::Share(0.875))));
-    let placed = placed.unwrap();
+    let placed = resized(image(2, 2 * half, &pixels), 28, 28, Placement::Crop(Crop::Share(0.875)));
     assert_eq!((placed.height, placed.width), (28, 28));
     assert_eq!((placed.pixels[0], placed.pixels[27]), (10, 90));
     let square = image(2, 2, &[7; 4]);
     for crop in [1e-9, 1e-300, f64::from_bits(1)] {
-        let placed =
-            place(square.clone(), &pipeline(3, 3, Placement::Crop(Crop::Share(crop)))).unwrap();
+        let placed = resized(square.clone(), 3, 3, Placement::Crop(Crop::Share(crop)));
         assert_eq!(placed.pixels, [7; 9], "{crop:e}");
     }
 }
@@ -75,8 +73,7 @@ fn the_centre_is_that_of_timm_torchvision_and_transformers() {
         let pixels = (0..from.0 * from.1 * 3).map(value).collect();
         let image = Image::new(from.0, from.1, 3, pixels).unwrap();
         let placement = Placement::Crop(crop);
-        let placed =
-            place(image, &Pipeline { placement, filter, ..Pipeline::plain(to.0, to.1, 3) });
+        let placed = place(image, to, placement, filter);
         // FNV-1a, 64 bits.
         let found =
             placed.unwrap().pixels.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
@@ -148,7 +145,7 @@ fn an_image_of_the_size_is_taken_as_it_is() {
     let mut dot = Image::black(28, 28, 1);
     dot.pixels[0] = 9;
     for placement in [Placement::AsIs, Placement::Stretch, Placement::Fit, Placement::Digit] {
-        let kept = place(dot.clone(), &pipeline(28, 28, placement)).unwrap();
+        let kept = resized(dot.clone(), 28, 28, placement);
         assert_eq!(kept, dot);
     }
 }
@@ -157,7 +154,7 @@ fn an_image_of_the_size_is_taken_as_it_is() {
 fn mnist_itself_follows_the_rule() {
     // An MNIST digit is 20 high or wide and its centre of mass is within a pixel of the centre, so
     // placing it anew moves it by less than a pixel: its mean stays.
-    use crate::source::{Source, embedded::mnist_sample};
+    use crate::source::{Images, embedded::mnist_sample};
     let source = mnist_sample();
     for index in (0..source.len()).step_by(97) {
         let image = source.decode(index).unwrap();

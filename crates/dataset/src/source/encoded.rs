@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::source::image_file::{ImageLimits, decode_image, stored_pixels};
+use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
-use crate::source::{ImageLimits, Source, decode_image, stored_pixels};
 
 /// Encoded images that are kept in memory; what goes beyond lies in a temporary file.
 const IN_MEMORY: usize = 512 << 20;
@@ -131,22 +132,14 @@ impl Encoded {
     }
 }
 
-impl Source for Encoded {
+impl Images for Encoded {
     fn len(&self) -> usize {
         self.order.len()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.labels[self.order[index]]
     }
 
     fn decode(&self, index: usize) -> Result<Image> {
         let row = self.order[index];
         decode_image(&self.image(row)?, self.row_name(row), &ImageLimits::default())
-    }
-
-    fn class_names(&self) -> &[String] {
-        &self.class_names
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -160,6 +153,16 @@ impl Source for Encoded {
     fn describe(&self) -> String {
         let (rows, classes) = (self.len(), self.class_names.len());
         format!("{}: {rows} encoded images, {classes} classes", self.origin)
+    }
+}
+
+impl Labelled for Encoded {
+    fn label(&self, index: usize) -> u32 {
+        self.labels[self.order[index]]
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
     }
 }
 

@@ -3,18 +3,18 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::source::Source;
+use crate::source::images::Images;
 
 /// The items that cannot be decoded, in the order given, each with its error.
 ///
 /// Every item is decoded, in parallel; nothing is kept.
-pub fn faults(source: &dyn Source, indices: &[usize]) -> Vec<(usize, Error)> {
+pub fn faults(source: &dyn Images, indices: &[usize]) -> Vec<(usize, Error)> {
     let faulty = |&index: &usize| Some((index, source.decode(index).err()?));
     indices.par_iter().filter_map(faulty).collect()
 }
 
 /// The error of one item in place of which all that are faulty are told.
-pub(crate) fn all(source: &dyn Source, indices: &[usize], first: Error) -> Error {
+pub(crate) fn with_all_faults(source: &dyn Images, indices: &[usize], first: Error) -> Error {
     if !matches!(first, Error::Image { .. } | Error::TooLarge { .. } | Error::Read { .. }) {
         return first;
     }
@@ -31,13 +31,13 @@ pub(crate) fn all(source: &dyn Source, indices: &[usize], first: Error) -> Error
     }
 }
 
-/// The items that cannot be decoded, ascending, so that [`without`](super::without) can leave them
+/// The items that cannot be decoded, ascending, so that [`without`](crate::source::without) can leave them
 /// out; each with its error.
 ///
 /// # Errors
 ///
 /// When nothing can be decoded: the first item's error.
-pub fn broken(source: &dyn Source) -> Result<Vec<(usize, Error)>> {
+pub fn broken(source: &dyn Images) -> Result<Vec<(usize, Error)>> {
     let everything: Vec<usize> = (0..source.len()).collect();
     let mut faults = faults(source, &everything);
     if !faults.is_empty() && faults.len() == source.len() {

@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::idx::{Elements, Idx};
-use crate::source::image_folder::{entries, name_of};
-use crate::source::{Dataset, InMemory};
+use crate::source::dataset::Dataset;
+use crate::source::files::{entries, name_of};
+use crate::source::in_memory::InMemory;
+use crate::split::Split;
 
 /// The most classes that labels alone may announce; more need a `classes.txt`.
 const MAX_UNNAMED_CLASSES: i64 = 100_000;
@@ -26,7 +28,7 @@ const MAX_UNNAMED_CLASSES: i64 = 100_000;
 ///
 /// When there is no train part, a part lacks its images or labels, the folder holds several
 /// families, a file is broken, counts differ or a label is out of range.
-pub fn read(folder: &Path) -> Result<Dataset> {
+pub(crate) fn read(folder: &Path) -> Result<Dataset> {
     read_family(folder, None, None)
 }
 
@@ -36,7 +38,7 @@ pub fn read(folder: &Path) -> Result<Dataset> {
 /// # Errors
 ///
 /// As [`read`].
-pub(super) fn read_named(
+pub(crate) fn read_named(
     folder: &Path,
     family: &str,
     class_names: Option<Vec<String>>,
@@ -45,10 +47,10 @@ pub(super) fn read_named(
 }
 
 /// Whether a folder holds the train part of a family.
-pub(super) fn has_family(folder: &Path, family: &str) -> bool {
+pub(crate) fn has_family(folder: &Path, family: &str) -> bool {
     folder.is_dir()
         && find_families(folder)
-            .is_ok_and(|all| all.get(family).is_some_and(|parts| parts.contains_key(&Part::Train)))
+            .is_ok_and(|all| all.get(family).is_some_and(|parts| parts.contains_key(&Split::Train)))
 }
 
 /// Reads the files of the family to which a file belongs, from the file's folder.
@@ -56,7 +58,7 @@ pub(super) fn has_family(folder: &Path, family: &str) -> bool {
 /// # Errors
 ///
 /// When the file is not named as an IDX file; and as [`read`].
-pub fn read_file(path: &Path) -> Result<Dataset> {
+pub(crate) fn read_file(path: &Path) -> Result<Dataset> {
     let Some(FileName { family, .. }) = FileName::parse(path) else {
         let reason = "expected a folder, or a file named as MNIST's (train-images-idx3-ubyte)";
         return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
@@ -88,29 +90,25 @@ fn read_family(
     };
     let mut parts = families.remove(&family).unwrap_or_default();
     let quirks = Quirks::of(&family);
-    let Some(train) = parts.remove(&Part::Train) else {
+    let Some(train) = parts.remove(&Split::Train) else {
         return Err(layout(format!("expected {family}train-images-idx3-ubyte, with its labels")));
     };
-    let train = Raw::read(train, &family, Part::Train, folder, quirks)?;
+    let train = Raw::read(train, &family, Split::Train, folder, quirks)?;
     let class_names = match (class_names, read_class_names(folder)?) {
         (Some(names), _) | (None, Some(names)) => names,
         (None, None) if quirks.first_label == 1 => ('a'..='z').map(String::from).collect(),
         (None, None) => number_classes(&train)?,
     };
     let train = train.into_source(&class_names)?;
-    let test = match parts.remove(&Part::Test) {
+    let test = match parts.remove(&Split::Test) {
         None => None,
         Some(files) => {
-            let raw = Raw::read(files, &family, Part::Test, folder, quirks)?;
+            let raw = Raw::read(files, &family, Split::Test, folder, quirks)?;
             Some(raw.into_source(&class_names)?)
         }
     };
-    Ok(Dataset {
-        name: folder.display().to_string(),
-        train: Arc::new(train),
-        validation: None,
-        test: test.map(|test| Arc::new(test) as _),
-    })
+    let test = test.map(|test| Arc::new(test) as _);
+    Ok(Dataset { test, ..Dataset::whole(folder.display().to_string(), Arc::new(train)) })
 }
 
 /// Whether a file is named as MNIST names its files.
@@ -119,7 +117,7 @@ pub(crate) fn is_idx_file(path: &Path) -> bool {
 }
 
 /// Whether a folder holds any file that is named as MNIST names its files.
-pub fn is_idx_folder(folder: &Path) -> Result<bool> {
+pub(crate) fn is_idx_folder(folder: &Path) -> Result<bool> {
     Ok(!find_families(folder)?.is_empty())
 }
 
@@ -139,12 +137,6 @@ impl Quirks {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
-    Train,
-    Test,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Images,
@@ -155,7 +147,7 @@ enum Role {
 #[derive(Debug, PartialEq, Eq)]
 struct FileName {
     family: String,
-    part: Part,
+    split: Split,
     role: Role,
 }
 
@@ -172,10 +164,11 @@ impl FileName {
             Some(rest) => (rest, Role::Images),
             None => (rest.strip_suffix("-labels")?, Role::Labels),
         };
-        let (family, part) = [("train", Part::Train), ("t10k", Part::Test), ("test", Part::Test)]
-            .into_iter()
-            .find_map(|(word, part)| Some((rest.strip_suffix(word)?, part)))?;
-        Some(FileName { family: family.to_owned(), part, role })
+        let (family, split) =
+            [("train", Split::Train), ("t10k", Split::Test), ("test", Split::Test)]
+                .into_iter()
+                .find_map(|(word, split)| Some((rest.strip_suffix(word)?, split)))?;
+        Some(FileName { family: family.to_owned(), split, role })
     }
 }
 
@@ -185,15 +178,15 @@ struct PartFiles {
     labels: Option<PathBuf>,
 }
 
-type Families = BTreeMap<String, BTreeMap<Part, PartFiles>>;
+type Families = BTreeMap<String, BTreeMap<Split, PartFiles>>;
 
 fn find_families(folder: &Path) -> Result<Families> {
     let (_, files) = entries(folder)?;
     let mut families = Families::new();
     // In byte order a plain file comes before its `.gz`; the first one found is taken.
     for path in files {
-        if let Some(FileName { family, part, role }) = FileName::parse(&path) {
-            let files = families.entry(family).or_default().entry(part).or_default();
+        if let Some(FileName { family, split, role }) = FileName::parse(&path) {
+            let files = families.entry(family).or_default().entry(split).or_default();
             match role {
                 Role::Images => files.images.get_or_insert(path),
                 Role::Labels => files.labels.get_or_insert(path),
@@ -216,12 +209,12 @@ impl Raw {
     fn read(
         files: PartFiles,
         family: &str,
-        part: Part,
+        split: Split,
         folder: &Path,
         quirks: Quirks,
     ) -> Result<Self> {
         let (Some(images), Some(labels_path)) = (&files.images, &files.labels) else {
-            let part = if part == Part::Train { "train" } else { "test" };
+            let part = if split == Split::Train { "train" } else { "test" };
             let (has, lacks) =
                 if files.images.is_some() { ("images", "labels") } else { ("labels", "images") };
             let reason = format!("its {family}{part} part has {has} but no {lacks}");

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::{ImageLimits, Source, is_image, read_image, stored_pixels};
+use crate::source::files::{entries, name_of};
+use crate::source::image_file::{ImageLimits, is_image, read_image, stored_pixels};
+use crate::source::images::{Images, Labelled};
 
 /// What is wrong with images that stand where their classes should.
-pub(super) const NO_CLASSES: &str = "it holds images, but no folder per class; expected the folder above, whose folders are \
-     the classes, or a list with labels (.csv, .jsonl)";
+pub(crate) const NO_CLASSES: &str = "it holds images, but no folder per class; expected the folder \
+     above, whose folders are the classes, or a list with labels (.csv, .jsonl)";
 
 /// A folder with a folder per class, whose image files are the images; or a list of image files.
 ///
@@ -26,7 +28,7 @@ pub struct ImageFolder {
 
 impl ImageFolder {
     /// Lists the images of a folder. Names that begin with a dot are ignored; other entries that
-    /// are neither a class nor an image by their ending are counted in [`Source::describe`].
+    /// are neither a class nor an image by their ending are counted in [`Images::describe`].
     ///
     /// # Errors
     ///
@@ -86,9 +88,8 @@ impl ImageFolder {
             path,
             reason: "expected image files in every class folder, found none".to_owned(),
         };
-        let unsorted = || entries(folder).is_ok_and(|(_, files)| files.iter().any(|f| is_image(f)));
         match empty {
-            None if items.is_empty() && unsorted() => {
+            None if items.is_empty() && holds_images(folder) => {
                 let reason = NO_CLASSES.to_owned();
                 Err(Error::Layout { path: folder.to_owned(), reason })
             }
@@ -124,21 +125,13 @@ impl ImageFolder {
     }
 }
 
-impl Source for ImageFolder {
+impl Images for ImageFolder {
     fn len(&self) -> usize {
         self.items.len()
     }
 
-    fn label(&self, index: usize) -> u32 {
-        self.items[index].0
-    }
-
     fn decode(&self, index: usize) -> Result<Image> {
         read_image(self.path(index), &self.limits)
-    }
-
-    fn class_names(&self) -> &[String] {
-        &self.class_names
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -159,23 +152,19 @@ impl Source for ImageFolder {
     }
 }
 
-/// Folders and other entries, each in byte order, without those whose name begins with a dot.
-pub(super) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let read_error = |source| Error::Read { path: folder.to_owned(), source };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(read_error)? {
-        let entry = entry.map_err(read_error)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            paths.push(entry.path());
-        }
+impl Labelled for ImageFolder {
+    fn label(&self, index: usize) -> u32 {
+        self.items[index].0
     }
-    paths.sort();
-    Ok(paths.into_iter().partition(|path| path.is_dir()))
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
 }
 
-/// The last part of a path, for class names and messages.
-pub(super) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+/// Whether images stand in a folder itself.
+pub(crate) fn holds_images(folder: &Path) -> bool {
+    entries(folder).is_ok_and(|(_, files)| files.iter().any(|file| is_image(file)))
 }
 
 #[cfg(test)]

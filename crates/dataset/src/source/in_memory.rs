@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::Source;
+use crate::source::images::{Images, Labelled};
 
 /// Images of one size with their labels, in memory: IDX files, the embedded sets, a caller's own.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl InMemory {
     /// class names.
     ///
     /// ```
-    /// use taper_dataset::{InMemory, Source};
+    /// use taper_dataset::{Images, InMemory};
     ///
     /// let names = vec!["dark".to_owned(), "light".to_owned()];
     /// let source = InMemory::new("two pixels", [1, 1, 1], vec![9, 7], vec![1, 0], names)?;
@@ -87,13 +87,9 @@ impl InMemory {
     }
 }
 
-impl Source for InMemory {
+impl Images for InMemory {
     fn len(&self) -> usize {
         self.labels.len()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.labels[self.order[index]]
     }
 
     fn decode(&self, index: usize) -> Result<Image> {
@@ -102,10 +98,6 @@ impl Source for InMemory {
         let start = self.order[index] * each;
         let pixels = self.pixels[start..start + each].to_vec();
         Ok(Image { height, width, channels, pixels })
-    }
-
-    fn class_names(&self) -> &[String] {
-        &self.class_names
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -120,6 +112,16 @@ impl Source for InMemory {
 
     fn in_memory(&self) -> bool {
         true
+    }
+}
+
+impl Labelled for InMemory {
+    fn label(&self, index: usize) -> u32 {
+        self.labels[self.order[index]]
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
     }
 }
 

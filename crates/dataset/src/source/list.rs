@@ -4,15 +4,18 @@
 //! `image_path`), `label` (or `class`, `category`, `target`) and, if there, `split` (or `part`)
 //! count; or no such line and two or three columns in this order. JSON lines are objects with the
 //! same keys. Other names are given by [`Columns`](crate::Columns). Paths are relative to the list.
-//! `split` is a part's name ([`PartOf::named`]); without it all is one part.
+//! `split` is a part's name ([`Split::named`]); without it all is one part.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::source::columns::Columns;
+use crate::source::dataset::Dataset;
+use crate::source::files::read_whole;
+use crate::source::image_file::{ImageLimits, is_image};
 use crate::source::image_folder::ImageFolder;
 use crate::source::labels::Labels;
-use crate::source::parts::{PartOf, Parts};
-use crate::source::{Columns, Dataset, ImageLimits, is_image, whole_file};
+use crate::split::{Split, Splits};
 
 /// The largest list, in bytes.
 const LIMIT: u64 = 1 << 30;
@@ -26,7 +29,7 @@ const SPLITS: &[&str] = &["split", "part"];
 pub(crate) struct Entry {
     pub path: String,
     pub label: String,
-    pub part: PartOf,
+    pub split: Split,
     /// From 1.
     pub line: u64,
 }
@@ -60,11 +63,11 @@ impl Form {
 ///
 /// When the list cannot be read, a line is not understood, or a label of another part is none of
 /// the train part's.
-pub(crate) fn read(path: &Path, columns: &Columns, limits: ImageLimits) -> Result<Dataset> {
-    let text = whole_file::read(path, LIMIT)?;
+pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
+    let text = read_whole(path, LIMIT)?;
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
-    let mut parts = Parts::<Vec<Entry>>::default();
+    let mut splits = Splits::<Option<Vec<Entry>>>::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let entries = parse(&text, form, columns).map_err(layout)?;
     if let ([first, ..], Form::Separated(_)) = (&entries[..], form)
@@ -79,16 +82,16 @@ pub(crate) fn read(path: &Path, columns: &Columns, limits: ImageLimits) -> Resul
         )));
     }
     for entry in entries {
-        parts.part(entry.part).get_or_insert_default().push(entry);
+        splits.get_mut(entry.split).get_or_insert_default().push(entry);
     }
-    parts.into_dataset(path, |entries, class_names| {
+    Dataset::of_splits(path, splits, |entries, class_names| {
         let mut labels = Labels::default();
         entries.iter().for_each(|entry| labels.add(entry.label.clone()));
         let (labels, class_names) = labels.finish(class_names).map_err(layout)?;
         let paths = entries.into_iter().map(|entry| folder.join(entry.path));
         let mut items: Vec<(u32, PathBuf)> = labels.into_iter().zip(paths).collect();
         items.sort_by_key(|(label, _)| *label); // stable: by line within a class
-        Ok(ImageFolder::of_items(path, class_names, items, limits))
+        Ok(ImageFolder::of_items(path, class_names, items, ImageLimits::default()))
     })
 }
 
@@ -248,42 +251,41 @@ fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result
             return Err(format!("line {line}: its {what} is empty"));
         }
     }
-    let part = PartOf::named(split).ok_or_else(|| {
+    let known = Split::named(split).ok_or_else(|| {
         let names = "; or its first line names no column `path` and `label`";
         let names = if line == 1 { names } else { "" };
         format!("line {line}: its split is `{split}`, expected train, val or test{names}")
     })?;
-    Ok(Entry { path: path.to_owned(), label: label.to_owned(), part, line })
+    Ok(Entry { path: path.to_owned(), label: label.to_owned(), split: known, line })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn csv(text: &str) -> std::result::Result<Vec<(String, String, PartOf)>, String> {
+    fn csv(text: &str) -> std::result::Result<Vec<(String, String, Split)>, String> {
         let entries = parse(text.as_bytes(), Form::Separated(b','), &Columns::default())?;
-        Ok(entries.into_iter().map(|entry| (entry.path, entry.label, entry.part)).collect())
+        Ok(entries.into_iter().map(|entry| (entry.path, entry.label, entry.split)).collect())
     }
 
-    fn entry_of(path: &str, label: &str, part: PartOf) -> (String, String, PartOf) {
-        (path.to_owned(), label.to_owned(), part)
+    fn entry_of(path: &str, label: &str, split: Split) -> (String, String, Split) {
+        (path.to_owned(), label.to_owned(), split)
     }
 
     #[test]
     fn columns_are_found_by_name_in_any_order() {
         let found = csv("Class,id,Filename,split\ncat,7,\"a, b.png\",test\ndog,8,c.png,train\n");
         let expected =
-            [entry_of("a, b.png", "cat", PartOf::Test), entry_of("c.png", "dog", PartOf::Train)];
+            [entry_of("a, b.png", "cat", Split::Test), entry_of("c.png", "dog", Split::Train)];
         assert_eq!(found.unwrap(), expected);
     }
 
     #[test]
     fn without_a_line_of_names_the_columns_are_path_label_split() {
         let found = csv("\u{feff}a.png,1\r\nb.png, 2\r\n").unwrap();
-        let expected =
-            [entry_of("a.png", "1", PartOf::Train), entry_of("b.png", "2", PartOf::Train)];
+        let expected = [entry_of("a.png", "1", Split::Train), entry_of("b.png", "2", Split::Train)];
         assert_eq!(found, expected);
-        assert_eq!(csv("a.png,1,dev").unwrap(), [entry_of("a.png", "1", PartOf::Validation)]);
+        assert_eq!(csv("a.png,1,dev").unwrap(), [entry_of("a.png", "1", Split::Validation)]);
     }
 
     #[test]
@@ -338,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list.csv");
         std::fs::write(&list, "name,kind\na.png,cat\nb.png,dog\n").unwrap();
-        let open = || read(&list, &Columns::default(), ImageLimits::default());
+        let open = || read(&list, &Columns::default());
         let error = open().unwrap_err().to_string();
         assert!(
             error.contains("its first line is neither an image (there is no `name`)"),
@@ -359,7 +361,7 @@ mod tests {
         let list = folder.path().join("list.csv");
         std::fs::write(&list, "path,label,split\nz.png,b,train\ny.png,a,train\nx.png,b,test\n")
             .unwrap();
-        let dataset = read(&list, &Columns::default(), ImageLimits::default()).unwrap();
+        let dataset = read(&list, &Columns::default()).unwrap();
         assert_eq!(dataset.train.class_names(), ["a", "b"]);
         assert_eq!(dataset.train.labels(), [0, 1]);
         assert!(dataset.train.item_name(0).ends_with("y.png"));
@@ -367,8 +369,7 @@ mod tests {
         assert_eq!((test.labels(), test.decode(0).unwrap().size()), (vec![1], [2, 2, 1]));
         assert!(dataset.validation.is_none());
         std::fs::write(&list, "path,label,split\nz.png,b,train\nx.png,c,test\n").unwrap();
-        let error =
-            read(&list, &Columns::default(), ImageLimits::default()).unwrap_err().to_string();
+        let error = read(&list, &Columns::default()).unwrap_err().to_string();
         assert!(error.ends_with("its label `c` is none of the 1 classes (`b`, …)"), "{error}");
     }
 

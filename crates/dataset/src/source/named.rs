@@ -10,7 +10,8 @@ use md5::{Digest, Md5};
 
 use crate::error::{Error, Result};
 use crate::idx::Idx;
-use crate::source::{Dataset, cifar, idx_folder};
+use crate::source::dataset::Dataset;
+use crate::source::{cifar, idx_folder};
 
 /// A data set with a name.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ pub struct Named {
     family: Option<&'static str>,
     /// Other folders than the name's.
     folders: &'static [&'static str],
-    /// Names of the classes where they are not the numbers.
+    /// Names of the classes where its files do not tell them and they are not the numbers.
     classes: &'static [&'static str],
     checksums: Checksums,
 }
@@ -67,18 +68,7 @@ pub const NAMED: &[Named] = &[
         counts: [50_000, 10_000],
         family: None,
         folders: &["cifar-10-batches-bin"],
-        classes: &[
-            "airplane",
-            "automobile",
-            "bird",
-            "cat",
-            "deer",
-            "dog",
-            "frog",
-            "horse",
-            "ship",
-            "truck",
-        ],
+        classes: &[],
         checksums: Checksums::Unknown,
     },
     Named {

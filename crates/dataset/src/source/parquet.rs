@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use self::column::Value;
 use self::footer::{Chunk, Column, Footer, Physical, RowGroup};
 use crate::error::{Error, Result};
+use crate::source::columns::Columns;
+use crate::source::dataset::Dataset;
 use crate::source::encoded::Rows;
-use crate::source::image_folder::{entries, name_of};
-use crate::source::parts::{PartOf, Parts};
-use crate::source::{Columns, Dataset};
+use crate::source::files::{entries, has_ending, name_of};
+use crate::split::{Split, Splits};
 
 /// How large the parts of a file may be that are unpacked at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,61 +42,69 @@ impl Default for Limits {
 const IMAGES: &[&str] = &["image", "img", "images", "picture"];
 const LABELS: &[&str] = &["label", "labels", "fine_label", "class", "target", "digit"];
 
-/// The parts of a data set (train, validation, test) as lists of parquet files, each read in its order.
+/// Reads parquet files in their order; their names begin with the split
+/// (`train-00000-of-00001.parquet`, `validation.parquet`), or they are of the train split.
 ///
 /// # Errors
 ///
 /// When a file is no readable parquet file, or has no column of images or labels.
-pub fn read(
+pub fn read(name: &str, files: Vec<PathBuf>, columns: &Columns) -> Result<Dataset> {
+    let mut splits = Splits::<Option<Vec<PathBuf>>>::default();
+    for path in files {
+        let file_name = name_of(&path);
+        let split = file_name.split(['-', '.', '_']).next().and_then(Split::named);
+        splits.get_mut(split.unwrap_or(Split::Train)).get_or_insert_default().push(path);
+    }
+    read_splits(name, splits, columns)
+}
+
+fn read_splits(
     name: &str,
-    [train, validation, test]: [Vec<PathBuf>; 3],
+    splits: Splits<Option<Vec<PathBuf>>>,
     columns: &Columns,
 ) -> Result<Dataset> {
-    let part = |paths: Vec<PathBuf>| (!paths.is_empty()).then_some(paths);
-    let parts = Parts { train: part(train), validation: part(validation), test: part(test) };
-    parts.into_dataset(Path::new(name), |paths, class_names| {
+    Dataset::of_splits(Path::new(name), splits, |paths, class_names| {
         let mut rows = Rows::default();
         paths.iter().try_for_each(|path| read_file(path, &mut rows, columns, Limits::default()))?;
         rows.finish(name.to_owned(), class_names)
     })
 }
 
-/// Reads the parquet files of a folder, or of its folder `data`: their names begin with the part
-/// (`train-00000-of-00001.parquet`), or all are the train part.
+/// Reads one file, all of which is the train part.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub(crate) fn read_folder(folder: &Path, columns: &Columns) -> Result<Option<Dataset>> {
-    let mut files = parquet_files(folder)?;
-    if files.is_empty() && folder.join("data").is_dir() {
-        files = parquet_files(&folder.join("data"))?;
-    }
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let mut parts = Parts::<Vec<PathBuf>>::default();
-    for path in files {
-        let part = part_of(&name_of(&path)).unwrap_or(PartOf::Train);
-        parts.part(part).get_or_insert_default().push(path);
-    }
-    let parts = [parts.train, parts.validation, parts.test].map(Option::unwrap_or_default);
-    read(&folder.display().to_string(), parts, columns).map(Some)
+pub(crate) fn read_table(path: &Path, columns: &Columns) -> Result<Dataset> {
+    let splits = Splits { train: Some(vec![path.to_owned()]), ..Splits::default() };
+    read_splits(&path.display().to_string(), splits, columns)
 }
 
-/// The part that a file's name begins with: `test-00000-of-00001.parquet`, `validation.parquet`.
-pub fn part_of(name: &str) -> Option<PartOf> {
-    PartOf::named(name.split(['-', '.', '_']).next()?)
+/// Reads the parquet files of a folder, or of its folder `data`.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_folder(folder: &Path, columns: &Columns) -> Result<Dataset> {
+    read(&folder.display().to_string(), files_of(folder)?, columns)
 }
 
-fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (_, files) = entries(folder)?;
-    Ok(files.into_iter().filter(|path| is_parquet(path)).collect())
+/// Whether a folder, or its folder `data`, holds parquet files.
+pub(crate) fn is_parquet_folder(folder: &Path) -> Result<bool> {
+    Ok(!files_of(folder)?.is_empty())
+}
+
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files_in = |folder: &Path| -> Result<Vec<PathBuf>> {
+        Ok(entries(folder)?.1.into_iter().filter(|path| is_parquet(path)).collect())
+    };
+    let (files, data) = (files_in(folder)?, folder.join("data"));
+    if files.is_empty() && data.is_dir() { files_in(&data) } else { Ok(files) }
 }
 
 /// Whether a file is parquet by its ending.
 pub(crate) fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
+    has_ending(path, "parquet")
 }
 
 fn read_file(path: &Path, rows: &mut Rows, columns: &Columns, limits: Limits) -> Result<()> {

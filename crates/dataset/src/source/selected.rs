@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::Source;
+use crate::source::images::{Images, Labelled};
 
 /// A source that shows some items of another one.
 struct Selected {
-    original: Arc<dyn Source>,
+    original: Arc<dyn Labelled>,
     /// Item of the original, and its class here; ordered by class.
     items: Vec<(usize, u32)>,
     class_names: Vec<String>,
@@ -24,6 +24,7 @@ struct Selected {
 /// ```
 /// use std::sync::Arc;
 /// use taper_dataset::source::{embedded, keep_classes};
+/// use taper_dataset::{Images, Labelled};
 ///
 /// let names = ["7".to_owned(), "1".to_owned()];
 /// let source = keep_classes(Arc::new(embedded::digits()), &names)?;
@@ -31,7 +32,7 @@ struct Selected {
 /// assert_eq!((source.label(0), source.class_names()), (0, &names[..]));
 /// # Ok::<(), taper_dataset::Error>(())
 /// ```
-pub fn keep_classes(source: Arc<dyn Source>, names: &[String]) -> Result<Arc<dyn Source>> {
+pub fn keep_classes(source: Arc<dyn Labelled>, names: &[String]) -> Result<Arc<dyn Labelled>> {
     let known = source.class_names();
     let expected = || {
         let some: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
@@ -58,7 +59,7 @@ pub fn keep_classes(source: Arc<dyn Source>, names: &[String]) -> Result<Arc<dyn
 }
 
 /// Everything but some items, which are listed in ascending order.
-pub fn without(source: Arc<dyn Source>, left_out: &[usize]) -> Arc<dyn Source> {
+pub fn without(source: Arc<dyn Labelled>, left_out: &[usize]) -> Arc<dyn Labelled> {
     let kept = (0..source.len()).filter(|item| left_out.binary_search(item).is_err());
     let items = kept.map(|item| (item, source.label(item))).collect();
     let class_names = source.class_names().to_vec();
@@ -67,7 +68,7 @@ pub fn without(source: Arc<dyn Source>, left_out: &[usize]) -> Arc<dyn Source> {
 }
 
 /// Some items, which are listed in ascending order; the source itself where they are all.
-pub fn only(source: Arc<dyn Source>, kept: &[usize]) -> Arc<dyn Source> {
+pub fn only(source: Arc<dyn Labelled>, kept: &[usize]) -> Arc<dyn Labelled> {
     if kept.len() == source.len() {
         return source;
     }
@@ -77,21 +78,13 @@ pub fn only(source: Arc<dyn Source>, kept: &[usize]) -> Arc<dyn Source> {
     Arc::new(Selected { original: source, items, class_names, note })
 }
 
-impl Source for Selected {
+impl Images for Selected {
     fn len(&self) -> usize {
         self.items.len()
     }
 
-    fn label(&self, index: usize) -> u32 {
-        self.items[index].1
-    }
-
     fn decode(&self, index: usize) -> Result<Image> {
         self.original.decode(self.items[index].0)
-    }
-
-    fn class_names(&self) -> &[String] {
-        &self.class_names
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -108,6 +101,16 @@ impl Source for Selected {
 
     fn stored(&self, index: usize) -> Option<String> {
         self.original.stored(self.items[index].0)
+    }
+}
+
+impl Labelled for Selected {
+    fn label(&self, index: usize) -> u32 {
+        self.items[index].1
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
     }
 }
 
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn items_that_are_left_out_are_gone_and_the_rest_keep_their_order() {
-        let whole: Arc<dyn Source> = Arc::new(embedded::digits());
+        let whole: Arc<dyn Labelled> = Arc::new(embedded::digits());
         let rest = without(whole.clone(), &[0, 2]);
         assert_eq!(rest.len(), 1795);
         assert_eq!(rest.item_name(0), whole.item_name(1));

@@ -10,11 +10,19 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
-use crate::source::parts::{PartOf, Parts};
-use crate::source::{Dataset, InMemory, whole_file};
+use crate::source::dataset::Dataset;
+use crate::source::files::{has_ending, read_whole};
+use crate::source::in_memory::InMemory;
+use crate::source::labels::Labels;
+use crate::split::{Split, Splits};
 
 /// The largest file, in bytes.
 const LIMIT: u64 = 8 << 30;
+
+/// Whether a file is safetensors by its ending.
+pub(crate) fn is_tensors(path: &Path) -> bool {
+    has_ending(path, "safetensors")
+}
 
 /// Reads the images and labels of a file.
 ///
@@ -22,17 +30,21 @@ const LIMIT: u64 = 8 << 30;
 ///
 /// When the file cannot be read, lacks a tensor, or one has another type or shape.
 pub(crate) fn read(path: &Path) -> Result<Dataset> {
-    let bytes = whole_file::read(path, LIMIT)?;
+    let bytes = read_whole(path, LIMIT)?;
     let layout = |reason: String| Error::Layout { path: path.to_owned(), reason };
     let tensors = SafeTensors::deserialize(&bytes)
         .map_err(|error| layout(format!("it is no safetensors file: {error}")))?;
-    let mut parts = Parts::<(TensorView<'_>, TensorView<'_>)>::default();
-    let names = [("", PartOf::Train), ("train_", PartOf::Train)];
-    let others = [("val_", PartOf::Validation), ("test_", PartOf::Test)];
-    for (prefix, part) in names.into_iter().chain(others) {
+    let mut splits = Splits::<Option<(TensorView<'_>, TensorView<'_>)>>::default();
+    let prefixes = [
+        ("", Split::Train),
+        ("train_", Split::Train),
+        ("val_", Split::Validation),
+        ("test_", Split::Test),
+    ];
+    for (prefix, split) in prefixes {
         let tensor = |name: &str| tensors.tensor(&format!("{prefix}{name}")).ok();
         match (tensor("images"), tensor("labels")) {
-            (Some(images), Some(labels)) => *parts.part(part) = Some((images, labels)),
+            (Some(images), Some(labels)) => *splits.get_mut(split) = Some((images, labels)),
             (None, None) => {}
             _ => {
                 let reason = format!("it has one of `{prefix}images` and `{prefix}labels` alone");
@@ -40,17 +52,17 @@ pub(crate) fn read(path: &Path) -> Result<Dataset> {
             }
         }
     }
-    if parts.train.is_none() {
+    if splits.train.is_none() {
         let reason = format!(
             "expected the tensors `images` and `labels`, or `train_images` and so on, found: {}",
             tensors.names().into_iter().take(10).collect::<Vec<_>>().join(", ")
         );
         return Err(layout(reason));
     }
-    parts.into_dataset(path, |(images, labels), class_names| {
+    Dataset::of_splits(path, splits, |(images, labels), class_names| {
         let (size, pixels) = pixels(&images).map_err(&layout)?;
         let numbers = integers(&labels).map_err(&layout)?;
-        let mut labels = crate::source::labels::Labels::default();
+        let mut labels = Labels::default();
         numbers.into_iter().for_each(|number| labels.add_number(number));
         let (labels, class_names) = labels.finish(class_names).map_err(&layout)?;
         InMemory::new(path.display().to_string(), size, pixels, labels, class_names)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use taper_dataset::source::{broken, keep_classes, only, without};
-use taper_dataset::split::{SplitConfig, folds, per_class, stratified};
-use taper_dataset::{Dataset, Source};
+use taper_dataset::split::{Split, SplitConfig, folds, per_class, stratified};
+use taper_dataset::{Dataset, Labelled};
 
 use crate::error::{RunnerError, setting};
 use crate::recipe::{BrokenImages, DataRecipe, Recipe};
@@ -23,17 +23,9 @@ pub(super) struct Divided {
 /// Some items of one of the data set's own parts.
 #[derive(Clone)]
 pub(super) struct Items {
-    pub of: Origin,
-    pub source: Arc<dyn Source>,
+    pub of: Split,
+    pub source: Arc<dyn Labelled>,
     pub indices: Vec<usize>,
-}
-
-/// One of the data set's own parts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    Train,
-    Validation,
-    Test,
 }
 
 impl Divided {
@@ -43,8 +35,8 @@ impl Divided {
         check(data)?;
         let (dataset, left_out) = open_dataset(data, registry)?;
         let items =
-            |of, source: &Arc<dyn Source>, indices| Items { of, source: source.clone(), indices };
-        let whole = |of, source: &Arc<dyn Source>| items(of, source, (0..source.len()).collect());
+            |of, source: &Arc<dyn Labelled>, indices| Items { of, source: source.clone(), indices };
+        let whole = |of, source: &Arc<dyn Labelled>| items(of, source, (0..source.len()).collect());
         let split = stratified(
             &dataset.train.labels(),
             &SplitConfig {
@@ -66,15 +58,15 @@ impl Divided {
             ),
         };
         let all = &dataset.train;
-        let mut train = items(Origin::Train, all, split.train);
+        let mut train = items(Split::Train, all, split.train);
         let mut test = match &dataset.test {
-            Some(source) => whole(Origin::Test, source),
-            None => items(Origin::Train, all, split.test),
+            Some(source) => whole(Split::Test, source),
+            None => items(Split::Train, all, split.test),
         };
         let mut validation = match &dataset.validation {
-            Some(source) => Some(whole(Origin::Validation, source)),
+            Some(source) => Some(whole(Split::Validation, source)),
             None if split.validation.is_empty() => None,
-            None => Some(items(Origin::Train, all, split.validation)),
+            None => Some(items(Split::Train, all, split.validation)),
         };
         if data.folds > 0 {
             (train, test) = train.fold(data)?;
@@ -121,7 +113,7 @@ impl Items {
     }
 
     /// The same as a source, in the order of the whole.
-    fn into_source(mut self) -> Option<Arc<dyn Source>> {
+    fn into_source(mut self) -> Option<Arc<dyn Labelled>> {
         self.indices.sort_unstable();
         (!self.indices.is_empty()).then(|| only(self.source, &self.indices))
     }
@@ -151,7 +143,7 @@ fn open_dataset(
     registry: &Registry,
 ) -> Result<(Dataset, Vec<String>), RunnerError> {
     let mut dataset = registry.dataset(&data.source, &data.columns())?;
-    let mut change = |change: &mut dyn FnMut(Arc<dyn Source>) -> Result<_, RunnerError>| {
+    let mut change = |change: &mut dyn FnMut(Arc<dyn Labelled>) -> Result<_, RunnerError>| {
         dataset.train = change(dataset.train.clone())?;
         dataset.validation = dataset.validation.take().map(&mut *change).transpose()?;
         dataset.test = dataset.test.take().map(&mut *change).transpose()?;

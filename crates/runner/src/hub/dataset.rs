@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hf_hub::api::RepoInfo;
-use taper_dataset::source::{PartOf, parquet};
+use taper_dataset::source::parquet;
 use taper_dataset::{Columns, Dataset};
 
 use super::cache::{self, Snapshot};
@@ -68,16 +68,7 @@ impl HubData {
 pub(crate) fn open(name: &str, columns: &Columns, hub: &Hub) -> Result<Dataset, RunnerError> {
     let data = HubData::parse(name)?;
     let (commit, files) = hub.fetch_data(&data)?;
-    let part = |wanted: PartOf| -> Vec<PathBuf> {
-        let of = |path: &&PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            parquet::part_of(&name).unwrap_or(PartOf::Train) == wanted
-        };
-        files.iter().filter(of).cloned().collect()
-    };
-    let (train, validation) = (part(PartOf::Train), part(PartOf::Validation));
-    let parts = [train, validation, part(PartOf::Test)];
-    Ok(parquet::read(&data.pinned(&commit), parts, columns)?)
+    Ok(parquet::read(&data.pinned(&commit), files, columns)?)
 }
 
 impl Hub {

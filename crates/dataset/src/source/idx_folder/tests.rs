@@ -41,17 +41,17 @@ fn mnist(images: Vec<u8>, labels: Vec<u8>) -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn every_spelling_of_the_names_is_known() {
     let name = |text: &str| FileName::parse(Path::new(text));
-    for (text, family, part, role) in [
-        ("train-images-idx3-ubyte", "", Part::Train, Role::Images),
-        ("train-labels-idx1-ubyte.gz", "", Part::Train, Role::Labels),
-        ("t10k-images.idx3-ubyte", "", Part::Test, Role::Images),
-        ("t10k-labels.idx1-ubyte.gz", "", Part::Test, Role::Labels),
-        ("emnist-digits-train-images-idx3-ubyte.gz", "emnist-digits-", Part::Train, Role::Images),
-        ("emnist-digits-test-labels-idx1-ubyte", "emnist-digits-", Part::Test, Role::Labels),
-        ("qmnist-train-images-idx3-ubyte", "qmnist-", Part::Train, Role::Images),
-        ("qmnist-test-labels-idx2-int.gz", "qmnist-", Part::Test, Role::Labels),
+    for (text, family, split, role) in [
+        ("train-images-idx3-ubyte", "", Split::Train, Role::Images),
+        ("train-labels-idx1-ubyte.gz", "", Split::Train, Role::Labels),
+        ("t10k-images.idx3-ubyte", "", Split::Test, Role::Images),
+        ("t10k-labels.idx1-ubyte.gz", "", Split::Test, Role::Labels),
+        ("emnist-digits-train-images-idx3-ubyte.gz", "emnist-digits-", Split::Train, Role::Images),
+        ("emnist-digits-test-labels-idx1-ubyte", "emnist-digits-", Split::Test, Role::Labels),
+        ("qmnist-train-images-idx3-ubyte", "qmnist-", Split::Train, Role::Images),
+        ("qmnist-test-labels-idx2-int.gz", "qmnist-", Split::Test, Role::Labels),
     ] {
-        assert_eq!(name(text), Some(FileName { family: family.to_owned(), part, role }), "{text}");
+        assert_eq!(name(text), Some(FileName { family: family.to_owned(), split, role }), "{text}");
     }
     for text in ["train.csv", "train-images", "train-images-idx9-ubyte", "images-idx3-ubyte"] {
         assert_eq!(name(text), None, "{text}");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::source::Source;
+use crate::source::images::Images;
 
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../tests/golden/parquet", name].iter().collect()
@@ -10,11 +10,11 @@ fn open(name: &str) -> Result<Dataset> {
 }
 
 fn read_with(name: &str, columns: &Columns) -> Result<Dataset> {
-    read(name, [vec![golden(name)], vec![], vec![]], columns)
+    read_table(&golden(name), columns)
 }
 
 /// Row r of the fixtures is of class r % 3 and begins with 40 r.
-fn first_pixels(source: &dyn Source) -> Vec<u8> {
+fn first_pixels(source: &dyn Images) -> Vec<u8> {
     (0..source.len()).map(|item| source.decode(item).unwrap().pixels[0]).collect()
 }
 
@@ -66,12 +66,9 @@ fn columns_of_other_names_are_found_by_their_types_or_by_settings() {
 #[test]
 fn several_files_follow_each_other_and_parts_share_their_classes() {
     let hub = golden("hub.parquet");
-    let dataset = read(
-        "x",
-        [vec![hub.clone(), golden("words.parquet")], vec![], vec![hub]],
-        &Columns::default(),
-    )
-    .unwrap();
+    let (train, test) = (vec![hub.clone(), golden("words.parquet")], vec![hub]);
+    let splits = Splits { train: Some(train), test: Some(test), validation: None };
+    let dataset = read_splits("x", splits, &Columns::default()).unwrap();
     assert_eq!(dataset.train.len(), 14);
     assert_eq!(dataset.test.unwrap().class_names(), dataset.train.class_names());
 }
@@ -85,7 +82,7 @@ fn a_folder_is_divided_by_the_names_of_its_files() {
     copy("hub.parquet", "train-00000-of-00002.parquet");
     copy("hub.parquet", "train-00001-of-00002.parquet");
     copy("hub.parquet", "test-00000-of-00001.parquet");
-    let dataset = read_folder(folder.path(), &Columns::default()).unwrap().unwrap();
+    let dataset = read_folder(folder.path(), &Columns::default()).unwrap();
     assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (14, 7));
     assert!(dataset.validation.is_none());
     assert!(read_folder(&folder.path().join("nothing"), &Columns::default()).is_err());
@@ -106,8 +103,7 @@ fn what_is_not_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     std::fs::write(&path, "PAR1 and no more than that").unwrap();
-    let error =
-        read("x", [vec![path], vec![], vec![]], &Columns::default()).unwrap_err().to_string();
+    let error = read_table(&path, &Columns::default()).unwrap_err().to_string();
     assert!(
         error.ends_with("it is no readable parquet file: it does not end with PAR1"),
         "{error}"

@@ -1,0 +1,121 @@
+//! Images that are decoded and placed once.
+
+use std::sync::Arc;
+
+use crate::augment::Augment;
+use crate::error::Result;
+use crate::image::Image;
+use crate::pipeline::Pipeline;
+use crate::placement::Placement;
+use crate::prepare::PrepareJob;
+use crate::source::{Images, Labelled, with_all_faults};
+
+/// A source whose images are prepared, and the pipeline that goes on from there.
+#[derive(Clone)]
+pub struct Cached {
+    /// The same items, prepared, in memory.
+    pub source: Arc<dyn Labelled>,
+    /// What is left to do.
+    pub pipeline: Pipeline,
+}
+
+/// Decodes and places every item of a source once and keeps the bytes, if they take at most
+/// `limit` bytes; gives source and pipeline back as they are if not.
+///
+/// An epoch then costs no more than copying and normalizing. The batches are the same to the bit.
+///
+/// # Errors
+///
+/// When the pipeline is not usable, or items cannot be prepared; all that cannot be read are named.
+pub fn cache(source: Arc<dyn Labelled>, pipeline: &Pipeline, limit: usize) -> Result<Cached> {
+    pipeline.check()?;
+    let pipeline = pipeline.clone();
+    let each = pipeline.size().iter().product::<usize>(); // sides are at most 2^14
+    if each.checked_mul(source.len()).is_none_or(|bytes| bytes > limit) {
+        return Ok(Cached { source, pipeline });
+    }
+    let mut pixels = vec![0; each * source.len()];
+    let indices: Vec<usize> = (0..source.len()).collect();
+    let job = PrepareJob {
+        source: source.as_ref(),
+        indices: &indices,
+        pipeline: &pipeline,
+        augment: &Augment::none(),
+        seed: 0,
+        epoch: 0,
+    };
+    job.run(&mut pixels, |image, out| out.copy_from_slice(&image.pixels))
+        .map_err(|first| with_all_faults(source.as_ref(), &indices, first))?;
+    let size = pipeline.size();
+    let rest = Pipeline { placement: Placement::AsIs, ..pipeline };
+    Ok(Cached { source: Arc::new(Prepared { original: source, size, pixels }), pipeline: rest })
+}
+
+/// The prepared images of another source, which still knows everything else.
+struct Prepared {
+    original: Arc<dyn Labelled>,
+    size: [usize; 3],
+    pixels: Vec<u8>,
+}
+
+impl Images for Prepared {
+    fn len(&self) -> usize {
+        self.original.len()
+    }
+
+    fn decode(&self, index: usize) -> Result<Image> {
+        let [height, width, channels] = self.size;
+        let each = height * width * channels;
+        let pixels = self.pixels[index * each..(index + 1) * each].to_vec();
+        Ok(Image { height, width, channels, pixels })
+    }
+
+    fn item_name(&self, index: usize) -> String {
+        self.original.item_name(index)
+    }
+
+    fn describe(&self) -> String {
+        self.original.describe()
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+}
+
+impl Labelled for Prepared {
+    fn label(&self, index: usize) -> u32 {
+        self.original.label(index)
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.original.class_names()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::embedded;
+
+    #[test]
+    fn a_cache_changes_no_byte() {
+        let source: Arc<dyn Labelled> = Arc::new(embedded::digits());
+        let pipeline = Pipeline::mnist();
+        let cached = cache(source.clone(), &pipeline, usize::MAX).unwrap();
+        assert_eq!(cached.pipeline.placement, Placement::AsIs);
+        for index in (0..source.len()).step_by(100) {
+            let now = cached.pipeline.prepare(cached.source.as_ref(), index).unwrap();
+            assert_eq!(now, pipeline.prepare(source.as_ref(), index).unwrap());
+        }
+        assert_eq!(cached.source.item_name(5), source.item_name(5));
+        assert_eq!(cached.source.labels(), source.labels());
+    }
+
+    #[test]
+    fn a_source_above_the_limit_is_not_cached() {
+        let source: Arc<dyn Labelled> = Arc::new(embedded::digits());
+        let cached = cache(source, &Pipeline::mnist(), 1797 * 784 - 1).unwrap();
+        assert_eq!(cached.pipeline, Pipeline::mnist());
+    }
+}

@@ -1,0 +1,55 @@
+//! Many items prepared at once, by as many threads as it is worth.
+
+use rayon::prelude::*;
+
+use crate::augment::{Augment, Scratch};
+use crate::error::Result;
+use crate::image::Image;
+use crate::pipeline::Pipeline;
+use crate::placement::Placement;
+use crate::source::Images;
+
+/// Items to decode, bring to the net's size and change at random.
+pub(crate) struct PrepareJob<'a> {
+    pub source: &'a dyn Images,
+    pub indices: &'a [usize],
+    pub pipeline: &'a Pipeline,
+    pub augment: &'a Augment,
+    pub seed: u64,
+    pub epoch: u64,
+}
+
+impl PrepareJob<'_> {
+    /// Prepares the items and hands each to `write` with its piece of `out`; the first fault, in the
+    /// order of the items, is returned.
+    pub(crate) fn run<T: Send>(
+        &self,
+        out: &mut [T],
+        write: impl Fn(&Image, &mut [T]) + Sync,
+    ) -> Result<()> {
+        let each = self.pipeline.size().iter().product::<usize>();
+        let one = |scratch: &mut Scratch, (out, &index): (&mut [T], &usize)| {
+            let &PrepareJob { source, pipeline, augment, seed, epoch, .. } = self;
+            let image = augment.prepare(source, pipeline, seed, epoch, index, scratch)?;
+            write(&image, out);
+            Ok(())
+        };
+        if self.is_little(each) {
+            let mut scratch = Scratch::default();
+            let mut items = out.chunks_exact_mut(each).zip(self.indices);
+            return items.try_for_each(|item| one(&mut scratch, item));
+        }
+        let results: Vec<Result<()>> = out
+            .par_chunks_exact_mut(each)
+            .zip(self.indices.par_iter())
+            .map_init(Scratch::default, one)
+            .collect();
+        results.into_iter().collect()
+    }
+
+    /// Whether an item of `each` values is so little work that waking threads would cost more.
+    fn is_little(&self, each: usize) -> bool {
+        let placed = self.pipeline.placement == Placement::AsIs && !self.augment.crops();
+        self.source.in_memory() && placed && (each <= 4096 || !self.augment.changes_images())
+    }
+}

@@ -1,0 +1,137 @@
+//! From a path or a name to a data set: the formats, and how each is recognized.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::source::columns::Columns;
+use crate::source::dataset::Dataset;
+use crate::source::image_file::is_image;
+use crate::source::image_folder::{NO_CLASSES, holds_images};
+use crate::source::named::named;
+use crate::source::{cifar, class_folders, embedded, idx_folder, list, parquet, tensors};
+
+/// A layout on disk that is known.
+struct Format {
+    /// What it is and how it is told, as the end of "expected …".
+    expected: &'static str,
+    recognizes: fn(&Path) -> Result<bool>,
+    open: fn(&Path, &Columns) -> Result<Dataset>,
+}
+
+/// What a file may be; the first that recognizes it opens it.
+const FILES: &[Format] = &[
+    Format {
+        expected: "a list (.csv, .tsv, .jsonl)",
+        recognizes: |path| Ok(list::is_list(path)),
+        open: list::read,
+    },
+    Format {
+        expected: "a table (.parquet)",
+        recognizes: |path| Ok(parquet::is_parquet(path)),
+        open: parquet::read_table,
+    },
+    Format {
+        expected: "tensors (.safetensors)",
+        recognizes: |path| Ok(tensors::is_tensors(path)),
+        open: |path, _| tensors::read(path),
+    },
+    Format {
+        expected: "a file named as MNIST's (train-images-idx3-ubyte)",
+        recognizes: |path| Ok(idx_folder::is_idx_file(path)),
+        open: |path, _| idx_folder::read_file(path),
+    },
+];
+
+/// What a folder may be; the first that recognizes it opens it.
+const FOLDERS: &[Format] = &[
+    Format {
+        expected: "IDX files (train-images-idx3-ubyte, …)",
+        recognizes: idx_folder::is_idx_folder,
+        open: |path, _| idx_folder::read(path),
+    },
+    Format {
+        expected: "CIFAR-10's binary files (data_batch_1.bin, …)",
+        recognizes: |path| Ok(cifar::is_cifar(path)),
+        open: |path, _| cifar::read(path),
+    },
+    Format {
+        expected: "parquet files",
+        recognizes: parquet::is_parquet_folder,
+        open: parquet::read_folder,
+    },
+    Format {
+        expected: "a folder of images per class",
+        recognizes: class_folders::has_folders,
+        open: |path, _| class_folders::read(path),
+    },
+];
+
+/// Opens a data set by the name of an embedded one (`digits`, `mnist-sample`), by a name of
+/// [`NAMED`](crate::source::NAMED), or by path.
+///
+/// A path leads to a folder of IDX files named as MNIST names them, to one such file, to CIFAR-10's
+/// binary files, to a parquet file or a folder of such, to a list of images (`.csv`, `.tsv`,
+/// `.jsonl`), to a safetensors file with `images` and `labels`, to a folder with a folder of images
+/// per class, or to a folder with such folders called as [`Split::named`](crate::split::Split::named)
+/// says, `train` among them. A folder called like one of the names is reached as `./digits`.
+///
+/// # Errors
+///
+/// When there is nothing at the path, it has none of these layouts, or its files are broken.
+///
+/// ```
+/// use taper_dataset::Images;
+///
+/// let digits = taper_dataset::open("digits")?;
+/// assert_eq!(digits.train.len(), 1797);
+/// assert!(digits.test.is_none());
+/// # Ok::<(), taper_dataset::Error>(())
+/// ```
+pub fn open(spec: &str) -> Result<Dataset> {
+    open_with(spec, &Columns::default())
+}
+
+/// As [`open`], the columns of a list or of parquet files being named.
+///
+/// # Errors
+///
+/// As [`open`]; a column that is not there.
+pub fn open_with(spec: &str, columns: &Columns) -> Result<Dataset> {
+    match (embedded::by_name(spec), named(spec)) {
+        (Some(dataset), _) => Ok(dataset),
+        (None, Some(named)) => named.open(),
+        (None, None) => open_path(Path::new(spec), columns),
+    }
+}
+
+fn open_path(path: &Path, columns: &Columns) -> Result<Dataset> {
+    let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned() },
+        _ => Error::Read { path: path.to_owned(), source },
+    })?;
+    let formats = if metadata.is_file() { FILES } else { FOLDERS };
+    for format in formats {
+        if (format.recognizes)(path)? {
+            return (format.open)(path, columns);
+        }
+    }
+    let reason = if metadata.is_file() {
+        let found = if is_image(path) { "it is one image; " } else { "" };
+        format!("{found}expected a folder, {}", any_of(formats))
+    } else if holds_images(path) {
+        NO_CLASSES.to_owned()
+    } else {
+        format!("expected {}, found none of them", any_of(formats))
+    };
+    Err(Error::Layout { path: path.to_owned(), reason })
+}
+
+/// "a, b or c".
+fn any_of(formats: &[Format]) -> String {
+    let (last, rest) = formats.split_last().expect("a constant list that is not empty");
+    let rest: Vec<&str> = rest.iter().map(|format| format.expected).collect();
+    format!("{} or {}", rest.join(", "), last.expected)
+}
+
+#[cfg(test)]
+mod tests;
