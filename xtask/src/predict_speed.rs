@@ -20,10 +20,10 @@ pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
     let model = FinishedModel::open_run(run, &Device::Cpu, registry)?;
     let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
     let count = source.len();
-    let pipeline = model.recipe.image.pipeline();
+    let preprocessing = model.recipe.image.preprocessing();
     // What `predict` takes of a small net.
     let config = LoaderConfig { batch_size: 256, ..Default::default() };
-    let load = || Loader::new(source.clone(), (0..count).collect(), pipeline.clone(), config);
+    let load = || Loader::new(source.clone(), (0..count).collect(), preprocessing.clone(), config);
     let batches: Vec<Batch> = load()?.collect::<Result<_, _>>()?;
 
     let mut seconds = [const { Vec::new() }; 3];

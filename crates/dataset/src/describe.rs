@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::normalize::Normalize;
-use crate::pipeline::Pipeline;
+use crate::preprocessing::Preprocessing;
 use crate::source::{Labelled, check_indices};
 
 /// Counts, sizes and values of some items of a source. Its `Display` is a short table.
@@ -63,24 +62,42 @@ pub fn describe(source: &dyn Labelled, indices: Option<&[usize]>) -> Result<Desc
     describe_with(source, indices, |index| source.decode(index))
 }
 
-impl Normalize {
-    /// Mean and standard deviation of some of a source's items, as the pipeline prepares them.
+/// What images are normalized by: mean and standard deviation of each channel, in units of
+/// `value / 255`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Normalization {
+    /// Mean of each channel.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each channel (divided by n); 1 for a channel without variation.
+    pub std: Vec<f64>,
+}
+
+impl Normalization {
+    /// That of some of a source's items, as they are prepared.
     ///
-    /// The standard deviation is that of the whole (divided by n). The sums are of whole numbers, so
-    /// neither order nor threads change the result. A channel without variation gets 1.
+    /// The sums are of whole numbers, so neither order nor threads change the result.
     ///
     /// # Errors
     ///
-    /// When an item cannot be decoded or placed, or there is none.
-    pub fn fit(source: &dyn Labelled, indices: &[usize], pipeline: &Pipeline) -> Result<Self> {
-        pipeline.check()?;
-        let prepare = |index| pipeline.prepare(source, index);
+    /// When an item cannot be decoded or resized, or there is none.
+    pub fn fit(
+        source: &dyn Labelled,
+        indices: &[usize],
+        preprocessing: &Preprocessing,
+    ) -> Result<Self> {
+        preprocessing.check()?;
+        let prepare = |index| preprocessing.prepare(source, index);
         let description = describe_with(source, indices, prepare)?;
-        if indices.is_empty() {
-            return Err(Error::setting("number of items to normalize by", "at least 1", 0));
+        match indices.is_empty() {
+            true => Err(Error::setting("number of items to normalize by", "at least 1", 0)),
+            false => Ok(Self::of(&description)),
         }
-        let std = description.std.into_iter().map(|std| if std > 0.0 { std } else { 1.0 });
-        Ok(Normalize { mean: description.mean, std: std.collect() })
+    }
+
+    /// That of the items described.
+    pub(crate) fn of(description: &Description) -> Self {
+        let std = description.std.iter().map(|&std| if std > 0.0 { std } else { 1.0 }).collect();
+        Normalization { mean: description.mean.clone(), std }
     }
 }
 
@@ -261,11 +278,11 @@ mod tests {
         let names = vec!["a".to_owned()];
         let source =
             InMemory::new("x", [1, 2, 1], vec![0, 0, 0, 255, 9, 9], vec![0; 3], names).unwrap();
-        let pipeline = Pipeline::plain(1, 2, 1);
-        let normalize = Normalize::fit(&source, &[0, 1], &pipeline).unwrap();
-        assert_eq!(normalize.mean, [0.25]);
-        assert!((normalize.std[0] - 0.1875f64.sqrt()).abs() < 1e-12);
-        assert_eq!(Normalize::fit(&source, &[2], &pipeline).unwrap().std, [1.0]);
-        assert!(Normalize::fit(&source, &[], &pipeline).is_err());
+        let plain = Preprocessing::plain(1, 2, 1);
+        let found = Normalization::fit(&source, &[0, 1], &plain).unwrap();
+        assert_eq!(found.mean, [0.25]);
+        assert!((found.std[0] - 0.1875f64.sqrt()).abs() < 1e-12);
+        assert_eq!(Normalization::fit(&source, &[2], &plain).unwrap().std, [1.0]);
+        assert!(Normalization::fit(&source, &[], &plain).is_err());
     }
 }

@@ -6,9 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::describe::{Description, Tally};
+use crate::describe::{Description, Normalization, Tally};
 use crate::image::Image;
-use crate::normalize::Normalize;
 use crate::source::{Dataset, Labelled, is_image};
 
 /// What a data set looks like.
@@ -29,7 +28,7 @@ pub struct Inspection {
     /// Name and number of training images of the smallest class.
     pub smallest_class: Option<(String, usize)>,
     /// Mean and deviation of the train part's channels.
-    pub normalize: Normalize,
+    pub normalize: Normalization,
 }
 
 /// How many groups of equal images are listed.
@@ -112,8 +111,7 @@ pub fn inspect(dataset: &Dataset) -> Inspection {
         .map(|((name, part), look)| look.into_part(name, part.as_ref()))
         .collect();
     let train = &parts[0].description;
-    let std = train.std.iter().map(|&std| if std > 0.0 { std } else { 1.0 }).collect();
-    let normalize = Normalize { mean: train.mean.clone(), std };
+    let normalize = Normalization::of(train);
     let smallest_class = train.classes.iter().min_by_key(|(_, count)| *count).cloned();
     Inspection {
         name: dataset.name.clone(),

@@ -8,8 +8,8 @@ use crate::augment::{Augment, mix};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::normalize;
-use crate::pipeline::Pipeline;
 use crate::prepare::PrepareJob;
+use crate::preprocessing::Preprocessing;
 use crate::sampler::epoch_order;
 use crate::source::{Images, Labelled, check_indices, with_all_faults};
 
@@ -49,7 +49,7 @@ impl Default for LoaderConfig {
 /// One epoch over some items of a source: an iterator of batches, made by a thread of its own.
 ///
 /// Images that are not in memory are decoded in parallel (rayon's global pool). What comes out is a
-/// function of source, indices, pipeline and configuration, whatever the number of threads. The
+/// function of source, indices, preprocessing and configuration, whatever the number of threads. The
 /// first fault ends the epoch, and all items are looked at so that every broken one is told. A
 /// dropped loader stops its thread.
 #[derive(Debug)]
@@ -64,16 +64,16 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// When an index is not below the source's length, the pipeline is not usable, the batch size
+    /// When an index is not below the source's length, the preprocessing is not usable, the batch size
     /// is 0, or no thread can be started.
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use taper_dataset::{Loader, LoaderConfig, Pipeline, source::embedded};
+    /// use taper_dataset::{Loader, LoaderConfig, Preprocessing, source::embedded};
     ///
     /// let source = Arc::new(embedded::digits());
     /// let config = LoaderConfig { batch_size: 64, shuffle: true, ..LoaderConfig::default() };
-    /// let mut loader = Loader::new(source, (0..100).collect(), Pipeline::mnist(), config)?;
+    /// let mut loader = Loader::new(source, (0..100).collect(), Preprocessing::mnist(), config)?;
     /// assert_eq!(loader.next().unwrap()?.shape, [64, 1, 28, 28]);
     /// assert_eq!(loader.next().unwrap()?.shape, [36, 1, 28, 28]);
     /// assert!(loader.next().is_none());
@@ -82,11 +82,11 @@ impl Loader {
     pub fn new(
         source: Arc<dyn Labelled>,
         indices: Vec<usize>,
-        pipeline: Pipeline,
+        preprocessing: Preprocessing,
         config: LoaderConfig,
     ) -> Result<Self> {
         let labels = Some(source.clone());
-        Self::start(BatchMaker::new(source, labels, &indices, pipeline, config)?)
+        Self::start(BatchMaker::new(source, labels, &indices, preprocessing, config)?)
     }
 
     /// As [`Loader::new`] over images without labels: those of its batches are empty.
@@ -97,13 +97,13 @@ impl Loader {
     pub fn unlabelled(
         images: Arc<dyn Images>,
         indices: Vec<usize>,
-        pipeline: Pipeline,
+        preprocessing: Preprocessing,
         config: LoaderConfig,
     ) -> Result<Self> {
         if config.augment.mixes() {
             return Err(Error::setting("mixing", "none of images without labels", "on"));
         }
-        Self::start(BatchMaker::new(images, None, &indices, pipeline, config)?)
+        Self::start(BatchMaker::new(images, None, &indices, preprocessing, config)?)
     }
 
     fn start(maker: BatchMaker) -> Result<Self> {
@@ -168,7 +168,7 @@ struct BatchMaker {
     labels: Option<Arc<dyn Labelled>>,
     /// The items in the epoch's order.
     order: Vec<usize>,
-    pipeline: Pipeline,
+    preprocessing: Preprocessing,
     tables: Vec<[f32; 256]>,
     config: LoaderConfig,
 }
@@ -178,10 +178,10 @@ impl BatchMaker {
         images: Arc<dyn Images>,
         labels: Option<Arc<dyn Labelled>>,
         indices: &[usize],
-        pipeline: Pipeline,
+        preprocessing: Preprocessing,
         config: LoaderConfig,
     ) -> Result<Self> {
-        pipeline.check()?;
+        preprocessing.check()?;
         config.augment.check()?;
         check_indices(images.as_ref(), indices)?;
         if config.batch_size == 0 {
@@ -189,8 +189,8 @@ impl BatchMaker {
         }
         let order = epoch_order(indices.len(), config.seed, config.epoch, config.shuffle);
         let order = order.into_iter().map(|place| indices[place]).collect();
-        let tables = pipeline.normalize.tables(pipeline.channels);
-        Ok(BatchMaker { images, labels, order, pipeline, tables, config })
+        let tables = preprocessing.tables();
+        Ok(BatchMaker { images, labels, order, preprocessing, tables, config })
     }
 
     /// From the first batch that is wanted on.
@@ -213,13 +213,13 @@ impl BatchMaker {
 
     /// The batch of some items, the `number`-th of its epoch.
     fn make(&self, indices: &[usize], number: usize) -> Result<Batch> {
-        let [height, width, channels] = self.pipeline.size();
+        let [height, width, channels] = self.preprocessing.size();
         let LoaderConfig { augment, seed, epoch, .. } = &self.config;
         let mut images = vec![0.0; indices.len() * channels * height * width];
         let job = PrepareJob {
             source: self.images.as_ref(),
             indices,
-            pipeline: &self.pipeline,
+            preprocessing: &self.preprocessing,
             augment,
             seed: *seed,
             epoch: *epoch,
@@ -248,10 +248,12 @@ impl BatchMaker {
 pub(crate) fn all_batches(
     source: Arc<dyn Labelled>,
     indices: &[usize],
-    pipeline: Pipeline,
+    preprocessing: Preprocessing,
     config: LoaderConfig,
 ) -> Result<Vec<Batch>> {
-    BatchMaker::new(source.clone(), Some(source), indices, pipeline, config)?.batches().collect()
+    BatchMaker::new(source.clone(), Some(source), indices, preprocessing, config)?
+        .batches()
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,15 +5,15 @@ use rayon::prelude::*;
 use crate::augment::{Augment, Scratch};
 use crate::error::Result;
 use crate::image::Image;
-use crate::pipeline::Pipeline;
-use crate::placement::Placement;
+use crate::preprocessing::Preprocessing;
+use crate::resize_mode::ResizeMode;
 use crate::source::Images;
 
 /// Items to decode, bring to the net's size and change at random.
 pub(crate) struct PrepareJob<'a> {
     pub source: &'a dyn Images,
     pub indices: &'a [usize],
-    pub pipeline: &'a Pipeline,
+    pub preprocessing: &'a Preprocessing,
     pub augment: &'a Augment,
     pub seed: u64,
     pub epoch: u64,
@@ -27,10 +27,10 @@ impl PrepareJob<'_> {
         out: &mut [T],
         write: impl Fn(&Image, &mut [T]) + Sync,
     ) -> Result<()> {
-        let each = self.pipeline.size().iter().product::<usize>();
+        let each = self.preprocessing.size().iter().product::<usize>();
         let one = |scratch: &mut Scratch, (out, &index): (&mut [T], &usize)| {
-            let &PrepareJob { source, pipeline, augment, seed, epoch, .. } = self;
-            let image = augment.prepare(source, pipeline, seed, epoch, index, scratch)?;
+            let &PrepareJob { source, preprocessing, augment, seed, epoch, .. } = self;
+            let image = augment.prepare(source, preprocessing, seed, epoch, index, scratch)?;
             write(&image, out);
             Ok(())
         };
@@ -49,7 +49,7 @@ impl PrepareJob<'_> {
 
     /// Whether an item of `each` values is so little work that waking threads would cost more.
     fn is_little(&self, each: usize) -> bool {
-        let placed = self.pipeline.placement == Placement::AsIs && !self.augment.crops();
+        let placed = self.preprocessing.placement == ResizeMode::AsIs && !self.augment.crops();
         self.source.in_memory() && placed && (each <= 4096 || !self.augment.changes_images())
     }
 }

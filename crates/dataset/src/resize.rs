@@ -54,7 +54,7 @@ impl Filter {
 ///
 /// # Panics
 ///
-/// When a side is 0: neither [`Image::new`] nor a checked pipeline gives one.
+/// When a side is 0: neither [`Image::new`] nor a checked preprocessing gives one.
 ///
 /// ```
 /// use taper_dataset::{Filter, Image, resize};

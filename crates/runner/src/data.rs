@@ -7,7 +7,8 @@ use std::sync::Arc;
 use taper_dataset::sampler::{balanced_order, epoch_order};
 use taper_dataset::split::Split;
 use taper_dataset::{
-    Augment, Batch, Columns, Dataset, Labelled, Loader, LoaderConfig, Normalize, Pipeline, cache,
+    Augment, Batch, Columns, Dataset, Labelled, Loader, LoaderConfig, Normalization, Preprocessing,
+    cache,
 };
 
 use crate::error::RunnerError;
@@ -23,7 +24,7 @@ use divided::{Divided, Items};
 pub struct Part {
     source: Arc<dyn Labelled>,
     indices: Vec<usize>,
-    pipeline: Pipeline,
+    preprocessing: Preprocessing,
     /// What is changed at random where this part is trained on.
     augment: Augment,
 }
@@ -61,7 +62,7 @@ impl Data {
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
         recipe.augment.check()?;
-        let pipeline = recipe.image.pipeline();
+        let preprocessing = recipe.image.preprocessing();
         let divided = Divided::open(recipe, registry)?;
         let limit = data.cache_mib.saturating_mul(1 << 20);
         let chosen = format!(
@@ -73,7 +74,8 @@ impl Data {
         );
         let prepare = |part: &str, source: &Arc<dyn Labelled>| {
             let what = format!("{part} of {chosen}");
-            registry.prepared(&what, &pipeline, || cache(source.clone(), &pipeline, limit))
+            registry
+                .prepared(&what, &preprocessing, || cache(source.clone(), &preprocessing, limit))
         };
         let Dataset { name, train, validation, test } = &divided.dataset;
         let train = prepare("train", train)?;
@@ -89,7 +91,9 @@ impl Data {
             Part {
                 source: prepared.map_or(items.source, |cached| cached.source.clone()),
                 indices: items.indices,
-                pipeline: prepared.map_or(&pipeline, |cached| &cached.pipeline).clone(),
+                preprocessing: prepared
+                    .map_or(&preprocessing, |cached| &cached.preprocessing)
+                    .clone(),
                 augment: recipe.augment,
             }
         };
@@ -106,7 +110,7 @@ impl Data {
         // A resized crop takes the place of the placement, so it needs the images as they are.
         if recipe.augment.crops() {
             let source = parts.as_it_is.source.clone();
-            (parts.train.source, parts.train.pipeline) = (source, pipeline.clone());
+            (parts.train.source, parts.train.preprocessing) = (source, preprocessing.clone());
         }
         for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {
             if part.is_empty() {
@@ -120,9 +124,9 @@ impl Data {
     ///
     /// # Errors
     /// An image that cannot be read.
-    pub(crate) fn fit_normalization(&mut self) -> Result<Normalize, RunnerError> {
-        let Part { source, indices, pipeline, .. } = &self.train;
-        let fitted = Normalize::fit(source.as_ref(), indices, pipeline)?;
+    pub(crate) fn fit_normalization(&mut self) -> Result<Normalization, RunnerError> {
+        let Part { source, indices, preprocessing, .. } = &self.train;
+        let fitted = Normalization::fit(source.as_ref(), indices, preprocessing)?;
         let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
         parts.into_iter().flatten().for_each(|part| part.normalize_by(&fitted));
         Ok(fitted)
@@ -207,7 +211,7 @@ impl Part {
         let (epoch, augment) = (epoch as u64, self.augment);
         let config =
             LoaderConfig { batch_size, seed, epoch, first_batch, augment, ..Default::default() };
-        Ok(Loader::new(self.source.clone(), indices, self.pipeline.clone(), config)?)
+        Ok(Loader::new(self.source.clone(), indices, self.preprocessing.clone(), config)?)
     }
 
     /// The places of an epoch's images, in their order.
@@ -283,25 +287,26 @@ impl Part {
         &self.indices
     }
 
-    pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
+    pub(crate) fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
     }
 
     /// Channels, height and width of an image as the net takes it.
     pub(crate) fn size(&self) -> [usize; 3] {
-        [self.pipeline.channels, self.pipeline.height, self.pipeline.width]
+        [self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width]
     }
 
     /// Normalizes by other numbers from now on.
-    fn normalize_by(&mut self, normalize: &Normalize) {
-        self.pipeline.normalize = normalize.clone();
+    fn normalize_by(&mut self, fitted: &Normalization) {
+        self.preprocessing.mean.clone_from(&fitted.mean);
+        self.preprocessing.std.clone_from(&fitted.std);
     }
 
     /// One batch of items by their places in the source.
     pub(crate) fn items(&self, indices: &[usize]) -> Result<Batch, RunnerError> {
         let config = LoaderConfig { batch_size: indices.len().max(1), ..Default::default() };
-        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
-        let mut batches = Loader::new(source, indices.to_vec(), pipeline, config)?;
+        let (source, preprocessing) = (self.source.clone(), self.preprocessing.clone());
+        let mut batches = Loader::new(source, indices.to_vec(), preprocessing, config)?;
         let empty = || RunnerError::Empty { part: "chosen", source_name: self.source.describe() };
         Ok(batches.next().ok_or_else(empty)??)
     }
@@ -312,8 +317,8 @@ impl Part {
     }
 
     fn load(&self, config: LoaderConfig) -> Result<Loader, RunnerError> {
-        let (source, pipeline) = (self.source.clone(), self.pipeline.clone());
-        Ok(Loader::new(source, self.indices.clone(), pipeline, config)?)
+        let (source, preprocessing) = (self.source.clone(), self.preprocessing.clone());
+        Ok(Loader::new(source, self.indices.clone(), preprocessing, config)?)
     }
 }
 
@@ -327,14 +332,23 @@ impl DataRecipe {
 
 impl ImageRecipe {
     /// How an image becomes the net's input.
-    pub fn pipeline(&self) -> Pipeline {
-        Pipeline {
+    pub fn preprocessing(&self) -> Preprocessing {
+        Preprocessing {
             height: self.height,
             width: self.width,
             channels: self.channels,
             placement: self.placement,
             filter: self.filter,
-            normalize: Normalize { mean: self.mean.clone(), std: self.std.clone() },
+            mean: self.mean.clone(),
+            std: self.std.clone(),
         }
+    }
+
+    /// Takes it from elsewhere.
+    pub fn set(&mut self, to: &Preprocessing) {
+        let Preprocessing { height, width, channels, placement, filter, ref mean, ref std } = *to;
+        let (mean, std) = (mean.clone(), std.clone());
+        let fit_normalization = self.fit_normalization;
+        *self = Self { height, width, channels, placement, filter, mean, std, fit_normalization };
     }
 }

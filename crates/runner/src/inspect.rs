@@ -89,25 +89,25 @@ fn augmented(
     let source = dataset.train.as_ref();
     let sizes = &inspection.parts[0].description.sizes;
     let most = sizes.iter().max_by_key(|(_, count)| *count).map_or([28, 28, 1], |(size, _)| *size);
-    let mut pipeline = recipe.image.pipeline();
+    let mut preprocessing = recipe.image.preprocessing();
     // Without a net, the size is that of most images, no larger than nets usually take.
-    for (side, own) in [(&mut pipeline.height, most[0]), (&mut pipeline.width, most[1])] {
+    for (side, own) in [(&mut preprocessing.height, most[0]), (&mut preprocessing.width, most[1])] {
         if *side == 0 {
             *side = own.min(224);
         }
     }
-    if pipeline.channels == 0 {
-        pipeline.channels = most[2];
+    if preprocessing.channels == 0 {
+        preprocessing.channels = most[2];
     }
-    pipeline.normalize = Default::default();
+    (preprocessing.mean, preprocessing.std) = (vec![0.0], vec![1.0]);
     // One image a class that can be read; where images are mixed, with each other.
     let readable = |row: &Vec<usize>| {
         let (before, after) = row.split_at(row.len() / 2);
-        let found = |&&item: &&usize| pipeline.prepare(source, item).is_ok();
+        let found = |&&item: &&usize| preprocessing.prepare(source, item).is_ok();
         after.iter().chain(before).find(found).copied()
     };
     let items: Vec<usize> = rows.iter().filter_map(readable).collect();
-    let mut columns = vec![items.iter().map(|&item| pipeline.prepare(source, item)).collect()];
+    let mut columns = vec![items.iter().map(|&item| preprocessing.prepare(source, item)).collect()];
     for epoch in 0..COLUMNS as u64 - 1 {
         let config = LoaderConfig {
             batch_size: items.len().max(1),
@@ -116,7 +116,8 @@ fn augmented(
             augment: recipe.augment,
             ..Default::default()
         };
-        let loader = Loader::new(dataset.train.clone(), items.clone(), pipeline.clone(), config)?;
+        let loader =
+            Loader::new(dataset.train.clone(), items.clone(), preprocessing.clone(), config)?;
         let batches: Vec<Batch> = loader.collect::<Result<_, _>>()?;
         columns.push(Ok(batches.iter().flat_map(images_of).collect()));
     }

@@ -5,7 +5,7 @@ mod long_runs;
 use std::path::Path;
 
 use candle_core::Device;
-use taper_dataset::{Crop, Normalize, Placement};
+use taper_dataset::{Crop, Normalization, Placement};
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::WeightsConfig;
@@ -93,7 +93,7 @@ impl Plan {
             recipe.data.source.clone_from(&data.name);
         }
         if recipe.image.fit_normalization {
-            let Normalize { mean, std } = data.fit_normalization()?;
+            let Normalization { mean, std } = data.fit_normalization()?;
             (recipe.image.mean, recipe.image.std) = (mean, std);
         }
         let classes = data.train.class_names().to_vec();

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{DType, Module, ModuleT, Tensor};
 use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{
-    Augment, Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Pipeline, Placement,
+    Augment, Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Placement,
+    Preprocessing,
 };
 use taper_model::layers::Softmax;
 
@@ -71,7 +72,7 @@ impl<'a> Predictions<'a> {
                 false => paths.push(path.clone()),
             }
         }
-        let pipeline = model.recipe.image.pipeline();
+        let preprocessing = model.recipe.image.preprocessing();
         let [channels, height, width] = model.config.pretrained_cfg.input_size;
         let size = [channels, height, width];
         let batch_size =
@@ -79,7 +80,7 @@ impl<'a> Predictions<'a> {
         let order: Vec<usize> = (0..paths.len()).collect();
         let files = Arc::new(Files {
             paths,
-            pipeline: pipeline.clone(),
+            preprocessing: preprocessing.clone(),
             faults: Mutex::default(),
             inverts: model.inverts,
             border: model.border(),
@@ -90,7 +91,7 @@ impl<'a> Predictions<'a> {
             let augment = if view == 0 { Augment::none() } else { views.augment };
             let (seed, epoch) = (views.seed, view);
             let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
-            Loader::unlabelled(files.clone(), order.clone(), pipeline.clone(), config)
+            Loader::unlabelled(files.clone(), order.clone(), preprocessing.clone(), config)
         };
         let looks = (0..views.count.max(1)).map(look).collect::<Result<_, _>>()?;
         let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
@@ -176,7 +177,7 @@ impl Iterator for Predictions<'_> {
 /// so that its batch goes on.
 struct Files {
     paths: Vec<PathBuf>,
-    pipeline: Pipeline,
+    preprocessing: Preprocessing,
     faults: Mutex<BTreeMap<usize, String>>,
     /// Whether light and dark are swapped.
     inverts: bool,
@@ -197,15 +198,15 @@ impl Files {
 
     fn read(&self, index: usize) -> taper_dataset::Result<Image> {
         let image = read_image(&self.paths[index], &ImageLimits::default())?;
-        let mut image = image.into_channels(self.pipeline.channels)?;
+        let mut image = image.into_channels(self.preprocessing.channels)?;
         if self.inverts {
             image = image.inverted();
         }
         if self.border.is_some_and(|border| (border - image.border()).abs() > UNLIKE) {
             self.unlike.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
         }
-        let (found, expected) = (image.size(), self.pipeline.size());
-        if self.pipeline.placement == Placement::AsIs && found != expected {
+        let (found, expected) = (image.size(), self.preprocessing.size());
+        if self.preprocessing.placement == Placement::AsIs && found != expected {
             return Err(Error::Size { item: self.item_name(index), expected, found });
         }
         Ok(image)
@@ -221,7 +222,7 @@ impl Images for Files {
         Ok(self.read(index).unwrap_or_else(|error| {
             let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
             faults.insert(index, error.to_string());
-            let [height, width, channels] = self.pipeline.size();
+            let [height, width, channels] = self.preprocessing.size();
             Image::black(height, width, channels)
         }))
     }

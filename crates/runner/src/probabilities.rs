@@ -29,8 +29,8 @@ impl FinishedModel {
         let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
         let order = (0..images.len()).collect();
         let mut rows = Vec::with_capacity(images.len());
-        let pipeline = self.recipe.image.pipeline();
-        for batch in Loader::unlabelled(Arc::new(images), order, pipeline, config)? {
+        let preprocessing = self.recipe.image.preprocessing();
+        for batch in Loader::unlabelled(Arc::new(images), order, preprocessing, config)? {
             let logits = self.net.forward_t(&images_of(&batch?, &self.device)?, false)?;
             for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {
                 rows.push(softmax(&logits, self.temperature()));

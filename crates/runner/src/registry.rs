@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use taper_dataset::{Cached, Columns, Dataset, Normalize, Pipeline};
+use taper_dataset::{Cached, Columns, Dataset, Preprocessing};
 use taper_model::nets::NetInfo;
 
 use crate::error::RunnerError;
@@ -154,12 +154,12 @@ impl Registry {
     pub(crate) fn prepared(
         &self,
         what: &str,
-        pipeline: &Pipeline,
+        preprocessing: &Preprocessing,
         prepare: impl FnOnce() -> taper_dataset::Result<Cached>,
     ) -> Result<Cached, RunnerError> {
         let Some(shared) = &self.shared else { return Ok(prepare()?) };
-        let placed = Pipeline { normalize: Normalize::default(), ..pipeline.clone() };
-        let key = format!("{what}: {placed:?}");
+        let resized = Preprocessing { mean: Vec::new(), std: Vec::new(), ..preprocessing.clone() };
+        let key = format!("{what}: {resized:?}");
         let kept = locked(shared).prepared.get(&key).cloned();
         let mut cached = match kept {
             Some(cached) => cached,
@@ -169,7 +169,8 @@ impl Registry {
                 cached
             }
         };
-        cached.pipeline.normalize = pipeline.normalize.clone();
+        cached.preprocessing.mean.clone_from(&preprocessing.mean);
+        cached.preprocessing.std.clone_from(&preprocessing.std);
         Ok(cached)
     }
 

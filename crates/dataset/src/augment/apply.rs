@@ -6,7 +6,7 @@ use crate::augment::warp::warp;
 use crate::augment::{Augment, blur, color, crop, erase, noise, rand_augment};
 use crate::error::Result;
 use crate::image::Image;
-use crate::pipeline::Pipeline;
+use crate::preprocessing::Preprocessing;
 use crate::random::{Purpose, Random};
 use crate::resize::{Edge, resize_part};
 use crate::source::Images;
@@ -36,21 +36,21 @@ enum Lane {
 }
 
 impl Augment {
-    /// Decodes an item, brings it to the pipeline's size and changes it, as (seed, epoch, index)
+    /// Decodes an item, brings it to the preprocessing's size and changes it, as (seed, epoch, index)
     /// say: the same three, the same pixels.
     ///
     /// # Errors
     ///
-    /// As [`Pipeline::prepare`].
+    /// As [`Preprocessing::prepare`].
     ///
     /// ```
     /// use taper_dataset::augment::Scratch;
-    /// use taper_dataset::{Augment, Pipeline, source::embedded};
+    /// use taper_dataset::{Augment, Preprocessing, source::embedded};
     ///
     /// let source = embedded::digits();
     /// let digits = Augment::preset("digits").unwrap();
     /// let mut scratch = Scratch::default();
-    /// let mut image = |epoch| digits.prepare(&source, &Pipeline::mnist(), 7, epoch, 3, &mut scratch);
+    /// let mut image = |epoch| digits.prepare(&source, &Preprocessing::mnist(), 7, epoch, 3, &mut scratch);
     /// assert_eq!(image(0)?, image(0)?);
     /// assert_ne!(image(0)?, image(1)?);
     /// # Ok::<(), taper_dataset::Error>(())
@@ -58,7 +58,7 @@ impl Augment {
     pub fn prepare(
         &self,
         source: &dyn Images,
-        pipeline: &Pipeline,
+        preprocessing: &Preprocessing,
         seed: u64,
         epoch: u64,
         index: usize,
@@ -66,23 +66,23 @@ impl Augment {
     ) -> Result<Image> {
         let random = Random::new(seed, Purpose::Augment, epoch, index as u64);
         let mut image = match self.crops() {
-            false => pipeline.prepare(source, index)?,
+            false => preprocessing.prepare(source, index)?,
             true => {
-                let image = source.decode(index)?.into_channels(pipeline.channels)?;
-                self.crop(&image, pipeline, random.clone().lane(Lane::Crop as u8))
+                let image = source.decode(index)?.into_channels(preprocessing.channels)?;
+                self.crop(&image, preprocessing, random.clone().lane(Lane::Crop as u8))
             }
         };
         self.apply(&mut image, &random, scratch);
         Ok(image)
     }
 
-    fn crop(&self, image: &Image, pipeline: &Pipeline, mut random: Random) -> Image {
+    fn crop(&self, image: &Image, preprocessing: &Preprocessing, mut random: Random) -> Image {
         let (area, ratio) = (self.resized_crop, self.resized_crop_ratio);
         let part = crop::draw(image.height, image.width, area, ratio, &mut random);
         let range = |start: usize, len: usize| (start as f64, (start + len) as f64);
         let (rows, columns) = (range(part.top, part.height), range(part.left, part.width));
-        let size = (pipeline.height, pipeline.width);
-        resize_part(image, rows, columns, size, pipeline.filter, Edge::Cut)
+        let size = (preprocessing.height, preprocessing.width);
+        resize_part(image, rows, columns, size, preprocessing.filter, Edge::Cut)
     }
 
     /// All changes but crop and mixing.

@@ -11,7 +11,7 @@ use crate::image::Image;
 use crate::resize::{Edge, resize_part};
 use crate::sheet::sheet;
 use crate::source::embedded;
-use crate::{Filter, InMemory, Pipeline};
+use crate::{Filter, InMemory, Preprocessing};
 
 fn golden() -> Value {
     let text =
@@ -251,11 +251,11 @@ fn pictures() -> Image {
     let mut tiles = Vec::new();
     for (_, augment) in kinds() {
         for epoch in 0..2 {
-            let size = &Pipeline::plain(32, 32, 3);
+            let size = &Preprocessing::plain(32, 32, 3);
             tiles.push(augment.prepare(&digits, size, 1, epoch, 2500, &mut scratch).unwrap());
         }
         for epoch in 0..2 {
-            let size = &Pipeline::plain(32, 32, 3);
+            let size = &Preprocessing::plain(32, 32, 3);
             tiles.push(augment.prepare(&house, size, 1, epoch, 0, &mut scratch).unwrap());
         }
     }

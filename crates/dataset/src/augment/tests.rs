@@ -1,6 +1,6 @@
 use super::*;
 use crate::source::{Images, InMemory, embedded};
-use crate::{Image, Loader, LoaderConfig, Pipeline};
+use crate::{Image, Loader, LoaderConfig, Preprocessing};
 
 /// Everything at once.
 fn all() -> Augment {
@@ -31,8 +31,8 @@ fn all() -> Augment {
 
 fn augmented(augment: &Augment, seed: u64, epoch: u64, index: usize) -> Image {
     let mut scratch = Scratch::default();
-    let pipeline = Pipeline::mnist();
-    augment.prepare(&embedded::digits(), &pipeline, seed, epoch, index, &mut scratch).unwrap()
+    let preprocessing = Preprocessing::mnist();
+    augment.prepare(&embedded::digits(), &preprocessing, seed, epoch, index, &mut scratch).unwrap()
 }
 
 fn batches(augment: Augment, config: LoaderConfig, threads: usize) -> Vec<crate::Batch> {
@@ -41,7 +41,7 @@ fn batches(augment: Augment, config: LoaderConfig, threads: usize) -> Vec<crate:
     let indices: Vec<usize> = (0..100).collect();
     let config = LoaderConfig { augment, shuffle: true, seed: 5, epoch: 2, ..config };
     // The loader's thread uses the global pool; making the batches here uses this one.
-    pool.install(|| crate::loader::all_batches(source, &indices, Pipeline::mnist(), config))
+    pool.install(|| crate::loader::all_batches(source, &indices, Preprocessing::mnist(), config))
         .unwrap()
 }
 
@@ -81,23 +81,23 @@ fn a_loader_gives_what_making_the_batches_gives() {
     let config = LoaderConfig { batch_size: 40, augment: all(), ..LoaderConfig::default() };
     let source = std::sync::Arc::new(embedded::digits());
     let indices: Vec<usize> = (0..100).collect();
-    let pipeline = Pipeline::mnist();
-    let made =
-        crate::loader::all_batches(source.clone(), &indices, pipeline.clone(), config).unwrap();
-    let loader = Loader::new(source, indices, pipeline, config).unwrap();
+    let preprocessing = Preprocessing::mnist();
+    let made = crate::loader::all_batches(source.clone(), &indices, preprocessing.clone(), config)
+        .unwrap();
+    let loader = Loader::new(source, indices, preprocessing, config).unwrap();
     assert_eq!(loader.collect::<crate::Result<Vec<_>>>().unwrap(), made);
 }
 
 #[test]
 fn what_one_change_draws_does_not_depend_on_the_others() {
     // Noise of deviation 0.1 at most, after a rotation or not: the same noise.
-    let pipeline = Pipeline::plain(8, 8, 1);
+    let preprocessing = Preprocessing::plain(8, 8, 1);
     let grey = InMemory::new("grey", [8, 8, 1], vec![128; 64], vec![0], vec!["a".to_owned()]);
     let (source, mut scratch) = (grey.unwrap(), Scratch::default());
     let noise = Augment { noise: 0.1, ..Augment::none() };
     let both = Augment { border: Border::Edge, rotation: 30.0, ..noise };
     let mut image =
-        |augment: Augment| augment.prepare(&source, &pipeline, 1, 1, 0, &mut scratch).unwrap();
+        |augment: Augment| augment.prepare(&source, &preprocessing, 1, 1, 0, &mut scratch).unwrap();
     assert_eq!(image(noise), image(both));
 }
 
@@ -116,9 +116,9 @@ fn flips_come_as_often_as_they_should() {
     let source = InMemory::new("x", [1, 2, 1], vec![0, 200], vec![0], vec!["a".to_owned()]);
     let source: InMemory = source.unwrap();
     let augment = Augment { horizontal_flip: 0.3, ..Augment::none() };
-    let (pipeline, mut scratch) = (Pipeline::plain(1, 2, 1), Scratch::default());
+    let (preprocessing, mut scratch) = (Preprocessing::plain(1, 2, 1), Scratch::default());
     let flipped = (0..3000).filter(|&epoch| {
-        let image = augment.prepare(&source, &pipeline, 0, epoch, 0, &mut scratch).unwrap();
+        let image = augment.prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
         assert!(image.pixels == [0, 200] || image.pixels == [200, 0], "{image:?}");
         image.pixels[0] == 200
     });
@@ -133,10 +133,10 @@ fn moves_stay_within_their_bounds() {
     pixels[20 * 41 + 20] = 255;
     let source = InMemory::new("x", [41, 41, 1], pixels, vec![0], vec!["a".to_owned()]).unwrap();
     let augment = Augment { shift: 0.2, ..Augment::none() };
-    let (pipeline, mut scratch) = (Pipeline::plain(41, 41, 1), Scratch::default());
+    let (preprocessing, mut scratch) = (Preprocessing::plain(41, 41, 1), Scratch::default());
     let (mut most, mut total) = (0.0f64, 0.0f64);
     for epoch in 0..500 {
-        let image = augment.prepare(&source, &pipeline, 0, epoch, 0, &mut scratch).unwrap();
+        let image = augment.prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
         let mass: f64 = image.pixels.iter().map(|&value| f64::from(value)).sum();
         let places = image.pixels.iter().enumerate();
         let column = places.map(|(p, &v)| (p % 41) as f64 * f64::from(v)).sum::<f64>() / mass;
@@ -181,8 +181,8 @@ fn a_net_of_one_pixel_is_no_fault() {
     let source: InMemory = source.unwrap();
     let mut scratch = Scratch::default();
     for epoch in 0..50 {
-        let pipeline = Pipeline::plain(1, 1, 3);
-        let image = all().prepare(&source, &pipeline, 0, epoch, 0, &mut scratch).unwrap();
+        let preprocessing = Preprocessing::plain(1, 1, 3);
+        let image = all().prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
         assert_eq!(image.size(), [1, 1, 3]);
     }
     assert_eq!(source.len(), 1);

@@ -53,7 +53,7 @@ fn config(batch_size: usize) -> LoaderConfig {
 
 fn load(source: Arc<dyn Labelled>, config: LoaderConfig) -> Vec<Batch> {
     let indices = (0..source.len()).collect();
-    let loader = Loader::new(source, indices, Pipeline::plain(1, 1, 1), config).unwrap();
+    let loader = Loader::new(source, indices, Preprocessing::plain(1, 1, 1), config).unwrap();
     loader.collect::<Result<_>>().unwrap()
 }
 
@@ -90,7 +90,7 @@ fn an_epoch_can_be_entered_in_its_middle() {
 fn broken_images_end_the_epoch_and_all_are_named() {
     let source = Ten::new(Some(8));
     let mut loader =
-        Loader::new(source, (0..10).collect(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
+        Loader::new(source, (0..10).collect(), Preprocessing::plain(1, 1, 1), config(4)).unwrap();
     assert!(loader.next().unwrap().is_ok());
     assert!(loader.next().unwrap().is_ok());
     let error = loader.next().unwrap().unwrap_err().to_string();
@@ -102,7 +102,8 @@ fn broken_images_end_the_epoch_and_all_are_named() {
     );
     assert!(loader.next().is_none());
     let one = Ten::new(Some(9));
-    let loader = Loader::new(one, (0..10).collect(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
+    let loader =
+        Loader::new(one, (0..10).collect(), Preprocessing::plain(1, 1, 1), config(4)).unwrap();
     let error = loader.last().unwrap().unwrap_err().to_string();
     assert_eq!(
         error,
@@ -116,7 +117,8 @@ fn a_dropped_loader_stops_its_thread() {
     let source = Ten::new(None);
     let config = LoaderConfig { prefetch: 1, ..config(1) };
     let mut loader =
-        Loader::new(source.clone(), (0..10).collect(), Pipeline::plain(1, 1, 1), config).unwrap();
+        Loader::new(source.clone(), (0..10).collect(), Preprocessing::plain(1, 1, 1), config)
+            .unwrap();
     assert!(loader.next().unwrap().is_ok());
     drop(loader); // joins the thread
     assert_eq!(Arc::strong_count(&source), 1);
@@ -127,23 +129,23 @@ fn a_dropped_loader_stops_its_thread() {
 #[test]
 fn a_loader_without_items_ends_at_once() {
     let mut loader =
-        Loader::new(Ten::new(None), Vec::new(), Pipeline::plain(1, 1, 1), config(4)).unwrap();
+        Loader::new(Ten::new(None), Vec::new(), Preprocessing::plain(1, 1, 1), config(4)).unwrap();
     assert!(loader.next().is_none());
 }
 
 #[test]
 fn settings_that_cannot_be_used_are_an_error() {
-    let message = |indices, pipeline, config| {
-        Loader::new(Ten::new(None), indices, pipeline, config).unwrap_err().to_string()
+    let message = |indices, preprocessing, config| {
+        Loader::new(Ten::new(None), indices, preprocessing, config).unwrap_err().to_string()
     };
-    let plain = Pipeline::plain(1, 1, 1);
+    let plain = Preprocessing::plain(1, 1, 1);
     assert_eq!(
         message(vec![3, 10], plain.clone(), config(4)),
         "index is 10, expected below 10, the number of items"
     );
     assert_eq!(message(vec![3], plain, config(0)), "batch size is 0, expected at least 1");
     assert_eq!(
-        message(vec![3], Pipeline::plain(1, 0, 1), config(4)),
+        message(vec![3], Preprocessing::plain(1, 0, 1), config(4)),
         "width is 0, expected 1 to 16384"
     );
 }
@@ -151,12 +153,12 @@ fn settings_that_cannot_be_used_are_an_error() {
 #[test]
 fn caching_changes_no_batch() {
     let source: Arc<dyn Labelled> = Arc::new(embedded::digits());
-    let pipeline = Pipeline::mnist();
+    let preprocessing = Preprocessing::mnist();
     let config = LoaderConfig { shuffle: true, ..config(100) };
     let indices: Vec<usize> = (0..500).collect();
-    let cached = crate::cache(source.clone(), &pipeline, usize::MAX).unwrap();
-    let direct = Loader::new(source, indices.clone(), pipeline, config).unwrap();
-    let kept = Loader::new(cached.source, indices, cached.pipeline, config).unwrap();
+    let cached = crate::cache(source.clone(), &preprocessing, usize::MAX).unwrap();
+    let direct = Loader::new(source, indices.clone(), preprocessing, config).unwrap();
+    let kept = Loader::new(cached.source, indices, cached.preprocessing, config).unwrap();
     for (direct, kept) in direct.zip(kept) {
         assert_eq!(direct.unwrap(), kept.unwrap());
     }
@@ -196,8 +198,9 @@ fn a_panic_of_a_source_reaches_the_owner() {
 fn images_without_labels_are_loaded_too() {
     let images = vec![Image::new(1, 1, 1, vec![51]).unwrap(), Image::black(1, 1, 1)];
     let images: Arc<dyn Images> = Arc::new(images);
-    let load =
-        |config| Loader::unlabelled(images.clone(), vec![1, 0], Pipeline::plain(1, 1, 1), config);
+    let load = |config| {
+        Loader::unlabelled(images.clone(), vec![1, 0], Preprocessing::plain(1, 1, 1), config)
+    };
     let batch = load(config(4)).unwrap().next().unwrap().unwrap();
     assert_eq!((batch.images, batch.labels.len()), (vec![0.0, 0.2], 0));
     let augment = Augment { mixup: 0.2, ..Augment::none() };

@@ -70,7 +70,7 @@ pub(crate) fn most_confident(
             let said = top_k(row(place), 3).into_iter();
             mistakes.push(Mistake {
                 item: part.source().item_name(index),
-                image: part.pipeline().prepare(part.source(), index)?,
+                image: part.preprocessing().prepare(part.source(), index)?,
                 saliency,
                 truth,
                 said: said.map(|class| (class, row(place)[class as usize])).collect(),

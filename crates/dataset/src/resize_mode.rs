@@ -9,7 +9,7 @@ use crate::resize::{Edge, Filter, resize, resize_part};
 /// How an image of another size is brought to the net's.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Placement {
+pub enum ResizeMode {
     /// It must have the size already; another one is an error.
     AsIs,
     /// Resized to the size, whatever becomes of its proportions. The default.
@@ -91,13 +91,13 @@ impl Crop {
     }
 }
 
-impl Placement {
+impl ResizeMode {
     pub(crate) fn check(self) -> Result<()> {
         match self {
-            Placement::Crop(Crop::Share(share)) if !(share > 0.0 && share <= 1.0) => {
+            ResizeMode::Crop(Crop::Share(share)) if !(share > 0.0 && share <= 1.0) => {
                 Err(Error::setting("crop", "a number above 0, up to 1", share))
             }
-            Placement::Crop(Crop::Edge { edge, of }) if of == 0 || edge < of || edge > 1 << 14 => {
+            ResizeMode::Crop(Crop::Edge { edge, of }) if of == 0 || edge < of || edge > 1 << 14 => {
                 let found = format!("{{ edge = {edge}, of = {of} }}");
                 Err(Error::setting("crop", "an edge of `of`, 1 or more, up to 16384", found))
             }
@@ -107,25 +107,25 @@ impl Placement {
 }
 
 /// The image in the net's size; `None` where it is to be kept and has another.
-pub(crate) fn place(
+pub(crate) fn resize_as(
     image: Image,
     (height, width): (usize, usize),
-    placement: Placement,
+    placement: ResizeMode,
     filter: Filter,
 ) -> Option<Image> {
-    if (image.height, image.width) == (height, width) && !matches!(placement, Placement::Crop(_)) {
+    if (image.height, image.width) == (height, width) && !matches!(placement, ResizeMode::Crop(_)) {
         return Some(image);
     }
     match placement {
-        Placement::AsIs => None,
-        Placement::Stretch => Some(resize(&image, height, width, filter)),
-        Placement::Fit => {
+        ResizeMode::AsIs => None,
+        ResizeMode::Stretch => Some(resize(&image, height, width, filter)),
+        ResizeMode::Fit => {
             let (h, w) = fit_inside(&image, height, width);
             let (top, left) = ((height - h) / 2, (width - w) / 2);
             Some(paste(&resize(&image, h, w, filter), height, width, top, left))
         }
-        Placement::Crop(crop) => Some(center_crop(&image, height, width, crop, filter)),
-        Placement::Digit => Some(place_digit(&image, height, width, filter)),
+        ResizeMode::Crop(crop) => Some(center_crop(&image, height, width, crop, filter)),
+        ResizeMode::Digit => Some(place_digit(&image, height, width, filter)),
     }
 }
 

@@ -4,25 +4,25 @@ fn image(height: usize, width: usize, pixels: &[u8]) -> Image {
     Image::new(height, width, 1, pixels.to_vec()).unwrap()
 }
 
-/// As [`place`] with the area filter.
-fn resized(image: Image, height: usize, width: usize, placement: Placement) -> Image {
-    place(image, (height, width), placement, Filter::Area).unwrap()
+/// As [`resize_as`] with the area filter.
+fn resized(image: Image, height: usize, width: usize, placement: ResizeMode) -> Image {
+    resize_as(image, (height, width), placement, Filter::Area).unwrap()
 }
 
 #[test]
 fn fitting_keeps_proportions_and_centres_on_black() {
-    let placed = resized(image(1, 2, &[7, 9]), 4, 4, Placement::Fit);
+    let placed = resized(image(1, 2, &[7, 9]), 4, 4, ResizeMode::Fit);
     assert_eq!(placed.pixels, [0, 0, 0, 0, 7, 7, 9, 9, 7, 7, 9, 9, 0, 0, 0, 0]);
 }
 
 #[test]
 fn cropping_takes_the_centre() {
     let row = image(2, 6, &[1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]);
-    let placed = resized(row.clone(), 2, 2, Placement::Crop(Crop::Share(1.0)));
+    let placed = resized(row.clone(), 2, 2, ResizeMode::Crop(Crop::Share(1.0)));
     assert_eq!(placed.pixels, [3, 4, 3, 4]);
     // Half of the size is cut out of an image that covers twice the size: the one pixel (3) or (4)
     // of the middle, doubled.
-    let placed = resized(row, 2, 2, Placement::Crop(Crop::Share(0.5)));
+    let placed = resized(row, 2, 2, ResizeMode::Crop(Crop::Share(0.5)));
     assert_eq!(placed.pixels, [3, 4, 3, 4]);
 }
 
@@ -31,12 +31,12 @@ fn a_very_long_image_or_a_tiny_crop_fills_no_memory() {
     // Resized whole, the first would take 2.5 GB and the second more than there is.
     let half = 2_500_000;
     let pixels = [vec![10; half], vec![90; half], vec![10; half], vec![90; half]].concat();
-    let placed = resized(image(2, 2 * half, &pixels), 28, 28, Placement::Crop(Crop::Share(0.875)));
+    let placed = resized(image(2, 2 * half, &pixels), 28, 28, ResizeMode::Crop(Crop::Share(0.875)));
     assert_eq!((placed.height, placed.width), (28, 28));
     assert_eq!((placed.pixels[0], placed.pixels[27]), (10, 90));
     let square = image(2, 2, &[7; 4]);
     for crop in [1e-9, 1e-300, f64::from_bits(1)] {
-        let placed = resized(square.clone(), 3, 3, Placement::Crop(Crop::Share(crop)));
+        let placed = resized(square.clone(), 3, 3, ResizeMode::Crop(Crop::Share(crop)));
         assert_eq!(placed.pixels, [7; 9], "{crop:e}");
     }
 }
@@ -44,11 +44,12 @@ fn a_very_long_image_or_a_tiny_crop_fills_no_memory() {
 #[test]
 fn a_crop_must_be_a_share() {
     for crop in [0.0, 1.5, f64::NAN] {
-        assert!(Placement::Crop(Crop::Share(crop)).check().is_err());
+        assert!(ResizeMode::Crop(Crop::Share(crop)).check().is_err());
     }
-    let error = Placement::Crop(Crop::Share(1.5)).check().unwrap_err().to_string();
+    let error = ResizeMode::Crop(Crop::Share(1.5)).check().unwrap_err().to_string();
     assert_eq!(error, "crop is 1.5, expected a number above 0, up to 1");
-    let error = Placement::Crop(Crop::Edge { edge: 200, of: 224 }).check().unwrap_err().to_string();
+    let error =
+        ResizeMode::Crop(Crop::Edge { edge: 200, of: 224 }).check().unwrap_err().to_string();
     assert!(error.starts_with("crop is { edge = 200, of = 224 }, expected an edge of"), "{error}");
 }
 
@@ -72,8 +73,8 @@ fn the_centre_is_that_of_timm_torchvision_and_transformers() {
         let value = |i: usize| ((i * 7919) % 65_521 * 31 % 251) as u8;
         let pixels = (0..from.0 * from.1 * 3).map(value).collect();
         let image = Image::new(from.0, from.1, 3, pixels).unwrap();
-        let placement = Placement::Crop(crop);
-        let placed = place(image, to, placement, filter);
+        let placement = ResizeMode::Crop(crop);
+        let placed = resize_as(image, to, placement, filter);
         // FNV-1a, 64 bits.
         let found =
             placed.unwrap().pixels.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
@@ -89,11 +90,11 @@ fn a_crop_is_a_number_or_two_integers_in_a_recipe() {
         ("{\"crop\":0.95}", Crop::Share(0.95)),
         ("{\"crop\":{\"edge\":256,\"of\":224}}", Crop::Edge { edge: 256, of: 224 }),
     ] {
-        assert_eq!(serde_json::from_str::<Placement>(text).unwrap(), Placement::Crop(crop));
-        assert_eq!(serde_json::to_string(&Placement::Crop(crop)).unwrap(), text);
+        assert_eq!(serde_json::from_str::<ResizeMode>(text).unwrap(), ResizeMode::Crop(crop));
+        assert_eq!(serde_json::to_string(&ResizeMode::Crop(crop)).unwrap(), text);
     }
     let error =
-        serde_json::from_str::<Placement>("{\"crop\":{\"edge\":256}}").unwrap_err().to_string();
+        serde_json::from_str::<ResizeMode>("{\"crop\":{\"edge\":256}}").unwrap_err().to_string();
     assert!(error.contains("a table such as { edge = 256, of = 224 }"), "{error}");
 }
 
@@ -144,7 +145,7 @@ fn a_black_image_stays_black() {
 fn an_image_of_the_size_is_taken_as_it_is() {
     let mut dot = Image::black(28, 28, 1);
     dot.pixels[0] = 9;
-    for placement in [Placement::AsIs, Placement::Stretch, Placement::Fit, Placement::Digit] {
+    for placement in [ResizeMode::AsIs, ResizeMode::Stretch, ResizeMode::Fit, ResizeMode::Digit] {
         let kept = resized(dot.clone(), 28, 28, placement);
         assert_eq!(kept, dot);
     }
