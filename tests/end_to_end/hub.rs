@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use taper_runner::hub::{Fetched, Hub, HubId};
+use taper_hub::{Fetched, Hub, HubId};
 use tempfile::{TempDir, tempdir};
 
 use crate::hub_server::{COMMIT, HubServer, sha256};
@@ -42,7 +42,6 @@ impl Fixture {
             token: None,
             certificates: None,
             offline: false,
-            progress: false,
             tries: 3,
             pause: Duration::from_millis(1),
             longest_pause: Duration::from_secs(2),
@@ -57,7 +56,7 @@ impl Fixture {
     fn fetch_revision(&self, revision: &str) -> Result<Fetched, String> {
         let id =
             HubId { repo: "taper/test".to_string(), revision: revision.to_string(), data: false };
-        let result = self.hub.fetch(&id).map_err(|e| e.to_string());
+        let result = self.hub.fetch(&id, &mut |_| {}).map_err(|e| e.to_string());
         if let Err(line) = &result {
             assert_eq!(line.lines().count(), 1, "{line}");
         }
@@ -138,14 +137,20 @@ fn offline_what_is_missing_is_named() {
     let mut fixture = Fixture::new(1000);
     fixture.hub.offline = true;
     let line = fixture.fetch().unwrap_err();
-    assert!(line.starts_with("revision `main` of hub:taper/test is not in "), "{line}");
+    assert!(
+        line.starts_with("hub:taper/test is not cached (revision `main` is missing in "),
+        "{line}"
+    );
     assert!(line.ends_with("HF_HUB_OFFLINE is set") && fixture.server.log().is_empty(), "{line}");
     fixture.hub.offline = false;
     let fetched = fixture.fetch_whole();
     fixture.hub.offline = true;
     std::fs::remove_file(fetched.folder.join("model.safetensors")).unwrap();
     let line = fixture.fetch().unwrap_err();
-    assert!(line.starts_with("a weights file of hub:taper/test is not in "), "{line}");
+    assert!(
+        line.starts_with("hub:taper/test is not cached (a weights file is missing in "),
+        "{line}"
+    );
 }
 
 #[test]
@@ -202,8 +207,8 @@ fn a_wrong_hash_is_downloaded_again_and_then_an_error() {
     let fixture = Fixture::new(1000);
     fixture.server.state.lock().unwrap().corrupt = 2;
     let line = fixture.fetch().unwrap_err();
-    let start = "model.safetensors of hub:taper/test arrives broken: SHA-256 ";
-    assert!(line.starts_with(start) && line.contains(", the Hub says "), "{line}");
+    let start = "model.safetensors of hub:taper/test is corrupt after download: found SHA-256 ";
+    assert!(line.starts_with(start) && line.contains(", the Hub states "), "{line}");
     let blobs = std::fs::read_dir(fixture.hub.cache.join("models--taper--test/blobs")).unwrap();
     assert_eq!(blobs.count(), 1, "the configuration alone");
     assert!(!fixture.hub.cache.join("models--taper--test/refs").exists());
@@ -217,7 +222,10 @@ fn a_file_that_was_damaged_in_the_cache_is_downloaded_again() {
     std::fs::write(&blob, vec![0; 1000]).unwrap();
     fixture.hub.offline = true;
     let line = fixture.fetch().unwrap_err();
-    assert!(line.starts_with("model.safetensors of hub:taper/test is not in "), "{line}");
+    assert!(
+        line.starts_with("hub:taper/test is not cached (model.safetensors is missing in "),
+        "{line}"
+    );
     fixture.hub.offline = false;
     fixture.fetch_whole();
 }
@@ -237,9 +245,9 @@ fn a_server_that_stays_busy_or_broken_is_an_error() {
     let fixture = Fixture::new(1000);
     fixture.server.state.lock().unwrap().statuses = vec![(429, Some(3600))];
     let line = fixture.fetch().unwrap_err();
-    assert!(line.contains("wants 3600 s of peace"), "{line}");
+    assert!(line.contains("rate limit at ") && line.contains("retry in 3600 s"), "{line}");
     fixture.server.state.lock().unwrap().statuses = vec![(429, Some(0)); 3];
-    assert!(fixture.fetch().unwrap_err().contains("is asked too often"));
+    assert!(fixture.fetch().unwrap_err().contains("rate limit at "));
     for status in [500, 502, 503, 504] {
         fixture.server.state.lock().unwrap().statuses = vec![(status, None); 3];
         let line = fixture.fetch().unwrap_err();
@@ -311,7 +319,7 @@ fn a_hostile_file_name_is_refused() {
     let index = br#"{"weight_map": {"x": "../../../../evil.safetensors"}}"#;
     some.insert("model.safetensors.index.json".to_string(), index.to_vec());
     let line = Fixture::of(some).fetch().unwrap_err();
-    assert!(line.contains("is no name of a file beside it"), "{line}");
+    assert!(line.contains("must be a file name in the same folder"), "{line}");
 }
 
 #[test]
@@ -338,7 +346,10 @@ fn all_shards_come_with_their_index() {
     fixture.fetch().unwrap();
     std::fs::remove_file(fetched.folder.join("2-of-2.safetensors")).unwrap();
     let line = fixture.fetch().unwrap_err();
-    assert!(line.starts_with("2-of-2.safetensors of hub:taper/test is not in "), "{line}");
+    assert!(
+        line.starts_with("hub:taper/test is not cached (2-of-2.safetensors is missing in "),
+        "{line}"
+    );
 }
 
 #[test]
@@ -352,7 +363,10 @@ fn transformers_preprocessing_comes_along() {
     fixture.hub.offline = true;
     std::fs::remove_file(fetched.folder.join("preprocessor_config.json")).unwrap();
     let line = fixture.fetch().unwrap_err();
-    assert!(line.starts_with("preprocessor_config.json of hub:taper/test is not in "), "{line}");
+    assert!(
+        line.starts_with("hub:taper/test is not cached (preprocessor_config.json is missing in "),
+        "{line}"
+    );
 }
 
 #[test]

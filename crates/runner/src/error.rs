@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use taper_hub::WeightsFileError;
 use taper_metrics::MetricsError;
 use taper_model::loss::LossError;
 use taper_model::weights::WeightsError;
@@ -77,12 +78,12 @@ pub enum RunnerError {
         known: String,
     },
     /// A folder without weights, or with too many.
-    #[error("{} {reason}", path.display())]
+    #[error("{} {source}", path.display())]
     NoWeights {
         /// The folder.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        source: WeightsFileError,
     },
     /// Nothing says what net weights are of.
     #[error(
@@ -129,7 +130,7 @@ pub enum RunnerError {
     /// The Hub's files could not be had.
     #[cfg(feature = "hub")]
     #[error(transparent)]
-    Hub(Box<crate::hub::HubError>),
+    Hub(Box<taper_hub::HubError>),
     /// Loss or gradient stopped being a number.
     #[error(
         "{what} at step {step} (epoch {epoch}, learning rate {learning_rate:e}){}; \
@@ -341,8 +342,8 @@ fn last_checkpoint(path: &Option<PathBuf>) -> String {
 }
 
 #[cfg(feature = "hub")]
-impl From<crate::hub::HubError> for RunnerError {
-    fn from(error: crate::hub::HubError) -> Self {
+impl From<taper_hub::HubError> for RunnerError {
+    fn from(error: taper_hub::HubError) -> Self {
         RunnerError::Hub(Box::new(error))
     }
 }

@@ -24,10 +24,8 @@ mod recipe;
 mod config;
 mod data;
 mod device;
-mod files;
 mod fit;
-#[cfg(feature = "hub")]
-pub mod hub;
+mod hub;
 mod plan;
 mod pretrained;
 mod registry;

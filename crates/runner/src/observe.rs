@@ -5,7 +5,8 @@
 
 mod listener;
 
-mod download;
+#[cfg(feature = "hub")]
+pub(crate) mod download;
 mod early_stopping;
 mod history;
 mod interrupt;
@@ -14,7 +15,6 @@ mod plateau;
 mod progress;
 mod tensorboard;
 
-pub use download::DownloadBar;
 pub use early_stopping::EarlyStopping;
 pub use history::History;
 pub use interrupt::Interrupt;

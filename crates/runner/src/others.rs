@@ -11,7 +11,6 @@ use taper_model::weights;
 
 use crate::config::ModelConfig;
 use crate::error::RunnerError;
-use crate::files;
 use crate::plan::Plan;
 use crate::pretrained::transformers_sizes;
 use taper_run_folder::write_json;
@@ -30,8 +29,8 @@ pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), R
         more.insert("dinov2.embeddings.mask_token".to_string(), token);
     }
     weights::export(&folder.join("model.safetensors"), params, &map.into(), more)?;
-    write_json(&folder.join(files::CONFIG), &config(plan, &model_type, sizes))?;
-    Ok(write_json(&folder.join(files::PREPROCESSOR), &preprocessor(&plan.config))?)
+    write_json(&folder.join(taper_hub::CONFIG), &config(plan, &model_type, sizes))?;
+    Ok(write_json(&folder.join(taper_hub::PREPROCESSOR), &preprocessor(&plan.config))?)
 }
 
 fn config(plan: &Plan, model_type: &str, sizes: Map<String, Value>) -> Value {

@@ -23,7 +23,7 @@ use taper_run_folder::RunFolder;
 
 use crate::adapted;
 use crate::error::RunnerError;
-use crate::files;
+use crate::hub;
 use crate::recipe::{Recipe, layered, resolve};
 use crate::registry::Registry;
 
@@ -61,7 +61,7 @@ impl Pretrained {
             return Self::in_memory(name, TensorFile::from_bytes(bytes, name)?);
         }
         if let Some(id) = name.strip_prefix(HUB) {
-            let (name, folder) = fetch(id, registry)?;
+            let (name, folder) = hub::model(id, registry.shows_downloads())?;
             return Self::in_folder(name, &folder);
         }
         if RunFolder::begun(Path::new(name)).is_ok_and(|run| run.is_adapted()) {
@@ -76,7 +76,7 @@ impl Pretrained {
         if !path.exists() && is_like_hub(name) {
             return Err(RunnerError::PerhapsHub { name: name.to_string() });
         }
-        let beside = path.with_file_name(files::CONFIG);
+        let beside = path.with_file_name(taper_hub::CONFIG);
         let said = match beside.is_file() {
             true => Said::in_folder(path.parent().unwrap_or(Path::new("")))?,
             false => None,
@@ -100,9 +100,9 @@ impl Pretrained {
 
     fn in_folder(name: String, folder: &Path) -> Result<Self, RunnerError> {
         let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
-        let names = files::names_in(folder).map_err(io)?;
-        let file = files::choose(names.iter().map(String::as_str))
-            .map_err(|reason| RunnerError::NoWeights { path: folder.to_path_buf(), reason })?;
+        let names = taper_hub::file_names(folder).map_err(io)?;
+        let file = taper_hub::weights_file(names.iter().map(String::as_str))
+            .map_err(|source| RunnerError::NoWeights { path: folder.to_path_buf(), source })?;
         let said = Said::in_folder(folder)?;
         Ok(Self { name, said, place: Place::File(folder.join(file)) })
     }
@@ -206,21 +206,6 @@ fn is_like_hub(name: &str) -> bool {
     parts.len() == 2
         && parts.into_iter().all(is_part)
         && !is_file.iter().any(|ending| name.ends_with(ending))
-}
-
-/// The name with its commit, and the folder with the files.
-#[cfg(feature = "hub")]
-fn fetch(id: &str, registry: &Registry) -> Result<(String, PathBuf), RunnerError> {
-    let id = crate::hub::HubId::parse(id)?;
-    let mut hub = crate::hub::Hub::from_env()?;
-    hub.progress = registry.shows_downloads();
-    let fetched = hub.fetch(&id)?;
-    Ok((id.at(&fetched.commit).to_string(), fetched.folder))
-}
-
-#[cfg(not(feature = "hub"))]
-fn fetch(id: &str, _: &Registry) -> Result<(String, PathBuf), RunnerError> {
-    Err(RunnerError::NoHub { name: format!("{HUB}{id}") })
 }
 
 #[cfg(test)]

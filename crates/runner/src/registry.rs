@@ -7,6 +7,7 @@ use taper_dataset::{Cached, Columns, Dataset, Preprocessing};
 use taper_model::nets::NetInfo;
 
 use crate::error::RunnerError;
+use crate::hub;
 
 /// Opens a data set.
 pub type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Sync>;
@@ -88,7 +89,6 @@ impl Registry {
         self.shows_downloads = show;
     }
 
-    #[cfg(feature = "hub")]
     pub(crate) fn shows_downloads(&self) -> bool {
         self.shows_downloads
     }
@@ -132,7 +132,7 @@ impl Registry {
     ) -> Result<Dataset, RunnerError> {
         match (self.datasets.get(source), source.strip_prefix("hub:")) {
             (Some(open), _) => open(),
-            (None, Some(name)) => self.open_hub(name, columns),
+            (None, Some(name)) => hub::dataset(name, columns, self.shows_downloads),
             (None, None) => Ok(taper_dataset::open_with(source, columns)?),
         }
     }
@@ -172,18 +172,6 @@ impl Registry {
         cached.preprocessing.mean.clone_from(&preprocessing.mean);
         cached.preprocessing.std.clone_from(&preprocessing.std);
         Ok(cached)
-    }
-
-    #[cfg(feature = "hub")]
-    fn open_hub(&self, name: &str, columns: &Columns) -> Result<Dataset, RunnerError> {
-        let hub =
-            crate::hub::Hub { progress: self.shows_downloads, ..crate::hub::Hub::from_env()? };
-        crate::hub::open_data(name, columns, &hub)
-    }
-
-    #[cfg(not(feature = "hub"))]
-    fn open_hub(&self, name: &str, _: &Columns) -> Result<Dataset, RunnerError> {
-        Err(RunnerError::NoHub { name: format!("hub:{name}") })
     }
 
     /// The names of the weights, sorted.

@@ -3,19 +3,52 @@
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use taper_hub::DownloadEvent;
 
-/// A bar for one file; on a stderr that is no terminal, one line when it is done.
-pub struct DownloadBar {
-    name: String,
+/// A bar for each file; where stderr is not a terminal, one line when it is done.
+pub(crate) struct DownloadBar {
     shown: bool,
+    file: Option<FileBar>,
+}
+
+struct FileBar {
+    name: String,
     received: u64,
     bar: Option<ProgressBar>,
 }
 
 impl DownloadBar {
-    /// A bar for the file `name` of `size` bytes, if that is known; nothing unless `shown`.
-    pub fn new(shown: bool, name: &str, size: Option<u64>) -> Self {
-        let bar = (shown && std::io::stderr().is_terminal()).then(|| {
+    /// Shows nothing unless `shown`.
+    pub fn new(shown: bool) -> Self {
+        Self { shown, file: None }
+    }
+
+    /// Shows what happens.
+    pub fn notify(&mut self, event: DownloadEvent<'_>) {
+        if !self.shown {
+            return;
+        }
+        match event {
+            DownloadEvent::Begin { file, received, size } => {
+                self.file.get_or_insert_with(|| FileBar::new(file, size)).set(received);
+            }
+            DownloadEvent::Received(bytes) => {
+                if let Some(file) = &mut self.file {
+                    file.advance(bytes);
+                }
+            }
+            DownloadEvent::End => {
+                if let Some(file) = self.file.take() {
+                    file.finish();
+                }
+            }
+        }
+    }
+}
+
+impl FileBar {
+    fn new(name: &str, size: Option<u64>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(5));
             let template = "{prefix} {bar:24} {bytes}/{total_bytes} · {bytes_per_sec}, {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {
@@ -24,11 +57,10 @@ impl DownloadBar {
             bar.set_prefix(name.to_string());
             bar
         });
-        Self { name: name.to_string(), shown, received: 0, bar }
+        Self { name: name.to_string(), received: 0, bar }
     }
 
-    /// So many bytes are here already.
-    pub fn set(&mut self, received: u64) {
+    fn set(&mut self, received: u64) {
         self.received = received;
         if let Some(bar) = &self.bar {
             bar.set_position(received);
@@ -36,20 +68,17 @@ impl DownloadBar {
         }
     }
 
-    /// So many bytes have come.
-    pub fn advance(&mut self, bytes: u64) {
+    fn advance(&mut self, bytes: u64) {
         self.received += bytes;
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
         }
     }
 
-    /// The file is here.
-    pub fn finish(&self) {
+    fn finish(&self) {
         match &self.bar {
             Some(bar) => bar.finish(),
-            None if self.shown => eprintln!("{}: {} bytes downloaded", self.name, self.received),
-            None => {}
+            None => eprintln!("{}: {} bytes downloaded", self.name, self.received),
         }
     }
 }

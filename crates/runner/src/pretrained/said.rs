@@ -11,7 +11,6 @@ use toml::Table;
 use super::{timm, transformers};
 use crate::config::{ModelConfig, PretrainedConfig};
 use crate::error::RunnerError;
-use crate::files;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +50,7 @@ pub struct ImageSaid {
 impl Said {
     /// Reads `config.json` in a folder, and what belongs to it; `None` where there is none.
     pub(super) fn in_folder(folder: &Path) -> Result<Option<Self>, RunnerError> {
-        let path = folder.join(files::CONFIG);
+        let path = folder.join(taper_hub::CONFIG);
         if !path.is_file() {
             return Ok(None);
         }
@@ -60,11 +59,11 @@ impl Said {
         if timm::is_one(&config) {
             return timm::read(&config).map(Some).map_err(wrong);
         }
-        if !files::is_transformers(&config) {
+        if !taper_hub::is_transformers(&config) {
             return Ok(None);
         }
         let mut said = transformers::read(&config).map_err(wrong)?;
-        let path = folder.join(files::PREPROCESSOR);
+        let path = folder.join(taper_hub::PREPROCESSOR);
         if path.is_file() {
             let image = transformers::read_preprocessor(&read(&path)?, &config);
             said.image = Some(image.map_err(|reason| RunnerError::Config { path, reason })?);

@@ -1,65 +1,85 @@
-//! One file: received to a name of its own, gone on with where it broke off, verified, then renamed.
+//! One file: received under a name of its own, resumed where it broke off, verified, then renamed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use super::HubError;
-use super::cache::{Snapshot, sha256};
-use super::error::at;
-use super::http::{Client, Facts};
-use crate::observe::DownloadBar;
+use crate::cache::{Snapshot, sha256};
+use crate::client::{Client, FileMetadata};
+use crate::error::{HubError, at};
 
 /// A download that breaks off goes on; less than this between two breaks counts as a failed try.
 const PROGRESS: u64 = 64 << 10;
 
-/// Sees to it that the snapshot has a file, whole.
-pub(super) fn ensure(
+/// What happens in a download, for a progress bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DownloadEvent<'a> {
+    /// Bytes of a file begin to come: at the start, and again wherever it resumes after a break.
+    Begin {
+        /// The file's name in the repository.
+        file: &'a str,
+        /// Bytes that are here already.
+        received: u64,
+        /// Length of the whole file in bytes, if the Hub gives it.
+        size: Option<u64>,
+    },
+    /// Bytes have come since the last event.
+    Received(u64),
+    /// The file is here; it is verified next.
+    End,
+}
+
+/// Who is told of downloads.
+pub(crate) type Listener<'a> = &'a mut dyn FnMut(DownloadEvent<'_>);
+
+/// Makes sure that the snapshot has a file, whole.
+pub(crate) fn ensure(
     client: &Client<'_>,
     snapshot: &Snapshot<'_>,
     file: &str,
+    listener: Listener<'_>,
 ) -> Result<(), HubError> {
     if snapshot.holds(file) {
         return Ok(());
     }
-    let facts = client.facts(snapshot, file)?;
-    let blob = snapshot.blob(&facts.etag);
+    let metadata = client.metadata(snapshot, file)?;
+    let blob = snapshot.blob(&metadata.etag);
     let folder = blob.parent().unwrap_or(&blob).to_path_buf();
     std::fs::create_dir_all(&folder).map_err(at(&folder))?;
     // Another process may have been at the same, and be done by now.
-    let _lock = snapshot.lock(&facts.etag)?;
+    let _lock = snapshot.lock(&metadata.etag)?;
     if snapshot.holds(file) {
         return Ok(());
     }
-    if blob.is_file() && difference(&blob, &facts).map_err(at(&blob))?.is_none() {
-        return snapshot.link(file, &facts.etag);
+    if blob.is_file() && difference(&blob, &metadata).map_err(at(&blob))?.is_none() {
+        return snapshot.link(file, &metadata.etag);
     }
-    let part = blob.with_file_name(format!("{}.incomplete", facts.etag));
+    let part = blob.with_file_name(format!("{}.incomplete", metadata.etag));
     for last in [false, true] {
-        receive(client, snapshot, file, &part, facts.size)?;
-        match difference(&part, &facts).map_err(at(&part))? {
+        receive(client, snapshot, file, &part, metadata.size, listener)?;
+        match difference(&part, &metadata).map_err(at(&part))? {
             None => break,
             Some((found, expected)) => {
                 std::fs::remove_file(&part).map_err(at(&part))?;
                 if last {
                     let (id, file) = (client.id.clone(), file.to_string());
                     let (found, expected) = (found.into(), expected.into());
-                    return Err(HubError::Broken { id, file, found, expected });
+                    return Err(HubError::Corrupt { id, file, found, expected });
                 }
             }
         }
     }
     std::fs::rename(&part, &blob).map_err(at(&blob))?;
-    snapshot.link(file, &facts.etag)
+    snapshot.link(file, &metadata.etag)
 }
 
 /// How a file differs from what the Hub says of it: what was found, what is expected.
-fn difference(path: &Path, facts: &Facts) -> std::io::Result<Option<(String, String)>> {
+fn difference(path: &Path, metadata: &FileMetadata) -> std::io::Result<Option<(String, String)>> {
     let length = path.metadata()?.len();
-    if let Some(size) = facts.size.filter(|size| *size != length) {
+    if let Some(size) = metadata.size.filter(|size| *size != length) {
         return Ok(Some((format!("{length} bytes"), format!("{size}"))));
     }
-    let Some(expected) = facts.sha256() else { return Ok(None) };
+    let Some(expected) = metadata.sha256() else { return Ok(None) };
     let found = sha256(path)?;
     Ok((found != expected).then(|| (format!("SHA-256 {found}"), expected.to_string())))
 }
@@ -71,9 +91,9 @@ fn receive(
     file: &str,
     part: &Path,
     size: Option<u64>,
+    listener: Listener<'_>,
 ) -> Result<(), HubError> {
     let mut failed = 0;
-    let mut bar: Option<DownloadBar> = None;
     loop {
         let mut have = part.metadata().map_or(0, |metadata| metadata.len());
         match size {
@@ -101,11 +121,10 @@ fn receive(
             .truncate(!goes_on)
             .open(part)
             .map_err(at(part))?;
-        let bar = bar.get_or_insert_with(|| DownloadBar::new(client.hub.progress, file, size));
-        bar.set(have);
+        listener(DownloadEvent::Begin { file, received: have, size });
         let limit = size.map_or(u64::MAX, |size| size.saturating_sub(have).saturating_add(1));
         let body = response.body_mut().as_reader().take(limit);
-        let (received, ended) = copy(body, &mut out, bar).map_err(at(part))?;
+        let (received, ended) = copy(body, &mut out, listener).map_err(at(part))?;
         out.sync_all().map_err(at(part))?;
         let whole = match size {
             // One byte too many is enough to know that it is another file.
@@ -113,7 +132,7 @@ fn receive(
             None => ended,
         };
         if whole {
-            bar.finish();
+            listener(DownloadEvent::End);
             return Ok(());
         }
         failed = if received >= PROGRESS { 1 } else { failed + 1 };
@@ -130,7 +149,7 @@ fn receive(
 fn copy(
     mut body: impl Read,
     out: &mut File,
-    bar: &mut DownloadBar,
+    listener: Listener<'_>,
 ) -> std::io::Result<(u64, bool)> {
     let mut buffer = vec![0; 128 << 10];
     let mut received = 0;
@@ -140,7 +159,7 @@ fn copy(
             Ok(n) => {
                 out.write_all(&buffer[..n])?;
                 received += n as u64;
-                bar.advance(n as u64);
+                listener(DownloadEvent::Received(n as u64));
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return Ok((received, false)),

@@ -2,22 +2,16 @@
 
 use std::path::PathBuf;
 
-use taper_model::weights::WeightsError;
-
-use super::HubId;
+use crate::files::WeightsFileError;
+use crate::id::{HubId, HubIdError};
 
 /// What can go wrong between a repository's name and its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
     /// A name that no repository can have.
-    #[error("`{name}` is no name of a repository: {reason}; expected hub:OWNER/NAME[@REVISION]")]
-    Name {
-        /// The name as given.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    #[error(transparent)]
+    Name(#[from] HubIdError),
     /// A setting of the environment that cannot be used.
     #[error("{key} is {found:?}, expected {expected}")]
     Environment {
@@ -32,7 +26,7 @@ pub enum HubError {
     #[error("there is no home folder for the Hub's cache; set HF_HOME")]
     NoHome,
     /// Something is not in the cache, and the network is not to be used.
-    #[error("{missing} of {id} is not in {}, and HF_HUB_OFFLINE is set", cache.display())]
+    #[error("{id} is not cached ({missing} is missing in {}) and HF_HUB_OFFLINE is set", cache.display())]
     Offline {
         /// The repository.
         id: HubId,
@@ -71,10 +65,9 @@ pub enum HubError {
         /// What was asked for.
         what: String,
     },
-    /// The Hub asks to wait longer than we will.
-    #[error(
-        "{endpoint} is asked too often and wants {seconds} s of peace; try again then, or set HF_TOKEN"
-    )]
+    /// A rate limit with a longer wait than [`Hub::longest_pause`](crate::Hub::longest_pause), or
+    /// still after all tries.
+    #[error("rate limit at {endpoint}; retry in {seconds} s or set HF_TOKEN")]
     TooManyRequests {
         /// The Hub's address.
         endpoint: String,
@@ -109,13 +102,31 @@ pub enum HubError {
         /// The name.
         name: String,
     },
-    /// Nothing in the repository, or too much, can be the weights.
-    #[error("{id} {reason}")]
+    /// No file of the repository, or too many, can be the weights.
+    #[error("{id} {source}")]
     NoWeights {
         /// The repository.
         id: HubId,
         /// Why.
-        reason: String,
+        source: WeightsFileError,
+    },
+    /// A data set without parquet files.
+    #[error("{id} has no parquet files; only data sets with images and labels in such can be read")]
+    NoParquet {
+        /// The repository.
+        id: HubId,
+    },
+    /// A data set with parquet files in several folders, or not in the one that was named.
+    #[error(
+        "{id} has parquet files in the folders {}; name one: hub:{}/FOLDER",
+        folders.join(", "),
+        id.repo
+    )]
+    Folders {
+        /// The repository.
+        id: HubId,
+        /// The folders with parquet files, sorted.
+        folders: Vec<String>,
     },
     /// The connection ended before the file did, again and again.
     #[error(
@@ -129,21 +140,28 @@ pub enum HubError {
         /// Bytes that are here.
         received: u64,
     },
-    /// A file that arrived, twice, as another than the Hub says it is.
-    #[error("{file} of {id} arrives broken: {found}, the Hub says {expected}")]
-    Broken {
+    /// A file that twice arrived with another length or hash than the Hub states.
+    #[error("{file} of {id} is corrupt after download: found {found}, the Hub states {expected}")]
+    Corrupt {
         /// The repository.
         id: HubId,
         /// The file.
         file: String,
         /// What arrived.
         found: Box<str>,
-        /// What the Hub says.
+        /// What the Hub states.
         expected: Box<str>,
     },
-    /// An index of shards that is none.
-    #[error(transparent)]
-    Index(#[from] WeightsError),
+    /// A file that should be the index of a checkpoint in several files.
+    #[error("{file} of {id} is not an index of a sharded checkpoint: {reason}")]
+    Index {
+        /// The repository.
+        id: HubId,
+        /// The file.
+        file: String,
+        /// Why not, in one line.
+        reason: String,
+    },
     /// A file of the cache or of the settings cannot be read or written.
     #[error("for the Hub: {}: {source}", path.display())]
     Cache {
@@ -155,7 +173,7 @@ pub enum HubError {
 }
 
 /// Names the path in an error of the file system.
-pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> HubError {
+pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> HubError {
     let path = path.into();
     move |source| HubError::Cache { path, source }
 }

@@ -9,17 +9,17 @@ use ureq::http::Response;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-use super::cache::{Snapshot, is_sha256};
-use super::error::at;
-use super::id::{is_commit, stays_inside};
-use super::{Hub, HubError, HubId};
+use crate::cache::{Snapshot, is_sha256, repo};
+use crate::error::{HubError, at};
+use crate::id::{HubId, is_commit, stays_inside};
+use crate::settings::Hub;
 
 const REDIRECTS: usize = 10;
 /// The description of a repository, in bytes; one with ten thousand files has two million.
 const INFO_LIMIT: u64 = 64 << 20;
 
 /// Asks the Hub about one repository.
-pub(super) struct Client<'a> {
+pub(crate) struct Client<'a> {
     pub hub: &'a Hub,
     pub id: &'a HubId,
     agent: Agent,
@@ -27,14 +27,14 @@ pub(super) struct Client<'a> {
 
 /// What the Hub says of a file before it sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct FileMetadata {
     /// The name of the file's content, safe as a file's name.
     pub etag: String,
     /// Length in bytes.
     pub size: Option<u64>,
 }
 
-impl Facts {
+impl FileMetadata {
     /// The SHA-256 that the file must have; known for large files.
     pub fn sha256(&self) -> Option<&str> {
         is_sha256(&self.etag).then_some(&self.etag)
@@ -43,7 +43,7 @@ impl Facts {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
-    /// Only the facts: no redirect to another place is followed.
+    /// Only the headers: no redirect to another place is followed.
     Head,
     /// The bytes, from a position on.
     Get(u64),
@@ -72,7 +72,7 @@ impl<'a> Client<'a> {
 
     /// The commit of the revision, and its files, whose names stay within a folder.
     pub fn info(&self) -> Result<RepoInfo, HubError> {
-        let url = format!("{}/api/{}", self.hub.endpoint, self.id.repo().api_url());
+        let url = format!("{}/api/{}", self.hub.endpoint, repo(self.id).api_url());
         let what = format!("revision `{}` of hub:{}", self.id.revision, self.id.repo);
         let mut response = self.send(Method::Get(0), &url, &what)?;
         let mut bytes = Vec::new();
@@ -92,7 +92,7 @@ impl<'a> Client<'a> {
     }
 
     /// What the Hub says of a file.
-    pub fn facts(&self, snapshot: &Snapshot<'_>, file: &str) -> Result<Facts, HubError> {
+    pub fn metadata(&self, snapshot: &Snapshot<'_>, file: &str) -> Result<FileMetadata, HubError> {
         let response = self.send(Method::Head, &self.url(snapshot, file), &self.named(file))?;
         let header = |name: &str| text(&response, name);
         if let Some(commit) = header("x-repo-commit")
@@ -115,7 +115,7 @@ impl<'a> Client<'a> {
             Some(Ok(size)) => Some(size),
             Some(Err(_)) => return Err(self.answer(format!("no number as the length of {file}"))),
         };
-        Ok(Facts { etag, size })
+        Ok(FileMetadata { etag, size })
     }
 
     /// A file's bytes from a position on; the answer says whether it begins there or at the start.
@@ -134,14 +134,8 @@ impl<'a> Client<'a> {
     }
 
     fn url(&self, snapshot: &Snapshot<'_>, file: &str) -> String {
-        let repo = self.id.repo();
-        format!(
-            "{}/{}/resolve/{}/{}",
-            self.hub.endpoint,
-            repo.url(),
-            snapshot.commit(),
-            encoded(file)
-        )
+        let (endpoint, page) = (&self.hub.endpoint, repo(self.id).url());
+        format!("{endpoint}/{page}/resolve/{}/{}", snapshot.commit(), encoded(file))
     }
 
     fn named(&self, file: &str) -> String {
@@ -172,8 +166,8 @@ impl<'a> Client<'a> {
                     408 | 500.. if again => {}
                     status => return Err(self.refusal(status, &response, what, failed)),
                 },
-                Err(Fault::Passing(_)) if again => {}
-                Err(Fault::Passing(reason) | Fault::Lasting(reason)) => {
+                Err(Fault::Transient(_)) if again => {}
+                Err(Fault::Transient(reason) | Fault::Permanent(reason)) => {
                     return Err(self.unreachable(&reason));
                 }
             }
@@ -183,7 +177,7 @@ impl<'a> Client<'a> {
 
     /// Sends a request and follows where it is sent.
     fn follow(&self, method: Method, url: &str) -> Result<Response<Body>, Fault> {
-        let lasting = |reason: &str| Fault::Lasting(reason.to_string());
+        let permanent = |reason: &str| Fault::Permanent(reason.to_string());
         let mut url = url.to_string();
         for _ in 0..REDIRECTS {
             let mut request = match method {
@@ -214,11 +208,11 @@ impl<'a> Client<'a> {
             }
             if !(next.starts_with("https://") || (next.starts_with("http://") && scheme == "http"))
             {
-                return Err(lasting("it redirects to an address that is not safe"));
+                return Err(permanent("it redirects to an address that is not safe"));
             }
             url = next;
         }
-        Err(lasting("it redirects in a circle"))
+        Err(permanent("it redirects in a circle"))
     }
 
     fn refusal(&self, status: u16, response: &Response<Body>, what: &str, tries: u32) -> HubError {
@@ -226,7 +220,7 @@ impl<'a> Client<'a> {
         let id = self.id.clone();
         // The Hub says so of what is not there, too, to who may not know.
         let code = text(response, "x-error-code").unwrap_or_default();
-        let page = format!("{endpoint}/{}", id.repo().url());
+        let page = format!("{endpoint}/{}", repo(&id).url());
         match status {
             401 | 403 if code == "GatedRepo" => {
                 let advice = match self.hub.token {
@@ -289,23 +283,25 @@ fn trusting(path: &Path) -> Result<TlsConfig, HubError> {
 /// Why a request had no answer.
 enum Fault {
     /// It may have one the next time.
-    Passing(String),
+    Transient(String),
     /// It will have none.
-    Lasting(String),
+    Permanent(String),
 }
 
 impl Fault {
     fn of(error: ureq::Error) -> Self {
         let text = error.to_string();
         match error {
-            ureq::Error::HostNotFound => Fault::Lasting("its name cannot be resolved".to_string()),
+            ureq::Error::HostNotFound => {
+                Fault::Permanent("its name cannot be resolved".to_string())
+            }
             ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
-                Fault::Lasting("the connection is refused".to_string())
+                Fault::Permanent("the connection is refused".to_string())
             }
             ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => {
-                Fault::Passing(text)
+                Fault::Transient(text)
             }
-            _ => Fault::Lasting(text),
+            _ => Fault::Permanent(text),
         }
     }
 }

@@ -4,12 +4,55 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Hub, HubError};
+use crate::error::HubError;
 
 const ENDPOINT: &str = "https://huggingface.co";
 
+/// How the Hub is reached, and where its files are kept.
+///
+/// ```no_run
+/// use taper_hub::{Hub, HubId};
+///
+/// let id = HubId::parse("timm/resnet18.a1_in1k")?;
+/// let fetched = Hub::from_env()?.fetch(&id, &mut |_| {})?;
+/// println!("{} of commit {}", fetched.folder.display(), fetched.commit);
+/// # Ok::<(), taper_hub::HubError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hub {
+    /// The Hub's address, without a slash at the end. Default `https://huggingface.co`.
+    pub endpoint: String,
+    /// The folder of the cache, with a folder for each repository.
+    pub cache: PathBuf,
+    /// The access token; most repositories need none.
+    pub token: Option<String>,
+    /// A file of certificates (PEM) to trust in place of the usual ones, as behind a proxy that has
+    /// its own.
+    pub certificates: Option<PathBuf>,
+    /// Whether to use the cache alone.
+    pub offline: bool,
+    /// How often a request is tried that fails in a way that may pass. Default 5.
+    pub tries: u32,
+    /// The pause after the first try, doubled after each one. Default a second.
+    pub pause: Duration,
+    /// The longest pause that the Hub may ask for. Default two minutes.
+    pub longest_pause: Duration,
+}
+
+impl Hub {
+    /// The Hub as the environment says: `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`,
+    /// `HF_TOKEN_PATH` and `HF_HUB_OFFLINE`, with the meanings that they have in Python;
+    /// `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` for certificates.
+    ///
+    /// # Errors
+    /// There is no home folder to keep a cache in, or a setting cannot be used.
+    pub fn from_env() -> Result<Self, HubError> {
+        read(|key| std::env::var(key).ok())
+    }
+}
+
 /// Reads the settings through `get`, the environment or what stands for it.
-pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Hub, HubError> {
+fn read(get: impl Fn(&str) -> Option<String>) -> Result<Hub, HubError> {
     let set = |key: &str| get(key).map(|value| value.trim().to_string()).filter(|v| !v.is_empty());
     let user = set("HOME").or_else(|| set("USERPROFILE")).map(PathBuf::from);
     let path = |text: String| match (text.strip_prefix("~/"), &user) {
@@ -54,7 +97,6 @@ pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Hub, HubError
         token,
         certificates: certificates.map(path).filter(|path| !path.is_dir()),
         offline,
-        progress: false,
         tries: 5,
         pause: Duration::from_secs(1),
         longest_pause: Duration::from_secs(120),

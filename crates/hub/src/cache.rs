@@ -8,36 +8,45 @@
 //! .locks/models--OWNER--NAME/ETAG.lock          held while the blob is written
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hf_hub::{Cache, CacheRepo};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use sha2::{Digest, Sha256};
-use taper_model::weights::{INDEX_SUFFIX, ShardIndex};
 
-use super::error::at;
-use super::{Fetched, HubError, HubId, is_commit};
+use crate::error::{HubError, at};
 use crate::files;
+use crate::id::{HubId, is_commit, is_hex, stays_inside};
 
 /// One commit of a repository in the cache.
-pub(super) struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     pub id: &'a HubId,
     cache: &'a Path,
     repo: CacheRepo,
     commit: String,
 }
 
-/// The commit that the cache has for a revision.
-pub(super) fn read_ref(cache: &Path, id: &HubId) -> Option<String> {
-    let path = cache.join(id.repo().folder_name()).join("refs").join(&id.revision);
+/// The repository in hf-hub's terms, which has the names of folders and the addresses.
+pub(crate) fn repo(id: &HubId) -> Repo {
+    let kind = if id.data { RepoType::Dataset } else { RepoType::Model };
+    Repo::with_revision(id.repo.clone(), kind, id.revision.clone())
+}
+
+/// The commit of a revision: itself, or the one that the cache has for it.
+pub(crate) fn commit_of(cache: &Path, id: &HubId) -> Option<String> {
+    if is_commit(&id.revision) {
+        return Some(id.revision.clone());
+    }
+    let path = cache.join(repo(id).folder_name()).join("refs").join(&id.revision);
     let text = std::fs::read_to_string(path).ok()?;
     Some(text.trim().to_string()).filter(|commit| is_commit(commit))
 }
 
 impl<'a> Snapshot<'a> {
     pub fn new(cache: &'a Path, id: &'a HubId, commit: &str) -> Self {
-        let repo = Cache::new(cache.to_path_buf()).repo(id.repo());
+        let repo = Cache::new(cache.to_path_buf()).repo(repo(id));
         Self { id, cache, repo, commit: commit.to_string() }
     }
 
@@ -50,11 +59,12 @@ impl<'a> Snapshot<'a> {
         self.repo.pointer_path(&self.commit)
     }
 
-    pub fn fetched(&self) -> Fetched {
-        Fetched { commit: self.commit.clone(), folder: self.folder() }
+    /// The repository's own folder.
+    fn root(&self) -> PathBuf {
+        self.cache.join(repo(self.id).folder_name())
     }
 
-    /// The first of the needed files that is not here whole; `None` if all are.
+    /// The first of a model's files that is not here whole; `None` if all are.
     pub fn missing(&self) -> Result<Option<String>, HubError> {
         let folder = self.folder();
         let settled = |name: &str| self.holds(name) || self.absent(name).is_file();
@@ -64,8 +74,8 @@ impl<'a> Snapshot<'a> {
         if files::wants_preprocessor(&folder) && !settled(files::PREPROCESSOR) {
             return Ok(Some(files::PREPROCESSOR.to_string()));
         }
-        let here = files::names_in(&folder).map_err(at(&folder))?;
-        let Ok(weights) = files::choose(here.iter().map(String::as_str)) else {
+        let here = files::file_names(&folder).map_err(at(&folder))?;
+        let Ok(weights) = files::weights_file(here.iter().map(String::as_str)) else {
             return Ok(Some("a weights file".to_string()));
         };
         if !self.holds(&weights) {
@@ -75,15 +85,18 @@ impl<'a> Snapshot<'a> {
         Ok(shards.find(|shard| !self.holds(shard)))
     }
 
-    /// The files that an index of shards names; none for a file that is no index.
-    pub fn shards(&self, weights: &str) -> Result<Vec<String>, HubError> {
-        if !weights.ends_with(INDEX_SUFFIX) {
-            return Ok(Vec::new());
+    /// The files that an index of shards names; none where the weights are one file.
+    pub fn shards(&self, weights: &str) -> Result<BTreeSet<String>, HubError> {
+        if !files::is_index(weights) {
+            return Ok(BTreeSet::new());
         }
         let path = self.folder().join(weights);
         let bytes = std::fs::read(&path).map_err(at(&path))?;
-        let index = ShardIndex::from_bytes(&bytes, &format!("{weights} of {}", self.id))?;
-        Ok(index.files().map(String::from).collect())
+        files::shard_names(&bytes).map_err(|reason| HubError::Index {
+            id: self.id.clone(),
+            file: weights.to_string(),
+            reason,
+        })
     }
 
     /// Whether a file is here, and, where its blob is named by its SHA-256, has that.
@@ -102,7 +115,7 @@ impl<'a> Snapshot<'a> {
 
     /// Waits until nobody else writes a blob, and keeps others from it until it is dropped.
     pub fn lock(&self, etag: &str) -> Result<File, HubError> {
-        let folder = self.cache.join(".locks").join(self.id.repo().folder_name());
+        let folder = self.cache.join(".locks").join(repo(self.id).folder_name());
         std::fs::create_dir_all(&folder).map_err(at(&folder))?;
         let path = folder.join(format!("{etag}.lock"));
         let file = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
@@ -141,36 +154,51 @@ impl<'a> Snapshot<'a> {
 
     /// Notes that the commit has no such file.
     pub fn mark_absent(&self, name: &str) -> Result<(), HubError> {
-        let path = self.absent(name);
-        let folder = path.parent().unwrap_or(&path).to_path_buf();
-        std::fs::create_dir_all(&folder).map_err(at(&folder))?;
-        std::fs::write(&path, "").map_err(at(&path))
+        write(&self.absent(name), "")
     }
 
     /// Notes which commit the revision stands for.
     pub fn write_ref(&self) -> Result<(), HubError> {
-        let refs = self.cache.join(self.id.repo().folder_name()).join("refs");
+        let refs = self.root().join("refs");
         self.repo.create_ref(&self.commit).map_err(at(refs.join(&self.id.revision)))
     }
 
-    /// Where the names of a commit's parquet files are noted; `huggingface_hub` passes it over.
-    pub(super) fn list_path(&self) -> PathBuf {
-        self.cache.join(self.id.repo().folder_name()).join(".parquet").join(&self.commit)
+    /// The names of all parquet files of the commit, if they have been listed before.
+    pub fn read_list(&self) -> Option<Vec<String>> {
+        let text = std::fs::read_to_string(self.list_path()).ok()?;
+        let names: Vec<String> = text.lines().map(str::to_string).collect();
+        names.iter().all(|name| stays_inside(name)).then_some(names)
+    }
+
+    /// Notes the names of all parquet files of the commit.
+    pub fn write_list(&self, names: &[&str]) -> Result<(), HubError> {
+        write(&self.list_path(), &names.join("\n"))
+    }
+
+    /// Where the names of a commit's parquet files are noted; `huggingface_hub` ignores it.
+    fn list_path(&self) -> PathBuf {
+        self.root().join(".parquet").join(&self.commit)
     }
 
     fn absent(&self, name: &str) -> PathBuf {
-        let folder = self.cache.join(self.id.repo().folder_name());
-        folder.join(".no_exist").join(&self.commit).join(name)
+        self.root().join(".no_exist").join(&self.commit).join(name)
     }
 }
 
+/// Writes a small file and the folders that it is in.
+fn write(path: &Path, text: &str) -> Result<(), HubError> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(at(folder))?;
+    std::fs::write(path, text).map_err(at(path))
+}
+
 /// Whether text is a SHA-256 in hexadecimal digits.
-pub(super) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+pub(crate) fn is_sha256(text: &str) -> bool {
+    is_hex(text, 64)
 }
 
 /// The SHA-256 of a file's bytes.
-pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
+pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

@@ -1,0 +1,177 @@
+//! Which files of a repository or folder are needed.
+
+#[cfg(feature = "download")]
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The file with what a checkpoint says of itself.
+pub const CONFIG: &str = "config.json";
+/// The file with transformers' preprocessing of images.
+pub const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// The usual names of weights, in order of preference.
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// The endings of other weights' names, in order of preference.
+const ENDINGS: [&str; 4] = [".safetensors", ".pth", ".pt", ".bin"];
+
+/// Files with such an ending that are not the model's weights.
+const OTHERS: [&str; 5] = ["adapter_model", "optimizer", "scheduler", "training_args", "rng_state"];
+
+/// The ending of an index of a checkpoint in several files.
+#[cfg(feature = "download")]
+const INDEX_SUFFIX: &str = ".index.json";
+
+/// A folder without weights, or with too many to choose from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsFileError {
+    /// No file can be the weights.
+    #[error(
+        "has no weights: expected {}, or one file that ends in {}",
+        WEIGHTS.join(", "),
+        ENDINGS.join(", ")
+    )]
+    Missing,
+    /// Several files can be the weights.
+    #[error("has several weights files: {}", names.join(", "))]
+    Several {
+        /// Their names, sorted.
+        names: Vec<String>,
+    },
+}
+
+/// The file with the weights among the names of a folder's files; names in subfolders are skipped.
+///
+/// A usual name wins (`model.safetensors`, its index, `pytorch_model.bin`, its index); else the one
+/// file that ends in `.safetensors`, `.pth`, `.pt` or `.bin`, in this order.
+///
+/// ```
+/// let names = ["README.md", "config.json", "pytorch_model.bin", "model.safetensors"];
+/// assert_eq!(taper_hub::weights_file(names)?, "model.safetensors");
+/// # Ok::<(), taper_hub::WeightsFileError>(())
+/// ```
+///
+/// # Errors
+/// None is there, or several are.
+pub fn weights_file<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<String, WeightsFileError> {
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.contains('/')).collect();
+    if let Some(name) = WEIGHTS.iter().find(|name| names.contains(name)) {
+        return Ok(name.to_string());
+    }
+    for ending in ENDINGS {
+        let other = |name: &str| OTHERS.iter().any(|other| name.starts_with(other));
+        let mut found: Vec<&str> =
+            names.iter().copied().filter(|name| name.ends_with(ending) && !other(name)).collect();
+        found.sort_unstable();
+        match found.as_slice() {
+            [] => {}
+            [one] => return Ok(one.to_string()),
+            many => {
+                let names = many.iter().map(|name| name.to_string()).collect();
+                return Err(WeightsFileError::Several { names });
+            }
+        }
+    }
+    Err(WeightsFileError::Missing)
+}
+
+/// The names of the files in a folder; empty for a folder that does not exist.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn file_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_file()
+            && let Some(name) = path.file_name().and_then(|name| name.to_str())
+        {
+            names.push(name.to_string());
+        }
+    }
+    Ok(names)
+}
+
+/// Whether a `config.json` is transformers', which keeps the preprocessing in [`PREPROCESSOR`].
+pub fn is_transformers(config: &Value) -> bool {
+    config.get("architecture").is_none() && config.get("model_type").is_some()
+}
+
+/// Whether the `config.json` in a folder is transformers'.
+#[cfg(feature = "download")]
+pub(crate) fn wants_preprocessor(folder: &Path) -> bool {
+    let text = std::fs::read(folder.join(CONFIG)).unwrap_or_default();
+    serde_json::from_slice(&text).is_ok_and(|config| is_transformers(&config))
+}
+
+/// Whether a weights file is the index of several.
+#[cfg(feature = "download")]
+pub(crate) fn is_index(weights: &str) -> bool {
+    weights.ends_with(INDEX_SUFFIX)
+}
+
+/// The file names in the index of a checkpoint in several files, each once, in ascending order; an
+/// error says why the bytes are not an index.
+#[cfg(feature = "download")]
+pub(crate) fn shard_names(index: &[u8]) -> Result<BTreeSet<String>, String> {
+    let index: Value = serde_json::from_slice(index).map_err(|e| e.to_string())?;
+    let map = index["weight_map"].as_object().filter(|map| !map.is_empty());
+    let map = map.ok_or("it has no `weight_map`, or an empty one")?;
+    let plain =
+        |name: &str| crate::id::stays_inside(name) && !name.contains('/') && !name.starts_with('.');
+    map.values()
+        .map(|name| match name.as_str().filter(|name| plain(name)) {
+            Some(name) => Ok(name.to_string()),
+            None => Err(format!("{name} must be a file name in the same folder")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_found_by_their_name_the_best_first() {
+        let chosen = |names: &[&str]| weights_file(names.iter().copied());
+        let both = ["pytorch_model.bin", "config.json", "model.safetensors"];
+        assert_eq!(chosen(&both).unwrap(), "model.safetensors");
+        let sharded = ["model-00001-of-00002.safetensors", "model.safetensors.index.json"];
+        assert_eq!(chosen(&sharded).unwrap(), "model.safetensors.index.json");
+        assert_eq!(chosen(&["resnet.pth", "training_args.bin"]).unwrap(), "resnet.pth");
+        assert_eq!(chosen(&["onnx/model.safetensors", "a.bin"]).unwrap(), "a.bin");
+        let error = chosen(&["b.safetensors", "a.safetensors"]).unwrap_err().to_string();
+        assert_eq!(error, "has several weights files: a.safetensors, b.safetensors");
+        let error = chosen(&["README.md", "adapter_model.safetensors"]).unwrap_err().to_string();
+        assert!(error.starts_with("has no weights: expected model.safetensors"), "{error}");
+    }
+
+    #[cfg(feature = "download")]
+    #[test]
+    fn an_index_names_files_of_its_own_folder_or_is_an_error() {
+        let json = br#"{"weight_map": {"a": "2.bin", "b": "1.bin", "c": "2.bin"}}"#;
+        assert_eq!(shard_names(json).unwrap().into_iter().collect::<Vec<_>>(), ["1.bin", "2.bin"]);
+        for name in ["../x", "/etc/passwd", "a/b", "..", ".x", "C:x", "a\\\\b", "", "a\\u0000b"] {
+            let json = format!(r#"{{"weight_map": {{"a": "{name}"}}}}"#);
+            let error = shard_names(json.as_bytes()).unwrap_err();
+            assert!(error.ends_with("must be a file name in the same folder"), "{name}: {error}");
+        }
+        for json in ["", "[]", "{}", r#"{"weight_map": 3}"#, r#"{"weight_map": {}}"#] {
+            assert!(shard_names(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+}
