@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::Args;
 use taper_runner::DeviceChoice;
 
 use peers::OURS;
@@ -27,12 +27,11 @@ use results::{Results, metrics};
 use side::{Running, Side};
 use work::{Task, Work};
 
-/// Measure speed: the machine's peak, the reference CNN, single kernels, and the peers
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench", max_term_width = 100)]
+/// Measure speed: the machine's peak, the reference CNN, single kernels, and the peers.
+#[derive(Debug, Args)]
 #[command(after_help = "RAYON_NUM_THREADS sets the number of threads, the peers' too. \
     docs/performance.md tells how it is measured, benches/peers/README.md how to set up the peers.")]
-struct Flags {
+pub struct Flags {
     /// Only works whose name contains this (may be repeated)
     #[arg(long, value_name = "NAME")]
     filter: Vec<String>,
@@ -57,10 +56,6 @@ struct Flags {
     #[arg(long, value_name = "S", default_value_t = 0.3)]
     seconds: f64,
 
-    /// Print everything as one JSON object on stdout, the values of each round included
-    #[arg(long)]
-    json: bool,
-
     /// Print the list of works and end
     #[arg(long)]
     list: bool,
@@ -73,13 +68,8 @@ struct Flags {
 /// Seconds beyond those asked for after which a side is not asked for the same again.
 const SLOW: f64 = 10.0;
 
-/// Carries out the command, its arguments given without the program's name.
-pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<()> {
-    let name = std::ffi::OsString::from("cargo xtask bench");
-    let flags = match Flags::try_parse_from(std::iter::once(name).chain(args)) {
-        Ok(flags) => flags,
-        Err(error) => error.exit(),
-    };
+/// Carries out the command; as one JSON object, it prints the values of each round, too.
+pub fn run(flags: &Flags, json: bool) -> Result<()> {
     if flags.serve {
         // As the command line does; here, so that the peers' processes do not inherit it.
         taper_kernels::let_candle_threads_sleep();
@@ -100,7 +90,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<()> {
         works.iter().for_each(|work| println!("{}", work.name));
         return Ok(());
     }
-    compare(&flags, &works)
+    compare(flags, json, &works)
 }
 
 /// The profile that this program was built with.
@@ -109,7 +99,7 @@ fn profile() -> &'static str {
     if cfg!(debug_assertions) { "dev (optimized, with debug assertions)" } else { "release" }
 }
 
-fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
+fn compare(flags: &Flags, json: bool, works: &[Work]) -> Result<()> {
     let peak = peak::measure();
     // A GPU's is not measured.
     let share_of = if flags.device == DeviceChoice::Cpu { peak.all_threads } else { f64::INFINITY };
@@ -120,7 +110,7 @@ fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
     let rounds = flags.rounds.unwrap_or(if sides.len() > 1 { 5 } else { 1 });
     let logs = logs()?;
     let mut measuring = Measuring::start(sides, peak.threads, &logs)?;
-    if !flags.json {
+    if !json {
         print!("{}", table::peak(&peak));
         for (name, hello) in &measuring.hellos {
             println!("{name}: {}, {} threads, {}", hello.version, hello.threads, hello.settings);
@@ -131,14 +121,14 @@ fn compare(flags: &Flags, works: &[Work]) -> Result<()> {
         for round in 0..rounds {
             measuring.round(work, round, flags.seconds)?;
         }
-        if !flags.json {
+        if !json {
             let names = measuring.names();
             let one = std::slice::from_ref(work);
             print!("{}", table::results(&measuring.results, one, &names, share_of));
         }
     }
     let names = measuring.names();
-    if flags.json {
+    if json {
         let report = serde_json::json!({
             "machine": machine(),
             "device": flags.device,

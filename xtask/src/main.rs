@@ -7,52 +7,52 @@ mod make_windows;
 mod predict_speed;
 mod ship_weights;
 
-use std::ffi::OsString;
-use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
-/// The commands that `taper` lacks.
-const DEVELOPERS: &str = "
-In the checkout alone:
-  bench         Measure speed, alone or side by side with the peers
-  predict-speed Measure how far `predict RUN FOLDER` hides decoding
-  make-lines    Make pictures of lines of digits, with the truth beside them
-  make-windows  Make what the weights for reading are trained on
-  ship-weights  Make a run's weights those that come with Taper
-";
+use clap::{Parser, Subcommand};
 
 /// Keeps the large tensors of a step for the next one.
 #[global_allocator]
 static ALLOCATOR: taper_cli::PoolingAllocator = taper_cli::PoolingAllocator::new();
 
+/// Taper, built from this checkout, and commands for those who work on it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(
+    after_help = "RAYON_NUM_THREADS sets the number of threads; results do not depend on it."
+)]
+struct Xtask {
+    #[command(flatten)]
+    output: taper_cli::Output,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Taper(taper_cli::Command),
+    /// For developers: measure speed, alone or side by side with the peers
+    Bench(bench::Flags),
+    /// For developers: measure how far `predict` hides decoding behind the net
+    PredictSpeed(predict_speed::Flags),
+    /// For developers: make pictures of lines of digits, with the truth in lines.jsonl
+    MakeLines(make_lines::Flags),
+    /// For developers: make labelled windows of generated lines, to train the weights for reading on
+    MakeWindows(make_windows::Flags),
+    /// For developers: make a run's weights those that come with Taper
+    ShipWeights(ship_weights::Flags),
+}
+
 fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().collect();
-    // None of our words is other than UTF-8; a path may be.
-    let words: Vec<&str> = args.iter().skip(1).map(|a| a.to_str().unwrap_or_default()).collect();
-    let done = match words.as_slice() {
-        ["bench", ..] => bench::run(std::env::args_os().skip(2)),
-        ["predict-speed", _, _] => {
-            predict_speed::run(Path::new(&args[2]), Path::new(&args[3]), &taper_cli::registry())
-        }
-        ["make-lines", ..] => make_lines::run(std::env::args_os().skip(2)),
-        ["make-windows", ..] => make_windows::run(std::env::args_os().skip(2)),
-        ["ship-weights", "reading", ..] => ship_weights::run(&args[3..], true),
-        ["ship-weights", _] => ship_weights::run(&args[2..], false),
-        _ => {
-            let code = taper_cli::run(std::env::args_os(), &taper_cli::registry());
-            if let ["help" | "-h" | "--help"] = words.as_slice() {
-                // Whoever has closed the pipe has read enough.
-                let _ = std::io::stdout().write_all(DEVELOPERS.as_bytes());
-            }
-            return code;
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", taper_cli::message(&error));
-            ExitCode::FAILURE
-        }
-    }
+    let registry = &taper_cli::registry();
+    taper_cli::run_as(std::env::args_os(), |xtask: Xtask| match &xtask.command {
+        Command::Taper(command) => taper_cli::dispatch(command, xtask.output, registry),
+        Command::Bench(flags) => bench::run(flags, xtask.output.json),
+        Command::PredictSpeed(flags) => predict_speed::run(flags, registry),
+        Command::MakeLines(flags) => make_lines::run(flags),
+        Command::MakeWindows(flags) => make_windows::run(flags),
+        Command::ShipWeights(flags) => ship_weights::run(flags),
+    })
 }

@@ -1,17 +1,15 @@
 //! `cargo xtask make-lines`: pictures of lines of digits with the truth beside them.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use taper_lines::{Generator, Kind, Level, Part, Settings, write};
 
-/// Make pictures of lines of digits, with the truth in lines.jsonl
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask make-lines", max_term_width = 100)]
-struct Flags {
+/// Which lines, and where to.
+#[derive(Debug, Args)]
+pub struct Flags {
     /// The folder to write to; new or empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -93,9 +91,7 @@ impl FromStr for Gap {
 }
 
 /// Carries out the command.
-pub fn run(args: impl Iterator<Item = OsString>) -> Result<()> {
-    let name = std::iter::once("make-lines".into());
-    let flags = Flags::try_parse_from(name.chain(args)).unwrap_or_else(|error| error.exit());
+pub fn run(flags: &Flags) -> Result<()> {
     let is_card = matches!(flags.kind, KindFlag::Card);
     if let Some(length) = flags.length.filter(|&length| is_card && length != CARD_DIGITS) {
         bail!("--length is {length}, but a card has {CARD_DIGITS} digits; leave it out");

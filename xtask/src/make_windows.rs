@@ -1,22 +1,20 @@
 //! `cargo xtask make-windows`: what the reader sees of generated lines, labelled, as IDX files to
 //! train the reader's weights on.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::Args;
 use rayon::prelude::*;
 use taper_dataset::idx::{Elements, Idx};
 use taper_dataset::random::{Purpose, Random};
 use taper_lines::{Generator, Kind, Level, Line, Part, Settings};
 use taper_reader::{CLASSES, Strip, strips};
 
-/// Make labelled windows of generated lines: the training part from training digits and fonts, the
-/// test part from tuning ones
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask make-windows", max_term_width = 100)]
-struct Flags {
+/// How many windows, of what, and where to. The training part is made from training digits and
+/// fonts, the test part from tuning ones.
+#[derive(Debug, Args)]
+pub struct Flags {
     /// The folder to write to; new or empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -60,14 +58,12 @@ const LEVELS: [(Level, u64); 3] = [(Level::Clean, 1), (Level::Full, 2), (Level::
 type Windows = (Vec<u8>, Vec<u8>);
 
 /// Carries out the command.
-pub fn run(args: impl Iterator<Item = OsString>) -> Result<()> {
-    let name = std::iter::once("make-windows".into());
-    let flags = Flags::try_parse_from(name.chain(args)).unwrap_or_else(|error| error.exit());
+pub fn run(flags: &Flags) -> Result<()> {
     std::fs::create_dir_all(&flags.out).context("cannot make the folder")?;
     let empty = std::fs::read_dir(&flags.out)?.next().is_none();
     ensure!(empty, "{} is not empty; choose another folder", flags.out.display());
-    write(&flags, Part::Training, "train", flags.lines)?;
-    write(&flags, Part::Tuning, "t10k", flags.lines / 20)?;
+    write(flags, Part::Training, "train", flags.lines)?;
+    write(flags, Part::Tuning, "t10k", flags.lines / 20)?;
     let names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
     std::fs::write(flags.out.join("classes.txt"), names.join("\n") + "\nnone\n")?;
     Ok(())

@@ -1,20 +1,33 @@
 //! `predict-speed`: how far `predict` hides decoding behind the net.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use candle_core::{Device, ModuleT, Tensor};
+use clap::Args;
 use taper_dataset::source::ImageFolder;
 use taper_dataset::{Batch, ImageLimits, Images, Loader, LoaderConfig};
 use taper_runner::{FinishedModel, Registry};
 
 const ROUNDS: usize = 3;
 
+/// What to measure on.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// The run whose model answers
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+
+    /// A folder with a folder of images per class
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+}
+
 /// Measures, in turn, decoding alone, the net alone, and `predict`, on a folder with a folder of images
 /// per class; prints medians in images a second.
-pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
+pub fn run(Flags { run, folder }: &Flags, registry: &Registry) -> Result<()> {
     // As the command line does.
     taper_kernels::let_candle_threads_sleep();
     let model = FinishedModel::open_run(run, &Device::Cpu, registry)?;
@@ -43,7 +56,7 @@ pub fn run(run: &Path, folder: &Path, registry: &Registry) -> Result<()> {
 
         let start = Instant::now();
         let mut answered = 0;
-        for answers in model.predictions(&[folder.to_path_buf()], 1)? {
+        for answers in model.predictions(std::slice::from_ref(folder), 1)? {
             answered += answers?.len();
         }
         seconds[2].push(start.elapsed().as_secs_f64());

@@ -1,14 +1,36 @@
 //! `cargo xtask ship-weights RUN` and `cargo xtask ship-weights reading RUN...`: a run's model, or the mean of
 //! several, becomes weights that the command line embeds.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use taper_model::weights;
 use taper_runner::{FinishedModel, Registry, RunFolder};
+
+/// Of which runs.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Flags {
+    /// A run on MNIST, whose weights become keras-cnn-mnist
+    #[arg(value_name = "RUN", required = true)]
+    run: Option<PathBuf>,
+
+    #[command(subcommand)]
+    reading: Option<Reading>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Reading {
+    /// Make the mean of runs on windows of lines digit-cnn-reading
+    Reading {
+        /// The runs
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+    },
+}
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/cli/assets");
 
@@ -44,22 +66,25 @@ const READING: About = About {
     scores: "scores_on_windows_for_tuning",
 };
 
-/// Writes the mean of the models of `runs` in half precision, with metadata that says how each was made and what it
-/// scores; for reading lines if `reading`.
+/// Writes the mean of the runs' models in half precision, with metadata that says how each was made and what it
+/// scores.
 ///
 /// M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
 /// inference time" (2022).
-pub fn run(runs: &[OsString], reading: bool) -> Result<()> {
-    let about = if reading { READING } else { MNIST };
+pub fn run(flags: &Flags) -> Result<()> {
+    let (about, runs) = match &flags.reading {
+        Some(Reading::Reading { runs }) => (READING, runs.as_slice()),
+        None => (MNIST, flags.run.as_slice()),
+    };
     let models = runs
         .iter()
-        .map(|run| FinishedModel::open_run(Path::new(run), &Device::Cpu, &Registry::new()))
+        .map(|run| FinishedModel::open_run(run, &Device::Cpu, &Registry::new()))
         .collect::<Result<Vec<_>, _>>()?;
     let model = models.first().context("expected the folder of a run")?;
     average(&models)?;
     let (mut recipes, mut scores) = (Vec::new(), Vec::new());
     for (run, model) in runs.iter().zip(&models) {
-        let folder = RunFolder::open(Path::new(run))?;
+        let folder = RunFolder::open(run)?;
         let metrics: Value = serde_json::from_slice(&std::fs::read(folder.metrics())?)?;
         scores.push(metrics["after"].clone());
         let mut recipe = serde_json::to_value(&model.recipe)?;

@@ -24,6 +24,10 @@ const MAX_CLASSES: u64 = 1_000_000;
     after_help = "RAYON_NUM_THREADS sets the number of threads; results do not depend on it."
 )]
 pub struct Cli {
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: Output,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -57,7 +61,7 @@ pub enum Command {
     /// Show a net's layers, shapes, parameters and multiply-adds
     Summary(SummaryFlags),
     /// List the nets: parameters, multiply-adds, input size, and weights of the Hub to start from
-    Models(ModelsFlags),
+    Models,
 }
 
 /// Flags of `finetune`.
@@ -205,10 +209,6 @@ pub struct RecipeFlags {
     /// Write event files for TensorBoard to the run's folder
     #[arg(long)]
     pub tensorboard: bool,
-
-    /// How results are printed.
-    #[command(flatten)]
-    pub output: OutputFlags,
 }
 
 /// Where to compute.
@@ -235,15 +235,15 @@ pub struct SubsetFlags {
     pub classes: Vec<String>,
 }
 
-/// How results are printed.
-#[derive(Debug, Args)]
-pub struct OutputFlags {
+/// How results are printed; of every command, before or after its name.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Output {
     /// Print the result as one JSON object on stdout
-    #[arg(long)]
+    #[arg(long, global = true, display_order = 900)]
     pub json: bool,
 
     /// No progress on stderr
-    #[arg(long, short)]
+    #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
 }
 
@@ -257,10 +257,6 @@ pub struct ResumeFlags {
     /// Resume although data, version or machine are others
     #[arg(long)]
     pub force: bool,
-
-    /// How results are printed.
-    #[command(flatten)]
-    pub output: OutputFlags,
 }
 
 /// Flags of `evaluate`.
@@ -289,10 +285,6 @@ pub struct EvaluateFlags {
     /// Test-time augmentation: average over N looks at each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
-
-    /// How results are printed.
-    #[command(flatten)]
-    pub output: OutputFlags,
 }
 
 /// Flags of `inspect`.
@@ -321,10 +313,6 @@ pub struct InspectFlags {
     /// The folder for the page and the pictures
     #[arg(long, value_name = "DIR", default_value = "inspect")]
     pub out: PathBuf,
-
-    /// How results are printed.
-    #[command(flatten)]
-    pub output: OutputFlags,
 }
 
 /// Flags of `predict`.
@@ -357,10 +345,6 @@ pub struct PredictFlags {
     /// How answers are written: lines to read, CSV, or a JSON object a line
     #[arg(long, value_enum, default_value_t = PredictionFormat::Table, conflicts_with = "json")]
     pub format: PredictionFormat,
-
-    /// How results are printed.
-    #[command(flatten)]
-    pub output: OutputFlags,
 }
 
 /// How `predict` writes its answers.
@@ -388,10 +372,6 @@ pub struct SummaryFlags {
     /// Number of classes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CLASSES))]
     pub classes: Option<u64>,
-
-    /// Print the result as one JSON object on stdout
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A run's folder, or a weights file with its net.
@@ -435,12 +415,4 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected KEY=VALUE, such as train.epochs=3".to_string()),
     }
-}
-
-/// Flags of `models`.
-#[derive(Debug, Args)]
-pub struct ModelsFlags {
-    /// Print the list as JSON on stdout
-    #[arg(long)]
-    pub json: bool,
 }

@@ -12,19 +12,27 @@
 //! }
 //! ```
 
-mod commands;
 mod flags;
 mod overrides;
+
+mod launch;
+mod model;
+mod print;
 mod signals;
 mod table;
 
+mod commands;
+
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use taper_runner::{Registry, RunnerError};
 
+use print::note;
+
+pub use commands::dispatch;
+pub use flags::{Command, Output};
 pub use taper_kernels::PoolingAllocator;
 
 /// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, and `digit-cnn-reading`
@@ -41,7 +49,7 @@ pub fn registry() -> Registry {
 }
 
 /// An error with its causes, as far as its message does not tell them already.
-pub fn message(error: &anyhow::Error) -> String {
+fn message(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |told, cause| {
         let cause = cause.to_string();
         // Further lines are a backtrace.
@@ -56,8 +64,15 @@ pub fn message(error: &anyhow::Error) -> String {
 /// in one line on stderr, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
 /// has left off.
 pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
-    taper_kernels::let_candle_threads_sleep();
-    let cli = match flags::Cli::try_parse_from(args) {
+    run_as(args, |cli: flags::Cli| dispatch(&cli.command, cli.output, registry))
+}
+
+/// As [`run`], for a command line that has commands of its own beside [`Command`].
+pub fn run_as<C: Parser>(
+    args: impl IntoIterator<Item = OsString>,
+    carry_out: impl FnOnce(C) -> anyhow::Result<()>,
+) -> ExitCode {
+    let cli = match C::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" too, for stdout. A closed pipe is no reason to fail.
@@ -65,14 +80,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> Exi
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match commands::dispatch(&cli, registry) {
+    match carry_out(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(suspended @ RunnerError::Suspended { .. }) = error.downcast_ref() {
-                let _ = writeln!(std::io::stderr(), "{suspended}");
+                note(&suspended.to_string());
                 return ExitCode::from(signals::exit_code().unwrap_or(1));
             }
-            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
+            note(&format!("error: {}", message(&error)));
             ExitCode::FAILURE
         }
     }

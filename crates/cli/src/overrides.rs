@@ -64,10 +64,13 @@ pub fn finetune(flags: &FinetuneFlags) -> Vec<(String, String)> {
     overrides
 }
 
-/// Makes a recipe one epoch of one batch of each part.
-pub fn fast_dev_run(recipe: &mut Recipe) {
-    recipe.train.epochs = 1;
-    recipe.data.limit = recipe.train.batch_size;
+/// Makes a recipe a trial of whether everything works, if that is asked for: one epoch of one batch
+/// of each part.
+pub fn shorten(recipe: &mut Recipe, flags: &RecipeFlags) {
+    if flags.fast_dev_run {
+        recipe.train.epochs = 1;
+        recipe.data.limit = recipe.train.batch_size;
+    }
 }
 
 /// A float that TOML does not take for an integer.

@@ -8,8 +8,24 @@ use serde_json::{Value, json};
 use taper_runner::metrics::ZeroDivision;
 use taper_runner::{Evaluation, Outcome, ParameterCounts, Plan, Prediction, Scores};
 
+use crate::flags::Output;
+use crate::print::{print, print_json};
+
+/// Prints what a run came to.
+pub fn print_outcome(
+    plan: &Plan,
+    outcome: &Outcome,
+    scratch: Option<&Scores>,
+    output: Output,
+) -> Result<()> {
+    match output.json {
+        true => print_json(&outcome_json(plan, outcome, scratch)?),
+        false => print(&outcome_text(plan, outcome, scratch)?),
+    }
+}
+
 /// The result of `finetune` and `train`.
-pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<String> {
+fn outcome_text(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<String> {
     let mut text = String::new();
     let images = outcome.results.after.n;
     let pretrained = !plan.recipe.model.weights.is_empty();
@@ -73,7 +89,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Resu
 }
 
 /// The result of `finetune` and `train` for programs.
-pub fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<Value> {
+fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Result<Value> {
     let trained = &outcome.results.trained;
     let mut value = json!({
         "run": outcome.run,

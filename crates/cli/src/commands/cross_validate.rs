@@ -9,10 +9,13 @@ use taper_runner::{
     cross_validate,
 };
 
-use super::{check_out, listeners, out_folder, print, print_json, recipe_of, recipe_with_base};
-use crate::flags::CrossValidateFlags;
+use super::finetune;
+use crate::flags::{CrossValidateFlags, Output};
+use crate::launch::{check_out, listeners, out_folder};
+use crate::overrides;
+use crate::print::{print, print_json};
 
-pub fn run(flags: &CrossValidateFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let candidates = candidates(flags, registry)?;
     let out = out_folder(&shared.out, "cross-validate", &candidates[0].recipe.data.source);
@@ -20,14 +23,14 @@ pub fn run(flags: &CrossValidateFlags, registry: &Registry) -> Result<()> {
     let result =
         cross_validate(&candidates, flags.folds, registry, &out, shared.resume, |name, fold| {
             let label = format!("{name} fold {}", fold + 1);
-            listeners(&label, &shared.output).map_err(|error| RunnerError::Recipe {
+            listeners(&label, output).map_err(|error| RunnerError::Recipe {
                 origin: "signals".to_string(),
                 reason: error.to_string(),
             })
         })?;
     let path = out.join("cross-validation.json");
     result.write(&path)?;
-    match shared.output.json {
+    match output.json {
         true => print_json(&serde_json::to_value(&result)?),
         false => print(&text(&result, &path)?),
     }
@@ -41,10 +44,11 @@ fn candidates(flags: &CrossValidateFlags, registry: &Registry) -> Result<Vec<Can
         None => recipe.model.net.clone(),
     };
     let base = flags.finetune.recipe.recipe.as_deref();
-    let recipe = recipe_of(&flags.finetune, registry)?;
+    let recipe = finetune::recipe_of(&flags.finetune, registry)?;
     let mut candidates = vec![Candidate { name: name(base, &recipe), recipe }];
+    let overrides = overrides::finetune(&flags.finetune);
     for other in &flags.against {
-        let recipe = recipe_with_base(&flags.finetune, Some(other), registry)?;
+        let recipe = finetune::recipe(&flags.finetune, Some(other), &overrides, registry)?;
         candidates.push(Candidate { name: name(Some(other), &recipe), recipe });
     }
     Ok(candidates)

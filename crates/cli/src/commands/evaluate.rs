@@ -4,13 +4,13 @@ use anyhow::Result;
 use taper_dataset::split::Split;
 use taper_runner::Registry;
 
-use super::{model, print, print_json};
-use crate::flags::{EvaluateFlags, Part};
-use crate::table;
+use crate::flags::{EvaluateFlags, Output, Part};
+use crate::print::{print, print_json};
+use crate::{model, table};
 
-pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result<()> {
     let mut model = model::open(&flags.model, &flags.device, registry)?;
-    model.shows_progress = !flags.output.quiet;
+    model.shows_progress = !output.quiet;
     model.views = flags.tta;
     let data = &mut model.recipe.data;
     if let Some(limit) = flags.subset.limit {
@@ -28,7 +28,7 @@ pub fn run(flags: &EvaluateFlags, registry: &Registry) -> Result<()> {
         Part::All => None,
     };
     let (data, evaluation) = model.evaluate(flags.data.as_deref(), split, registry)?;
-    if flags.output.json {
+    if output.json {
         return print_json(&table::evaluation_json(&evaluation, flags.tta)?);
     }
     print(&table::evaluation(&data, &evaluation, flags.tta)?)

@@ -3,20 +3,20 @@
 use anyhow::Result;
 use taper_runner::{Recipe, Registry, RunnerError, Scores, from_scratch, resolve_pretrained};
 
-use super::{carry_out, listeners, print_outcome};
-use crate::flags::FinetuneFlags;
-use crate::overrides;
+use crate::flags::{FinetuneFlags, Output};
+use crate::launch::{carry_out, listeners};
+use crate::{overrides, table};
 
-/// The recipe that is fine-tuned by when none is named.
+/// The recipe when none is named.
 const DEFAULT_RECIPE: &str = "finetune-digits";
 
-pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result<()> {
     let base = flags.recipe.recipe.as_deref();
     anyhow::ensure!(
         !flags.merge || base.is_some() || flags.method.as_deref() == Some("lora"),
         "--merge is for --method lora: other methods save the whole net anyway"
     );
-    let recipe = resolve_pretrained(DEFAULT_RECIPE, base, &overrides::finetune(flags), registry)?;
+    let recipe = recipe_of(flags, registry)?;
     let net = &recipe.model.net;
     let example = registry.net(net)?.hub.map_or(String::new(), |hub| format!(" hub:{hub}"));
     anyhow::ensure!(
@@ -24,26 +24,30 @@ pub fn run(flags: &FinetuneFlags, registry: &Registry) -> Result<()> {
         "no weights to fine-tune {net} from: name them with --weights{example}, or use `train` to start from \
          random ones"
     );
-    let Some((plan, outcome)) = carry_out(recipe, "finetune", &flags.recipe, registry)? else {
+    let Some((plan, outcome)) = carry_out(recipe, "finetune", &flags.recipe, output, registry)?
+    else {
         return Ok(());
     };
-    let output = &flags.recipe.output;
     let scratch: Option<Scores> = match flags.compare {
         true => Some(from_scratch(&plan, listeners("from scratch", output)?)?),
         false => None,
     };
-    print_outcome(&plan, &outcome, scratch.as_ref(), output)
+    table::print_outcome(&plan, &outcome, scratch.as_ref(), output)
 }
 
-/// The recipe that a run by these flags would carry out, with another base or other single keys. One
-/// without weights starts from random ones.
-pub fn recipe(
+/// The recipe that a run by these flags carries out.
+pub(super) fn recipe_of(flags: &FinetuneFlags, registry: &Registry) -> Result<Recipe, RunnerError> {
+    recipe(flags, flags.recipe.recipe.as_deref(), &overrides::finetune(flags), registry)
+}
+
+/// The same with another base or other single keys; without weights it starts from random ones.
+pub(super) fn recipe(
     flags: &FinetuneFlags,
     base: Option<&str>,
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
     let mut recipe = resolve_pretrained(DEFAULT_RECIPE, base, overrides, registry)?;
-    super::shorten(&mut recipe, &flags.recipe);
+    overrides::shorten(&mut recipe, &flags.recipe);
     Ok(recipe)
 }

@@ -3,15 +3,15 @@
 use anyhow::Result;
 use taper_runner::{Registry, inspect, resolve};
 
-use super::{print, print_json};
-use crate::flags::InspectFlags;
+use crate::flags::{InspectFlags, Output};
 use crate::overrides;
+use crate::print::{print, print_json};
 
-pub fn run(flags: &InspectFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<()> {
     let recipe = resolve(flags.recipe.as_deref(), &overrides::inspect(flags))?;
     let inspected = inspect(&recipe, registry)?;
     let written = inspected.write(&flags.out)?;
-    if flags.output.json {
+    if output.json {
         return print_json(&serde_json::json!({
             "inspection": inspected.inspection,
             "left_out": inspected.left_out,

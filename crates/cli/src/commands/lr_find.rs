@@ -5,18 +5,20 @@ use std::fmt::Write;
 use anyhow::Result;
 use taper_runner::{Plan, Registry, RunFolder, Sweep, SweepConfig, lr_find};
 
-use super::{listeners, out_folder, print, print_json, recipe_of};
-use crate::flags::LrFindFlags;
+use super::finetune::recipe_of;
+use crate::flags::{LrFindFlags, Output};
+use crate::launch::{listeners, out_folder};
+use crate::print::{print, print_json};
 
-pub fn run(flags: &LrFindFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
     let recipe = recipe_of(&flags.finetune, registry)?;
     let shared = &flags.finetune.recipe;
     let out = out_folder(&shared.out, "lr-find", &recipe.data.source);
     RunFolder::check(&out, shared.overwrite)?;
     let plan = Plan::new(recipe, registry)?;
     let config = SweepConfig { low: flags.low, high: flags.high, steps: flags.steps };
-    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", &shared.output)?)?;
-    match shared.output.json {
+    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", output)?)?;
+    match output.json {
         true => {
             let mut value = serde_json::to_value(&sweep)?;
             value["out"] = serde_json::to_value(&out)?;

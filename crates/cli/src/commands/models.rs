@@ -6,13 +6,13 @@ use anyhow::Result;
 use serde_json::json;
 use taper_runner::Registry;
 
-use super::{print, print_json};
-use crate::flags::ModelsFlags;
+use crate::flags::Output;
+use crate::print::{print, print_json};
 
-pub fn run(flags: &ModelsFlags, registry: &Registry) -> Result<()> {
+pub fn run(output: Output, registry: &Registry) -> Result<()> {
     let names: Vec<&str> = registry.net_names().collect();
     let nets = names.into_iter().map(|name| registry.net(name)).collect::<Result<Vec<_>, _>>()?;
-    if flags.json {
+    if output.json {
         let nets = nets.iter().map(|net| {
             let (channels, height, width) = net.default_input;
             json!({

@@ -1,19 +1,19 @@
 //! `predict`: the class of image files.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
 use taper_runner::{Prediction, Registry};
 
-use super::{model, print, print_json};
-use crate::flags::{PredictFlags, PredictionFormat};
-use crate::table;
+use crate::flags::{Output, PredictFlags, PredictionFormat};
+use crate::print::{note, print, print_json};
+use crate::{model, table};
 
-pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<()> {
     let mut model = model::open(&flags.model, &flags.device, registry)?;
     // On a terminal the answers themselves show how far it is.
-    let streams = !flags.output.json && std::io::stdout().is_terminal();
-    model.shows_progress = !flags.output.quiet && !streams;
+    let streams = !output.json && std::io::stdout().is_terminal();
+    model.shows_progress = !output.quiet && !streams;
     model.views = flags.tta;
     model.inverts = flags.invert;
     let top_k = (flags.top_k as usize).min(model.config.num_classes);
@@ -27,13 +27,13 @@ pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
         let some = some?;
         faults.extend(some.iter().filter_map(|prediction| prediction.error.clone()));
         match flags.format {
-            _ if flags.output.json => all.extend(some),
+            _ if output.json => all.extend(some),
             PredictionFormat::Table => print(&table::predictions(&some, width))?,
             PredictionFormat::Csv => print(&table::csv(&some, top_k, batch == 0))?,
             PredictionFormat::Jsonl => print(&table::json_lines(&some)?)?,
         }
     }
-    if flags.output.json {
+    if output.json {
         print_json(&serde_json::json!({ "predictions": all }))?;
     }
     if predictions.unlike() > 0 {
@@ -41,14 +41,12 @@ pub fn run(flags: &PredictFlags, registry: &Registry) -> Result<()> {
             Some(border) if border > 0.5 => ("light", "dark"),
             _ => ("dark", "light"),
         };
-        // That nobody reads it is no reason to fail, as `eprintln!` would.
-        let _ = writeln!(
-            std::io::stderr(),
+        note(&format!(
             "warning: {} of {count} images are {light} at the border, and those that the model was \
              trained on are {dark}; if these are their negatives, such as dark ink on paper, {}",
             predictions.unlike(),
             if flags.invert { "leave --invert out" } else { "give --invert" },
-        );
+        ));
     }
     match &faults[..] {
         [] => Ok(()),

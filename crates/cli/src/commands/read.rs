@@ -16,8 +16,8 @@ use taper_reader::{CARD_DIGITS, CLASSES, Pattern, ReadError, Reading, Scores, Se
 use taper_runner::observe::Counter;
 use taper_runner::{FinishedModel, Registry};
 
-use super::{print, print_json};
-use crate::flags::ReadFlags;
+use crate::flags::{Output, ReadFlags};
+use crate::print::{print, print_json};
 
 /// The weights that read when no others are named.
 pub const DEFAULT_WEIGHTS: &str = "digit-cnn-reading";
@@ -28,16 +28,16 @@ const NONE: &str = "none";
 /// A line that is less sure is said to be unsure.
 const SURE: f64 = 0.9;
 
-pub fn run(flags: &ReadFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Result<()> {
     let pattern = flags.pattern.as_deref().map(Pattern::parse).transpose()?;
     let reader = Reader::open(flags, pattern, registry)?;
     if let Some(truth) = &flags.truth {
-        return measure::run(&reader, truth, flags);
+        return measure::run(&reader, truth, flags, output);
     }
     let files = picture::files(&flags.images)?;
     let (count, annotated) = (files.len(), annotated_files(flags, &files)?);
-    let streams = !flags.output.json && std::io::stdout().is_terminal();
-    let mut counter = Counter::new(!flags.output.quiet && !streams, "read", count);
+    let streams = !output.json && std::io::stdout().is_terminal();
+    let mut counter = Counter::new(!output.quiet && !streams, "read", count);
     let mut answers = Vec::new();
     let (mut faults, mut unread) = (Vec::new(), 0);
     for (index, (path, annotated)) in files.iter().zip(annotated).enumerate() {
@@ -71,13 +71,13 @@ pub fn run(flags: &ReadFlags, registry: &Registry) -> Result<()> {
                 }
             },
         }
-        if !flags.output.json {
+        if !output.json {
             print(&text)?;
         }
         counter.set(index + 1);
     }
     drop(counter);
-    if flags.output.json {
+    if output.json {
         print_json(&json!({ "readings": answers }))?;
     }
     match &faults[..] {

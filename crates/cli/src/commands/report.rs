@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 use taper_runner::{Registry, report};
 
-use super::{print, print_json};
-use crate::flags::ReportFlags;
+use crate::flags::{Output, ReportFlags};
+use crate::print::{print, print_json};
 
-pub fn run(flags: &ReportFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &ReportFlags, output: Output, registry: &Registry) -> Result<()> {
     let path = match (flags.runs.as_slice(), &flags.out) {
         ([run], None) => report::of_run(run, registry)?,
         (runs, out) => {
@@ -17,7 +17,7 @@ pub fn run(flags: &ReportFlags, registry: &Registry) -> Result<()> {
             path.to_path_buf()
         }
     };
-    match flags.json {
+    match output.json {
         true => print_json(&serde_json::json!({ "report": path })),
         false => print(&format!("Report    {}\n", path.display())),
     }

@@ -6,27 +6,30 @@ use std::path::Path;
 use anyhow::Result;
 use taper_runner::{Registry, RunnerError, SearchFile, Searched, search};
 
-use super::{check_out, listeners, out_folder, print, print_json, recipe_with_overrides};
-use crate::flags::SearchFlags;
+use super::finetune;
+use crate::flags::{Output, SearchFlags};
+use crate::launch::{check_out, listeners, out_folder};
+use crate::overrides;
+use crate::print::{print, print_json};
 
-pub fn run(flags: &SearchFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let file = SearchFile::read(&flags.file)?;
     let stem = flags.file.file_stem().map_or("search".into(), |stem| stem.to_string_lossy());
     let out = out_folder(&shared.out, "search", &stem);
     check_out(&out, shared)?;
     let recipe = |settings: &std::collections::BTreeMap<String, toml::Value>| {
-        let drawn: Vec<_> =
-            settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
-        recipe_with_overrides(&flags.finetune, &drawn, registry)
+        let mut overrides = overrides::finetune(&flags.finetune);
+        overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
+        finetune::recipe(&flags.finetune, shared.recipe.as_deref(), &overrides, registry)
     };
     let found = search(&file, recipe, registry, &out, shared.resume, |name| {
-        listeners(name, &shared.output).map_err(|error| RunnerError::Recipe {
+        listeners(name, output).map_err(|error| RunnerError::Recipe {
             origin: "signals".to_string(),
             reason: error.to_string(),
         })
     })?;
-    match shared.output.json {
+    match output.json {
         true => print_json(&serde_json::to_value(&found)?),
         false => print(&text(&found, &out)?),
     }

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 use taper_runner::{DeviceChoice, FinishedModel, Registry, summarize};
 
-use super::{print, print_json};
-use crate::flags::SummaryFlags;
+use crate::flags::{Output, SummaryFlags};
+use crate::print::{print, print_json};
 
-pub fn run(flags: &SummaryFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &SummaryFlags, output: Output, registry: &Registry) -> Result<()> {
     let path = Path::new(&flags.net);
     let summary = match path.is_dir() {
         true if flags.classes.is_some() => {
@@ -23,7 +23,7 @@ pub fn run(flags: &SummaryFlags, registry: &Registry) -> Result<()> {
             summarize(registry.net(&flags.net)?, classes, &flags.freeze)?
         }
     };
-    if flags.json {
+    if output.json {
         return print_json(&serde_json::to_value(&summary)?);
     }
     print(&format!("{summary}"))

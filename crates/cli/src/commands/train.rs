@@ -3,16 +3,17 @@
 use anyhow::Result;
 use taper_runner::{Registry, resolve};
 
-use super::{carry_out, print_outcome};
-use crate::flags::TrainFlags;
-use crate::overrides;
+use crate::flags::{Output, TrainFlags};
+use crate::launch::carry_out;
+use crate::{overrides, table};
 
-pub fn run(flags: &TrainFlags, registry: &Registry) -> Result<()> {
+pub fn run(flags: &TrainFlags, output: Output, registry: &Registry) -> Result<()> {
     let flags = &flags.recipe;
     let mut recipe = resolve(flags.recipe.as_deref(), &overrides::shared(flags))?;
     recipe.model.weights = String::new();
-    match carry_out(recipe, "train", flags, registry)? {
-        Some((plan, outcome)) => print_outcome(&plan, &outcome, None, &flags.output),
+    overrides::shorten(&mut recipe, flags);
+    match carry_out(recipe, "train", flags, output, registry)? {
+        Some((plan, outcome)) => table::print_outcome(&plan, &outcome, None, output),
         None => Ok(()),
     }
 }

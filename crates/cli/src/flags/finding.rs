@@ -64,8 +64,4 @@ pub struct ReportFlags {
     /// Write a comparison to this file [default: comparison.html]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-
-    /// Print the page's path as one JSON object on stdout
-    #[arg(long)]
-    pub json: bool,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DeviceFlags, OutputFlags};
+use super::DeviceFlags;
 
 /// Flags of `read`.
 #[derive(Debug, Args)]
@@ -51,10 +51,6 @@ pub struct ReadFlags {
     /// With --truth: show what was read wrong on one sheet, a PNG file
     #[arg(long, value_name = "FILE", requires = "truth")]
     pub errors: Option<PathBuf>,
-
-    /// How results are printed.
-    #[command(flatten)]
-    pub output: OutputFlags,
 }
 
 fn share(text: &str) -> Result<f64, String> {

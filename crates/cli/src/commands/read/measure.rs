@@ -9,8 +9,9 @@ use taper_dataset::Image;
 use taper_reader::annotate;
 use taper_runner::observe::Counter;
 
-use super::{Reader, check_png, picture, print, print_json, unopened, write_png};
-use crate::flags::ReadFlags;
+use super::{Reader, check_png, picture, unopened, write_png};
+use crate::flags::{Output, ReadFlags};
+use crate::print::{print, print_json};
 
 /// How wide a sheet may be for more than one column, in pixels.
 const SHEET_WIDTH: usize = 2000;
@@ -38,7 +39,7 @@ struct Counts {
     grouped: usize,
 }
 
-pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
+pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Output) -> Result<()> {
     if let Some(path) = &flags.errors {
         check_png("--errors", path)?;
     }
@@ -48,7 +49,7 @@ pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
     let lines = list(truth)?;
     ensure!(!lines.is_empty(), "{} lists no line", truth.display());
     let all = lines.len();
-    let mut counter = Counter::new(!flags.output.quiet, "read", all);
+    let mut counter = Counter::new(!output.quiet, "read", all);
     for (index, line) in lines.into_iter().enumerate() {
         counter.set(index);
         let picture = match picture::open(&folder.join(&line.image)) {
@@ -94,7 +95,7 @@ pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags) -> Result<()> {
         write_png(path, &side_by_side(&shown))?;
     }
     if counts.lines > 0 {
-        match flags.output.json {
+        match output.json {
             true => print_json(&counts.to_json(errors))?,
             false => print(&counts.describe(&errors)?)?,
         }
