@@ -28,7 +28,7 @@ impl Trial {
             learning_rate_scale: 0.5,
             ..ParamGroup::new("slow")
         };
-        let optimizer = Optimizer::new(vars.clone(), rule.build(), &[slow]).unwrap();
+        let optimizer = Optimizer::new(vars.clone(), rule, &[slow]).unwrap();
         let ema = AverageConfig::Ema { decay: 0.9, warmup: true };
         let average = Average::new(vars.clone(), ema).unwrap();
         Self { vars, optimizer, average }

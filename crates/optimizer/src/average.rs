@@ -1,9 +1,10 @@
 //! Averages of weights over the steps of a run.
 
+use crate::check::Check;
+use crate::error::OptimizerError;
 use crate::error::StateFault;
-use crate::rule::Check;
-use crate::values::{self, PARALLEL_FROM, PIECE, Values, working_dtype};
-use crate::{OptimizerError, Real};
+use crate::real::Real;
+use crate::values::{self, CHUNK, PARALLEL_FROM, Values, working_dtype};
 use candle_core::{DType, Device, Tensor, Var, WithDType};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -329,7 +330,7 @@ fn approach<T: Real + WithDType>(mean: &mut [T], weights: &[T], share: f64) {
     if mean.len() < PARALLEL_FROM {
         piece((mean, weights));
     } else {
-        mean.par_chunks_mut(PIECE).zip(weights.par_chunks(PIECE)).for_each(piece);
+        mean.par_chunks_mut(CHUNK).zip(weights.par_chunks(CHUNK)).for_each(piece);
     }
 }
 

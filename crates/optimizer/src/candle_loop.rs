@@ -1,8 +1,12 @@
 //! The rules as candle's own `Optimizer` trait, for an existing candle training loop.
 
-use crate::{Optimizer, OptimizerError, Rule, RuleConfig};
 use candle_core::Var;
 use candle_core::backprop::GradStore;
+
+use crate::error::OptimizerError;
+use crate::optimizer::Optimizer;
+use crate::rule::Rule;
+use crate::rules::RuleConfig;
 
 /// Any rule as a [`candle_nn::Optimizer`].
 ///
@@ -39,7 +43,7 @@ impl CandleOptimizer {
     /// # Errors
     ///
     /// As [`Optimizer::new`].
-    pub fn with_rule(vars: Vec<Var>, rule: Box<dyn Rule>) -> Result<Self, OptimizerError> {
+    pub fn with_rule(vars: Vec<Var>, rule: impl Rule + 'static) -> Result<Self, OptimizerError> {
         let params = vars
             .into_iter()
             .enumerate()
@@ -55,7 +59,7 @@ impl candle_nn::Optimizer for CandleOptimizer {
     type Config = RuleConfig;
 
     fn new(vars: Vec<Var>, config: RuleConfig) -> candle_core::Result<Self> {
-        Ok(Self::with_rule(vars, config.build())?)
+        Ok(Self::with_rule(vars, config)?)
     }
 
     fn step(&mut self, grads: &GradStore) -> candle_core::Result<()> {

@@ -3,10 +3,10 @@
 //! Both look at the gradients of the variables given and at no others, and put a clipped gradient
 //! into the store in place of the old one, which is left as it is: gradients may share memory.
 
-use crate::rule::Check;
-use crate::together::row;
-use crate::values::{self, PARALLEL_FROM, PIECE, Values};
-use crate::{OptimizerError, Real};
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::values::{self, CHUNK, PARALLEL_FROM, Values};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
@@ -149,10 +149,10 @@ fn clamped_there(gradient: &Tensor, max_value: f64) -> candle_core::Result<Tenso
 /// [`sum_of_squares`] by tensor operations, of gradients of one device: a sum a piece, then one transfer.
 fn sum_of_squares_there(gradients: &[&Tensor]) -> candle_core::Result<f64> {
     let gradients: Vec<Tensor> = gradients.iter().map(|gradient| gradient.detach()).collect();
-    let all = row(&gradients, DType::F32)?;
-    let pieces = all.elem_count().div_ceil(PIECE);
-    let all = all.pad_with_zeros(0, 0, pieces * PIECE - all.elem_count())?;
-    let sums = all.reshape((pieces, PIECE))?.sqr()?.sum(1)?.to_vec1::<f32>()?;
+    let all = values::concatenated(&gradients, DType::F32)?;
+    let pieces = all.elem_count().div_ceil(CHUNK);
+    let all = all.pad_with_zeros(0, 0, pieces * CHUNK - all.elem_count())?;
+    let sums = all.reshape((pieces, CHUNK))?.sqr()?.sum(1)?.to_vec1::<f32>()?;
     Ok(sums.into_iter().map(f64::from).sum())
 }
 
@@ -170,9 +170,9 @@ fn sum_of_squares<T: Copy + Sync>(values: &[T], wide: impl Fn(T) -> f64 + Sync) 
         sums.iter().sum::<f64>() + rest
     };
     if values.len() < PARALLEL_FROM {
-        return values.chunks(PIECE).map(piece).sum();
+        return values.chunks(CHUNK).map(piece).sum();
     }
-    values.par_chunks(PIECE).map(piece).collect::<Vec<_>>().iter().sum()
+    values.par_chunks(CHUNK).map(piece).collect::<Vec<_>>().iter().sum()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Parameter groups: which parameters learn at another rate or decay differently.
 
-use crate::OptimizerError;
-use crate::rule::Check;
+use crate::check::Check;
+use crate::error::OptimizerError;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 

@@ -28,14 +28,14 @@
 //!     ..ParamGroup::new("fast")
 //! }];
 //! let rule = AdamW { weight_decay: 1e-4, ..AdamW::pytorch() };
-//! let mut optimizer = Optimizer::new(params(), Box::new(rule), &groups)?;
+//! let mut optimizer = Optimizer::new(params(), rule, &groups)?;
 //! let schedule = Schedule { warmup_steps: 10, ..Schedule::cosine(0.0) };
 //!
 //! for step in 0..200 {
 //!     if step == 100 {
 //!         let state = optimizer.state()?;
 //!         assert_eq!(state["bias/exp_avg"].dims(), [1]);
-//!         optimizer = Optimizer::new(params(), Box::new(rule), &groups)?;
+//!         optimizer = Optimizer::new(params(), rule, &groups)?;
 //!         optimizer.load_state(&state)?;
 //!     }
 //!     let loss = (x.matmul(&weight)?.broadcast_add(&bias)? - &y)?.sqr()?.mean_all()?;
@@ -48,30 +48,42 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod apply;
+mod check;
+mod error;
+mod real;
+mod values;
+
+mod symbol;
+
+mod rule;
+
+mod rules;
+
+mod group;
+mod schedule;
+
+mod entry;
+mod formula;
+mod in_place;
+mod multi_tensor;
+
+mod optimizer;
+
+mod state;
+
 mod average;
 mod candle_loop;
 pub mod clip;
-mod error;
-mod formula;
-mod group;
-mod optimizer;
-mod real;
-mod rule;
-mod schedule;
-mod state;
-mod together;
-mod values;
 
 pub use average::{Average, AverageConfig};
 pub use candle_loop::CandleOptimizer;
 pub use error::{OptimizerError, StateFault};
-pub use formula::Symbol;
 pub use group::{Assignment, ParamGroup};
 pub use optimizer::Optimizer;
 pub use real::Real;
-pub use rule::{
-    Adadelta, Adagrad, Adam, AdamEpsilon, AdamW, Decay, EpsilonPlace, MomentumForm, Piece, RmsProp,
-    Rule, RuleConfig, Sgd, Slot, Update,
+pub use rule::{Chunk, Rule, Slot, StepContext};
+pub use rules::{
+    Adadelta, Adagrad, Adam, AdamEpsilon, AdamW, Decay, EpsilonPlace, MomentumForm, RmsProp,
+    RuleConfig, Sgd,
 };
 pub use schedule::{Anneal, MomentumCycle, OneCycle, Schedule, ScheduleKind, StepRates};

@@ -1,16 +1,18 @@
 //! The optimizer: a rule, the parameters that it updates, and their state.
 
-use crate::OptimizerError;
-use crate::apply::{self, Buffers};
-use crate::formula;
-use crate::group::{self, Assignment, ParamGroup};
-use crate::rule::{Check, Rule, Update};
-use crate::schedule::StepRates;
-use crate::together::{Joined, Rows, Together};
-use crate::values::working_dtype;
+use std::collections::{HashMap, HashSet};
+
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
-use std::collections::HashMap;
+use candle_core::{DType, Var};
+
+use crate::check::Check;
+use crate::entry::{Buffers, Entry};
+use crate::error::OptimizerError;
+use crate::group::{self, Assignment, ParamGroup};
+use crate::in_place;
+use crate::multi_tensor::{BatchState, MultiTensorStep};
+use crate::rule::{AnyRule, Rule, StepContext};
+use crate::schedule::StepRates;
 
 /// Updates named parameters by a rule.
 ///
@@ -31,7 +33,7 @@ use std::collections::HashMap;
 ///
 /// let weight = Var::new(&[[3f32, 4.0]], &Device::Cpu)?;
 /// let params = vec![("weight".to_string(), weight.clone())];
-/// let mut optimizer = Optimizer::new(params, Box::new(Sgd::pytorch()), &[])?;
+/// let mut optimizer = Optimizer::new(params, Sgd::pytorch(), &[])?;
 /// let loss = weight.sqr()?.sum_all()?; // its gradient is 2 * weight
 /// optimizer.step(&loss.backward()?, 0.25)?;
 /// assert_eq!(weight.to_vec2::<f32>()?, [[1.5, 2.0]]);
@@ -39,38 +41,11 @@ use std::collections::HashMap;
 /// ```
 #[derive(Debug)]
 pub struct Optimizer {
-    pub(crate) rule: Box<dyn Rule>,
+    pub(crate) rule: Box<dyn AnyRule>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) steps: u64,
     /// The state on devices as the last step left it.
-    pub(crate) joined: Vec<Joined>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub var: Var,
-    pub assignment: Assignment,
-    pub steps: u64,
-    pub buffers: Buffers,
-}
-
-impl Entry {
-    pub fn name(&self) -> &str {
-        &self.assignment.parameter
-    }
-
-    /// The state on the parameter's device; nothing where it is on the host.
-    pub fn rows(&self) -> &[Tensor] {
-        match &self.buffers {
-            Buffers::Device(rows) => rows,
-            Buffers::F32(_) | Buffers::F64(_) => &[],
-        }
-    }
-
-    /// Puts the state on the parameter's device.
-    pub fn set_rows(&mut self, rows: Rows) {
-        self.buffers = Buffers::Device(rows);
-    }
+    pub(crate) batches: Vec<BatchState>,
 }
 
 impl Optimizer {
@@ -82,11 +57,11 @@ impl Optimizer {
     /// floating-point; a group given twice, or with a pattern that matches no parameter.
     pub fn new(
         params: Vec<(String, Var)>,
-        rule: Box<dyn Rule>,
+        rule: impl Rule + 'static,
         groups: &[ParamGroup],
     ) -> Result<Self, OptimizerError> {
         rule.validate()?;
-        let mut names = std::collections::HashSet::new();
+        let mut names = HashSet::new();
         let mut variables = HashMap::new();
         for (name, var) in &params {
             if !names.insert(name) {
@@ -102,18 +77,16 @@ impl Optimizer {
             }
         }
         let assignments = group::assign(&params, groups, rule.weight_decay())?;
-        let by_formula = formula::is_known(&*rule);
+        let slots = rule.slots();
         let entries = params
             .into_iter()
             .zip(assignments)
             .map(|((_, var), assignment)| {
-                let on_device = by_formula && !var.device().is_cpu();
-                let buffers =
-                    if on_device { fresh_rows(&*rule, &var)? } else { fresh(&*rule, &var) };
+                let buffers = Buffers::new(&slots, &var)?;
                 Ok(Entry { var, assignment, steps: 0, buffers })
             })
             .collect::<Result<_, OptimizerError>>()?;
-        Ok(Optimizer { rule, entries, steps: 0, joined: Vec::new() })
+        Ok(Optimizer { rule: Box::new(rule), entries, steps: 0, batches: Vec::new() })
     }
 
     /// Updates every parameter that has a gradient, at the learning rate.
@@ -137,11 +110,11 @@ impl Optimizer {
     /// device may leave some of the parameters updated.
     pub fn step_at(&mut self, grads: &GradStore, rates: StepRates) -> Result<(), OptimizerError> {
         self.check(grads, &rates)?;
-        let mut together = Together::default();
+        let mut device_step = MultiTensorStep::default();
         for place in 0..self.entries.len() {
             let entry = &mut self.entries[place];
             let Some(gradient) = grads.get(&entry.var) else { continue };
-            let update = Update {
+            let context = StepContext {
                 learning_rate: rates.learning_rate * entry.assignment.learning_rate_scale,
                 weight_decay: entry.assignment.weight_decay,
                 momentum: rates.momentum,
@@ -149,11 +122,11 @@ impl Optimizer {
             };
             entry.steps += 1;
             match &mut entry.buffers {
-                Buffers::Device(_) => together.add(&self.entries, place, update, gradient),
-                buffers => apply::update(&*self.rule, &update, &entry.var, gradient, buffers)?,
+                Buffers::Device(_) => device_step.add(&self.entries, place, context, gradient),
+                buffers => in_place::update(&*self.rule, &context, &entry.var, gradient, buffers)?,
             }
         }
-        self.joined = together.carry_out(&*self.rule, &mut self.entries, &self.joined)?;
+        self.batches = device_step.run(&*self.rule, &mut self.entries, &self.batches)?;
         self.steps += 1;
         Ok(())
     }
@@ -203,25 +176,6 @@ impl Optimizer {
     /// What the groups make of each parameter, in the order in which they were given.
     pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
         self.entries.iter().map(|entry| &entry.assignment)
-    }
-}
-
-/// Fresh state on the parameter's device.
-pub(crate) fn fresh_rows(rule: &dyn Rule, var: &Var) -> candle_core::Result<Buffers> {
-    let row = |initial: f64| {
-        let zeros = Tensor::zeros(var.elem_count(), working_dtype(var.dtype()), var.device())?;
-        if initial == 0.0 { Ok(zeros) } else { zeros.affine(1.0, initial) }
-    };
-    let rows = rule.slots().into_iter().map(|slot| row(slot.initial));
-    Ok(Buffers::Device(rows.collect::<candle_core::Result<_>>()?))
-}
-
-fn fresh(rule: &dyn Rule, var: &Var) -> Buffers {
-    let count = var.elem_count();
-    let slots = rule.slots().into_iter();
-    match working_dtype(var.dtype()) {
-        DType::F64 => Buffers::F64(slots.map(|slot| vec![slot.initial; count]).collect()),
-        _ => Buffers::F32(slots.map(|slot| vec![slot.initial as f32; count]).collect()),
     }
 }
 

@@ -1,19 +1,12 @@
-//! The little arithmetic that a rule needs, over `f32`, `f64` and symbols.
+//! The little arithmetic that a rule needs, over numbers and symbols.
 
 use std::ops::{Add, Div, Mul, Sub};
 
-/// An element of a parameter: `f32`, `f64` or a [`Symbol`](crate::Symbol).
+/// An element of a parameter: `f32`, `f64`, or a symbol that stands for whole tensors.
 ///
 /// It lets a rule's formula be written once for all of them.
 pub trait Real:
-    Copy
-    + Send
-    + Sync
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + 'static
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
     /// Rounds a hyperparameter to this type.
     fn of(value: f64) -> Self;
@@ -21,34 +14,54 @@ pub trait Real:
     /// The square root.
     fn sqrt(self) -> Self;
 
+    /// 1 above zero, -1 below, else 0, also for NaN.
+    fn sign(self) -> Self;
+
     /// The larger of two; `other` where either is NaN, so that a NaN in `other` is kept.
-    fn larger(self, other: Self) -> Self;
+    fn max(self, other: Self) -> Self;
 }
 
+// Inlined, or the loops over elements do not become vector instructions.
 impl Real for f32 {
+    #[inline]
     fn of(value: f64) -> Self {
         value as f32
     }
 
+    #[inline]
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
 
-    fn larger(self, other: Self) -> Self {
+    #[inline]
+    fn sign(self) -> Self {
+        f32::from(self > 0.0) - f32::from(self < 0.0)
+    }
+
+    #[inline]
+    fn max(self, other: Self) -> Self {
         if self > other { self } else { other }
     }
 }
 
 impl Real for f64 {
+    #[inline]
     fn of(value: f64) -> Self {
         value
     }
 
+    #[inline]
     fn sqrt(self) -> Self {
         f64::sqrt(self)
     }
 
-    fn larger(self, other: Self) -> Self {
+    #[inline]
+    fn sign(self) -> Self {
+        f64::from(self > 0.0) - f64::from(self < 0.0)
+    }
+
+    #[inline]
+    fn max(self, other: Self) -> Self {
         if self > other { self } else { other }
     }
 }

@@ -1,71 +1,53 @@
-//! What a rule is, and the rules there are.
-//!
-//! A rule turns (parameter, gradient, state, rates, step) into new values of the parameter and
-//! the state, element by element, in place. Each lives in its own file as a plain config struct
-//! of public fields with named constructors; [`RuleConfig`] is the sum of them, for recipes.
+//! What a rule is: hyperparameters, the state it keeps, and one formula.
 
-mod adadelta;
-mod adagrad;
-mod adam;
-mod adamw;
-mod check;
-mod config;
-mod rmsprop;
-mod sgd;
-
-pub use adadelta::Adadelta;
-pub use adagrad::Adagrad;
-pub use adam::{Adam, AdamEpsilon};
-pub use adamw::AdamW;
-pub use config::RuleConfig;
-pub use rmsprop::RmsProp;
-pub use sgd::Sgd;
-
-pub(crate) use check::Check;
-
-use crate::{OptimizerError, Real, Symbol};
-use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// An update rule.
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::symbol::Symbol;
+
+/// An update rule: (parameter, gradient, state, rates, step) to new values of parameter and state,
+/// element by element, in place.
 ///
-/// A rule works element by element: the optimizer cuts a large parameter into pieces, which it
-/// hands over in any order and on several threads. So the result depends on neither.
+/// The formula is written once, over any [`Real`]. On a CPU it is a loop over numbers, which the
+/// optimizer cuts into chunks and hands over in any order and on several threads: the result
+/// depends on neither. On every other device it runs once over symbols, and what it did to them is
+/// done to whole tensors.
 ///
 /// # Example
 ///
-/// A rule of one's own: signSGD (Bernstein et al. 2018, <https://arxiv.org/abs/1802.04434>).
+/// A rule of one's own: signSGD with momentum (Bernstein et al. 2018,
+/// <https://arxiv.org/abs/1802.04434>).
 ///
 /// ```
-/// use taper_optimizer::{OptimizerError, Piece, Rule, Slot, Update};
+/// use candle_core::{Device, Var};
+/// use taper_optimizer::{Chunk, Optimizer, Real, Rule, Slot, StepContext};
 ///
 /// #[derive(Debug)]
-/// struct SignSgd;
+/// struct Signum {
+///     momentum: f64,
+/// }
 ///
-/// impl Rule for SignSgd {
-///     fn name(&self) -> &'static str { "signsgd" }
-///     fn validate(&self) -> Result<(), OptimizerError> { Ok(()) }
+/// impl Rule for Signum {
+///     fn name(&self) -> &'static str { "signum" }
 ///     fn learning_rate(&self) -> f64 { 1e-3 }
-///     fn weight_decay(&self) -> f64 { 0.0 }
-///     fn slots(&self) -> Vec<Slot> { vec![] }
-///     fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-///         let rate = update.learning_rate as f32;
-///         for (p, g) in piece.parameter.iter_mut().zip(piece.gradient) {
-///             *p -= rate * g.signum();
-///         }
-///     }
-///     fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-///         for (p, g) in piece.parameter.iter_mut().zip(piece.gradient) {
-///             *p -= update.learning_rate * g.signum();
-///         }
+///     fn slots(&self) -> Vec<Slot> { vec![Slot::zero("momentum_buffer")] }
+///     fn update<T: Real>(&self, step: &StepContext, chunk: Chunk<'_, T>) {
+///         let rate = T::of(step.learning_rate);
+///         let (old, new) = (T::of(self.momentum), T::of(1.0 - self.momentum));
+///         chunk.each(|p, g, [m]| {
+///             *m = old * *m + new * g;
+///             *p = *p - rate * m.sign();
+///         });
 ///     }
 /// }
 ///
-/// let mut parameter = [1f32, 2.0];
-/// let update = Update { learning_rate: 0.5, weight_decay: 0.0, momentum: None, step: 1 };
-/// let piece = Piece { parameter: &mut parameter, gradient: &[3.0, -4.0], state: vec![] };
-/// SignSgd.update_f32(&update, piece);
-/// assert_eq!(parameter, [0.5, 2.5]);
+/// let weight = Var::new(&[1f32, 2.0, 3.0], &Device::Cpu)?;
+/// let params = vec![("weight".to_string(), weight.clone())];
+/// let mut optimizer = Optimizer::new(params, Signum { momentum: 0.9 }, &[])?;
+/// optimizer.step(&weight.sum_all()?.backward()?, 0.5)?;
+/// assert_eq!(weight.to_vec1::<f32>()?, [0.5, 1.5, 2.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Rule: Debug + Send + Sync {
     /// The rule's name, lower case, as in a recipe.
@@ -75,35 +57,35 @@ pub trait Rule: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The first hyperparameter outside its range.
-    fn validate(&self) -> Result<(), OptimizerError>;
+    /// The first hyperparameter outside its range. By default none.
+    fn validate(&self) -> Result<(), OptimizerError> {
+        Ok(())
+    }
 
     /// The learning rate that a schedule starts from.
     fn learning_rate(&self) -> f64;
 
-    /// The weight decay of a parameter whose group has none of its own.
-    fn weight_decay(&self) -> f64;
+    /// The weight decay of a parameter whose group has none of its own. By default 0.
+    fn weight_decay(&self) -> f64 {
+        0.0
+    }
 
-    /// Whether [`Update::momentum`] means anything to this rule.
+    /// Whether [`StepContext::momentum`] means anything to this rule. By default false.
     fn has_momentum(&self) -> bool {
         false
     }
 
-    /// The state kept for each element, in the order of [`Piece::state`].
-    fn slots(&self) -> Vec<Slot>;
-
-    /// Updates a piece of an `f32` parameter and its state in place.
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>);
-
-    /// Updates a piece of an `f64` parameter and its state in place.
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>);
-
-    /// The same over a piece of one symbol, for parameters on a GPU: what the rule does to it is then done to whole
-    /// tensors. Gives whether it did; a rule that does not is carried out on the host, which is slow.
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        let _ = (update, piece);
-        false
+    /// The state kept for each element, in the order in which [`Chunk::each`] gives it. By default
+    /// none.
+    fn slots(&self) -> Vec<Slot> {
+        vec![]
     }
+
+    /// The formula: new values of the parameter and the state. Each element's may depend on that
+    /// element alone.
+    fn update<T: Real>(&self, step: &StepContext, chunk: Chunk<'_, T>)
+    where
+        Self: Sized;
 }
 
 /// One kind of state that a rule keeps, a value for each element of a parameter.
@@ -122,9 +104,9 @@ impl Slot {
     }
 }
 
-/// What one update of one parameter needs to know beside its values.
+/// What is the same for all elements of a parameter in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Update {
+pub struct StepContext {
     /// The rate of this step, the group's scale included.
     pub learning_rate: f64,
     /// The decay of this parameter.
@@ -135,100 +117,53 @@ pub struct Update {
     pub step: u64,
 }
 
-/// A run of elements of one parameter, with the gradient and state of the same elements.
+/// Consecutive elements of one parameter, with the gradient and state of the same elements.
 #[derive(Debug)]
-pub struct Piece<'a, T> {
-    /// The values to update.
-    pub parameter: &'a mut [T],
-    /// The gradient, of the same length.
-    pub gradient: &'a [T],
-    /// One slice of the same length for each of the rule's [slots](Rule::slots), in their order.
-    pub state: Vec<&'a mut [T]>,
+pub struct Chunk<'a, T> {
+    pub(crate) parameter: &'a mut [T],
+    pub(crate) gradient: &'a [T],
+    /// One slice for each of the rule's slots.
+    pub(crate) state: Vec<&'a mut [T]>,
 }
 
-impl<'a, T> Piece<'a, T> {
-    /// Takes the parts, with the state as an array.
+impl<T: Copy> Chunk<'_, T> {
+    /// Calls `update` with each element's parameter, gradient and state.
     ///
     /// # Panics
     ///
-    /// Where `N` is not the number of slots. The optimizer always hands over as many as
-    /// [`Rule::slots`] names, so a rule that asks for those never sees it.
-    pub fn parts<const N: usize>(self) -> (&'a mut [T], &'a [T], [&'a mut [T]; N]) {
-        let found = self.state.len();
-        let state = self.state.try_into();
-        let state = state.unwrap_or_else(|_| panic!("the rule asks for {N} slots of {found}"));
-        (self.parameter, self.gradient, state)
-    }
-}
-
-/// How weight decay enters the update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decay {
-    /// As the gradient of a penalty: `g + weight_decay * p` (PyTorch, but for AdamW).
-    #[default]
-    L2,
-    /// Beside the gradient: `p * (1 - learning_rate * weight_decay)` before the update
-    /// (AdamW; every rule in Keras; Loshchilov and Hutter, <https://arxiv.org/abs/1711.05101>).
-    Decoupled,
-}
-
-impl Decay {
-    /// The two factors `(l2, keep)` of `g + l2 * p` and `keep * p`; one of them changes nothing.
-    pub(crate) fn factors<T: Real>(self, update: &Update) -> (T, T) {
-        match self {
-            Decay::L2 => (T::of(update.weight_decay), T::of(1.0)),
-            Decay::Decoupled => {
-                (T::of(0.0), T::of(1.0 - update.learning_rate * update.weight_decay))
-            }
+    /// Where `N` is not the number of the rule's [slots](Rule::slots).
+    #[inline(always)]
+    pub fn each<const N: usize>(self, mut update: impl FnMut(&mut T, T, [&mut T; N])) {
+        let (parameter, found) = (self.parameter, self.state.len());
+        let state = <[&mut [T]; N]>::try_from(self.state);
+        let state = state.unwrap_or_else(|_| panic!("the formula takes {N} slots of {found}"));
+        // All of one length, so that the loop has no bounds to check.
+        let count = parameter.len();
+        let gradient = &self.gradient[..count];
+        let mut state = state.map(|slot| &mut slot[..count]);
+        for i in 0..count {
+            update(&mut parameter[i], gradient[i], state.each_mut().map(|slot| &mut slot[i]));
         }
     }
 }
 
-/// Whether a momentum buffer gathers gradients or updates.
-///
-/// The two agree while the learning rate stays the same. Under a schedule a change of rate acts at
-/// once in the first form, and only on what comes new into the buffer in the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MomentumForm {
-    /// `b = momentum * b + g; p -= learning_rate * b` (PyTorch).
-    #[default]
-    Gradient,
-    /// `b = momentum * b + learning_rate * g; p -= b` (Keras).
-    Update,
+/// A rule behind a pointer, for each kind of element.
+pub(crate) trait AnyRule: Rule {
+    fn update_f32(&self, step: &StepContext, chunk: Chunk<'_, f32>);
+    fn update_f64(&self, step: &StepContext, chunk: Chunk<'_, f64>);
+    fn update_symbols(&self, step: &StepContext, chunk: Chunk<'_, Symbol<'_>>);
 }
 
-impl MomentumForm {
-    /// The rate on the way into the buffer and the rate on the way out of it.
-    pub(crate) fn rates<T: Real>(self, learning_rate: f64) -> (T, T) {
-        match self {
-            MomentumForm::Gradient => (T::of(1.0), T::of(learning_rate)),
-            MomentumForm::Update => (T::of(learning_rate), T::of(1.0)),
-        }
+impl<R: Rule> AnyRule for R {
+    fn update_f32(&self, step: &StepContext, chunk: Chunk<'_, f32>) {
+        self.update(step, chunk);
+    }
+
+    fn update_f64(&self, step: &StepContext, chunk: Chunk<'_, f64>) {
+        self.update(step, chunk);
+    }
+
+    fn update_symbols(&self, step: &StepContext, chunk: Chunk<'_, Symbol<'_>>) {
+        self.update(step, chunk);
     }
 }
-
-/// Where epsilon stands in a denominator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EpsilonPlace {
-    /// `sqrt(v) + epsilon` (PyTorch).
-    #[default]
-    OutsideRoot,
-    /// `sqrt(v + epsilon)` (Keras).
-    InsideRoot,
-}
-
-impl EpsilonPlace {
-    /// `(inside, outside)`, one of them zero: the denominator is `sqrt(v + inside) + outside`.
-    pub(crate) fn split<T: Real>(self, epsilon: f64) -> (T, T) {
-        match self {
-            EpsilonPlace::OutsideRoot => (T::of(0.0), T::of(epsilon)),
-            EpsilonPlace::InsideRoot => (T::of(epsilon), T::of(0.0)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

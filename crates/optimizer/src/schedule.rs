@@ -4,8 +4,8 @@ mod one_cycle;
 
 pub use one_cycle::{Anneal, MomentumCycle, OneCycle};
 
-use crate::OptimizerError;
-use crate::rule::Check;
+use crate::check::Check;
+use crate::error::OptimizerError;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 

@@ -1,12 +1,14 @@
 //! The optimizer's state as named tensors, saved and restored.
 
-use crate::apply::Buffers;
-use crate::error::StateFault;
-use crate::optimizer::{Entry, Optimizer};
-use crate::values::working_dtype;
-use crate::{OptimizerError, Slot};
-use candle_core::{DType, Device, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::entry::{Buffers, Entry};
+use crate::error::{OptimizerError, StateFault};
+use crate::optimizer::Optimizer;
+use crate::rule::Slot;
+use crate::values::working_dtype;
 
 /// The name of the count of all steps. No parameter's state has it: that holds a slash.
 const STEP: &str = "step";
@@ -30,7 +32,9 @@ impl Optimizer {
                 let tensor = match &entry.buffers {
                     Buffers::F32(slots) => Tensor::from_slice(&slots[i], shape, &Device::Cpu)?,
                     Buffers::F64(slots) => Tensor::from_slice(&slots[i], shape, &Device::Cpu)?,
-                    Buffers::Device(rows) => rows[i].to_device(&Device::Cpu)?.reshape(shape)?,
+                    Buffers::Device(tensors) => {
+                        tensors[i].to_device(&Device::Cpu)?.reshape(shape)?
+                    }
                 };
                 state.insert(key(entry, slot.name), tensor);
             }
@@ -60,7 +64,7 @@ impl Optimizer {
         if !reader.faults.is_empty() {
             return Err(OptimizerError::State { faults: reader.faults });
         }
-        self.joined.clear();
+        self.batches.clear();
         self.steps = steps;
         for (entry, (steps, buffers)) in self.entries.iter_mut().zip(loaded) {
             entry.steps = steps;
@@ -121,7 +125,7 @@ impl<'a> Reader<'a> {
             tensors.extend(tensor.map(Tensor::flatten_all).transpose()?);
         }
         if let Buffers::Device(_) = entry.buffers {
-            let to_device = |row: &Tensor| row.to_device(entry.var.device())?.copy();
+            let to_device = |tensor: &Tensor| tensor.to_device(entry.var.device())?.copy();
             return Ok(Buffers::Device(
                 tensors.iter().map(to_device).collect::<candle_core::Result<_>>()?,
             ));

@@ -1,13 +1,13 @@
-//! Tensors as plain slices.
+//! Tensors as plain slices, and how work on them is cut.
 
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 
-/// How many elements make a piece: 64 KiB of `f32`, so that a piece of the parameter, the gradient
+/// How many elements make a chunk: 64 KiB of `f32`, so that a chunk of the parameter, the gradient
 /// and two slots fit a core's second-level cache. Work is cut by this alone, never by the cores.
-pub(crate) const PIECE: usize = 16 * 1024;
+pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// From this many elements on, work goes to several threads; below, handing it out costs more.
-pub(crate) const PARALLEL_FROM: usize = 4 * PIECE;
+pub(crate) const PARALLEL_FROM: usize = 4 * CHUNK;
 
 /// The dtype in which a parameter is updated: `f64` for `f64`, `f32` for all others.
 pub(crate) fn working_dtype(dtype: DType) -> DType {
@@ -47,5 +47,14 @@ pub(crate) fn read<R>(tensor: &Tensor, f: impl FnOnce(Values<'_>) -> Result<R>) 
         Storage::Cpu(CpuStorage::F32(values)) => f(Values::F32(&values[start..end])),
         Storage::Cpu(CpuStorage::F64(values)) => f(Values::F64(&values[start..end])),
         _ => bail!("expected f32 or f64 on the host, found {:?}", tensor.dtype()),
+    }
+}
+
+/// All elements one after another, in memory of their own.
+pub(crate) fn concatenated(tensors: &[Tensor], dtype: DType) -> Result<Tensor> {
+    let flat = |tensor: &Tensor| tensor.flatten_all()?.to_dtype(dtype);
+    match tensors {
+        [one] => flat(one)?.copy(),
+        all => Tensor::cat(&all.iter().map(flat).collect::<Result<Vec<_>>>()?, 0),
     }
 }

@@ -90,7 +90,7 @@ fn noise(values: &[f64], var: &Var) -> Tensor {
 fn run(fixture: &Fixture, case: &Trajectory, dtype: DType, rtol: f64, atol: f64) {
     let params = params(fixture, dtype);
     let groups = [ParamGroup::decay_all()];
-    let mut optimizer = Optimizer::new(params.clone(), case.rule.build(), &groups).unwrap();
+    let mut optimizer = Optimizer::new(params.clone(), case.rule, &groups).unwrap();
     for (step, expected) in case.trajectory.iter().enumerate() {
         let grads = store(&params, |name, var| {
             let pull = (var.as_detached_tensor() * 0.3).unwrap();

@@ -1,7 +1,7 @@
-use super::fresh_rows;
+use crate::entry::Buffers;
 use crate::{
-    Adadelta, Adam, AdamW, CandleOptimizer, Optimizer, OptimizerError, ParamGroup, RmsProp,
-    RuleConfig, Sgd, StepRates,
+    Adadelta, Adam, AdamW, CandleOptimizer, Chunk, Optimizer, OptimizerError, ParamGroup, Real,
+    RmsProp, Rule, RuleConfig, Sgd, Slot, StepContext, StepRates,
 };
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -47,7 +47,7 @@ fn all_rules() -> Vec<RuleConfig> {
 /// The same optimizer with its state in tensors, as on a GPU.
 fn by_tensors(mut optimizer: Optimizer) -> Optimizer {
     for entry in &mut optimizer.entries {
-        entry.buffers = fresh_rows(&*optimizer.rule, &entry.var).unwrap();
+        entry.buffers = Buffers::on_device(&optimizer.rule.slots(), &entry.var).unwrap();
     }
     optimizer
 }
@@ -62,7 +62,7 @@ fn three(rule: RuleConfig) -> (Vec<(String, Var)>, Optimizer) {
         learning_rate_scale: 0.5,
         ..ParamGroup::new("slow")
     };
-    let optimizer = Optimizer::new(vars.clone(), rule.build(), &[slow]).unwrap();
+    let optimizer = Optimizer::new(vars.clone(), rule, &[slow]).unwrap();
     (vars, optimizer)
 }
 
@@ -107,31 +107,57 @@ fn tensors_are_updated_by_the_formula_that_numbers_are_updated_by() {
     }
 }
 
-#[test]
-fn a_rule_without_a_formula_is_known_by_it() {
-    #[derive(Debug)]
-    struct Still;
-    impl crate::Rule for Still {
-        fn name(&self) -> &'static str {
-            "still"
-        }
-        fn validate(&self) -> Result<(), OptimizerError> {
-            Ok(())
-        }
-        fn learning_rate(&self) -> f64 {
-            1.0
-        }
-        fn weight_decay(&self) -> f64 {
-            0.0
-        }
-        fn slots(&self) -> Vec<crate::Slot> {
-            vec![]
-        }
-        fn update_f32(&self, _: &crate::Update, _: crate::Piece<'_, f32>) {}
-        fn update_f64(&self, _: &crate::Update, _: crate::Piece<'_, f64>) {}
+/// A rule of a caller's, with arithmetic that none of ours has.
+#[derive(Debug)]
+struct Signum;
+
+impl Rule for Signum {
+    fn name(&self) -> &'static str {
+        "signum"
     }
-    assert!(!crate::formula::is_known(&Still));
-    assert!(all_rules().into_iter().all(|rule| crate::formula::is_known(rule.rule())));
+
+    fn learning_rate(&self) -> f64 {
+        1e-3
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        vec![Slot { name: "largest", initial: 0.25 }, Slot::zero("constant")]
+    }
+
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        let rate = T::of(context.learning_rate);
+        chunk.each(|p, g, [largest, constant]| {
+            *largest = largest.max(g).max(T::of(0.3));
+            *constant = T::of(2.0) * T::of(3.0);
+            *p = *p - rate * (g.sign() * *largest + *constant / (T::of(1.0) + g * g));
+        });
+    }
+}
+
+#[test]
+fn a_callers_rule_is_one_formula_for_numbers_and_tensors() {
+    let var = || Var::from_vec(scattered(35, 1), (5, 7), &CPU).unwrap();
+    let (here, there) = (var(), var());
+    let new = |var: &Var| Optimizer::new(vec![named("w", var)], Signum, &[]).unwrap();
+    let (mut numbers, mut tensors) = (new(&here), by_tensors(new(&there)));
+    for seed in 0..3 {
+        let gradient = Tensor::from_vec(scattered(35, seed), (5, 7), &CPU).unwrap();
+        numbers.step(&store(&here, gradient.clone()), 0.1).unwrap();
+        tensors.step(&store(&there, gradient), 0.1).unwrap();
+    }
+    for (a, b) in values(&here).into_iter().zip(values(&there)) {
+        // Three steps in f32, whose constants are rounded elsewhere.
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    let (a, b) = (numbers.state().unwrap(), tensors.state().unwrap());
+    for (name, a) in a {
+        let (a, b) = (a.flatten_all().unwrap(), b[&name].flatten_all().unwrap());
+        assert_eq!(a.dtype(), b.dtype());
+        let difference =
+            (a.to_dtype(DType::F64).unwrap() - b.to_dtype(DType::F64).unwrap()).unwrap();
+        let largest = difference.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        assert!(largest < 1e-6, "{name}: {largest}");
+    }
 }
 
 #[test]
@@ -142,7 +168,7 @@ fn the_number_of_threads_changes_no_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let var = Var::from_vec(scattered(n, 1), (n, 1), &CPU).unwrap();
-            let mut optimizer = Optimizer::new(vec![named("w", &var)], rule.build(), &[]).unwrap();
+            let mut optimizer = Optimizer::new(vec![named("w", &var)], rule, &[]).unwrap();
             for seed in 0..3 {
                 let gradient = Tensor::from_vec(scattered(n, seed + 7), (n, 1), &CPU).unwrap();
                 optimizer.step(&store(&var, gradient), 0.01).unwrap();
@@ -160,7 +186,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn a_large_parameter_in_pieces_equals_its_parts_one_by_one() {
     let n = 70_001;
-    let rule = || Box::new(Adadelta::keras_reference());
+    let rule = || Adadelta::keras_reference();
     let start = scattered(n, 3);
     let gradient = scattered(n, 4);
     let whole = Var::from_vec(start.clone(), n, &CPU).unwrap();
@@ -182,7 +208,7 @@ fn a_large_parameter_in_pieces_equals_its_parts_one_by_one() {
 fn gradients_of_any_layout_and_dtype_are_taken() {
     let step = |gradient: &dyn Fn(&Var) -> Tensor| {
         let var = Var::from_vec(vec![1f32, 2., 3., 4., 5., 6.], (2, 3), &CPU).unwrap();
-        let rule = Box::new(Sgd::pytorch());
+        let rule = Sgd::pytorch();
         let mut optimizer = Optimizer::new(vec![named("w", &var)], rule, &[]).unwrap();
         optimizer.step(&store(&var, gradient(&var)), 1.0).unwrap();
         values(&var)
@@ -205,7 +231,7 @@ fn half_precision_parameters_are_updated_by_way_of_f32() {
     for dtype in [DType::F16, DType::BF16] {
         let start = Tensor::new(&[[1f32, -2.0]], &CPU).unwrap().to_dtype(dtype).unwrap();
         let var = Var::from_tensor(&start).unwrap();
-        let rule = Box::new(Sgd { momentum: 0.5, ..Sgd::pytorch() });
+        let rule = Sgd { momentum: 0.5, ..Sgd::pytorch() };
         let mut optimizer = Optimizer::new(vec![named("w", &var)], rule, &[]).unwrap();
         let gradient = Tensor::ones((1, 2), dtype, &CPU).unwrap();
         optimizer.step(&store(&var, gradient), 0.5).unwrap();
@@ -220,7 +246,7 @@ fn half_precision_parameters_are_updated_by_way_of_f32() {
 fn a_parameter_without_a_gradient_stays_and_counts_its_own_steps() {
     let (a, b) = (Var::new(&[1f32], &CPU).unwrap(), Var::new(&[1f32], &CPU).unwrap());
     let params = vec![named("a", &a), named("b", &b)];
-    let mut optimizer = Optimizer::new(params, Box::new(Adam::pytorch()), &[]).unwrap();
+    let mut optimizer = Optimizer::new(params, Adam::pytorch(), &[]).unwrap();
     optimizer.step(&a.sum_all().unwrap().backward().unwrap(), 0.1).unwrap();
     assert_eq!(values(&b), [1.0]);
     let both = (a.sum_all().unwrap() + b.sum_all().unwrap()).unwrap();
@@ -259,7 +285,7 @@ fn groups_have_their_own_rate_and_decay_and_biases_none() {
         },
     ];
     let rule = AdamW { weight_decay: 0.1, ..AdamW::pytorch() };
-    let optimizer = Optimizer::new(params, Box::new(rule), &groups).unwrap();
+    let optimizer = Optimizer::new(params, rule, &groups).unwrap();
     let found: Vec<_> = optimizer
         .assignments()
         .map(|a| (a.group.as_deref(), a.learning_rate_scale, a.weight_decay))
@@ -283,7 +309,7 @@ fn the_rate_of_a_group_scales_the_step() {
         ..ParamGroup::new("fast")
     };
     let params = vec![named("a", &a), named("b", &b)];
-    let mut optimizer = Optimizer::new(params, Box::new(Sgd::pytorch()), &[group]).unwrap();
+    let mut optimizer = Optimizer::new(params, Sgd::pytorch(), &[group]).unwrap();
     let loss = (a.sum_all().unwrap() + b.sum_all().unwrap()).unwrap();
     optimizer.step(&loss.backward().unwrap(), 0.125).unwrap();
     assert_eq!((values(&a), values(&b)), (vec![0.875], vec![0.5]));
@@ -318,7 +344,7 @@ fn candles_trait_agrees_with_candles_own_adamw() {
 fn what_cannot_be_optimized_is_one_clear_error() {
     let var = Var::new(&[[1f32]], &CPU).unwrap();
     let new = |params: Vec<(String, Var)>, groups: &[ParamGroup]| {
-        Optimizer::new(params, Box::new(Sgd::pytorch()), groups).unwrap_err().to_string()
+        Optimizer::new(params, Sgd::pytorch(), groups).unwrap_err().to_string()
     };
     let other = Var::new(&[[1f32]], &CPU).unwrap();
     assert_eq!(
@@ -353,7 +379,7 @@ fn what_cannot_be_optimized_is_one_clear_error() {
 fn a_step_that_cannot_be_taken_is_one_clear_error_and_changes_nothing() {
     let (a, b) = (Var::new(&[[1f32]], &CPU).unwrap(), Var::new(&[[1f32]], &CPU).unwrap());
     let params = vec![named("a", &a), named("b", &b)];
-    let mut optimizer = Optimizer::new(params, Box::new(Sgd::pytorch()), &[]).unwrap();
+    let mut optimizer = Optimizer::new(params, Sgd::pytorch(), &[]).unwrap();
     let good = (&*a + &*b).unwrap().sum_all().unwrap().backward().unwrap();
     let mut bad = (&*a + &*b).unwrap().sum_all().unwrap().backward().unwrap();
     bad.insert(&b, Tensor::zeros((2, 1), DType::F32, &CPU).unwrap());
@@ -394,9 +420,9 @@ fn all_gradients_zero_leave_a_fresh_optimizer_in_place() {
             weight_decay: Some(0.0),
             ..ParamGroup::new("all")
         };
-        let mut optimizer = Optimizer::new(vec![named("w", &var)], rule.build(), &[group]).unwrap();
+        let mut optimizer = Optimizer::new(vec![named("w", &var)], rule, &[group]).unwrap();
         let zeros = var.zeros_like().unwrap();
-        optimizer.step(&store(&var, zeros), rule.rule().learning_rate()).unwrap();
+        optimizer.step(&store(&var, zeros), rule.learning_rate()).unwrap();
         assert_eq!(values(&var), [1.0, -2.0], "{rule:?}");
     }
 }

@@ -1,8 +1,8 @@
 //! The one-cycle policy.
 
 use super::{cosine, lerp};
-use crate::OptimizerError;
-use crate::rule::Check;
+use crate::check::Check;
+use crate::error::OptimizerError;
 use serde::{Deserialize, Serialize};
 
 /// The one-cycle policy (Smith and Topin 2017, <https://arxiv.org/abs/1708.07120>), as PyTorch's

@@ -14,7 +14,7 @@ impl Run {
         let weight = Var::from_tensor(&weight.copy().unwrap()).unwrap();
         let bias = Var::from_tensor(&bias.copy().unwrap()).unwrap();
         let params = vec![("l.weight".into(), weight.clone()), ("l.bias".into(), bias.clone())];
-        let optimizer = Optimizer::new(params, rule.build(), &[]).unwrap();
+        let optimizer = Optimizer::new(params, rule, &[]).unwrap();
         Run { weight, bias, optimizer }
     }
 

@@ -48,7 +48,6 @@ impl<'a> Training<'a> {
     /// Settings of the optimizer that do not fit the net.
     pub fn new(plan: &'a Plan, loaded: &'a Loaded) -> Result<Self, RunnerError> {
         let recipe = &plan.recipe;
-        let rule = recipe.optimizer.build();
         let changing = loaded.params.iter().filter(|(_, param)| param.kind != ParamKind::Frozen);
         let changing = changing.map(|(name, param)| (name.clone(), param.var.clone())).collect();
         let trainable = loaded.params.trainable();
@@ -57,7 +56,7 @@ impl<'a> Training<'a> {
         Ok(Self {
             plan,
             loaded,
-            optimizer: Optimizer::new(trainable, rule, &groups)?,
+            optimizer: Optimizer::new(trainable, recipe.optimizer, &groups)?,
             average: Average::new(changing, recipe.average)?,
             position: Position::start(),
             loss: plan.loss(),

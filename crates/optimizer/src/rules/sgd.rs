@@ -1,8 +1,12 @@
 //! Stochastic gradient descent.
 
-use super::{Check, Decay, MomentumForm, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
+
+use super::forms::{Decay, MomentumForm};
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
 
 /// Stochastic gradient descent, with momentum, dampening and Nesterov's form.
 ///
@@ -59,35 +63,6 @@ impl Sgd {
             ..Self::pytorch()
         }
     }
-
-    fn update<T: Real>(&self, update: &Update, piece: Piece<'_, T>) {
-        let (l2, keep) = self.decay.factors::<T>(update);
-        let rate = T::of(update.learning_rate);
-        if !self.has_momentum() {
-            for (p, &g) in piece.parameter.iter_mut().zip(piece.gradient) {
-                *p = *p * keep - rate * (g + l2 * *p);
-            }
-            return;
-        }
-        let momentum = T::of(update.momentum.unwrap_or(self.momentum));
-        // The buffer starts from zero, so that an undampened first step makes it the gradient.
-        let take = T::of(if update.step == 1 { 1.0 } else { 1.0 - self.dampening });
-        let (into, out) = self.momentum_form.rates::<T>(update.learning_rate);
-        let (parameter, gradient, [buffer]) = piece.parts();
-        let elements = parameter.iter_mut().zip(gradient).zip(buffer);
-        if self.nesterov {
-            for ((p, &g), b) in elements {
-                let g = into * (g + l2 * *p);
-                *b = momentum * *b + take * g;
-                *p = *p * keep - out * (g + momentum * *b);
-            }
-        } else {
-            for ((p, &g), b) in elements {
-                *b = momentum * *b + take * into * (g + l2 * *p);
-                *p = *p * keep - out * *b;
-            }
-        }
-    }
 }
 
 /// PyTorch's.
@@ -131,16 +106,27 @@ impl Rule for Sgd {
         if self.has_momentum() { vec![Slot::zero("momentum_buffer")] } else { vec![] }
     }
 
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-        self.update(update, piece);
-    }
-
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-        self.update(update, piece);
-    }
-
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        self.update(update, piece);
-        true
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        let (l2, keep) = self.decay.factors::<T>(context);
+        let rate = T::of(context.learning_rate);
+        if !self.has_momentum() {
+            return chunk.each(|p, g, []| *p = *p * keep - rate * (g + l2 * *p));
+        }
+        let momentum = T::of(context.momentum.unwrap_or(self.momentum));
+        // The buffer starts from zero, so that an undampened first step makes it the gradient.
+        let take = T::of(if context.step == 1 { 1.0 } else { 1.0 - self.dampening });
+        let (into, out) = self.momentum_form.rates::<T>(context.learning_rate);
+        if self.nesterov {
+            chunk.each(|p, g, [b]| {
+                let g = into * (g + l2 * *p);
+                *b = momentum * *b + take * g;
+                *p = *p * keep - out * (g + momentum * *b);
+            });
+        } else {
+            chunk.each(|p, g, [b]| {
+                *b = momentum * *b + take * into * (g + l2 * *p);
+                *p = *p * keep - out * *b;
+            });
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! Adadelta.
 
-use super::{Check, Decay, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
+
+use super::forms::Decay;
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
 
 /// Adadelta (Zeiler 2012, <https://arxiv.org/abs/1212.5701>).
 ///
@@ -65,23 +69,6 @@ impl Adadelta {
     pub const fn keras_reference() -> Self {
         Adadelta { learning_rate: 1.0, ..Self::keras() }
     }
-
-    fn update<T: Real>(&self, update: &Update, piece: Piece<'_, T>) {
-        let (l2, keep) = self.decay.factors::<T>(update);
-        let rate = T::of(update.learning_rate);
-        let (rho, new) = (T::of(self.rho), T::of(1.0 - self.rho));
-        let epsilon = T::of(self.epsilon);
-        let (parameter, gradient, [square_avg, acc_delta]) = piece.parts();
-        let state = square_avg.iter_mut().zip(acc_delta);
-        for ((p, &g), (square, acc)) in parameter.iter_mut().zip(gradient).zip(state) {
-            let g = g + l2 * *p;
-            *square = rho * *square + new * (g * g);
-            // One root of the quotient in place of a quotient of two roots.
-            let delta = ((*acc + epsilon) / (*square + epsilon)).sqrt() * g;
-            *acc = rho * *acc + new * (delta * delta);
-            *p = *p * keep - rate * delta;
-        }
-    }
 }
 
 /// PyTorch's.
@@ -116,16 +103,18 @@ impl Rule for Adadelta {
         vec![Slot::zero("square_avg"), Slot::zero("acc_delta")]
     }
 
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-        self.update(update, piece);
-    }
-
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-        self.update(update, piece);
-    }
-
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        self.update(update, piece);
-        true
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        let (l2, keep) = self.decay.factors::<T>(context);
+        let rate = T::of(context.learning_rate);
+        let (rho, new) = (T::of(self.rho), T::of(1.0 - self.rho));
+        let epsilon = T::of(self.epsilon);
+        chunk.each(|p, g, [square, acc]| {
+            let g = g + l2 * *p;
+            *square = rho * *square + new * (g * g);
+            // One root of the quotient in place of a quotient of two roots.
+            let delta = ((*acc + epsilon) / (*square + epsilon)).sqrt() * g;
+            *acc = rho * *acc + new * (delta * delta);
+            *p = *p * keep - rate * delta;
+        });
     }
 }

@@ -1,8 +1,12 @@
 //! RMSprop.
 
-use super::{Check, Decay, EpsilonPlace, MomentumForm, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
+
+use super::forms::{Decay, EpsilonPlace, MomentumForm};
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
 
 /// RMSprop (Hinton, lecture 6 of "Neural networks for machine learning", 2012), plain or centered
 /// (Graves 2013, <https://arxiv.org/abs/1308.0850>), with or without momentum.
@@ -72,63 +76,6 @@ impl RmsProp {
             decay: Decay::Decoupled,
         }
     }
-
-    fn update<T: Real>(&self, update: &Update, piece: Piece<'_, T>) {
-        let (l2, keep) = self.decay.factors::<T>(update);
-        let (rho, new) = (T::of(self.rho), T::of(1.0 - self.rho));
-        let (inside, outside) = self.epsilon_place.split::<T>(self.epsilon);
-        let rate = T::of(update.learning_rate);
-        let momentum = T::of(update.momentum.unwrap_or(self.momentum));
-        let (into, out) = self.momentum_form.rates::<T>(update.learning_rate);
-
-        let average = |average: &mut T, value: T| {
-            *average = rho * *average + new * value;
-            *average
-        };
-        let variance = |square: &mut T, mean: &mut T, g: T| {
-            let mean = average(mean, g);
-            (average(square, g * g) - mean * mean).larger(T::of(0.0))
-        };
-        let quotient = |g: T, v: T| g / ((v + inside).sqrt() + outside);
-
-        match (self.centered, self.has_momentum()) {
-            (false, false) => {
-                let (p, g, [square]) = piece.parts();
-                for ((p, &g), square) in p.iter_mut().zip(g).zip(square) {
-                    let g = g + l2 * *p;
-                    *p = *p * keep - rate * quotient(g, average(square, g * g));
-                }
-            }
-            (true, false) => {
-                let (p, g, [square, mean]) = piece.parts();
-                for ((p, &g), (square, mean)) in
-                    p.iter_mut().zip(g).zip(square.iter_mut().zip(mean))
-                {
-                    let g = g + l2 * *p;
-                    *p = *p * keep - rate * quotient(g, variance(square, mean, g));
-                }
-            }
-            (false, true) => {
-                let (p, g, [square, buffer]) = piece.parts();
-                for ((p, &g), (square, b)) in p.iter_mut().zip(g).zip(square.iter_mut().zip(buffer))
-                {
-                    let g = g + l2 * *p;
-                    *b = momentum * *b + into * quotient(g, average(square, g * g));
-                    *p = *p * keep - out * *b;
-                }
-            }
-            (true, true) => {
-                let (p, g, [square, mean, buffer]) = piece.parts();
-                for ((p, &g), ((square, mean), b)) in
-                    p.iter_mut().zip(g).zip(square.iter_mut().zip(mean).zip(buffer))
-                {
-                    let g = g + l2 * *p;
-                    *b = momentum * *b + into * quotient(g, variance(square, mean, g));
-                    *p = *p * keep - out * *b;
-                }
-            }
-        }
-    }
 }
 
 /// PyTorch's.
@@ -175,16 +122,45 @@ impl Rule for RmsProp {
         slots
     }
 
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-        self.update(update, piece);
-    }
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        let (l2, keep) = self.decay.factors::<T>(context);
+        let (rho, new) = (T::of(self.rho), T::of(1.0 - self.rho));
+        let (inside, outside) = self.epsilon_place.split::<T>(self.epsilon);
+        let rate = T::of(context.learning_rate);
+        let momentum = T::of(context.momentum.unwrap_or(self.momentum));
+        let (into, out) = self.momentum_form.rates::<T>(context.learning_rate);
 
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-        self.update(update, piece);
-    }
-
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        self.update(update, piece);
-        true
+        let average = |average: &mut T, value: T| {
+            *average = rho * *average + new * value;
+            *average
+        };
+        let variance = |square: &mut T, mean: &mut T, g: T| {
+            let mean = average(mean, g);
+            (average(square, g * g) - mean * mean).max(T::of(0.0))
+        };
+        let quotient = |g: T, v: T| g / ((v + inside).sqrt() + outside);
+        let plain = |p: &mut T, d: T| *p = *p * keep - rate * d;
+        let buffered = |p: &mut T, b: &mut T, d: T| {
+            *b = momentum * *b + into * d;
+            *p = *p * keep - out * *b;
+        };
+        match (self.centered, self.has_momentum()) {
+            (false, false) => chunk.each(|p, g, [square]| {
+                let g = g + l2 * *p;
+                plain(p, quotient(g, average(square, g * g)));
+            }),
+            (true, false) => chunk.each(|p, g, [square, mean]| {
+                let g = g + l2 * *p;
+                plain(p, quotient(g, variance(square, mean, g)));
+            }),
+            (false, true) => chunk.each(|p, g, [square, b]| {
+                let g = g + l2 * *p;
+                buffered(p, b, quotient(g, average(square, g * g)));
+            }),
+            (true, true) => chunk.each(|p, g, [square, mean, b]| {
+                let g = g + l2 * *p;
+                buffered(p, b, quotient(g, variance(square, mean, g)));
+            }),
+        }
     }
 }

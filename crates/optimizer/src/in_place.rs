@@ -1,26 +1,18 @@
-//! One update of one parameter: in place on a CPU, by way of the host where it is in half precision or the rule has
-//! no formula for tensors.
+//! One update of one parameter on a CPU: in place, but for half precision.
 
-use crate::rule::{Piece, Rule, Update};
-use crate::together::Rows;
-use crate::values::{self, PARALLEL_FROM, PIECE, Values};
-use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
-use rayon::prelude::*;
 use std::cell::RefCell;
 
-/// The state of one parameter: a buffer for each slot of the rule.
-#[derive(Clone, Debug)]
-pub(crate) enum Buffers {
-    F32(Vec<Vec<f32>>),
-    F64(Vec<Vec<f64>>),
-    /// On the parameter's device, where that is none of the host's.
-    Device(Rows),
-}
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use rayon::prelude::*;
+
+use crate::entry::Buffers;
+use crate::rule::{AnyRule, Chunk, StepContext};
+use crate::values::{self, CHUNK, PARALLEL_FROM, Values};
 
 /// Updates `var` and `buffers` by `rule`.
 pub(crate) fn update(
-    rule: &dyn Rule,
-    update: &Update,
+    rule: &dyn AnyRule,
+    context: &StepContext,
     var: &Var,
     gradient: &Tensor,
     buffers: &mut Buffers,
@@ -28,33 +20,33 @@ pub(crate) fn update(
     let dtype = values::working_dtype(var.dtype());
     let mut gradient = values::on_host(gradient, dtype)?;
     let tensor = var.as_tensor();
-    if tensor.device().is_cpu() && tensor.dtype() == dtype && tensor.is_contiguous() {
+    if tensor.dtype() == dtype && tensor.is_contiguous() {
         if values::share_storage(&gradient, tensor) {
             gradient = gradient.force_contiguous()?;
         }
-        let op = InPlace { rule, update, gradient: &gradient, buffers: RefCell::new(buffers) };
+        let op = InPlace { rule, context, gradient: &gradient, buffers: RefCell::new(buffers) };
         return tensor.inplace_op1(&op);
     }
-    // Half precision, or another device for a rule without a formula: update a copy in the working dtype and set it back.
-    let host = tensor.to_device(&Device::Cpu)?.to_dtype(dtype)?.flatten_all()?;
+    // Update a copy in the working dtype and set it back.
+    let copy = tensor.to_dtype(dtype)?.flatten_all()?;
     let updated = match dtype {
         DType::F64 => {
-            let mut parameter = host.to_vec1::<f64>()?;
-            run(rule, update, ParameterMut::F64(&mut parameter), &gradient, buffers)?;
+            let mut parameter = copy.to_vec1::<f64>()?;
+            run(rule, context, ParameterMut::F64(&mut parameter), &gradient, buffers)?;
             Tensor::from_vec(parameter, tensor.shape(), &Device::Cpu)?
         }
         _ => {
-            let mut parameter = host.to_vec1::<f32>()?;
-            run(rule, update, ParameterMut::F32(&mut parameter), &gradient, buffers)?;
+            let mut parameter = copy.to_vec1::<f32>()?;
+            run(rule, context, ParameterMut::F32(&mut parameter), &gradient, buffers)?;
             Tensor::from_vec(parameter, tensor.shape(), &Device::Cpu)?
         }
     };
-    var.set(&updated.to_dtype(tensor.dtype())?.to_device(tensor.device())?)
+    var.set(&updated.to_dtype(tensor.dtype())?)
 }
 
 struct InPlace<'a> {
-    rule: &'a dyn Rule,
-    update: &'a Update,
+    rule: &'a dyn AnyRule,
+    context: &'a StepContext,
     gradient: &'a Tensor,
     buffers: RefCell<&'a mut Buffers>,
 }
@@ -73,7 +65,7 @@ impl InplaceOp1 for InPlace<'_> {
             CpuStorage::F64(values) => ParameterMut::F64(&mut values[start..end]),
             _ => bail!("expected a variable of f32 or f64"),
         };
-        run(self.rule, self.update, parameter, self.gradient, &mut self.buffers.borrow_mut())
+        run(self.rule, self.context, parameter, self.gradient, &mut self.buffers.borrow_mut())
     }
 }
 
@@ -83,8 +75,8 @@ enum ParameterMut<'a> {
 }
 
 fn run(
-    rule: &dyn Rule,
-    update: &Update,
+    rule: &dyn AnyRule,
+    context: &StepContext,
     parameter: ParameterMut<'_>,
     gradient: &Tensor,
     buffers: &mut Buffers,
@@ -92,10 +84,10 @@ fn run(
     values::read(gradient, |gradient| {
         match (parameter, gradient, buffers) {
             (ParameterMut::F32(p), Values::F32(g), Buffers::F32(state)) => {
-                in_pieces(p, g, state, |piece| rule.update_f32(update, piece));
+                in_chunks(p, g, state, |chunk| rule.update_f32(context, chunk));
             }
             (ParameterMut::F64(p), Values::F64(g), Buffers::F64(state)) => {
-                in_pieces(p, g, state, |piece| rule.update_f64(update, piece));
+                in_chunks(p, g, state, |chunk| rule.update_f64(context, chunk));
             }
             _ => bail!("the dtypes of parameter, gradient and state differ"),
         }
@@ -103,25 +95,25 @@ fn run(
     })
 }
 
-/// Hands a small parameter over whole, and a large one in pieces on several threads.
-fn in_pieces<T: Send + Sync>(
+/// Hands a small parameter over whole, and a large one in chunks on several threads.
+fn in_chunks<T: Send + Sync>(
     parameter: &mut [T],
     gradient: &[T],
     state: &mut [Vec<T>],
-    update: impl Fn(Piece<'_, T>) + Send + Sync,
+    update: impl Fn(Chunk<'_, T>) + Send + Sync,
 ) {
     if parameter.len() < PARALLEL_FROM {
         let state = state.iter_mut().map(Vec::as_mut_slice).collect();
-        return update(Piece { parameter, gradient, state });
+        return update(Chunk { parameter, gradient, state });
     }
-    let mut slots: Vec<_> = state.iter_mut().map(|slot| slot.chunks_mut(PIECE)).collect();
-    let pieces: Vec<_> = parameter
-        .chunks_mut(PIECE)
-        .zip(gradient.chunks(PIECE))
+    let mut slots: Vec<_> = state.iter_mut().map(|slot| slot.chunks_mut(CHUNK)).collect();
+    let chunks: Vec<_> = parameter
+        .chunks_mut(CHUNK)
+        .zip(gradient.chunks(CHUNK))
         .map(|(parameter, gradient)| {
             let state = slots.iter_mut().filter_map(Iterator::next).collect();
-            Piece { parameter, gradient, state }
+            Chunk { parameter, gradient, state }
         })
         .collect();
-    pieces.into_par_iter().for_each(update);
+    chunks.into_par_iter().for_each(update);
 }

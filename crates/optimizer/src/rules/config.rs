@@ -1,11 +1,19 @@
 //! Rules by name, for recipes.
 
-use super::{Adadelta, Adagrad, Adam, AdamW, RmsProp, Rule, Sgd};
-use crate::OptimizerError;
 use serde::{Deserialize, Serialize};
 
+use super::adadelta::Adadelta;
+use super::adagrad::Adagrad;
+use super::adam::Adam;
+use super::adamw::AdamW;
+use super::rmsprop::RmsProp;
+use super::sgd::Sgd;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
+
 /// One of the rules of this crate, as a recipe gives it: `name` says which, the rest are its
-/// fields. A field left out has PyTorch's default; a field that the rule lacks is an error.
+/// fields. It is a [`Rule`] itself. A field left out has PyTorch's default; a field that the rule lacks is an error.
 ///
 /// ```
 /// use taper_optimizer::{Adadelta, RuleConfig};
@@ -84,18 +92,6 @@ impl RuleConfig {
         }
     }
 
-    /// The rule inside, owned, for [`Optimizer::new`](crate::Optimizer::new).
-    pub fn build(self) -> Box<dyn Rule> {
-        match self {
-            RuleConfig::Sgd(rule) => Box::new(rule),
-            RuleConfig::Adadelta(rule) => Box::new(rule),
-            RuleConfig::Adagrad(rule) => Box::new(rule),
-            RuleConfig::RmsProp(rule) => Box::new(rule),
-            RuleConfig::Adam(rule) => Box::new(rule),
-            RuleConfig::AdamW(rule) => Box::new(rule),
-        }
-    }
-
     /// The same rule with another learning rate.
     pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
         *match &mut self {
@@ -107,5 +103,43 @@ impl RuleConfig {
             RuleConfig::AdamW(rule) => &mut rule.learning_rate,
         } = learning_rate;
         self
+    }
+}
+
+/// That of the rule inside.
+impl Rule for RuleConfig {
+    fn name(&self) -> &'static str {
+        self.rule().name()
+    }
+
+    fn validate(&self) -> Result<(), OptimizerError> {
+        self.rule().validate()
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.rule().learning_rate()
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.rule().weight_decay()
+    }
+
+    fn has_momentum(&self) -> bool {
+        self.rule().has_momentum()
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        self.rule().slots()
+    }
+
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        match self {
+            RuleConfig::Sgd(rule) => rule.update(context, chunk),
+            RuleConfig::Adadelta(rule) => rule.update(context, chunk),
+            RuleConfig::Adagrad(rule) => rule.update(context, chunk),
+            RuleConfig::RmsProp(rule) => rule.update(context, chunk),
+            RuleConfig::Adam(rule) => rule.update(context, chunk),
+            RuleConfig::AdamW(rule) => rule.update(context, chunk),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Range checks that end in one clear error.
 
-use crate::OptimizerError;
+use crate::error::OptimizerError;
 
 /// Checks fields on behalf of a named owner.
 pub(crate) struct Check<'a>(pub &'a str);

@@ -1,14 +1,15 @@
-use super::{Adadelta, Adagrad, Adam, AdamW, RmsProp, Rule, RuleConfig, Sgd};
+use super::{Adadelta, Adagrad, Adam, AdamW, RmsProp, RuleConfig, Sgd};
+use crate::rule::Rule;
 
 #[test]
 fn every_preset_is_valid_and_survives_a_recipe() {
     for name in RuleConfig::presets() {
         let rule = RuleConfig::preset(name).unwrap();
-        rule.rule().validate().unwrap();
+        rule.validate().unwrap();
         let json = serde_json::to_string(&rule).unwrap();
         assert_eq!(serde_json::from_str::<RuleConfig>(&json).unwrap(), rule);
-        assert_eq!(rule.build().name(), name.split('-').next().unwrap());
-        assert_eq!(rule.with_learning_rate(0.25).rule().learning_rate(), 0.25);
+        assert_eq!(rule.name(), name.split('-').next().unwrap());
+        assert_eq!(rule.with_learning_rate(0.25).learning_rate(), 0.25);
     }
     let reference = Adadelta::keras_reference();
     assert_eq!((reference.learning_rate, reference.rho, reference.epsilon), (1.0, 0.95, 1e-7));
@@ -37,45 +38,45 @@ fn a_recipe_with_an_unknown_rule_or_field_is_refused() {
 
 #[test]
 fn an_invalid_hyperparameter_is_one_clear_error() {
-    let rules: [(Box<dyn Rule>, &str); 10] = [
+    let rules: [(RuleConfig, &str); 10] = [
         (
-            Box::new(Sgd { momentum: 1.0, ..Sgd::pytorch() }),
+            RuleConfig::Sgd(Sgd { momentum: 1.0, ..Sgd::pytorch() }),
             "sgd: momentum is 1, expected a number from 0 to below 1",
         ),
         (
-            Box::new(Sgd { dampening: -0.1, ..Sgd::pytorch() }),
+            RuleConfig::Sgd(Sgd { dampening: -0.1, ..Sgd::pytorch() }),
             "sgd: dampening is -0.1, expected a number from 0 to 1",
         ),
         (
-            Box::new(Sgd { nesterov: true, ..Sgd::pytorch() }),
+            RuleConfig::Sgd(Sgd { nesterov: true, ..Sgd::pytorch() }),
             "sgd: nesterov needs momentum above 0 and dampening 0, found momentum 0 and dampening 0",
         ),
         (
-            Box::new(Adadelta { rho: 1.5, ..Adadelta::keras() }),
+            RuleConfig::Adadelta(Adadelta { rho: 1.5, ..Adadelta::keras() }),
             "adadelta: rho is 1.5, expected a number from 0 to below 1",
         ),
         (
-            Box::new(Adadelta { epsilon: 0.0, ..Adadelta::keras() }),
+            RuleConfig::Adadelta(Adadelta { epsilon: 0.0, ..Adadelta::keras() }),
             "adadelta: epsilon is 0, expected a finite number above 0",
         ),
         (
-            Box::new(Adagrad { initial_accumulator: -1.0, ..Adagrad::keras() }),
+            RuleConfig::Adagrad(Adagrad { initial_accumulator: -1.0, ..Adagrad::keras() }),
             "adagrad: initial_accumulator is -1, expected a finite number of 0 or more",
         ),
         (
-            Box::new(RmsProp { weight_decay: f64::NAN, ..RmsProp::keras() }),
+            RuleConfig::RmsProp(RmsProp { weight_decay: f64::NAN, ..RmsProp::keras() }),
             "rmsprop: weight_decay is NaN, expected a finite number of 0 or more",
         ),
         (
-            Box::new(Adam { beta2: 1.0, ..Adam::keras() }),
+            RuleConfig::Adam(Adam { beta2: 1.0, ..Adam::keras() }),
             "adam: beta2 is 1, expected a number from 0 to below 1",
         ),
         (
-            Box::new(Adam { learning_rate: f64::INFINITY, ..Adam::keras() }),
+            RuleConfig::Adam(Adam { learning_rate: f64::INFINITY, ..Adam::keras() }),
             "adam: learning_rate is inf, expected a finite number of 0 or more",
         ),
         (
-            Box::new(AdamW { beta1: -0.5, ..AdamW::keras() }),
+            RuleConfig::AdamW(AdamW { beta1: -0.5, ..AdamW::keras() }),
             "adamw: beta1 is -0.5, expected a number from 0 to below 1",
         ),
     ];

@@ -1,8 +1,12 @@
 //! Adagrad.
 
-use super::{Check, Decay, EpsilonPlace, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
+
+use super::forms::{Decay, EpsilonPlace};
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
 
 /// Adagrad (Duchi et al. 2011, <https://jmlr.org/papers/v12/duchi11a.html>).
 ///
@@ -58,19 +62,6 @@ impl Adagrad {
             decay: Decay::Decoupled,
         }
     }
-
-    fn update<T: Real>(&self, update: &Update, piece: Piece<'_, T>) {
-        let (l2, keep) = self.decay.factors::<T>(update);
-        let (inside, outside) = self.epsilon_place.split::<T>(self.epsilon);
-        let slowing = 1.0 + (update.step.saturating_sub(1)) as f64 * self.learning_rate_decay;
-        let rate = T::of(update.learning_rate / slowing);
-        let (parameter, gradient, [sum]) = piece.parts();
-        for ((p, &g), sum) in parameter.iter_mut().zip(gradient).zip(sum) {
-            let g = g + l2 * *p;
-            *sum = *sum + g * g;
-            *p = *p * keep - rate * (g / ((*sum + inside).sqrt() + outside));
-        }
-    }
 }
 
 /// PyTorch's.
@@ -106,16 +97,15 @@ impl Rule for Adagrad {
         vec![Slot { name: "sum", initial: self.initial_accumulator }]
     }
 
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-        self.update(update, piece);
-    }
-
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-        self.update(update, piece);
-    }
-
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        self.update(update, piece);
-        true
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        let (l2, keep) = self.decay.factors::<T>(context);
+        let (inside, outside) = self.epsilon_place.split::<T>(self.epsilon);
+        let slowing = 1.0 + (context.step.saturating_sub(1)) as f64 * self.learning_rate_decay;
+        let rate = T::of(context.learning_rate / slowing);
+        chunk.each(|p, g, [sum]| {
+            let g = g + l2 * *p;
+            *sum = *sum + g * g;
+            *p = *p * keep - rate * (g / ((*sum + inside).sqrt() + outside));
+        });
     }
 }

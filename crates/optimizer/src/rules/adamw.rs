@@ -1,8 +1,12 @@
 //! AdamW.
 
-use super::{Adam, AdamEpsilon, Decay, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Symbol};
 use serde::{Deserialize, Serialize};
+
+use super::adam::{Adam, AdamEpsilon};
+use super::forms::Decay;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
 
 /// AdamW: [`Adam`] with decoupled weight decay (Loshchilov and Hutter 2017,
 /// <https://arxiv.org/abs/1711.05101>).
@@ -93,16 +97,7 @@ impl Rule for AdamW {
         self.adam().slots()
     }
 
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-        self.adam().update(update, piece);
-    }
-
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-        self.adam().update(update, piece);
-    }
-
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        self.adam().update(update, piece);
-        true
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        self.adam().update(context, chunk);
     }
 }

@@ -1,8 +1,12 @@
 //! Adam, and the arithmetic that AdamW shares.
 
-use super::{Check, Decay, Piece, Rule, Slot, Update};
-use crate::{OptimizerError, Real, Symbol};
 use serde::{Deserialize, Serialize};
+
+use super::forms::Decay;
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::{Chunk, Rule, Slot, StepContext};
 
 /// Adam (Kingma and Ba 2014, <https://arxiv.org/abs/1412.6980>), with AMSGrad at choice (Reddi et
 /// al. 2018, <https://arxiv.org/abs/1904.09237>).
@@ -74,44 +78,6 @@ impl Adam {
         }
     }
 
-    pub(super) fn update<T: Real>(&self, update: &Update, piece: Piece<'_, T>) {
-        let (l2, keep) = self.decay.factors::<T>(update);
-        let beta1 = update.momentum.unwrap_or(self.beta1);
-        let (new1, new2) = (T::of(1.0 - beta1), T::of(1.0 - self.beta2));
-        let beta2 = T::of(self.beta2);
-        // A step count beyond f64's whole numbers has long since left a correction of 1.
-        let step = update.step as f64;
-        let correction1 = 1.0 - beta1.powf(step);
-        let correction2 = (1.0 - self.beta2.powf(step)).sqrt();
-        let (rate, scale) = match self.epsilon_place {
-            AdamEpsilon::AfterCorrection => (update.learning_rate / correction1, 1.0 / correction2),
-            AdamEpsilon::BeforeCorrection => {
-                (update.learning_rate * correction2 / correction1, 1.0)
-            }
-        };
-        let (rate, scale, epsilon) = (T::of(rate), T::of(scale), T::of(self.epsilon));
-
-        if self.amsgrad {
-            let (p, g, [m, v, largest]) = piece.parts();
-            let state = m.iter_mut().zip(v).zip(largest);
-            for ((p, &g), ((m, v), largest)) in p.iter_mut().zip(g).zip(state) {
-                let g = g + l2 * *p;
-                *m = *m + new1 * (g - *m);
-                *v = beta2 * *v + new2 * (g * g);
-                *largest = largest.larger(*v);
-                *p = *p * keep - rate * (*m / (largest.sqrt() * scale + epsilon));
-            }
-        } else {
-            let (p, g, [m, v]) = piece.parts();
-            for ((p, &g), (m, v)) in p.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
-                let g = g + l2 * *p;
-                *m = *m + new1 * (g - *m);
-                *v = beta2 * *v + new2 * (g * g);
-                *p = *p * keep - rate * (*m / (v.sqrt() * scale + epsilon));
-            }
-        }
-    }
-
     pub(super) fn validate_as(&self, name: &str) -> Result<(), OptimizerError> {
         let check = Check(name);
         check.non_negative("learning_rate", self.learning_rate)?;
@@ -158,16 +124,40 @@ impl Rule for Adam {
         slots
     }
 
-    fn update_f32(&self, update: &Update, piece: Piece<'_, f32>) {
-        self.update(update, piece);
-    }
+    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+        let (l2, keep) = self.decay.factors::<T>(context);
+        let beta1 = context.momentum.unwrap_or(self.beta1);
+        let (new1, new2) = (T::of(1.0 - beta1), T::of(1.0 - self.beta2));
+        let beta2 = T::of(self.beta2);
+        // A step count beyond f64's whole numbers has long since left a correction of 1.
+        let step = context.step as f64;
+        let correction1 = 1.0 - beta1.powf(step);
+        let correction2 = (1.0 - self.beta2.powf(step)).sqrt();
+        let rate = context.learning_rate;
+        let (rate, scale) = match self.epsilon_place {
+            AdamEpsilon::AfterCorrection => (rate / correction1, 1.0 / correction2),
+            AdamEpsilon::BeforeCorrection => (rate * correction2 / correction1, 1.0),
+        };
+        let (rate, scale, epsilon) = (T::of(rate), T::of(scale), T::of(self.epsilon));
 
-    fn update_f64(&self, update: &Update, piece: Piece<'_, f64>) {
-        self.update(update, piece);
-    }
-
-    fn formula(&self, update: &Update, piece: Piece<'_, Symbol>) -> bool {
-        self.update(update, piece);
-        true
+        let average = |m: &mut T, v: &mut T, g: T| {
+            *m = *m + new1 * (g - *m);
+            *v = beta2 * *v + new2 * (g * g);
+        };
+        let apply = |p: &mut T, m: T, v: T| {
+            *p = *p * keep - rate * (m / (v.sqrt() * scale + epsilon));
+        };
+        if self.amsgrad {
+            chunk.each(|p, g, [m, v, largest]| {
+                average(m, v, g + l2 * *p);
+                *largest = largest.max(*v);
+                apply(p, *m, *largest);
+            });
+        } else {
+            chunk.each(|p, g, [m, v]| {
+                average(m, v, g + l2 * *p);
+                apply(p, *m, *v);
+            });
+        }
     }
 }
