@@ -5,10 +5,10 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use taper_kernels::{
-    Conv2dBlock, Conv2dConfig, Path, Pool2dConfig, add, attention, attention_packed, avg_pool2d,
-    batch_norm_eval, batch_norm_train, conv2d, conv2d_block, dropout, flatten, gelu, gelu_tanh,
-    global_avg_pool2d, layer_norm, linear, linear_relu, log_softmax, max_pool2d, relay, relu,
-    softmax, softmax_cross_entropy, with_path,
+    Conv2dBlock, Conv2dConfig, Implementation, Pool2dConfig, add, attention, attention_packed,
+    avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, conv2d_block, dropout, flatten, gelu,
+    gelu_tanh, global_avg_pool2d, layer_norm, linear, linear_relu, log_softmax, max_pool2d, relay,
+    relu, softmax, softmax_cross_entropy, with_implementation,
 };
 
 use crate::{assert_close, gpu, normal};
@@ -38,8 +38,10 @@ fn outcome(
 }
 
 fn check(what: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
-    let expected =
-        with_path(Path::Naive, || outcome(inputs, DType::F64, &Device::Cpu, &f)).unwrap();
+    let expected = with_implementation(Implementation::Naive, || {
+        outcome(inputs, DType::F64, &Device::Cpu, &f)
+    })
+    .unwrap();
     let found = outcome(inputs, DType::F32, &gpu(), &f).unwrap_or_else(|e| panic!("{what}: {e}"));
     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let part = if i == 0 { "value".to_string() } else { format!("gradient {}", i - 1) };

@@ -5,17 +5,22 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use divan::Bencher;
-use taper_kernels::{Conv2dConfig, Path, Pool2dConfig, with_path};
+use taper_kernels::{Conv2dConfig, Implementation, Pool2dConfig, with_implementation};
 
 fn main() {
     divan::main();
 }
 
-const PATHS: [Path; 4] = [Path::Auto, Path::Portable, Path::Naive, Path::Composed];
+const PATHS: [Implementation; 4] = [
+    Implementation::Auto,
+    Implementation::Portable,
+    Implementation::Naive,
+    Implementation::Composed,
+];
 
 /// The second convolution of the reference CNN, for 32 images.
 #[divan::bench(args = PATHS)]
-fn conv2d(bencher: Bencher, path: Path) {
+fn conv2d(bencher: Bencher, path: Implementation) {
     let (x, w, b) = (random(&[32, 32, 26, 26]), random(&[64, 32, 3, 3]), random(&[64]));
     measure(bencher, path, || {
         taper_kernels::conv2d(&x, &w, Some(b.as_tensor()), &Conv2dConfig::default())
@@ -24,46 +29,46 @@ fn conv2d(bencher: Bencher, path: Path) {
 
 /// A depthwise convolution of MobileNetV3.
 #[divan::bench(args = PATHS)]
-fn conv2d_depthwise(bencher: Bencher, path: Path) {
+fn conv2d_depthwise(bencher: Bencher, path: Implementation) {
     let (x, w) = (random(&[8, 88, 28, 28]), random(&[88, 1, 3, 3]));
     let config = Conv2dConfig { padding: (1, 1), groups: 88, ..Default::default() };
     measure(bencher, path, || taper_kernels::conv2d(&x, &w, None, &config));
 }
 
 #[divan::bench(args = PATHS)]
-fn max_pool2d(bencher: Bencher, path: Path) {
+fn max_pool2d(bencher: Bencher, path: Implementation) {
     let x = random(&[32, 64, 24, 24]);
     measure(bencher, path, || taper_kernels::max_pool2d(&x, &Pool2dConfig::square(2)));
 }
 
 #[divan::bench(args = PATHS)]
-fn batch_norm(bencher: Bencher, path: Path) {
+fn batch_norm(bencher: Bencher, path: Implementation) {
     let (x, gamma, beta) = (random(&[32, 64, 16, 16]), random(&[64]), random(&[64]));
     measure(bencher, path, || Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, 1e-5)?.output));
 }
 
 /// A layer norm of ViT-tiny.
 #[divan::bench(args = PATHS)]
-fn layer_norm(bencher: Bencher, path: Path) {
+fn layer_norm(bencher: Bencher, path: Implementation) {
     let (x, gamma, beta) = (random(&[1576, 192]), random(&[192]), random(&[192]));
     measure(bencher, path, || taper_kernels::layer_norm(&x, &gamma, &beta, 1e-6));
 }
 
 /// The first dense layer of the reference CNN.
 #[divan::bench(args = PATHS)]
-fn linear(bencher: Bencher, path: Path) {
+fn linear(bencher: Bencher, path: Implementation) {
     let (x, w, b) = (random(&[128, 9216]), random(&[128, 9216]), random(&[128]));
     measure(bencher, path, || taper_kernels::linear(&x, &w, Some(b.as_tensor())));
 }
 
 #[divan::bench(args = PATHS)]
-fn gelu(bencher: Bencher, path: Path) {
+fn gelu(bencher: Bencher, path: Implementation) {
     let x = random(&[1576, 768]);
     measure(bencher, path, || taper_kernels::gelu(&x));
 }
 
 #[divan::bench(args = PATHS)]
-fn softmax(bencher: Bencher, path: Path) {
+fn softmax(bencher: Bencher, path: Implementation) {
     let x = random(&[24, 197, 197]);
     measure(bencher, path, || taper_kernels::softmax(&x));
 }
@@ -74,6 +79,8 @@ fn random(shape: &[usize]) -> Var {
 }
 
 /// Forward and backward from a gradient of ones.
-fn measure(bencher: Bencher, path: Path, forward: impl Fn() -> Result<Tensor>) {
-    bencher.bench_local(|| with_path(path, || forward().and_then(|output| output.backward())));
+fn measure(bencher: Bencher, path: Implementation, forward: impl Fn() -> Result<Tensor>) {
+    bencher.bench_local(|| {
+        with_implementation(path, || forward().and_then(|output| output.backward()))
+    });
 }

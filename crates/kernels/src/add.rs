@@ -1,12 +1,11 @@
 //! The sum of two tensors.
 
-use crate::element::{Element, dispatch, map2, read_all, slice, tensor};
-use crate::path::{Path, resolve};
-use crate::relay;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use crate::element::{Element, map2};
+use crate::implementation::{Implementation, resolve};
+use crate::operation::{self, Gradient, Operation, Output};
+use candle_core::{Result, Tensor, bail};
 
-/// `a + b`, of one shape, as where two paths of a net meet.
+/// `a + b`, of one shape, as where two branches of a net meet.
 ///
 /// # Errors
 ///
@@ -16,53 +15,27 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         bail!("add: expected tensors of one shape, found {:?} and {:?}", a.dims(), b.dims())
     }
     match resolve(a) {
-        Path::Composed => a + b,
-        _ => relay::apply_op2(&a.contiguous()?, &b.contiguous()?, Add),
+        Implementation::Composed => a + b,
+        _ => operation::apply(Add, [a, b], a.shape()),
     }
-}
-
-/// [`add`] for tensors of the CPU, without a place on the tape.
-pub(crate) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    dispatch!(a.dtype(), "add", T => {
-        read_all::<T, _, 2>([a, b], |[x, y]| tensor(map2(x, y, |x, y| x + y), a))
-    })
 }
 
 struct Add;
 
-impl Add {
-    fn forward<T: Element>(a: &[T], b: &[T]) -> CpuStorage {
-        T::to_cpu_storage_owned(map2(a, b, |a, b| a + b))
-    }
-}
+impl Operation<2> for Add {
+    type Saved = ();
 
-impl CustomOp2 for Add {
-    fn name(&self) -> &'static str {
-        "add"
+    fn forward<T: Element>(&self, [a, b]: [&[T]; 2]) -> Result<(Vec<T>, ())> {
+        Ok((map2(a, b, |a, b| a + b), ()))
     }
 
-    fn cpu_fwd(
+    fn backward<T: Element>(
         &self,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = dispatch!(a.dtype(), "add", T => {
-            Self::forward::<T>(slice(a, a_layout)?, slice(b, b_layout)?)
-        });
-        Ok((y, a_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let wanted = |x: &Tensor| x.track_op().then(|| gradient.clone());
-        Ok((wanted(a), wanted(b)))
+        _: [&[T]; 2],
+        _: Output<T, ()>,
+        _: [bool; 2],
+    ) -> Result<[Option<Gradient<T>>; 2]> {
+        Ok([Some(Gradient::Outputs), Some(Gradient::Outputs)])
     }
 }
 

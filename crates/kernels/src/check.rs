@@ -1,7 +1,7 @@
 //! What every operation's tests share: one function that holds all paths against each other.
 
 use crate::counter::Counter;
-use crate::path::{Path, with_path};
+use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 /// Normal random numbers, the same for the same seed.
@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
 
 /// Value and gradients of a random weighted sum of the outputs.
 fn outcome(
-    path: Path,
+    path: Implementation,
     dtype: DType,
     memory: Memory,
     inputs: &[Tensor],
@@ -55,7 +55,7 @@ fn outcome(
         let gradients = vars.iter().map(gradient).collect::<Result<_>>()?;
         Ok(Outcome { value: value.detach(), gradients })
     };
-    with_path(path, run).unwrap_or_else(|e| panic!("{path:?} {dtype:?}: {e}"))
+    with_implementation(path, run).unwrap_or_else(|e| panic!("{path:?} {dtype:?}: {e}"))
 }
 
 fn strided(t: &Tensor) -> Result<Tensor> {
@@ -102,8 +102,14 @@ fn assert_same_bits(what: &str, a: &Outcome, b: &Outcome) {
 }
 
 /// All paths. The first is the one that the others are held against.
-const PATHS: [Path; 6] =
-    [Path::Naive, Path::Auto, Path::Avx512, Path::Avx2, Path::Portable, Path::Composed];
+const PATHS: [Implementation; 6] = [
+    Implementation::Naive,
+    Implementation::Auto,
+    Implementation::Avx512,
+    Implementation::Avx2,
+    Implementation::Portable,
+    Implementation::Composed,
+];
 
 /// Holds all paths of an operation of `f64` inputs against the naive one: values and gradients
 /// in `f64` and `f32`, for inputs anywhere in memory, with 1, 2 and 4 threads.
@@ -116,7 +122,7 @@ pub(crate) fn check_paths(
     inputs: &[Tensor],
     f: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
 ) {
-    let reference = outcome(Path::Naive, DType::F64, Memory::Contiguous, inputs, &f);
+    let reference = outcome(Implementation::Naive, DType::F64, Memory::Contiguous, inputs, &f);
     for path in PATHS {
         let what = format!("{what}, {path:?}");
         let double = outcome(path, DType::F64, Memory::Contiguous, inputs, &f);
@@ -125,7 +131,7 @@ pub(crate) fn check_paths(
         assert_outcomes_close(&format!("{what} f32"), &single, &reference, tolerance);
         let moved = outcome(path, DType::F32, Memory::Strided, inputs, &f);
         assert_same_bits(&format!("{what}, strided"), &moved, &single);
-        if path != Path::Composed {
+        if path != Implementation::Composed {
             for threads in [1, 2, 4] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let other =
@@ -151,7 +157,7 @@ pub(crate) fn check_gradients(
         let analytic = outcome(path, DType::F64, Memory::Contiguous, inputs, &f);
         let weights = numbers(&normal(99, analytic.value.dims()));
         let sum = |inputs: &[Tensor]| -> f64 {
-            let value = with_path(path, || f(inputs)).unwrap();
+            let value = with_implementation(path, || f(inputs)).unwrap();
             numbers(&value).iter().zip(&weights).map(|(v, w)| v * w).sum()
         };
         for (which, input) in inputs.iter().enumerate() {
@@ -179,7 +185,7 @@ pub(crate) fn check_gradients(
 /// The message of an error, on every path.
 pub(crate) fn assert_error(f: impl Fn() -> Result<Tensor>, parts: &[&str]) {
     for path in PATHS {
-        let message = with_path(path, &f).map(|_| ()).unwrap_err().to_string();
+        let message = with_implementation(path, &f).map(|_| ()).unwrap_err().to_string();
         for part in parts {
             assert!(message.contains(part), "{path:?}: {message:?} lacks {part:?}");
         }

@@ -34,7 +34,7 @@ impl Counter {
     }
 
     /// The words of eight blocks from `first` on, in order.
-    pub(crate) fn eight_blocks(&self, first: u64) -> [u32; 32] {
+    pub(crate) fn philox8(&self, first: u64) -> [u32; 32] {
         let mut words = [0; 32];
         for (i, block) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
             *block = self.block(first.wrapping_add(i as u64));
@@ -130,7 +130,7 @@ mod tests {
             #[inline(always)]
             unsafe fn run<S: Simd>(self) -> [u32; 32] {
                 // SAFETY: the features are there by `run`'s promise.
-                unsafe { S::eight_blocks(&self.0, self.1) }
+                unsafe { S::philox8(&self.0, self.1) }
             }
         }
         let counter = Counter::new(0x1234_5678_9abc_def0);

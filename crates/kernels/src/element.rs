@@ -1,6 +1,6 @@
 //! The element types that have CPU kernels, and the way from tensors to slices and back.
 
-use crate::scratch::Output;
+use crate::scratch::UninitVec;
 use candle_core::{CpuStorage, CpuStorageRef, Layout, Result, Storage, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
@@ -37,6 +37,24 @@ macro_rules! element {
 element!(f32, erf_f32);
 element!(f64, erf_f64);
 
+/// Runs a body with `$t` the element type that a CPU data type names.
+macro_rules! dispatch {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            candle_core::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            other => candle_core::bail!("no CPU kernel for {other:?}"),
+        }
+    };
+}
+pub(crate) use dispatch;
+
 /// The elements of a contiguous storage, from the layout's offset on.
 pub(crate) fn slice<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
@@ -45,12 +63,7 @@ pub(crate) fn slice<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout) ->
     }
 }
 
-/// Calls `f` with the elements of a CPU tensor, in row-major order.
-pub(crate) fn read<T: Element, R>(x: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
-    read_all([x], |[x]| f(x))
-}
-
-/// [`read`] for several tensors at once.
+/// Calls `f` with the elements of some CPU tensors, in row-major order.
 pub(crate) fn read_all<T: Element, R, const N: usize>(
     tensors: [&Tensor; N],
     f: impl FnOnce([&[T]; N]) -> Result<R>,
@@ -77,7 +90,7 @@ pub(crate) const CHUNK: usize = 1 << 14;
 
 /// `f` of each element.
 pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut out = Output::new(x.len());
+    let mut out = UninitVec::new(x.len());
     out.pieces(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
         for (out, &x) in out.iter_mut().zip(x) {
             out.write(f(x));
@@ -90,7 +103,7 @@ pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 /// `f` of each pair of elements.
 pub(crate) fn map2<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
     assert_eq!(a.len(), b.len());
-    let mut out = Output::new(a.len());
+    let mut out = UninitVec::new(a.len());
     let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
     out.pieces(CHUNK).zip(inputs).for_each(|(out, (a, b))| {
         for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -101,33 +114,45 @@ pub(crate) fn map2<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -
     unsafe { out.finish() }
 }
 
+/// The gradient of what a ReLU was applied to, from its output and the output's gradient.
+pub(crate) fn relu_gradient<T: Element>(y: &[T], grad: &[T]) -> Vec<T> {
+    map2(y, grad, |y, grad| if y <= T::ZERO { T::ZERO } else { grad })
+}
+
+/// The sum of two tensors of the CPU, without a place on the tape.
+pub(crate) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    dispatch!(a.dtype(), T => {
+        read_all::<T, _, 2>([a, b], |[x, y]| tensor(map2(x, y, |x, y| x + y), a))
+    })
+}
+
 /// A slice as the `f32` that it is, if it is.
-pub(crate) fn single<T: Element>(x: &[T]) -> Option<&[f32]> {
+pub(crate) fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
     match T::cpu_storage_ref(x) {
         CpuStorageRef::F32(x) => Some(x),
         _ => None,
     }
 }
 
+/// [`as_f32`] where no other type is possible.
+pub(crate) fn expect_f32<T: Element>(x: &[T]) -> Result<&[f32]> {
+    match as_f32(x) {
+        Some(x) => Ok(x),
+        None => bail!("a kernel for f32 was called with {:?}", T::DTYPE),
+    }
+}
+
 /// `f32` as the element type that it is.
-pub(crate) fn from_single<T: Element>(x: Vec<f32>) -> Result<Vec<T>> {
+pub(crate) fn from_f32<T: Element>(x: Vec<f32>) -> Result<Vec<T>> {
     T::cpu_storage_data(CpuStorage::F32(x))
 }
 
-/// Runs a body with `$t` the element type that a CPU data type names.
-macro_rules! dispatch {
-    ($dtype:expr, $op:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            candle_core::DType::F32 => {
-                type $t = f32;
-                $body
-            }
-            candle_core::DType::F64 => {
-                type $t = f64;
-                $body
-            }
-            other => candle_core::bail!("{}: no CPU kernel for {other:?}", $op),
+/// An error unless each of these is a vector of `len` numbers.
+pub(crate) fn check_vectors(op: &str, len: usize, vectors: &[(&str, &Tensor)]) -> Result<()> {
+    for (name, vector) in vectors {
+        if vector.dims() != [len] {
+            bail!("{op}: expected a {name} of shape [{len}], found {:?}", vector.dims())
         }
-    };
+    }
+    Ok(())
 }
-pub(crate) use dispatch;

@@ -1,10 +1,9 @@
 //! Planes to rows.
 
-use crate::element::{Element, dispatch, map, slice};
-use crate::path::{Path, resolve};
-use crate::relay;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use crate::element::{Element, map};
+use crate::implementation::{Implementation, resolve};
+use crate::operation::{self, Gradient, Operation, Output};
+use candle_core::{Result, Shape, Tensor, bail};
 
 /// All dimensions but the first as one.
 ///
@@ -23,35 +22,29 @@ pub fn flatten(x: &Tensor) -> Result<Tensor> {
     let shape = Shape::from((n, rest.iter().product::<usize>()));
     match resolve(x) {
         // A view costs nothing where nobody asks for its gradient; for one, a copy costs less than its way by the tape.
-        path if path != Path::Composed && x.track_op() => {
-            relay::apply_op1(&x.contiguous()?, Flatten { shape })
+        chosen if chosen != Implementation::Composed && x.track_op() => {
+            operation::apply(Flatten, [x], shape)
         }
         _ => x.reshape(shape),
     }
 }
 
-struct Flatten {
-    shape: Shape,
-}
+struct Flatten;
 
-impl Flatten {
-    fn forward<T: Element>(x: &[T]) -> CpuStorage {
-        T::to_cpu_storage_owned(map(x, |x| x))
-    }
-}
+impl Operation<1> for Flatten {
+    type Saved = ();
 
-impl CustomOp1 for Flatten {
-    fn name(&self) -> &'static str {
-        "flatten"
+    fn forward<T: Element>(&self, [x]: [&[T]; 1]) -> Result<(Vec<T>, ())> {
+        Ok((map(x, |x| x), ()))
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = dispatch!(x.dtype(), "flatten", T => Self::forward::<T>(slice(x, layout)?));
-        Ok((y, self.shape.clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        gradient.reshape(x.shape()).map(Some)
+    fn backward<T: Element>(
+        &self,
+        _: [&[T]; 1],
+        _: Output<T, ()>,
+        _: [bool; 1],
+    ) -> Result<[Option<Gradient<T>>; 1]> {
+        Ok([Some(Gradient::Outputs)])
     }
 }
 

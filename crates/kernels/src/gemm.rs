@@ -4,9 +4,9 @@
 //! The `gemm` crate, which candle uses and which [`product`] calls for `f64`, reaches two thirds
 //! of this at the sizes of image models: it packs both operands and splits small products badly.
 
-use crate::element::{Element, single};
-use crate::micro::{Steps, rows};
-use crate::scratch::{Output, Scratch, Shared, take};
+use crate::element::{Element, as_f32};
+use crate::microkernel::{Steps, rows};
+use crate::scratch::{self, Scratch, SendPtr, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
 use ::gemm::Parallelism;
 use rayon::prelude::*;
@@ -62,9 +62,9 @@ impl<'a, T> Matrix<'a, T> {
 
 impl<'a, T: Element> Matrix<'a, T> {
     /// The same matrix as one of `f32`, if it is.
-    pub(crate) fn single(self) -> Option<Matrix<'a, f32>> {
+    pub(crate) fn as_f32(self) -> Option<Matrix<'a, f32>> {
         let Self { data, rows, columns, strides } = self;
-        single(data).map(|data| Matrix { data, rows, columns, strides })
+        as_f32(data).map(|data| Matrix { data, rows, columns, strides })
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn product<T: Element>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
     if a.columns == 0 {
         return vec![T::ZERO; a.rows * b.columns];
     }
-    let mut out = Output::<T>::new(a.rows * b.columns);
+    let mut out = UninitVec::<T>::new(a.rows * b.columns);
     // SAFETY: whatever makes a matrix looks that its strides stay within its data; the output has
     // room for the product, whose every element is written, since the sum is not empty.
     unsafe {
@@ -83,7 +83,7 @@ pub(crate) fn product<T: Element>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
             a.rows,
             b.columns,
             a.columns,
-            out.shared().pointer(),
+            out.send_ptr().pointer(),
             1,
             b.columns as isize,
             false,
@@ -114,7 +114,7 @@ const PANELS: usize = 16;
 
 /// What is added to the product, and whether a ReLU follows.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Finish<'a> {
+pub(crate) struct Epilogue<'a> {
     /// One number a column.
     pub column_bias: Option<&'a [f32]>,
     /// One number a row.
@@ -134,7 +134,7 @@ impl Panels {
     /// Room for an operand of `depth` rows; to be filled panel by panel, in whole.
     pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Self {
         let width = 2 * isa.lanes();
-        let data = take(depth * columns.next_multiple_of(width));
+        let data = scratch::buffer(depth * columns.next_multiple_of(width));
         Self { data, depth, columns, width }
     }
 
@@ -229,8 +229,8 @@ impl Kernel for PackPanel<'_> {
 }
 
 /// `a b` and what follows, row by row.
-pub(crate) fn multiply(isa: Isa, a: Matrix<f32>, b: Matrix<f32>, finish: Finish) -> Vec<f32> {
-    multiply_panels(isa, a, &Panels::pack_parallel(isa, b), finish)
+pub(crate) fn multiply(isa: Isa, a: Matrix<f32>, b: Matrix<f32>, epilogue: Epilogue) -> Vec<f32> {
+    multiply_panels(isa, a, &Panels::pack_parallel(isa, b), epilogue)
 }
 
 /// [`multiply`] with an operand that is in panels already.
@@ -238,11 +238,11 @@ pub(crate) fn multiply_panels(
     isa: Isa,
     a: Matrix<f32>,
     panels: &Panels,
-    finish: Finish,
+    epilogue: Epilogue,
 ) -> Vec<f32> {
     assert_eq!(a.columns, panels.depth);
-    let mut out = Output::<f32>::new(a.rows * panels.columns);
-    let shared = out.shared();
+    let mut out = UninitVec::<f32>::new(a.rows * panels.columns);
+    let shared = out.send_ptr();
     let tasks = (a.rows.div_ceil(ROWS), panels.count().div_ceil(PANELS));
     (0..tasks.0 * tasks.1).into_par_iter().for_each(|task| {
         let (row, panel) = (task / tasks.1 * ROWS, task % tasks.1 * PANELS);
@@ -250,7 +250,7 @@ pub(crate) fn multiply_panels(
         let range = panel..(panel + PANELS).min(panels.count());
         // SAFETY: every task writes its own rows and columns of the output, which has `a.rows`
         // rows of the panels' columns.
-        unsafe { block(isa, a, panels, (rows, range), (shared, panels.columns), finish, false) };
+        unsafe { block(isa, a, panels, (rows, range), (shared, panels.columns), epilogue, false) };
     });
     // SAFETY: the tasks cover all rows and columns.
     unsafe { out.finish() }
@@ -258,8 +258,8 @@ pub(crate) fn multiply_panels(
 
 /// The transpose of a matrix that lies row by row.
 pub(crate) fn transpose(isa: Isa, a: Matrix<f32>) -> Scratch {
-    let mut out = take(a.rows * a.columns);
-    let shared = Shared::new(&mut out);
+    let mut out = scratch::buffer(a.rows * a.columns);
+    let shared = SendPtr::new(&mut out);
     (0..a.columns.div_ceil(isa.lanes())).into_par_iter().for_each(|i| {
         // SAFETY: this task alone writes the rows from `i * lanes` on.
         isa.run(TransposeRows { a, first: i * isa.lanes(), to: shared });
@@ -271,7 +271,7 @@ struct TransposeRows<'a> {
     a: Matrix<'a, f32>,
     /// The first of `LANES` columns of `a`.
     first: usize,
-    to: Shared<f32>,
+    to: SendPtr<f32>,
 }
 
 impl Kernel for TransposeRows<'_> {
@@ -309,15 +309,15 @@ pub(crate) unsafe fn block(
     a: Matrix<f32>,
     panels: &Panels,
     (rows, range): (std::ops::Range<usize>, std::ops::Range<usize>),
-    (out, row_len): (Shared<f32>, usize),
-    finish: Finish,
+    (out, row_len): (SendPtr<f32>, usize),
+    epilogue: Epilogue,
     accumulate: bool,
 ) {
     assert_eq!(a.columns, panels.depth);
     assert!(rows.end <= a.rows && range.end <= panels.count() && panels.columns <= row_len);
-    assert!(finish.column_bias.is_none_or(|bias| bias.len() >= panels.columns));
-    assert!(finish.row_bias.is_none_or(|bias| bias.len() >= a.rows));
-    isa.run(Block { a, panels, rows, range, out, row_len, finish, accumulate });
+    assert!(epilogue.column_bias.is_none_or(|bias| bias.len() >= panels.columns));
+    assert!(epilogue.row_bias.is_none_or(|bias| bias.len() >= a.rows));
+    isa.run(Block { a, panels, rows, range, out, row_len, epilogue, accumulate });
 }
 
 struct Block<'a> {
@@ -325,9 +325,9 @@ struct Block<'a> {
     panels: &'a Panels,
     rows: std::ops::Range<usize>,
     range: std::ops::Range<usize>,
-    out: Shared<f32>,
+    out: SendPtr<f32>,
     row_len: usize,
-    finish: Finish<'a>,
+    epilogue: Epilogue<'a>,
     accumulate: bool,
 }
 
@@ -341,7 +341,8 @@ impl Kernel for Block<'_> {
         // The parts of a long sum are of about one length.
         let part = depth.div_ceil(depth.div_ceil(DEPTH).max(1)).max(1);
         let by_columns = self.a.strides.1 != 1;
-        let mut packed = take(if by_columns { self.rows.len() * part.min(depth) } else { 0 });
+        let mut packed =
+            scratch::buffer(if by_columns { self.rows.len() * part.min(depth) } else { 0 });
         let mut first = 0;
         // At least once: an empty sum is zero.
         loop {
@@ -384,7 +385,7 @@ impl Kernel for Block<'_> {
                         self.partial::<S>(steps, row_start, b, (out, count), accumulate);
                     }
                     if last {
-                        self.finish::<S>(panel * width, count, out);
+                        self.epilogue::<S>(panel * width, count, out);
                     }
                 }
             }
@@ -461,8 +462,8 @@ impl Block<'_> {
 
     /// Bias and ReLU for the block's rows of `count` columns from `column` on.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, column: usize, count: usize, out: *mut f32) {
-        let Finish { column_bias, row_bias, relu } = self.finish;
+    unsafe fn epilogue<S: Simd>(&self, column: usize, count: usize, out: *mut f32) {
+        let Epilogue { column_bias, row_bias, relu } = self.epilogue;
         if column_bias.is_none() && row_bias.is_none() && !relu {
             return;
         }

@@ -6,8 +6,8 @@
 //!
 //! On a CPU, `f32` and `f64` tensors take kernels written in Rust, parallel by [rayon]. On other
 //! devices, and for other element types, the same operation is composed of candle's own. Which
-//! one runs can be forced with [`with_path`] or the environment variable `TAPER_KERNELS`;
-//! see [`Path`].
+//! one runs can be forced with [`with_implementation`] or the environment variable `TAPER_KERNELS`;
+//! see [`Implementation`].
 //!
 //! A result never depends on the number of threads: work is cut into pieces by its size, and
 //! partial sums are added in the order of the pieces.
@@ -37,46 +37,46 @@
 //! # }
 //! ```
 
-mod allocator;
-mod blocked;
-#[cfg(test)]
-mod check;
 pub mod counter;
 mod element;
 mod gemm;
-mod gpu;
-mod micro;
-mod path;
+mod implementation;
+mod microkernel;
+mod nchwc;
+mod operation;
 mod phases;
+pub mod relay;
+mod runtime;
 mod scratch;
 mod simd;
 mod tape;
-mod threads;
 mod window;
 
 mod activation;
 mod add;
 mod attention;
+mod batch_norm;
 mod conv2d;
 mod dropout;
 mod flatten;
+mod layer_norm;
 mod linear;
-mod norm;
 mod pool;
-pub mod relay;
 mod softmax;
+
+#[cfg(test)]
+mod check;
 
 pub use activation::{gelu, gelu_tanh, relu};
 pub use add::add;
-pub use allocator::PoolingAllocator;
 pub use attention::{attention, attention_packed};
+pub use batch_norm::{BatchNormTrain, batch_norm_eval, batch_norm_train};
 pub use conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 pub use dropout::dropout;
 pub use flatten::flatten;
-pub use gpu::keep_gpu_memory;
+pub use implementation::{Implementation, with_implementation};
+pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu};
-pub use norm::{BatchNormTrain, batch_norm_eval, batch_norm_train, layer_norm};
-pub use path::{Path, with_path};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
+pub use runtime::{PoolingAllocator, keep_gpu_memory, let_candle_threads_sleep};
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};
-pub use threads::let_candle_threads_sleep;

@@ -44,89 +44,14 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+mod apply;
 mod backward;
 mod node;
 mod table;
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor,
-    bail,
-};
-use node::join;
-
-pub use backward::backward;
-
-/// `x.apply_op1(op)` that hands its gradient on.
-///
-/// # Errors
-///
-/// Those of the operation.
-pub fn apply_op1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Result<Tensor> {
-    if !takes_part([x]) {
-        return x.apply_op1(op);
-    }
-    let output = on_cpu(x, |x, layout| op.cpu_fwd(x, layout))?;
-    join(output, [x], move |[x], y, gradient| Ok([op.bwd(x, y, gradient)?]))
-}
-
-/// `a.apply_op2(b, op)` that hands its gradients on.
-///
-/// # Errors
-///
-/// Those of the operation.
-pub fn apply_op2(
-    a: &Tensor,
-    b: &Tensor,
-    op: impl CustomOp2 + Send + Sync + 'static,
-) -> Result<Tensor> {
-    if !takes_part([a, b]) {
-        return a.apply_op2(b, op);
-    }
-    let output =
-        on_cpu(a, |a, a_layout| on_cpu(b, |b, b_layout| op.cpu_fwd(a, a_layout, b, b_layout)))?;
-    join(output, [a, b], move |[a, b], y, gradient| op.bwd(a, b, y, gradient).map(Into::into))
-}
-
-/// `a.apply_op3(b, c, op)` that hands its gradients on.
-///
-/// # Errors
-///
-/// Those of the operation.
-pub fn apply_op3(
-    a: &Tensor,
-    b: &Tensor,
-    c: &Tensor,
-    op: impl CustomOp3 + Send + Sync + 'static,
-) -> Result<Tensor> {
-    if !takes_part([a, b, c]) {
-        return a.apply_op3(b, c, op);
-    }
-    let output = on_cpu(a, |a, a_layout| {
-        on_cpu(b, |b, b_layout| {
-            on_cpu(c, |c, c_layout| op.cpu_fwd(a, a_layout, b, b_layout, c, c_layout))
-        })
-    })?;
-    join(output, [a, b, c], move |[a, b, c], y, gradient| {
-        op.bwd(a, b, c, y, gradient).map(Into::into)
-    })
-}
-
-/// Whether there will be a gradient, and on the CPU.
-fn takes_part<const N: usize>(inputs: [&Tensor; N]) -> bool {
-    let ours = |x: &Tensor| x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
-    inputs.iter().all(|x| ours(x)) && inputs.iter().any(|x| x.track_op())
-}
-
-fn on_cpu<R>(x: &Tensor, f: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
-    let (storage, layout) = x.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => f(storage, layout),
-        _ => bail!("a kernel of the CPU was called on another device's tensor"),
-    }
-}
-
-/// What an operation's forward pass gives.
-type Output = (CpuStorage, Shape);
+pub use apply::{apply_op1, apply_op2, apply_op3};
+pub use backward::{backward, collect_gradient};
+pub(crate) use node::join;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ pub(crate) struct Scratch {
 }
 
 /// Lends a buffer of `len` numbers, the smallest returned one that fits or a new one.
-pub(crate) fn take(len: usize) -> Scratch {
+pub(crate) fn buffer(len: usize) -> Scratch {
     let needed = len.div_ceil(16);
     let found = {
         let mut pool = POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -61,18 +61,18 @@ impl std::ops::DerefMut for Scratch {
 }
 
 /// An output whose elements are still to be written.
-pub(crate) struct Output<T> {
+pub(crate) struct UninitVec<T> {
     data: Vec<T>,
     len: usize,
 }
 
-impl<T: Copy> Output<T> {
+impl<T: Copy> UninitVec<T> {
     pub(crate) fn new(len: usize) -> Self {
         Self { data: Vec::with_capacity(len), len }
     }
 
-    pub(crate) fn shared(&mut self) -> Shared<T> {
-        Shared(self.data.as_mut_ptr())
+    pub(crate) fn send_ptr(&mut self) -> SendPtr<T> {
+        SendPtr(self.data.as_mut_ptr())
     }
 
     /// The elements, in pieces of `size`, to be written.
@@ -98,13 +98,13 @@ impl<T: Copy> Output<T> {
 
 /// A pointer into an output whose disjoint parts are written by several tasks.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared<T>(*mut T);
+pub(crate) struct SendPtr<T>(*mut T);
 
 // SAFETY: the tasks that get a copy write to disjoint elements; each use says why.
-unsafe impl<T: Send> Send for Shared<T> {}
-unsafe impl<T: Send> Sync for Shared<T> {}
+unsafe impl<T: Send> Send for SendPtr<T> {}
+unsafe impl<T: Send> Sync for SendPtr<T> {}
 
-impl<T> Shared<T> {
+impl<T> SendPtr<T> {
     pub(crate) fn new(data: &mut [T]) -> Self {
         Self(data.as_mut_ptr())
     }
@@ -121,17 +121,17 @@ impl<T> Shared<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::take;
+    use super::buffer;
 
     #[test]
     fn buffers_have_their_length_start_on_a_cache_line_and_come_back() {
         for len in [0, 1, 16, 17, 1000] {
-            let mut buffer = take(len);
+            let mut buffer = buffer(len);
             assert_eq!(buffer.len(), len);
             assert_eq!(buffer.as_ptr() as usize % 64, 0);
             buffer.fill(1.);
         }
-        let (a, b) = (take(100), take(100));
+        let (a, b) = (buffer(100), buffer(100));
         assert_ne!(a.as_ptr(), b.as_ptr());
     }
 }

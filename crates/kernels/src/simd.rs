@@ -33,10 +33,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     unsafe fn load(from: *const f32) -> Self::Vector;
     /// The first `count < LANES` elements, zeros above them.
-    unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
+    unsafe fn load_partial(from: *const f32, count: usize) -> Self::Vector;
     unsafe fn store(to: *mut f32, v: Self::Vector);
     /// Stores the first `count < LANES` elements.
-    unsafe fn store_first(to: *mut f32, v: Self::Vector, count: usize);
+    unsafe fn store_partial(to: *mut f32, v: Self::Vector, count: usize);
     unsafe fn splat(x: f32) -> Self::Vector;
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -45,16 +45,16 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger of two lanes; `b` where one of them is a NaN.
-    unsafe fn larger(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger of the lane and the bound; a NaN stays.
-    unsafe fn at_least(v: Self::Vector, bound: f32) -> Self::Vector;
+    unsafe fn clamp_min(v: Self::Vector, bound: f32) -> Self::Vector;
     /// The smaller of the lane and the bound; a NaN stays.
-    unsafe fn at_most(v: Self::Vector, bound: f32) -> Self::Vector;
-    unsafe fn magnitude(v: Self::Vector) -> Self::Vector;
+    unsafe fn clamp_max(v: Self::Vector, bound: f32) -> Self::Vector;
+    unsafe fn abs(v: Self::Vector) -> Self::Vector;
     /// The nearest whole number; lanes are less than 2^22 in magnitude.
     unsafe fn round(v: Self::Vector) -> Self::Vector;
     /// `2^v` of whole numbers from -126 to 127; any number for others.
-    unsafe fn power_of_two(v: Self::Vector) -> Self::Vector;
+    unsafe fn exp2i(v: Self::Vector) -> Self::Vector;
     /// `max(v, 0)`; a NaN stays.
     unsafe fn relu(v: Self::Vector) -> Self::Vector;
     /// `value` in the lanes where `condition > 0`, zero in the others.
@@ -79,8 +79,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_bytes(from: *const u8) -> Self::Vector;
     /// The words of eight blocks of a counter from `first` on, in order.
     #[inline(always)]
-    unsafe fn eight_blocks(counter: &Counter, first: u64) -> [u32; 32] {
-        counter.eight_blocks(first)
+    unsafe fn philox8(counter: &Counter, first: u64) -> [u32; 32] {
+        counter.philox8(first)
     }
     /// Transposes a square of `LANES` rows: row `i` of the source starts at `from + i * from_row`.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
@@ -111,22 +111,22 @@ pub(crate) unsafe fn load<S: Simd, const N: usize>(
 ///
 /// # Safety
 ///
-/// As [`Simd::load_first`], or [`Simd::load`].
+/// As [`Simd::load_partial`], or [`Simd::load`].
 #[inline(always)]
 pub(crate) unsafe fn load_some<S: Simd>(from: *const f32, count: usize) -> S::Vector {
     // SAFETY: the caller's promise.
-    unsafe { if count < S::LANES { S::load_first(from, count) } else { S::load(from) } }
+    unsafe { if count < S::LANES { S::load_partial(from, count) } else { S::load(from) } }
 }
 
 /// Stores the first `count` elements; the whole vector where there are more.
 ///
 /// # Safety
 ///
-/// As [`Simd::store_first`], or [`Simd::store`].
+/// As [`Simd::store_partial`], or [`Simd::store`].
 #[inline(always)]
 pub(crate) unsafe fn store_some<S: Simd>(to: *mut f32, v: S::Vector, count: usize) {
     // SAFETY: the caller's promise.
-    unsafe { if count < S::LANES { S::store_first(to, v, count) } else { S::store(to, v) } }
+    unsafe { if count < S::LANES { S::store_partial(to, v, count) } else { S::store(to, v) } }
 }
 
 /// The sum of the lanes: of halves, of these halves' halves, and so on.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, ModuleT, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
-use taper_kernels::{Path, with_path};
+use taper_kernels::{Implementation, with_implementation};
 use taper_model::layers::{
     Attention, AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Gelu, GlobalAvgPool2d,
     LayerNorm, LayerNormConfig, LayerScale, Linear, LinearConfig, MaxPool2d, MlpBlock, PatchEmbed,
@@ -18,11 +18,11 @@ use taper_model::rng::RngKey;
 ///
 /// f64 differs from PyTorch by the order of sums alone. f32 has 6e-8 a rounding, and sums of up to
 /// some hundred terms of either sign; batch-norm divides by small deviations.
-const WAYS: [(DType, Path, f64, f64); 4] = [
-    (DType::F64, Path::Auto, 1e-10, 1e-12),
-    (DType::F64, Path::Naive, 1e-10, 1e-12),
-    (DType::F64, Path::Composed, 1e-10, 1e-12),
-    (DType::F32, Path::Auto, 1e-5, 1e-5),
+const WAYS: [(DType, Implementation, f64, f64); 4] = [
+    (DType::F64, Implementation::Auto, 1e-10, 1e-12),
+    (DType::F64, Implementation::Naive, 1e-10, 1e-12),
+    (DType::F64, Implementation::Composed, 1e-10, 1e-12),
+    (DType::F32, Implementation::Auto, 1e-5, 1e-5),
 ];
 
 fn fixture() -> HashMap<String, Tensor> {
@@ -52,7 +52,7 @@ struct Case<'a> {
     name: &'a str,
     fixture: &'a HashMap<String, Tensor>,
     dtype: DType,
-    path: Path,
+    path: Implementation,
     rtol: f64,
     atol: f64,
 }
@@ -61,7 +61,7 @@ impl Case<'_> {
     fn each(name: &str, fixture: &HashMap<String, Tensor>, check: impl Fn(&Case<'_>)) {
         for (dtype, path, rtol, atol) in WAYS {
             let case = Case { name, fixture, dtype, path, rtol, atol };
-            with_path(path, || check(&case));
+            with_implementation(path, || check(&case));
         }
     }
 

@@ -1,34 +1,18 @@
 //! Activations, one element at a time.
 
-use super::vector;
-use crate::element::{Element, dispatch, from_single, map, map2, read_all, single, slice, tensor};
-use crate::path::Path;
-use crate::relay;
-use crate::simd::Isa;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
+use super::function::Function;
+use crate::element::{Element, map, map2};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, PI};
 
-/// An activation as an operation on candle's tape; with an instruction set, in vectors.
-#[derive(Clone, Copy, Debug)]
-struct Op {
-    activation: Activation,
-    isa: Option<Isa>,
+pub(super) fn values<T: Element>(function: Function, x: &[T]) -> Vec<T> {
+    map(x, |x| function.value(x))
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Activation {
-    Relu,
-    Gelu,
-    GeluTanh,
+pub(super) fn gradient<T: Element>(function: Function, x: &[T], grad: &[T]) -> Vec<T> {
+    map2(x, grad, |x, grad| function.derivative(x) * grad)
 }
 
-pub(super) fn apply(x: &Tensor, activation: Activation, path: Path) -> Result<Tensor> {
-    let isa = path.vectors();
-    relay::apply_op1(&x.contiguous()?, Op { activation, isa })
-}
-
-impl Activation {
+impl Function {
     fn value<T: Element>(self, x: T) -> T {
         let c = T::from_f64;
         match self {
@@ -41,7 +25,7 @@ impl Activation {
     }
 
     /// The derivative at `x`.
-    fn slope<T: Element>(self, x: T) -> T {
+    fn derivative<T: Element>(self, x: T) -> T {
         let c = T::from_f64;
         match self {
             Self::Relu if x <= T::ZERO => T::ZERO,
@@ -62,39 +46,4 @@ impl Activation {
 /// What the tanh approximation of GELU takes the hyperbolic tangent of.
 fn inner<T: Element>(x: T) -> T {
     T::from_f64(FRAC_2_PI.sqrt()) * (x + T::from_f64(0.044715) * x * x * x)
-}
-
-impl CustomOp1 for Op {
-    fn name(&self) -> &'static str {
-        match self.activation {
-            Activation::Relu => "relu",
-            Activation::Gelu => "gelu",
-            Activation::GeluTanh => "gelu_tanh",
-        }
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        dispatch!(storage.dtype(), self.name(), T => {
-            let x = slice::<T>(storage, layout)?;
-            let y = match (self.isa, single(x)) {
-                (Some(isa), Some(x)) => from_single(vector::apply(isa, self.activation, x, None))?,
-                _ => map(x, |x| self.activation.value(x)),
-            };
-            Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
-        })
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        dispatch!(x.dtype(), self.name(), T => {
-            let dx = read_all::<T, _, 2>([x, grad], |[x, g]| {
-                match (self.isa, single(x), single(g)) {
-                    (Some(isa), Some(x), Some(g)) => {
-                        from_single(vector::apply(isa, self.activation, x, Some(g)))
-                    }
-                    _ => Ok(map2(x, g, |x, g| self.activation.slope(x) * g)),
-                }
-            })?;
-            Ok(Some(tensor(dx, x)?))
-        })
-    }
 }

@@ -1,9 +1,10 @@
 use super::{gelu, gelu_tanh, relu};
 use crate::check::{assert_close, check_gradients, check_paths, normal};
-use crate::path::{Path, with_path};
+use crate::implementation::{Implementation, with_implementation};
 use candle_core::{Device, Tensor, Var};
 
-const PATHS: [Path; 3] = [Path::Naive, Path::Auto, Path::Composed];
+const PATHS: [Implementation; 3] =
+    [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 #[test]
 fn all_paths_agree() {
@@ -22,10 +23,10 @@ fn known_values_come_out() {
     // x Φ(x), by tables of the normal distribution.
     let exact = [-0.045500263896, -0.154268769363, 0., 0.841344746069, 2.995950305909];
     for path in PATHS {
-        let y = with_path(path, || gelu(&x)).unwrap();
+        let y = with_implementation(path, || gelu(&x)).unwrap();
         assert_close("gelu", &y, &Tensor::new(&exact, &Device::Cpu).unwrap(), 1e-11);
         // The approximation stays within 5e-4 of it.
-        let y = with_path(path, || gelu_tanh(&x)).unwrap();
+        let y = with_implementation(path, || gelu_tanh(&x)).unwrap();
         assert_close("gelu_tanh", &y, &Tensor::new(&exact, &Device::Cpu).unwrap(), 5e-4);
     }
 }
@@ -33,7 +34,7 @@ fn known_values_come_out() {
 #[test]
 fn relu_has_no_slope_at_zero_and_lets_a_nan_through() {
     for path in PATHS {
-        with_path(path, || {
+        with_implementation(path, || {
             let x = Tensor::new(&[-1f32, 0., 2., f32::NAN], &Device::Cpu).unwrap();
             let x = Var::from_tensor(&x).unwrap();
             let y = relu(&x).unwrap();

@@ -1,27 +1,27 @@
-//! GELU in vectors.
+//! Activations in vectors.
 
-use super::naive::Activation;
+use super::function::Function;
 use crate::element::CHUNK;
-use crate::scratch::Output;
+use crate::scratch::UninitVec;
 use crate::simd::math::{gelu_slope, logistic, normal_cdf};
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
 use std::f32::consts::FRAC_2_PI;
 
-/// The activation of each element, or with `grad` its derivative times the gradient.
-pub(super) fn apply(isa: Isa, activation: Activation, x: &[f32], grad: Option<&[f32]>) -> Vec<f32> {
+/// The function of each element, or with `grad` its derivative times the gradient.
+pub(super) fn apply(isa: Isa, function: Function, x: &[f32], grad: Option<&[f32]>) -> Vec<f32> {
     assert!(grad.is_none_or(|grad| grad.len() == x.len()));
-    let mut y = Output::<f32>::new(x.len());
+    let mut y = UninitVec::<f32>::new(x.len());
     y.pieces(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(i, (y, x))| {
         let grad = grad.map(|grad| &grad[i * CHUNK..][..x.len()]);
-        isa.run(Chunk { activation, x, grad, y: y.as_mut_ptr().cast() });
+        isa.run(Chunk { function, x, grad, y: y.as_mut_ptr().cast() });
     });
     // SAFETY: the chunks of `x` and of the output are the same.
     unsafe { y.finish() }
 }
 
 struct Chunk<'a> {
-    activation: Activation,
+    function: Function,
     x: &'a [f32],
     grad: Option<&'a [f32]>,
     /// As many elements as `x`, to be written.
@@ -35,10 +35,10 @@ impl Kernel for Chunk<'_> {
     unsafe fn run<S: Simd>(self) {
         // SAFETY: `apply` gave slices of one length. One loop for each activation.
         unsafe {
-            match self.activation {
-                Activation::Relu => self.each::<S>(Activation::Relu),
-                Activation::Gelu => self.each::<S>(Activation::Gelu),
-                Activation::GeluTanh => self.each::<S>(Activation::GeluTanh),
+            match self.function {
+                Function::Relu => self.each::<S>(Function::Relu),
+                Function::Gelu => self.each::<S>(Function::Gelu),
+                Function::GeluTanh => self.each::<S>(Function::GeluTanh),
             }
         }
     }
@@ -46,7 +46,7 @@ impl Kernel for Chunk<'_> {
 
 impl Chunk<'_> {
     #[inline(always)]
-    unsafe fn each<S: Simd>(&self, activation: Activation) {
+    unsafe fn each<S: Simd>(&self, function: Function) {
         let len = self.x.len();
         let whole = len / S::LANES * S::LANES;
         // SAFETY: whole vectors of the slices, then their last elements.
@@ -55,54 +55,54 @@ impl Chunk<'_> {
             match self.grad {
                 None => {
                     for i in (0..whole).step_by(S::LANES) {
-                        S::store(self.y.add(i), value::<S>(activation, S::load(x.add(i))));
+                        S::store(self.y.add(i), value::<S>(function, S::load(x.add(i))));
                     }
                 }
                 Some(grad) => {
                     for i in (0..whole).step_by(S::LANES) {
-                        let slope = slope::<S>(activation, S::load(x.add(i)));
-                        S::store(self.y.add(i), S::mul(slope, S::load(grad.as_ptr().add(i))));
+                        let derivative = derivative::<S>(function, S::load(x.add(i)));
+                        S::store(self.y.add(i), S::mul(derivative, S::load(grad.as_ptr().add(i))));
                     }
                 }
             }
             if whole < len {
                 let rest = len - whole;
-                let x = S::load_first(x.add(whole), rest);
+                let x = S::load_partial(x.add(whole), rest);
                 let y = match self.grad {
-                    None => value::<S>(activation, x),
+                    None => value::<S>(function, x),
                     Some(grad) => {
-                        let grad = S::load_first(grad.as_ptr().add(whole), rest);
-                        S::mul(slope::<S>(activation, x), grad)
+                        let grad = S::load_partial(grad.as_ptr().add(whole), rest);
+                        S::mul(derivative::<S>(function, x), grad)
                     }
                 };
-                S::store_first(self.y.add(whole), y, rest);
+                S::store_partial(self.y.add(whole), y, rest);
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn value<S: Simd>(activation: Activation, x: S::Vector) -> S::Vector {
+unsafe fn value<S: Simd>(function: Function, x: S::Vector) -> S::Vector {
     // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
-        match activation {
-            Activation::Relu => S::relu(x),
-            Activation::Gelu => S::mul(x, normal_cdf::<S>(x)),
+        match function {
+            Function::Relu => S::relu(x),
+            Function::Gelu => S::mul(x, normal_cdf::<S>(x)),
             // (1 + tanh(u)) / 2 is the logistic function of 2 u.
-            Activation::GeluTanh => S::mul(x, logistic::<S>(twice_inner::<S>(x)).0),
+            Function::GeluTanh => S::mul(x, logistic::<S>(twice_inner::<S>(x)).0),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn slope<S: Simd>(activation: Activation, x: S::Vector) -> S::Vector {
+unsafe fn derivative<S: Simd>(function: Function, x: S::Vector) -> S::Vector {
     // SAFETY: as above.
     unsafe {
         let one = S::splat(1.);
-        match activation {
-            Activation::Relu => S::where_positive(x, one),
-            Activation::Gelu => gelu_slope::<S>(x),
-            Activation::GeluTanh => {
+        match function {
+            Function::Relu => S::where_positive(x, one),
+            Function::Gelu => gelu_slope::<S>(x),
+            Function::GeluTanh => {
                 let (s, bend) = logistic::<S>(twice_inner::<S>(x));
                 let square = S::fma(S::splat(3. * 0.044_715), S::mul(x, x), one);
                 let inner_slope = S::mul(S::splat(2. * FRAC_2_PI.sqrt()), square);

@@ -1,120 +1,140 @@
-//! Attention as operations on candle's tape.
+//! Attention as an operation.
 
-use super::heads::{Heads, Inputs, Outcome};
-use crate::element::{read_all, slice, tensor};
-use crate::relay;
-use crate::scratch::Output;
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use std::sync::OnceLock;
+use super::composed;
+use super::vector::{Inputs, Plan, Sizes};
+use crate::element::{Element, expect_f32, from_f32};
+use crate::implementation::{Implementation, resolve};
+use crate::operation::{self, Gradient, Operation, Output};
+use crate::scratch::UninitVec;
+use candle_core::{DType, Result, Tensor, bail};
 
-pub(super) fn separate(q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor> {
-    let op = Separate { heads, log_sums: OnceLock::new() };
-    relay::apply_op3(&q.contiguous()?, &k.contiguous()?, &v.contiguous()?, op)
-}
-
-pub(super) fn packed(qkv: &Tensor, heads: Heads) -> Result<Tensor> {
-    relay::apply_op1(&qkv.contiguous()?, Packed { heads, log_sums: OnceLock::new() })
-}
-
-/// Queries, keys and values in tensors of their own.
-struct Separate {
-    heads: Heads,
-    log_sums: OnceLock<Vec<f32>>,
-}
-
-impl CustomOp3 for Separate {
-    fn name(&self) -> &'static str {
-        "attention"
+/// Mixes values by how well their keys fit a query: `softmax(q kᵀ / sqrt(width)) v`, head by head.
+///
+/// PyTorch's `scaled_dot_product_attention` without mask and dropout. The probabilities are never
+/// stored as a whole: the backward pass computes them again from each row's log-sum-exp of the scores.
+///
+/// # Shapes
+///
+/// `q` (batch, heads, q_len, width), `k` and `v` (batch, heads, kv_len, width): the result has
+/// the shape of `q`.
+///
+/// # Errors
+///
+/// If a rank is not 4, the shapes do not fit together, or one of the sizes is zero.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let &[batch, heads, q_len, width] = q.dims() else {
+        bail!(
+            "attention: expected queries of rank 4 (batch, heads, q_len, width), found {:?}",
+            q.dims()
+        )
+    };
+    let kv_len = k.dims().get(2).copied().unwrap_or(0);
+    for (what, x) in [("keys", k), ("values", v)] {
+        if x.dims() != [batch, heads, kv_len, width] {
+            bail!(
+                "attention: expected {what} of shape [{batch}, {heads}, {kv_len}, {width}], found {:?}",
+                x.dims()
+            )
+        }
     }
-
-    fn cpu_fwd(
-        &self,
-        q: &CpuStorage,
-        q_layout: &Layout,
-        k: &CpuStorage,
-        k_layout: &Layout,
-        v: &CpuStorage,
-        v_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (slice(q, q_layout)?, slice(k, k_layout)?, slice(v, v_layout)?);
-        let (y, log_sums) = self.heads.forward(Inputs { q, k, v });
-        let _ = self.log_sums.set(log_sums);
-        Ok((CpuStorage::F32(y), q_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (own, others) = (self.heads.input_len(), self.heads.others_len());
-        let [mut dq, mut dk, mut dv] = [own, others, others].map(Output::<f32>::new);
-        let to = [dq.shared(), dk.shared(), dv.shared()];
-        let log_sums = kept(&self.log_sums)?;
-        read_all([q, k, v, y, grad], |[q, k, v, y, grad]| {
-            assert_eq!((q.len(), k.len(), v.len()), (own, others, others));
-            let outcome = Outcome { y, log_sums, grad };
-            // SAFETY: the gradients have the lengths of the inputs, and lie like them.
-            unsafe { self.heads.backward(Inputs { q, k, v }, outcome, to) };
-            Ok(())
-        })?;
-        // SAFETY: the heads cover all elements.
-        let (dq, dk, dv) = unsafe { (dq.finish(), dk.finish(), dv.finish()) };
-        Ok((Some(tensor(dq, q)?), Some(tensor(dk, k)?), Some(tensor(dv, v)?)))
+    let sizes = Sizes { batch, heads, q_len, kv_len, width };
+    sizes.check()?;
+    match resolve(q) {
+        Implementation::Naive | Implementation::Composed => composed::attention(q, k, v),
+        _ if q.dtype() != DType::F32 => composed::attention(q, k, v),
+        chosen => {
+            let plan = Plan::separate(sizes, chosen.isa());
+            operation::apply(Attention { plan }, [q, k, v], q.shape())
+        }
     }
 }
 
-/// All in one tensor.
-struct Packed {
-    heads: Heads,
-    log_sums: OnceLock<Vec<f32>>,
-}
-
-impl Packed {
-    fn inputs<'a>(&self, qkv: &'a [f32]) -> Inputs<'a> {
-        let part = self.heads.part();
-        Inputs { q: qkv, k: &qkv[part..], v: &qkv[2 * part..] }
+/// [`attention`] of tokens to each other, from one tensor that holds each token's queries, keys
+/// and values one after the other, as a single linear layer makes them.
+///
+/// # Shapes
+///
+/// `qkv` (batch, tokens, 3 * heads * width): the result is (batch, tokens, heads * width).
+///
+/// # Errors
+///
+/// If the rank is not 3, three times the heads do not divide the features, or one of the sizes is
+/// zero.
+pub fn attention_packed(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    let &[batch, tokens, features] = qkv.dims() else {
+        bail!(
+            "attention: expected an input of rank 3 (batch, tokens, 3 * heads * width), found {:?}",
+            qkv.dims()
+        )
+    };
+    if heads == 0 || !features.is_multiple_of(3 * heads) {
+        bail!("attention: {features} features are no queries, keys and values of {heads} heads")
+    }
+    let width = features / (3 * heads);
+    let sizes = Sizes { batch, heads, q_len: tokens, kv_len: tokens, width };
+    sizes.check()?;
+    match resolve(qkv) {
+        Implementation::Naive | Implementation::Composed => composed::packed(qkv, heads, width),
+        _ if qkv.dtype() != DType::F32 => composed::packed(qkv, heads, width),
+        chosen => {
+            let plan = Plan::packed(sizes, chosen.isa());
+            operation::apply(Attention { plan }, [qkv], (batch, tokens, features / 3))
+        }
     }
 }
 
-impl CustomOp1 for Packed {
-    fn name(&self) -> &'static str {
-        "attention"
-    }
+struct Attention {
+    plan: Plan,
+}
 
-    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (batch, tokens, features) = layout.shape().dims3()?;
-        let (y, log_sums) = self.heads.forward(self.inputs(slice(qkv, layout)?));
-        let _ = self.log_sums.set(log_sums);
-        Ok((CpuStorage::F32(y), (batch, tokens, features / 3).into()))
-    }
-
-    fn bwd(&self, qkv: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let mut dqkv = Output::<f32>::new(self.heads.input_len());
-        let to = dqkv.shared();
-        let part = self.heads.part();
-        let log_sums = kept(&self.log_sums)?;
-        read_all([qkv, y, grad], |[x, y, grad]| {
-            assert_eq!(x.len(), self.heads.input_len());
-            let outcome = Outcome { y, log_sums, grad };
-            // SAFETY: the gradient has the input's length, and its parts lie like the input's.
-            unsafe {
-                let parts = [to, to.offset(part), to.offset(2 * part)];
-                self.heads.backward(self.inputs(x), outcome, parts);
+impl Attention {
+    /// Queries, keys and values, in tensors of their own or all in one.
+    fn inputs<'a, T: Element, const N: usize>(&self, inputs: [&'a [T]; N]) -> Result<Inputs<'a>> {
+        let mut data = [&[][..]; N];
+        for (data, input) in data.iter_mut().zip(inputs) {
+            *data = expect_f32(input)?;
+        }
+        match data[..] {
+            [q, k, v] => Ok(Inputs { q, k, v }),
+            [qkv] => {
+                let part = self.plan.part();
+                Ok(Inputs { q: qkv, k: &qkv[part..], v: &qkv[2 * part..] })
             }
-            Ok(())
-        })?;
-        // SAFETY: the heads cover queries, keys and values of all tokens.
-        Ok(Some(tensor(unsafe { dqkv.finish() }, qkv)?))
+            _ => bail!("attention: expected one or three inputs, found {N}"),
+        }
     }
 }
 
-fn kept(log_sums: &OnceLock<Vec<f32>>) -> Result<&[f32]> {
-    match log_sums.get() {
-        Some(log_sums) => Ok(log_sums),
-        None => bail!("attention: backward called before forward"),
+/// Of queries, keys and values, or of the one tensor that holds them.
+impl<const N: usize> Operation<N> for Attention {
+    /// The log-sum-exp of each head's and query's scores.
+    type Saved = Vec<f32>;
+
+    fn forward<T: Element>(&self, inputs: [&[T]; N]) -> Result<(Vec<T>, Vec<f32>)> {
+        let (y, lse) = self.plan.forward(self.inputs(inputs)?);
+        Ok((from_f32(y)?, lse))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        inputs: [&[T]; N],
+        Output { y, saved, grad }: Output<T, Vec<f32>>,
+        _: [bool; N],
+    ) -> Result<[Option<Gradient<T>>; N]> {
+        let mut gradients = inputs.map(|input| UninitVec::<f32>::new(input.len()));
+        let to = gradients.each_mut().map(UninitVec::send_ptr);
+        let to = match to[..] {
+            [dq, dk, dv] => [dq, dk, dv],
+            _ => [0, 1, 2].map(|i| to[0].offset(i * self.plan.part())),
+        };
+        let output = Output { y: expect_f32(y)?, saved, grad: expect_f32(grad)? };
+        // SAFETY: the gradients have the lengths of the inputs, and lie like them.
+        unsafe { self.plan.backward(self.inputs(inputs)?, &output, to) };
+        let mut found = [const { None }; N];
+        for (found, gradient) in found.iter_mut().zip(gradients) {
+            // SAFETY: the heads cover all elements.
+            *found = Some(Gradient::Numbers(from_f32(unsafe { gradient.finish() })?));
+        }
+        Ok(found)
     }
 }

@@ -1,6 +1,6 @@
 //! Convolution from candle's own operations, with the right gradient for any configuration.
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::tape::with_gradient;
 use crate::window::{extend, pad, unfold};
 use candle_core::{Result, Tensor};

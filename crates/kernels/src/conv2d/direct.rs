@@ -1,16 +1,15 @@
 //! Direct convolution at stride 1 for few input channels, where transforms would cost more than
 //! they save: vectors along the rows of the image, four output channels at a time.
 
-use super::Geometry;
-use crate::scratch::{Output, Scratch, take};
+use super::algorithm::{Algorithm, BATCH_PIECES, Epilogue, Output};
+use super::geometry::Geometry;
+use super::im2col;
+use crate::scratch::{self, Scratch, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
 use rayon::prelude::*;
 
 /// Output channels that share the loads of a piece of a row.
 const CHANNELS: usize = 4;
-
-/// Pieces of the batch whose weight gradients are summed apart, then in order.
-const PIECES: usize = 16;
 
 /// A convolution that [`forward`] and [`weight_gradient`] can do, checked.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +61,45 @@ impl Plan {
     }
 }
 
-pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+impl Algorithm for Plan {
+    fn epilogue(&self) -> Epilogue {
+        Epilogue { relu: self.relu, pool: false }
+    }
+
+    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Vec<u8>) {
+        (forward(self, x, w, bias), Vec::new())
+    }
+
+    fn backward(
+        &self,
+        x: &[f32],
+        w: &[f32],
+        output: Output,
+        [want_x, want_w, want_bias]: [bool; 3],
+    ) -> [Option<Vec<f32>>; 3] {
+        // Nobody wants the gradient of images; of other inputs it takes a product.
+        let [dx, _, _] = match want_x {
+            true => {
+                let columns = im2col::Plan::new(self.g, self.isa, self.relu);
+                columns.backward(x, w, output, [true, false, false])
+            }
+            false => [const { None }; 3],
+        };
+        let weights = want_w || want_bias;
+        let (dw, db) = weights.then(|| weight_gradient(self, x, output.y, output.grad)).unzip();
+        [dx, dw.filter(|_| want_w), db.filter(|_| want_bias)]
+    }
+}
+
+fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let g = &plan.g;
     assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
     assert_eq!(w.len(), g.c_out * g.c_in * g.kh * g.kw);
     assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
-    let mut y = Output::<f32>::new(g.n * g.c_out * g.oh * g.ow);
+    let mut y = UninitVec::<f32>::new(g.n * g.c_out * g.oh * g.ow);
     let images = y.pieces(g.c_out * g.oh * g.ow).zip(x.par_chunks(g.c_in * g.h * g.w));
     images.for_each(|(y, x)| {
-        let mut padded = take(plan.padded_len());
+        let mut padded = scratch::buffer(plan.padded_len());
         plan.pad(x, &mut padded);
         let y = y.as_mut_ptr().cast();
         plan.isa.run(Forward { plan, x: &padded, w, bias, y });
@@ -168,7 +197,7 @@ impl Forward<'_> {
 
 /// The gradients of weight and bias; `y` is the forward pass's output where the gradient has to
 /// pass its ReLU.
-pub(super) fn weight_gradient(
+fn weight_gradient(
     plan: &Plan,
     x: &[f32],
     y: Option<&[f32]>,
@@ -177,21 +206,21 @@ pub(super) fn weight_gradient(
     let g = &plan.g;
     let output = g.c_out * g.oh * g.ow;
     assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
-    let plan = &Plan { relu: plan.relu && y.is_some(), ..*plan };
+    let plan = &Plan { relu: y.is_some(), ..*plan };
     let y = y.unwrap_or(grad);
     assert_eq!((y.len(), grad.len()), (g.n * output, g.n * output));
     let lanes = plan.isa.lanes();
     let filter = g.c_in * g.kh * g.kw + 1;
-    let images = g.n.div_ceil(PIECES).max(1);
+    let images = g.n.div_ceil(BATCH_PIECES).max(1);
     let pieces = x.par_chunks(images * g.c_in * g.h * g.w);
     let outputs = y.par_chunks(images * output).zip(grad.par_chunks(images * output));
     let partials: Vec<Scratch> = pieces
         .zip(outputs)
         .map(|(x, (y, grad))| {
-            let mut sums = take(g.c_out * filter * lanes);
+            let mut sums = scratch::buffer(g.c_out * filter * lanes);
             sums.fill(0.);
-            let mut padded = take(plan.padded_len());
-            let mut masked = take(CHANNELS * g.oh * plan.row_out());
+            let mut padded = scratch::buffer(plan.padded_len());
+            let mut masked = scratch::buffer(CHANNELS * g.oh * plan.row_out());
             let outputs = y.chunks(output).zip(grad.chunks(output));
             for (x, (y, grad)) in x.chunks(g.c_in * g.h * g.w).zip(outputs) {
                 plan.pad(x, &mut padded);

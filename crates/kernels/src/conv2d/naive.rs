@@ -1,7 +1,7 @@
 //! Convolution in plain loops, for any configuration. One task owns each plane that is written,
 //! so every sum has one order.
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::element::Element;
 use crate::window::inside;
 use rayon::prelude::*;
@@ -88,7 +88,22 @@ pub(super) fn forward<T: Element>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]
     y
 }
 
-pub(super) fn input_gradient<T: Element>(g: &Geometry, w: &[T], grad: &[T]) -> Vec<T> {
+/// The gradients that are wanted, of `x`, weight and bias.
+pub(super) fn backward<T: Element>(
+    g: &Geometry,
+    x: &[T],
+    w: &[T],
+    grad: &[T],
+    [want_x, want_w, want_bias]: [bool; 3],
+) -> [Option<Vec<T>>; 3] {
+    [
+        want_x.then(|| input_gradient(g, w, grad)),
+        want_w.then(|| weight_gradient(g, x, grad)),
+        want_bias.then(|| bias_gradient(g, grad)),
+    ]
+}
+
+fn input_gradient<T: Element>(g: &Geometry, w: &[T], grad: &[T]) -> Vec<T> {
     let (plane_in, plane_out) = (g.h * g.w, g.oh * g.ow);
     let mut dx = vec![T::ZERO; g.n * g.c_in * plane_in];
     dx.par_chunks_mut(plane_in.max(1)).enumerate().for_each(|(index, dx)| {
@@ -108,7 +123,7 @@ pub(super) fn input_gradient<T: Element>(g: &Geometry, w: &[T], grad: &[T]) -> V
     dx
 }
 
-pub(super) fn weight_gradient<T: Element>(g: &Geometry, x: &[T], grad: &[T]) -> Vec<T> {
+fn weight_gradient<T: Element>(g: &Geometry, x: &[T], grad: &[T]) -> Vec<T> {
     let (plane_in, plane_out) = (g.h * g.w, g.oh * g.ow);
     let mut dw = vec![T::ZERO; g.c_out * g.group_in() * g.taps()];
     // One task a filter slice; within it the images are added in order.
@@ -126,4 +141,14 @@ pub(super) fn weight_gradient<T: Element>(g: &Geometry, x: &[T], grad: &[T]) -> 
         }
     });
     dw
+}
+
+/// The gradient's sum over images and positions, channel by channel.
+pub(super) fn bias_gradient<T: Element>(g: &Geometry, grad: &[T]) -> Vec<T> {
+    let plane = g.oh * g.ow;
+    let channels = (0..g.c_out).into_par_iter().map(|o| {
+        let images = (0..g.n).map(|n| &grad[(n * g.c_out + o) * plane..][..plane]);
+        images.map(|plane| plane.iter().copied().sum()).sum()
+    });
+    channels.collect()
 }

@@ -1,304 +1,165 @@
-//! Convolution, with ReLU and max-pooling, as an operation on candle's tape.
+//! Convolution, with ReLU and max-pooling, as an operation.
 
-use super::{Algorithm, Geometry, columns, depthwise, direct, naive, product, winograd};
-use crate::element::{self, Element, dispatch, from_single, read_all, slice};
+use super::algorithm::{Algorithm, Epilogue, Output};
+use super::geometry::{Conv2dBlock, Conv2dConfig, Geometry};
+use super::plan::choose;
+use super::{composed, naive};
+use crate::element::{Element, expect_f32, from_f32, relu_gradient};
+use crate::implementation::{Implementation, resolve};
+use crate::operation::{self, Gradient, Operation};
 use crate::pool;
-use crate::relay;
 use crate::simd::Isa;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
-pub(super) fn apply(
+/// Slides filters over images: cross-correlation, as every framework's convolution.
+///
+/// `y[n, o, i, j] = b[o] + sum over c, p, q of w[o, c, p, q] * x[n, c', i s - pad + p d, ...]`,
+/// where `c'` runs over the input channels of `o`'s group and `x` is zero outside the image.
+///
+/// # Shapes
+///
+/// `x` (n, in, h, w), `weight` (out, in / groups, kh, kw), `bias` (out): the result is
+/// (n, out, oh, ow), `oh = (h + 2 pad - dilation (kh - 1) - 1) / stride + 1`, rounded down.
+///
+/// # Errors
+///
+/// If a rank is wrong, the channels do not fit together, the groups do not divide them, the
+/// kernel is larger than the padded image, or a stride or dilation is zero.
+pub fn conv2d(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    op: Conv2d,
+    config: &Conv2dConfig,
 ) -> Result<Tensor> {
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    conv2d_block(x, weight, bias, &Conv2dBlock { conv: *config, ..Conv2dBlock::default() })
+}
+
+/// [`conv2d`], then [`relu`](crate::relu), then [`max_pool2d`](crate::max_pool2d), in one
+/// operation: the same result without the large tensors in between, in memory and on the tape.
+///
+/// # Shapes
+///
+/// Those of [`conv2d`] followed by those of [`max_pool2d`](crate::max_pool2d).
+///
+/// # Errors
+///
+/// As [`conv2d`] and [`max_pool2d`](crate::max_pool2d).
+pub fn conv2d_block(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    block: &Conv2dBlock,
+) -> Result<Tensor> {
+    let geometry = Geometry::new(x, weight, bias, &block.conv)?;
+    let pool = match &block.max_pool {
+        Some(config) => Some(pool::Geometry::new("max_pool2d", &geometry.output_dims(), config)?),
+        None => None,
+    };
+    let chosen = resolve(x);
+    if chosen == Implementation::Composed {
+        let y = composed::conv2d(x, weight, bias, &geometry)?;
+        let y = if block.relu { crate::relu(&y)? } else { y };
+        return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| crate::max_pool2d(&y, c));
+    }
+    let shape = match &pool {
+        Some(pool) => pool.output_shape(),
+        None => Shape::from_dims(&geometry.output_dims()),
+    };
+    let algorithm = choose(chosen, x.dtype(), geometry, block);
+    let op = Conv2d { geometry, algorithm, relu: block.relu, pool, isa: chosen.simd_isa() };
     match bias {
-        Some(bias) => relay::apply_op3(&x, &weight, &bias.contiguous()?, op),
-        None => relay::apply_op2(&x, &weight, op),
+        Some(bias) => operation::apply(op, [x, weight, bias], shape),
+        None => operation::apply(op, [x, weight], shape),
     }
 }
 
-pub(super) struct Conv2d {
+struct Conv2d {
     geometry: Geometry,
+    /// Without one, plain loops.
+    algorithm: Option<Box<dyn Algorithm>>,
     relu: bool,
     pool: Option<pool::Geometry>,
-    algorithm: Algorithm,
     /// For pooling that the algorithm leaves.
     isa: Option<Isa>,
-    winners: OnceLock<Winners>,
 }
 
-/// Where the gradient of a pooled pixel goes, kept for the backward pass.
-enum Winners {
-    /// As pooling keeps them.
-    Pooled(pool::naive::Winners),
-    /// Corners of the 2x2 window, as [`winograd`] keeps them.
-    Corners(Vec<u8>),
+struct Saved {
+    algorithm: Vec<u8>,
+    /// Of pooling that the algorithm leaves.
+    argmax: Option<pool::Argmax>,
 }
 
-impl Conv2d {
-    pub(super) fn new(
-        geometry: Geometry,
-        relu: bool,
-        pool: Option<pool::Geometry>,
-        algorithm: Algorithm,
-        isa: Option<Isa>,
-    ) -> Self {
-        Self { geometry, relu, pool, algorithm, isa, winners: OnceLock::new() }
-    }
+/// Of input and weight, or of input, weight and bias.
+impl<const N: usize> Operation<N> for Conv2d {
+    type Saved = Saved;
 
-    fn output_shape(&self) -> Shape {
-        self.pool.map_or(Shape::from_dims(&self.geometry.output_dims()), |pool| pool.output_shape())
-    }
-
-    fn forward<T: Element>(&self, x: &[T], w: &[T], b: Option<&[T]>) -> Result<CpuStorage> {
-        let g = &self.geometry;
-        let mut y = match &self.algorithm {
-            Algorithm::Naive => naive::forward(g, x, w, b),
-            Algorithm::Product => product::forward(g, x, w, b)?,
-            Algorithm::Direct(plan) => {
-                let b = b.map(single).transpose()?;
-                from_single(direct::forward(plan, single(x)?, single(w)?, b))?
+    fn forward<T: Element>(&self, inputs: [&[T]; N]) -> Result<(Vec<T>, Saved)> {
+        let (x, w, bias) = (inputs[0], inputs[1], inputs.get(2).copied());
+        let (mut y, algorithm) = match &self.algorithm {
+            Some(algorithm) => {
+                let bias = bias.map(expect_f32).transpose()?;
+                let (y, saved) = algorithm.forward(expect_f32(x)?, expect_f32(w)?, bias);
+                (from_f32(y)?, saved)
             }
-            Algorithm::Columns(plan) => {
-                let b = b.map(single).transpose()?;
-                from_single(columns::forward(plan, single(x)?, single(w)?, b))?
-            }
-            Algorithm::Depthwise(plan) => {
-                let b = b.map(single).transpose()?;
-                from_single(depthwise::forward(plan, single(x)?, single(w)?, b))?
-            }
-            Algorithm::Winograd(plan) => {
-                let bias = b.map(single).transpose()?;
-                let (y, corners) = winograd::forward(plan, single(x)?, single(w)?, bias);
-                if plan.pools() {
-                    let _ = self.winners.set(Winners::Corners(corners));
-                }
-                let y = from_single(y)?;
-                if plan.pools() || self.pool.is_none() {
-                    return Ok(T::to_cpu_storage_owned(y));
-                }
-                y
-            }
+            None => (naive::forward(&self.geometry, x, w, bias), Vec::new()),
         };
-        if self.relu
-            && matches!(
-                self.algorithm,
-                Algorithm::Naive | Algorithm::Product | Algorithm::Winograd(_)
-            )
-        {
+        let done = self.epilogue();
+        if self.relu && !done.relu {
             y.par_iter_mut().with_min_len(1 << 14).for_each(|y| {
                 if *y <= T::ZERO {
                     *y = T::ZERO;
                 }
             });
         }
-        if let Some(pool) = &self.pool {
-            let (pooled, winners) = pool::naive::max_forward(self.isa, pool, &y)?;
-            let _ = self.winners.set(Winners::Pooled(winners));
-            y = pooled;
+        let mut argmax = None;
+        if let Some(pool) = self.pool.as_ref().filter(|_| !done.pool) {
+            let (pooled, found) = pool::max_forward(self.isa, pool, &y)?;
+            (y, argmax) = (pooled, Some(found));
         }
-        Ok(T::to_cpu_storage_owned(y))
+        Ok((y, Saved { algorithm, argmax }))
     }
 
-    /// The gradient of the convolution's own output, from that of the operation's output `y`.
-    fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Result<Cow<'a, [T]>> {
-        let mut grad = Cow::Borrowed(grad);
-        if self.relu {
-            // The first maximum of a window is positive where the pooled pixel is.
-            let pairs = grad.par_iter().zip(y).with_min_len(1 << 14);
-            let flat = pairs.map(|(&g, &y)| if y <= T::ZERO { T::ZERO } else { g });
-            grad = Cow::Owned(flat.collect());
-        }
-        if let (Some(pool), Some(Winners::Pooled(winners))) = (&self.pool, self.winners.get()) {
-            grad = Cow::Owned(pool::naive::max_backward(pool, winners, &grad)?);
-        }
-        Ok(grad)
-    }
-
-    /// The gradients that are wanted, of `x` (for images nobody wants it), `weight` and `bias`.
     fn backward<T: Element>(
         &self,
-        x: &[T],
-        w: &[T],
-        y: &[T],
-        grad: &[T],
-        wanted: [bool; 3],
-    ) -> Result<[Option<Vec<T>>; 3]> {
-        let g = &self.geometry;
-        if self.pool.is_some() && self.winners.get().is_none() {
-            bail!("conv2d: backward called before forward")
+        inputs: [&[T]; N],
+        operation::Output { y, saved, grad }: operation::Output<T, Saved>,
+        wanted: [bool; N],
+    ) -> Result<[Option<Gradient<T>>; N]> {
+        let (x, w) = (inputs[0], inputs[1]);
+        let wanted = [0, 1, 2].map(|i| wanted.get(i).is_some_and(|&wanted| wanted));
+        // What the algorithm left to do after it is gone through first.
+        let pooled = self.pool.as_ref().zip(saved.argmax.as_ref());
+        let left = self.relu && (pooled.is_some() || !self.epilogue().relu);
+        let mut grad = Cow::Borrowed(grad);
+        if left {
+            // The first maximum of a window is positive where the pooled pixel is.
+            grad = Cow::Owned(relu_gradient(y, &grad));
         }
-        if let Algorithm::Winograd(plan) = &self.algorithm {
-            let fused = plan.pools() || self.pool.is_none();
-            let inner = if fused { Cow::Borrowed(grad) } else { self.inner_gradient(y, grad)? };
-            let winners = match self.winners.get() {
-                Some(Winners::Corners(corners)) => corners.as_slice(),
-                _ => &[],
-            };
-            let output = winograd::Output { y: single(y)?, winners, grad: single(&inner)? };
-            let gradients = winograd::backward(plan, single(x)?, single(w)?, output, wanted);
-            return own(gradients);
+        if let Some((pool, argmax)) = pooled {
+            grad = Cow::Owned(pool::max_backward(pool, argmax, &grad)?);
         }
-        if let Algorithm::Direct(plan) = &self.algorithm {
-            let inner = if self.pool.is_some() || wanted[0] {
-                self.inner_gradient(y, grad)?
-            } else {
-                Cow::Borrowed(grad)
-            };
-            let (dw, db) = match self.pool {
-                Some(_) => direct::weight_gradient(plan, single(x)?, None, single(&inner)?),
-                None => direct::weight_gradient(plan, single(x)?, Some(single(y)?), single(grad)?),
-            };
-            let dx = wanted[0].then(|| product::input_gradient(g, w, &inner)).transpose()?;
-            return Ok([
-                dx,
-                Some(from_single(dw)?),
-                wanted[2].then(|| from_single(db)).transpose()?,
-            ]);
-        }
-        let grad = &*self.inner_gradient(y, grad)?;
-        if matches!(self.algorithm, Algorithm::Columns(_) | Algorithm::Depthwise(_)) {
-            let (x, w, single_grad) = (single(x)?, single(w)?, single(grad)?);
-            return own(match &self.algorithm {
-                Algorithm::Depthwise(plan) => depthwise::backward(plan, x, w, single_grad, wanted),
-                Algorithm::Columns(plan) => {
-                    let wanted_two = [wanted[0], wanted[1]];
-                    let [dx, dw] = columns::backward(plan, x, w, single_grad, wanted_two);
-                    [dx, dw, wanted[2].then(|| self.bias_gradient(single_grad))]
-                }
-                _ => [None, None, None],
-            });
-        }
-        let naive = matches!(self.algorithm, Algorithm::Naive);
-        let dx = wanted[0].then(|| match naive {
-            true => Ok(naive::input_gradient(g, w, grad)),
-            false => product::input_gradient(g, w, grad),
-        });
-        let dw = wanted[1].then(|| match naive {
-            true => Ok(naive::weight_gradient(g, x, grad)),
-            false => product::weight_gradient(g, x, grad),
-        });
-        let db = wanted[2].then(|| self.bias_gradient(grad));
-        Ok([dx.transpose()?, dw.transpose()?, db])
-    }
-
-    /// The gradient's sum over images and positions, channel by channel.
-    fn bias_gradient<T: Element>(&self, grad: &[T]) -> Vec<T> {
-        let g = &self.geometry;
-        let plane = g.oh * g.ow;
-        let channels = (0..g.c_out).into_par_iter().map(|o| {
-            let images = (0..g.n).map(|n| &grad[(n * g.c_out + o) * plane..][..plane]);
-            images.map(|plane| plane.iter().copied().sum()).sum()
-        });
-        channels.collect()
-    }
-
-    fn backward_tensors(
-        &self,
-        arguments: [Option<&Tensor>; 3],
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<[Option<Tensor>; 3]> {
-        let [Some(x), Some(weight), _] = arguments else {
-            bail!("conv2d: backward called without arguments")
-        };
-        let wanted = arguments.map(|argument| argument.is_some_and(Tensor::track_op));
-        dispatch!(x.dtype(), "conv2d", T => {
-            let gradients = read_all::<T, _, 4>([x, weight, y, grad], |[x, w, y, grad]| {
-                self.backward(x, w, y, grad, wanted)
-            })?;
-            let mut tensors = [None, None, None];
-            for ((tensor, gradient), argument) in tensors.iter_mut().zip(gradients).zip(arguments) {
-                if let (Some(gradient), Some(argument)) = (gradient, argument) {
-                    *tensor = Some(element::tensor(gradient, argument)?);
-                }
+        let gradients = match &self.algorithm {
+            Some(algorithm) => {
+                let y = (self.relu && !left).then(|| expect_f32(y)).transpose()?;
+                let output = Output { y, saved: &saved.algorithm, grad: expect_f32(&grad)? };
+                let gradients = algorithm.backward(expect_f32(x)?, expect_f32(w)?, output, wanted);
+                gradients.map(|gradient| gradient.map(from_f32).transpose())
             }
-            Ok(tensors)
-        })
+            None => naive::backward(&self.geometry, x, w, &grad, wanted).map(Ok),
+        };
+        let mut found = [const { None }; N];
+        for (found, gradient) in found.iter_mut().zip(gradients) {
+            *found = gradient?.map(Gradient::Numbers);
+        }
+        Ok(found)
     }
 }
 
-/// A slice of a generic element type as the `f32` that it is.
-fn single<T: Element>(x: &[T]) -> Result<&[f32]> {
-    match element::single(x) {
-        Some(x) => Ok(x),
-        None => bail!("conv2d: a kernel for f32 was called with {:?}", T::DTYPE),
-    }
-}
-
-/// Gradients of `f32` as the element type that it is.
-fn own<T: Element>(gradients: [Option<Vec<f32>>; 3]) -> Result<[Option<Vec<T>>; 3]> {
-    let [dx, dw, db] = gradients.map(|gradient| gradient.map(from_single).transpose());
-    Ok([dx?, dw?, db?])
-}
-
-impl CustomOp2 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(x.dtype(), "conv2d", T => {
-            let y = self.forward::<T>(slice(x, x_layout)?, slice(w, w_layout)?, None)?;
-            Ok((y, self.output_shape()))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] = self.backward_tensors([Some(x), Some(weight), None], y, grad)?;
-        Ok((dx, dw))
-    }
-}
-
-impl CustomOp3 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(x.dtype(), "conv2d", T => {
-            let bias = Some(slice(b, b_layout)?);
-            let y = self.forward::<T>(slice(x, x_layout)?, slice(w, w_layout)?, bias)?;
-            Ok((y, self.output_shape()))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] = self.backward_tensors([Some(x), Some(weight), Some(bias)], y, grad)?;
-        Ok((dx, dw, db))
+impl Conv2d {
+    /// What the algorithm does on the way.
+    fn epilogue(&self) -> Epilogue {
+        self.algorithm.as_ref().map_or(Epilogue::default(), |algorithm| algorithm.epilogue())
     }
 }

@@ -1,6 +1,6 @@
 use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal, pick};
-use crate::path::{Path, with_path};
+use crate::implementation::{Implementation, with_implementation};
 use crate::pool::Pool2dConfig;
 use candle_core::{DType, Device, Result, Tensor, Var};
 
@@ -186,9 +186,9 @@ fn a_known_convolution_comes_out() {
     let x = Tensor::arange(0f32, 9., &Device::Cpu).unwrap().reshape((1, 1, 3, 3)).unwrap();
     let w = Tensor::new(&[[[[1f32, 2.], [3., 4.]]]], &Device::Cpu).unwrap();
     let b = Tensor::new(&[100f32], &Device::Cpu).unwrap();
-    for path in [Path::Naive, Path::Auto, Path::Composed] {
+    for path in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
         let config = Conv2dConfig::default();
-        let y = with_path(path, || conv2d(&x, &w, Some(&b), &config)).unwrap();
+        let y = with_implementation(path, || conv2d(&x, &w, Some(&b), &config)).unwrap();
         // 1 * 0 + 2 * 1 + 3 * 3 + 4 * 4 = 27, and so on: not flipped.
         assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [127., 137., 157., 167.]);
     }
@@ -198,8 +198,8 @@ fn a_known_convolution_comes_out() {
 fn without_a_bias_the_result_is_the_same_as_with_zeros() {
     let config = Conv2dConfig::default();
     let [x, w, b] = case(&[2, 3, 6, 6], 4, (3, 3), &config);
-    for path in [Path::Naive, Path::Auto, Path::Composed] {
-        with_path(path, || {
+    for path in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
+        with_implementation(path, || {
             let zeros = b.zeros_like().unwrap();
             let with = conv2d(&x, &w, Some(&zeros), &config).unwrap();
             assert_close("zeros", &conv2d(&x, &w, None, &config).unwrap(), &with, 0.);
@@ -225,8 +225,8 @@ fn arguments_that_nobody_tracks_are_left_out_of_the_backward_pass() -> Result<()
 fn no_images_give_no_outputs() -> Result<()> {
     let x = Tensor::zeros((0, 3, 6, 6), DType::F32, &Device::Cpu)?;
     let w = Tensor::zeros((4, 3, 3, 3), DType::F32, &Device::Cpu)?;
-    for path in [Path::Naive, Path::Auto] {
-        let y = with_path(path, || conv2d(&x, &w, None, &Conv2dConfig::default()))?;
+    for path in [Implementation::Naive, Implementation::Auto] {
+        let y = with_implementation(path, || conv2d(&x, &w, None, &Conv2dConfig::default()))?;
         assert_eq!(y.dims(), [0, 4, 4, 4]);
     }
     Ok(())

@@ -14,153 +14,108 @@
 mod backward;
 mod filters;
 mod forward;
+mod input;
+mod plan;
+mod small_planes;
 mod transform;
-mod wide;
 
-use super::Geometry;
-use crate::simd::Isa;
+use super::algorithm::{Algorithm, BATCH_PIECES, Epilogue, MOST_PARTIALS, Output};
+use crate::scratch::{self, Scratch, UninitVec};
+use backward::{BackwardBlock, Piece, partial_len};
+use filters::{Rows, pack, unpack};
+use forward::ForwardBlock;
+pub(super) use plan::Plan;
+use rayon::prelude::*;
 
-pub(super) use backward::{Output, backward};
-pub(super) use forward::forward;
+impl Algorithm for Plan {
+    fn epilogue(&self) -> Epilogue {
+        self.epilogue
+    }
 
-/// Points of a transformed tile.
-const POINTS: usize = 36;
-
-/// Tiles that a block aims at: few enough for their transforms to stay in the second-level cache,
-/// enough to make the products long.
-const BLOCK: usize = 36;
-
-/// As many tiles are one block: there are too few blocks of them to share out, and each would stream
-/// all filters, which are many where planes are small.
-const ONE_BLOCK: usize = 128;
-
-/// What follows the convolution within the same pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tail {
-    pub relu: bool,
-    /// Max-pooling by 2x2 windows side by side.
-    pub pool: bool,
-}
-
-/// A convolution cut into blocks of tiles.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    g: Geometry,
-    isa: Isa,
-    tail: Tail,
-    /// Rows and columns of tiles in an image.
-    tile_rows: usize,
-    tile_columns: usize,
-    /// Whole images, or rows of tiles of one image, that make a block.
-    images_per_block: usize,
-    rows_per_block: usize,
-}
-
-/// Rows of tiles of one image within a block.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    image: usize,
-    /// Rows of tiles `start..end`.
-    start: usize,
-    end: usize,
-    /// Index in the block of the run's first tile.
-    first_tile: usize,
-}
-
-impl Plan {
-    pub(super) fn new(g: Geometry, isa: Isa, tail: Tail) -> Self {
-        let (tile_rows, tile_columns) = (g.oh.div_ceil(4), g.ow.div_ceil(4));
-        let tiles = match g.n * tile_rows * tile_columns {
-            tiles if tiles <= ONE_BLOCK => tiles,
-            _ => BLOCK,
+    // What is saved: for each pooled pixel in blocked order which of its four pixels won, 1 to 4, or
+    // 0 where none gets a gradient, because the ReLU is flat there.
+    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Vec<u8>) {
+        let g = &self.g;
+        assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
+        assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
+        let filters = pack(self.isa, w, g.c_in, g.c_out, Rows::Input);
+        let mut y = UninitVec::<f32>::new(self.output_len());
+        let mut argmax = UninitVec::<u8>::new(self.argmax_len());
+        let outputs = (y.send_ptr(), argmax.send_ptr());
+        let block = |block| {
+            let (y, argmax) = (outputs.0.pointer(), outputs.1.pointer());
+            ForwardBlock { plan: self, x, filters: &filters, bias, y, argmax, block }
         };
-        Self {
-            g,
-            isa,
-            tail,
-            tile_rows,
-            tile_columns,
-            images_per_block: (tiles / (tile_rows * tile_columns)).max(1),
-            rows_per_block: (tiles / tile_columns).clamp(1, tile_rows),
+        if self.is_one_block() {
+            small_planes::forward(self, x, filters.pairs(), || block(0));
+        } else {
+            (0..self.blocks()).into_par_iter().for_each(|i| self.isa.run(block(i)));
         }
+        // SAFETY: the blocks' tiles cover every row and column of every image's output.
+        unsafe { (y.finish(), argmax.finish()) }
     }
 
-    /// Whether the convolution is one that the algorithm computes.
-    pub(super) fn fits(g: &Geometry) -> bool {
-        (g.kh, g.kw, g.stride, g.dilation, g.groups) == (3, 3, (1, 1), (1, 1), 1)
-    }
-
-    fn blocks_per_image(&self) -> usize {
-        self.tile_rows.div_ceil(self.rows_per_block)
-    }
-
-    fn blocks(&self) -> usize {
-        if self.images_per_block > 1 {
-            self.g.n.div_ceil(self.images_per_block)
-        } else {
-            self.g.n * self.blocks_per_image()
-        }
-    }
-
-    fn is_one_block(&self) -> bool {
-        self.blocks() == 1
-    }
-
-    fn runs(self, block: usize) -> impl Iterator<Item = Run> + Clone {
-        let (first, count) = if self.images_per_block > 1 {
-            let first = block * self.images_per_block;
-            (first, self.images_per_block.min(self.g.n - first))
-        } else {
-            (block / self.blocks_per_image(), 1)
+    fn backward(
+        &self,
+        x: &[f32],
+        w: &[f32],
+        output: Output,
+        wanted: [bool; 3],
+    ) -> [Option<Vec<f32>>; 3] {
+        let g = &self.g;
+        assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
+        assert_eq!(output.grad.len(), self.output_len());
+        assert_eq!(output.saved.len(), self.argmax_len());
+        assert!(output.y.is_none_or(|y| y.len() == output.grad.len()));
+        let [want_x, want_w, want_bias] = wanted;
+        let filters = want_x.then(|| pack(self.isa, w, g.c_in, g.c_out, Rows::Output));
+        let mut dx = UninitVec::<f32>::new(if want_x { x.len() } else { 0 });
+        let shared = dx.send_ptr();
+        let block = |block| BackwardBlock {
+            plan: self,
+            x,
+            filters: filters.as_ref(),
+            output,
+            block,
+            dx: shared.pointer(),
         };
-        let (start, end) = if self.images_per_block > 1 {
-            (0, self.tile_rows)
+        let partials = if self.is_one_block() {
+            vec![small_planes::backward(self, x, [want_x, want_w], || block(0))]
         } else {
-            let start = block % self.blocks_per_image() * self.rows_per_block;
-            (start, (start + self.rows_per_block).min(self.tile_rows))
+            pieces(self, want_w, block)
         };
-        let tiles = (end - start) * self.tile_columns;
-        (0..count).map(move |i| Run { image: first + i, start, end, first_tile: i * tiles })
-    }
-
-    fn tiles(&self, block: usize) -> usize {
-        self.runs(block).map(|run| (run.end - run.start) * self.tile_columns).sum()
-    }
-
-    pub(super) fn pools(&self) -> bool {
-        self.tail.pool
-    }
-
-    /// Vectors of input channels, and of output channels.
-    fn channel_blocks(&self) -> (usize, usize) {
-        let lanes = self.isa.lanes();
-        (self.g.c_in.div_ceil(lanes), self.g.c_out.div_ceil(lanes))
-    }
-
-    /// Columns of the input that a row of tiles covers, padding included.
-    fn width(&self) -> usize {
-        4 * self.tile_columns + 2
-    }
-
-    /// The pooled output, rows and columns.
-    fn pooled(&self) -> (usize, usize) {
-        (self.g.oh / 2, self.g.ow / 2)
-    }
-
-    /// Length of the output, and of the list of pooling winners.
-    pub(super) fn output_len(&self) -> usize {
-        let (h, w) = if self.tail.pool { self.pooled() } else { (self.g.oh, self.g.ow) };
-        self.g.n * self.g.c_out * h * w
-    }
-
-    pub(super) fn winners_len(&self) -> usize {
-        let (h, w) = if self.tail.pool { self.pooled() } else { (0, 0) };
-        self.g.n * self.channel_blocks().1 * self.isa.lanes() * h * w
+        let (dw, db): (Vec<Scratch>, Vec<Scratch>) = partials.into_iter().unzip();
+        [
+            // SAFETY: the blocks' tiles cover every row and column of every image.
+            want_x.then(|| unsafe { dx.finish() }),
+            want_w.then(|| unpack(self.isa, &dw, g.c_in, g.c_out)),
+            want_bias.then(|| (0..g.c_out).map(|o| db.iter().map(|db| db[o]).sum()).collect()),
+        ]
     }
 }
 
-/// Distance between two points' matrices of `vectors` vectors: an odd number of cache lines, so
-/// that the 36 stores of a tile fall into different sets of the cache.
-fn point_stride(vectors: usize, lanes: usize) -> usize {
-    ((vectors * lanes).div_ceil(16) | 1) * 16
+/// Goes through the batch in pieces; the gradients of each piece's points and bias.
+fn pieces<'a>(
+    plan: &Plan,
+    want_w: bool,
+    block: impl Fn(usize) -> BackwardBlock<'a> + Sync,
+) -> Vec<(Scratch, Scratch)> {
+    let n = plan.g.n;
+    // A piece is whole images: their blocks add to the same rows of the input gradient.
+    let images = n.div_ceil((MOST_PARTIALS / partial_len(plan, true).0).clamp(1, BATCH_PIECES));
+    let images = images.next_multiple_of(plan.images_per_block).max(1);
+    let per_image = if plan.images_per_block > 1 { 1 } else { plan.blocks_per_image() };
+    let blocks = images / plan.images_per_block * per_image;
+    let pieces = (0..n.div_ceil(images)).into_par_iter().map(|piece| {
+        let (weights, biases) = partial_len(plan, want_w);
+        let (mut dw, mut db) = (scratch::buffer(weights), scratch::buffer(biases));
+        dw.fill(0.);
+        db.fill(0.);
+        for i in piece * blocks..((piece + 1) * blocks).min(plan.blocks()) {
+            let dw = want_w.then_some(&mut *dw);
+            plan.isa.run(Piece { block: block(i), dw, db: &mut db });
+        }
+        (dw, db)
+    });
+    pieces.collect()
 }

@@ -1,6 +1,6 @@
 //! Dropout as a product with a mask made on the CPU: a byte an element goes to the device.
 
-use super::Mask;
+use super::mask::Mask;
 use crate::element::CHUNK;
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;

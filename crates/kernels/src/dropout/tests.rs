@@ -1,9 +1,10 @@
 use super::dropout;
 use crate::check::{assert_error, check_gradients, check_paths, normal};
-use crate::path::{Path, with_path};
+use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Tensor, Var};
 
-const PATHS: [Path; 3] = [Path::Naive, Path::Auto, Path::Composed];
+const PATHS: [Implementation; 3] =
+    [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 #[test]
 fn all_paths_draw_the_same_mask() {
@@ -24,7 +25,7 @@ fn ones(n: usize) -> Tensor {
 #[test]
 fn the_backward_pass_uses_the_mask_of_the_forward_pass() {
     for path in PATHS {
-        with_path(path, || {
+        with_implementation(path, || {
             let x = Var::from_tensor(&ones(1001)).unwrap();
             let y = dropout(&x, 0.3, 5).unwrap();
             let store = y.sum_all().unwrap().backward().unwrap();

@@ -22,13 +22,13 @@ fn products_of_any_shape_and_order_agree_with_plain_sums() {
                 0 => Matrix::new(&b, k, n),
                 _ => Matrix::new(&b, n, k).transposed(),
             };
-            let finish = Finish {
+            let epilogue = Epilogue {
                 column_bias: relu.then_some(&columns),
                 row_bias: relu.then_some(&row),
                 relu,
             };
             for isa in Isa::all() {
-                let found = multiply(isa, a, b, finish);
+                let found = multiply(isa, a, b, epilogue);
                 for i in 0..m {
                     for j in 0..n {
                         let at = |m: Matrix<f32>, i, j| {
@@ -56,7 +56,7 @@ fn an_element_has_the_same_bits_whatever_else_is_in_the_product() {
         let product = |rows: usize, columns: usize| {
             let a = Matrix::new(&a[..rows * k], rows, k);
             let b = Matrix::new(&b[..columns * k], columns, k).transposed();
-            multiply(isa, a, b, Finish::default())
+            multiply(isa, a, b, Epilogue::default())
         };
         let whole = product(m, n);
         for (rows, columns) in [(1, 1), (5, 3), (13, 20), (6, 33), (13, 74)] {

@@ -1,200 +1,141 @@
-//! The product with bias and ReLU as an operation on candle's tape.
+//! The fully connected layer's product as an operation.
 
-use crate::element::{Element, dispatch, from_single, read_all, single, slice, tensor};
-use crate::gemm::{Finish, Matrix, multiply, product};
-use crate::relay;
+use super::{composed, naive};
+use crate::element::{Element, as_f32, from_f32, relu_gradient};
+use crate::gemm::{self, Epilogue, Matrix};
+use crate::implementation::{Implementation, resolve};
+use crate::operation::{self, Gradient, Operation, Output};
 use crate::simd::Isa;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor, bail};
 use std::borrow::Cow;
 
-/// `x` is (..., in), of any rank.
-pub(super) fn apply(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: Option<&Tensor>,
-    relu: bool,
-    isa: Isa,
-) -> Result<Tensor> {
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match bias {
-        Some(bias) => relay::apply_op3(&x, &weight, &bias.contiguous()?, Linear { relu, isa }),
-        None => relay::apply_op2(&x, &weight, Linear { relu, isa }),
+/// Multiplies the last dimension of `x` by a matrix: `y = x wᵀ + b`.
+///
+/// # Shapes
+///
+/// `x` (..., in), `weight` (out, in), `bias` (out): the result is (..., out). The layout of the
+/// weight is PyTorch's.
+///
+/// # Errors
+///
+/// If a rank is wrong or the sizes do not fit together.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    apply(x, weight, bias, false)
+}
+
+/// [`linear`], then [`relu`](crate::relu), in one operation.
+///
+/// # Shapes
+///
+/// As [`linear`].
+///
+/// # Errors
+///
+/// As [`linear`].
+pub fn linear_relu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    apply(x, weight, bias, true)
+}
+
+fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    let &[out, inner] = weight.dims() else {
+        bail!("linear: expected a weight of rank 2 (out, in), found {:?}", weight.dims())
+    };
+    let Some((&last, leading)) = x.dims().split_last() else {
+        bail!("linear: expected an input of rank 1 or more, found a scalar")
+    };
+    if last != inner {
+        bail!("linear: the weight expects {inner} features, the input's last dimension has {last}")
+    }
+    if let Some(bias) = bias
+        && bias.dims() != [out]
+    {
+        bail!("linear: expected a bias of shape [{out}], found {:?}", bias.dims())
+    }
+    let rows: usize = leading.iter().product();
+    let shape = [leading, &[out]].concat();
+    match resolve(x) {
+        Implementation::Naive | Implementation::Composed => {
+            composed::linear(&x.reshape((rows, inner))?, weight, bias, relu)?.reshape(shape)
+        }
+        // Without reshaping: on candle's tape each view costs two passes over its gradient.
+        chosen => {
+            let op = Linear { rows, inner, out, relu, isa: chosen.isa() };
+            match bias {
+                Some(bias) => operation::apply(op, [x, weight, bias], shape),
+                None => operation::apply(op, [x, weight], shape),
+            }
+        }
     }
 }
 
 struct Linear {
+    rows: usize,
+    inner: usize,
+    out: usize,
     relu: bool,
     isa: Isa,
 }
 
-/// The rows of a tensor, all dimensions but the last, and its shape with `out` features a row.
-fn rows(shape: &Shape, out: usize) -> (usize, Shape) {
-    let leading = shape.dims().split_last().map_or(&[][..], |(_, leading)| leading);
-    (leading.iter().product(), [leading, &[out]].concat().into())
-}
+/// Of input and weight, or of input, weight and bias.
+impl<const N: usize> Operation<N> for Linear {
+    type Saved = ();
 
-/// Rows whose gradients of the bias one task adds up.
-const ROWS: usize = 64;
-
-impl Linear {
-    fn forward<T: Element>(
-        &self,
-        (x, x_layout): (&CpuStorage, &Layout),
-        (w, w_layout): (&CpuStorage, &Layout),
-        bias: Option<(&CpuStorage, &Layout)>,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (out, inner) = w_layout.shape().dims2()?;
-        let (rows, shape) = rows(x_layout.shape(), out);
-        let (x, w) = (slice::<T>(x, x_layout)?, slice::<T>(w, w_layout)?);
-        let bias = bias.map(|(b, layout)| slice::<T>(b, layout)).transpose()?;
-        let finish = |bias| Finish { column_bias: bias, relu: self.relu, ..Finish::default() };
-        if let (Some(x_data), Some(w_data)) = (single(x), single(w)) {
-            let (x, w) = (Matrix::new(x_data, rows, inner), Matrix::new(w_data, out, inner));
-            let bias = bias.and_then(single);
-            let y = multiply(self.isa, x, w.transposed(), finish(bias));
-            return Ok((T::to_cpu_storage_owned(from_single(y)?), shape));
-        }
-        let (x, w) = (Matrix::new(x, rows, inner), Matrix::new(w, out, inner));
-        let mut y = product(x, w.transposed());
-        if self.relu || bias.is_some() {
-            y.par_chunks_mut(out.max(1)).with_min_len(16).for_each(|row| {
-                for (o, y) in row.iter_mut().enumerate() {
-                    *y += bias.map_or(T::ZERO, |bias| bias[o]);
-                    if self.relu && *y <= T::ZERO {
-                        *y = T::ZERO;
-                    }
-                }
-            });
-        }
-        Ok((T::to_cpu_storage_owned(y), shape))
+    fn forward<T: Element>(&self, inputs: [&[T]; N]) -> Result<(Vec<T>, ())> {
+        let (x, w) = self.matrices(inputs);
+        let (w, bias) = (w.transposed(), inputs.get(2).copied());
+        let y = match (x.as_f32(), w.as_f32()) {
+            (Some(x), Some(w)) => {
+                let column_bias = bias.and_then(as_f32);
+                let epilogue = Epilogue { column_bias, relu: self.relu, ..Epilogue::default() };
+                from_f32(gemm::multiply(self.isa, x, w, epilogue))?
+            }
+            _ => {
+                let mut y = gemm::product(x, w);
+                naive::add_bias(&mut y, self.out, bias, self.relu);
+                y
+            }
+        };
+        Ok((y, ()))
     }
 
-    fn backward(
+    fn backward<T: Element>(
         &self,
-        arguments: [Option<&Tensor>; 3],
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<[Option<Tensor>; 3]> {
-        let [Some(x), Some(w), bias] = arguments else {
-            bail!("linear: backward called without arguments")
+        inputs: [&[T]; N],
+        output: Output<T, ()>,
+        wanted: [bool; N],
+    ) -> Result<[Option<Gradient<T>>; N]> {
+        let (x, w) = self.matrices(inputs);
+        let grad = match self.relu {
+            true => Cow::Owned(relu_gradient(output.y, output.grad)),
+            false => Cow::Borrowed(output.grad),
         };
-        dispatch!(x.dtype(), "linear", T => {
-            read_all::<T, _, 4>([x, w, y, grad], |[x_data, w_data, y_data, grad]| {
-                let grad = self.inner_gradient(y_data, grad);
-                let (out, inner) = w.dims2()?;
-                let (rows, _) = rows(x.shape(), out);
-                let g = Matrix::new(&grad, rows, out);
-                let dx = || self.multiply(g, Matrix::new(w_data, out, inner));
-                let dw = || self.multiply(g.transposed(), Matrix::new(x_data, rows, inner));
-                let wanted = |t: Option<&Tensor>, f: &dyn Fn() -> Result<Vec<T>>| match t {
-                    Some(t) if t.track_op() => Ok(Some(tensor(f()?, t)?)),
-                    _ => Ok::<_, candle_core::Error>(None),
-                };
-                let db = || Ok(column_sums(&grad, out));
-                Ok([wanted(Some(x), &dx)?, wanted(Some(w), &dw)?, wanted(bias, &db)?])
-            })
-        })
+        let g = Matrix::new(&grad, self.rows, self.out);
+        let mut gradients = [const { None }; N];
+        for (i, gradient) in gradients.iter_mut().enumerate().filter(|&(i, _)| wanted[i]) {
+            *gradient = Some(Gradient::Numbers(match i {
+                0 => self.multiply(g, w)?,
+                1 => self.multiply(g.transposed(), x)?,
+                _ => naive::column_sums(&grad, self.out),
+            }));
+        }
+        Ok(gradients)
+    }
+}
+
+impl Linear {
+    /// Input and weight.
+    fn matrices<'a, T, const N: usize>(
+        &self,
+        inputs: [&'a [T]; N],
+    ) -> (Matrix<'a, T>, Matrix<'a, T>) {
+        let x = Matrix::new(inputs[0], self.rows, self.inner);
+        (x, Matrix::new(inputs[1], self.out, self.inner))
     }
 
     fn multiply<T: Element>(&self, a: Matrix<T>, b: Matrix<T>) -> Result<Vec<T>> {
-        match (a.single(), b.single()) {
-            (Some(a), Some(b)) => from_single(multiply(self.isa, a, b, Finish::default())),
-            _ => Ok(product(a, b)),
+        match (a.as_f32(), b.as_f32()) {
+            (Some(a), Some(b)) => from_f32(gemm::multiply(self.isa, a, b, Epilogue::default())),
+            _ => Ok(gemm::product(a, b)),
         }
-    }
-
-    fn inner_gradient<'a, T: Element>(&self, y: &[T], grad: &'a [T]) -> Cow<'a, [T]> {
-        if !self.relu {
-            return Cow::Borrowed(grad);
-        }
-        let pairs = y.par_iter().zip(grad).with_min_len(1 << 12);
-        Cow::Owned(pairs.map(|(&y, &g)| if y <= T::ZERO { T::ZERO } else { g }).collect())
-    }
-}
-
-/// Sums of the columns: blocks of rows in parallel, the blocks in order.
-fn column_sums<T: Element>(x: &[T], columns: usize) -> Vec<T> {
-    let mut total = vec![T::ZERO; columns];
-    if columns == 0 {
-        return total;
-    }
-    let partials: Vec<Vec<T>> = x
-        .par_chunks(ROWS * columns)
-        .map(|block| {
-            let mut sums = vec![T::ZERO; columns];
-            for row in block.chunks(columns) {
-                for (sum, &x) in sums.iter_mut().zip(row) {
-                    *sum += x;
-                }
-            }
-            sums
-        })
-        .collect();
-    for partial in partials {
-        for (total, sum) in total.iter_mut().zip(partial) {
-            *total += sum;
-        }
-    }
-    total
-}
-
-impl CustomOp2 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(x.dtype(), "linear", T => self.forward::<T>((x, x_layout), (w, w_layout), None))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] = self.backward([Some(x), Some(weight), None], y, grad)?;
-        Ok((dx, dw))
-    }
-}
-
-impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(x.dtype(), "linear", T => {
-            self.forward::<T>((x, x_layout), (w, w_layout), Some((b, b_layout)))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] = self.backward([Some(x), Some(weight), Some(bias)], y, grad)?;
-        Ok((dx, dw, db))
     }
 }

@@ -1,6 +1,6 @@
 //! Pooling from candle's own operations: windows gathered by index, then reduced.
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::window::{pad, unfold};
 use candle_core::{D, DType, Result, Tensor};
 

@@ -1,9 +1,10 @@
 use super::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal, pick};
-use crate::path::{Path, with_path};
+use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-const PATHS: [Path; 3] = [Path::Naive, Path::Auto, Path::Composed];
+const PATHS: [Implementation; 3] =
+    [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 fn check(x: &[usize], config: Pool2dConfig) {
     let inputs = [normal(1, x)];
@@ -69,7 +70,8 @@ fn the_first_of_equal_maxima_takes_all_the_gradient() {
     let x = Tensor::new(&[[[[5f32, 5., 1.], [5., 5., 1.], [0., 0., 0.]]]], &Device::Cpu).unwrap();
     let overlapping = Pool2dConfig { kernel: (2, 2), stride: (1, 1), padding: (0, 0) };
     for path in PATHS {
-        let (y, dx) = with_path(path, || max_pool_with_gradient(&x, &overlapping)).unwrap();
+        let (y, dx) =
+            with_implementation(path, || max_pool_with_gradient(&x, &overlapping)).unwrap();
         assert_eq!(y, [5., 5., 5., 5.]);
         // Windows start at (0,0), (0,1), (1,0), (1,1); their first maxima are those very pixels.
         assert_eq!(dx, [1., 1., 0., 1., 1., 0., 0., 0., 0.]);
@@ -81,7 +83,8 @@ fn a_pixel_that_wins_several_windows_gets_the_sum() {
     let x = Tensor::new(&[[[[0f32, 0., 0.], [0., 9., 0.], [0., 0., 0.]]]], &Device::Cpu).unwrap();
     let overlapping = Pool2dConfig { kernel: (2, 2), stride: (1, 1), padding: (0, 0) };
     for path in PATHS {
-        let (_, dx) = with_path(path, || max_pool_with_gradient(&x, &overlapping)).unwrap();
+        let (_, dx) =
+            with_implementation(path, || max_pool_with_gradient(&x, &overlapping)).unwrap();
         assert_eq!(dx, [0., 0., 0., 0., 4., 0., 0., 0., 0.]);
     }
 }
@@ -91,9 +94,9 @@ fn padding_never_wins_a_maximum_and_counts_in_an_average() {
     let x = Tensor::full(-3f32, (1, 1, 2, 2), &Device::Cpu).unwrap();
     let padded = Pool2dConfig { kernel: (2, 2), stride: (2, 2), padding: (1, 1) };
     for path in PATHS {
-        let (y, _) = with_path(path, || max_pool_with_gradient(&x, &padded)).unwrap();
+        let (y, _) = with_implementation(path, || max_pool_with_gradient(&x, &padded)).unwrap();
         assert_eq!(y, [-3.; 4]);
-        let mean = with_path(path, || avg_pool2d(&x, &padded)).unwrap();
+        let mean = with_implementation(path, || avg_pool2d(&x, &padded)).unwrap();
         let expected = Tensor::full(-0.75f32, (1, 1, 2, 2), &Device::Cpu).unwrap();
         assert_close("mean", &mean, &expected, 0.);
     }
@@ -106,7 +109,7 @@ fn pixels_that_are_minus_infinity_or_not_a_number_are_pooled_like_pytorch() {
     let x = x.unwrap();
     for path in PATHS {
         let config = Pool2dConfig::square(2);
-        let (y, dx) = with_path(path, || max_pool_with_gradient(&x, &config)).unwrap();
+        let (y, dx) = with_implementation(path, || max_pool_with_gradient(&x, &config)).unwrap();
         assert!(y[0] == low && y[1].is_nan(), "{path:?} {y:?}");
         assert_eq!(dx, [1., 0., 0., 0., 0., 1., 0., 0.], "{path:?}");
     }

@@ -2,9 +2,9 @@
 //! rows sorted by the column's remainder modulo the stride: windows side by side then see pixels
 //! side by side.
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::phases::Phases;
-use crate::scratch::{Output, take};
+use crate::scratch::{self, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
 
@@ -17,8 +17,8 @@ pub(super) fn fits(g: &Geometry) -> bool {
     kh.checked_mul(kw).is_some_and(|taps| taps <= 256)
 }
 
-/// Length of a row of winners: each window's place in a byte, filled up to whole vectors.
-fn winners_row(g: &Geometry, isa: Isa) -> usize {
+/// Length of a row of argmax: each window's place in a byte, filled up to whole vectors.
+fn argmax_row(g: &Geometry, isa: Isa) -> usize {
     g.ow.next_multiple_of(isa.lanes())
 }
 
@@ -28,10 +28,10 @@ fn tasks(g: &Geometry) -> usize {
 
 /// The maxima, and for each output the tap of its window that has it.
 pub(super) fn max_forward(isa: Isa, g: &Geometry, x: &[f32]) -> (Vec<f32>, Vec<u8>) {
-    let mut winners = Output::<u8>::new(g.n * g.c * g.oh * winners_row(g, isa));
-    let y = forward::<true>(isa, g, x, Some(&mut winners));
+    let mut argmax = UninitVec::<u8>::new(g.n * g.c * g.oh * argmax_row(g, isa));
+    let y = forward::<true>(isa, g, x, Some(&mut argmax));
     // SAFETY: `forward` wrote every row of every plane.
-    (y, unsafe { winners.finish() })
+    (y, unsafe { argmax.finish() })
 }
 
 /// The sums over the windows, divided by their size.
@@ -43,11 +43,11 @@ fn forward<const MAX: bool>(
     isa: Isa,
     g: &Geometry,
     x: &[f32],
-    winners: Option<&mut Output<u8>>,
+    argmax: Option<&mut UninitVec<u8>>,
 ) -> Vec<f32> {
     let ((kh, kw), stride, padding) = (g.config.kernel, g.config.stride, g.config.padding);
     assert_eq!(x.len(), g.n * g.c * g.h * g.w);
-    let width = ((winners_row(g, isa) - 1) * stride.1 + kw).max(g.w + padding.1);
+    let width = ((argmax_row(g, isa) - 1) * stride.1 + kw).max(g.w + padding.1);
     let phases = Phases {
         rows: ((g.oh - 1) * stride.0 + kh).max(g.h + padding.0),
         phases: stride.1,
@@ -59,19 +59,19 @@ fn forward<const MAX: bool>(
         .collect();
     // The first column of each window that lies within the image.
     let firsts: Vec<f32> =
-        (0..winners_row(g, isa)).map(|j| padding.1.saturating_sub(j * stride.1) as f32).collect();
-    let mut y = Output::<f32>::new(g.n * g.c * g.oh * g.ow);
-    let winners = winners.map(Output::shared);
+        (0..argmax_row(g, isa)).map(|j| padding.1.saturating_sub(j * stride.1) as f32).collect();
+    let mut y = UninitVec::<f32>::new(g.n * g.c * g.oh * g.ow);
+    let argmax = argmax.map(UninitVec::send_ptr);
     let planes = y.pieces(g.oh * g.ow).zip(x.par_chunks(g.h * g.w)).enumerate();
     planes.with_min_len(tasks(g)).for_each_init(
         || {
-            let mut padded = take(phases.len());
+            let mut padded = scratch::buffer(phases.len());
             padded.fill(if MAX { f32::NEG_INFINITY } else { 0. });
             padded
         },
         |padded, (plane, (y, x))| {
             phases.fill(isa, x, g.w, padded);
-            let rows = g.oh * winners_row(g, isa);
+            let rows = g.oh * argmax_row(g, isa);
             isa.run(Forward::<MAX> {
                 g,
                 phases,
@@ -79,7 +79,7 @@ fn forward<const MAX: bool>(
                 firsts: &firsts,
                 padded,
                 y: y.as_mut_ptr().cast(),
-                winners: winners.map(|winners| winners.offset(plane * rows).pointer()),
+                argmax: argmax.map(|argmax| argmax.offset(plane * rows).pointer()),
             });
         },
     );
@@ -93,9 +93,9 @@ struct Forward<'a, const MAX: bool> {
     taps: &'a [usize],
     firsts: &'a [f32],
     padded: &'a [f32],
-    /// The plane's outputs, and rows of winners, to be written.
+    /// The plane's outputs, and rows of argmax, to be written.
     y: *mut f32,
-    winners: Option<*mut u8>,
+    argmax: Option<*mut u8>,
 }
 
 impl<const MAX: bool> Kernel for Forward<'_, MAX> {
@@ -111,7 +111,7 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
             let start = i * g.config.stride.0 * self.phases.row_stride();
             let first_row = g.config.padding.0.saturating_sub(i * g.config.stride.0);
             for j in (0..g.ow).step_by(S::LANES) {
-                // SAFETY: `forward` left room for whole vectors of every tap, and rows of winners
+                // SAFETY: `forward` left room for whole vectors of every tap, and rows of argmax
                 // and of first columns hold whole vectors.
                 unsafe {
                     let from = self.padded.as_ptr().add(start + j);
@@ -124,8 +124,8 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
                             let (x, tap) = (S::load(from.add(offset)), S::splat(tap as f32));
                             (best, winner) = S::later_maximum(best, winner, x, tap);
                         }
-                        if let Some(winners) = self.winners {
-                            S::store_bytes(winners.add(i * row + j), winner);
+                        if let Some(argmax) = self.argmax {
+                            S::store_bytes(argmax.add(i * row + j), winner);
                         }
                         best
                     } else {
@@ -143,9 +143,9 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
 }
 
 /// Each output's gradient for its winner.
-pub(super) fn max_backward(isa: Isa, g: &Geometry, winners: &[u8], grad: &[f32]) -> Vec<f32> {
-    assert_eq!(winners.len(), g.n * g.c * g.oh * winners_row(g, isa));
-    backward::<true>(isa, g, winners, grad)
+pub(super) fn max_backward(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]) -> Vec<f32> {
+    assert_eq!(argmax.len(), g.n * g.c * g.oh * argmax_row(g, isa));
+    backward::<true>(isa, g, argmax, grad)
 }
 
 /// Each output's gradient for all pixels of its window, divided by their number.
@@ -183,7 +183,7 @@ impl Frame {
             above,
             left,
             rows: above + g.oh.max((g.h - 1 + padding.0) / stride.0 + 1),
-            width: left + winners_row(g, isa).max(last),
+            width: left + argmax_row(g, isa).max(last),
             input: Phases { rows: 1, phases: stride.1, row, padding: (0, 0) },
         }
     }
@@ -206,23 +206,27 @@ impl Frame {
     }
 }
 
-fn backward<const MAX: bool>(isa: Isa, g: &Geometry, winners: &[u8], grad: &[f32]) -> Vec<f32> {
+fn backward<const MAX: bool>(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]) -> Vec<f32> {
     assert_eq!(grad.len(), g.n * g.c * g.oh * g.ow);
     let (frame, stride) = (Frame::new(g, isa), g.config.stride);
     let phases = (0..stride.0).flat_map(|row| (0..stride.1).map(move |column| (row, column)));
     let taps: Vec<Vec<Seen>> = phases.map(|(row, column)| frame.seen(g, row, column)).collect();
-    let mut dx = Output::<f32>::new(g.n * g.c * g.h * g.w);
+    let mut dx = UninitVec::<f32>::new(g.n * g.c * g.h * g.w);
     let planes = dx.pieces(g.h * g.w).zip(grad.par_chunks(g.oh * g.ow)).enumerate();
     planes.with_min_len(tasks(g)).for_each_init(
         || {
-            let mut blocks = [take(frame.len()), take(frame.len()), take(frame.input.len())];
+            let mut blocks = [
+                scratch::buffer(frame.len()),
+                scratch::buffer(frame.len()),
+                scratch::buffer(frame.input.len()),
+            ];
             blocks[0].fill(0.);
             blocks
         },
         |blocks, (plane, (dx, grad))| {
             let [padded, places, input] = blocks;
-            let rows = if MAX { g.oh * winners_row(g, isa) } else { 0 };
-            let winners = &winners[plane * rows..][..rows];
+            let rows = if MAX { g.oh * argmax_row(g, isa) } else { 0 };
+            let argmax = &argmax[plane * rows..][..rows];
             let (frame, taps) = (&frame, &taps[..]);
             let dx = dx.as_mut_ptr().cast();
             isa.run(Backward::<MAX> {
@@ -230,7 +234,7 @@ fn backward<const MAX: bool>(isa: Isa, g: &Geometry, winners: &[u8], grad: &[f32
                 isa,
                 frame,
                 taps,
-                winners,
+                argmax,
                 grad,
                 padded,
                 places,
@@ -248,9 +252,9 @@ struct Backward<'a, const MAX: bool> {
     isa: Isa,
     frame: &'a Frame,
     taps: &'a [Vec<Seen>],
-    winners: &'a [u8],
+    argmax: &'a [u8],
     grad: &'a [f32],
-    /// The gradients in their frame, zeros around them, and the winners likewise.
+    /// The gradients in their frame, zeros around them, and the argmax likewise.
     padded: &'a mut [f32],
     places: &'a mut [f32],
     /// For a row of the input's gradient.
@@ -269,15 +273,15 @@ impl<const MAX: bool> Kernel for Backward<'_, MAX> {
         let row = g.ow.next_multiple_of(S::LANES);
         assert!(padded.len() == frame.len() && places.len() == frame.len());
         assert!(input.len() == frame.input.len() && self.grad.len() == g.oh * g.ow);
-        assert!(!MAX || self.winners.len() == g.oh * row);
+        assert!(!MAX || self.argmax.len() == g.oh * row);
         for i in 0..g.oh {
             let start = (frame.above + i) * frame.width + frame.left;
             padded[start..][..g.ow].copy_from_slice(&self.grad[i * g.ow..][..g.ow]);
             for j in (0..if MAX { row } else { 0 }).step_by(S::LANES) {
-                // SAFETY: a row of winners holds whole vectors, and so does one of the frame.
+                // SAFETY: a row of argmax holds whole vectors, and so does one of the frame.
                 unsafe {
-                    let winners = S::load_bytes(self.winners.as_ptr().add(i * row + j));
-                    S::store(places.as_mut_ptr().add(start + j), winners);
+                    let argmax = S::load_bytes(self.argmax.as_ptr().add(i * row + j));
+                    S::store(places.as_mut_ptr().add(start + j), argmax);
                 }
             }
         }
@@ -315,7 +319,7 @@ impl<const MAX: bool> Kernel for Backward<'_, MAX> {
 
 /// Pixels of a row of the input's gradient that are seen by the same taps.
 struct Row {
-    /// The gradients that the pixels' windows start from, and the winners.
+    /// The gradients that the pixels' windows start from, and the argmax.
     grad: *const f32,
     places: *const f32,
     count: usize,
@@ -350,7 +354,7 @@ impl Row {
 
 /// The mean of each plane of `pixels`.
 pub(super) fn plane_means(isa: Isa, pixels: usize, x: &[f32]) -> Vec<f32> {
-    let mut y = Output::<f32>::new(x.len() / pixels);
+    let mut y = UninitVec::<f32>::new(x.len() / pixels);
     let size = TASK.div_ceil(pixels);
     y.pieces(size).zip(x.par_chunks(size * pixels)).for_each(|(y, x)| {
         isa.run(Means { pixels, x, y: y.as_mut_ptr().cast() });
@@ -389,7 +393,7 @@ impl Kernel for Means<'_> {
 
 /// Each mean's gradient for all pixels of its plane, divided by their number.
 pub(super) fn spread_means(pixels: usize, grad: &[f32]) -> Vec<f32> {
-    let mut dx = Output::<f32>::new(grad.len() * pixels);
+    let mut dx = UninitVec::<f32>::new(grad.len() * pixels);
     let scale = 1. / pixels as f32;
     let planes = dx.pieces(pixels).zip(grad).with_min_len(TASK.div_ceil(pixels));
     planes.for_each(|(dx, &grad)| {

@@ -1,6 +1,6 @@
 //! The backward pass that keeps the gradients of variables off the tape too.
 
-use crate::add::sum;
+use crate::element::sum;
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, TensorId};
 use std::cell::RefCell;
@@ -9,8 +9,9 @@ use std::collections::HashMap;
 type Gradients = HashMap<TensorId, Tensor>;
 
 thread_local! {
-    /// What operations gave to variables so far, in the backward pass that runs on this thread.
-    static FOUND: RefCell<Option<Gradients>> = const { RefCell::new(None) };
+    /// What operations gave to variables so far in the backward passes that run on this thread, the innermost last;
+    /// `None` while an operation's own backward pass runs, in which candle's method may be called.
+    static FOUND: RefCell<Vec<Option<Gradients>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// `loss.backward()` without the tape's two passes over each variable's gradient.
@@ -21,11 +22,9 @@ thread_local! {
 ///
 /// Those of the operations' backward passes.
 pub fn backward(loss: &Tensor) -> Result<GradStore> {
-    let set = Set::to(Some(Gradients::new()));
+    let pass = Pass::begin(Some(Gradients::new()));
     let mut store = loss.backward()?;
-    let found = FOUND.take().unwrap_or_default();
-    drop(set);
-    for (id, gradient) in found {
+    for (id, gradient) in pass.end().into_iter().flatten().flatten() {
         let gradient = match store.get_id(id) {
             Some(more) => sum(&gradient, more)?,
             None => gradient,
@@ -35,36 +34,64 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
     Ok(store)
 }
 
+/// For an operation whose own backward pass finds gradients of variables that are not its inputs: adds one to those
+/// of the [`backward`] that called it. False if none did.
+///
+/// # Errors
+///
+/// Those of the addition.
+pub fn collect_gradient(variable: TensorId, gradient: Tensor) -> Result<bool> {
+    FOUND.with_borrow_mut(|passes| match passes.iter_mut().rev().flatten().next() {
+        Some(found) => add(found, variable, gradient).map(|()| true),
+        None => Ok(false),
+    })
+}
+
 /// Takes the gradient of a variable, if [`backward`] runs; else gives it back.
 pub(super) fn collect(variable: &Tensor, gradient: Tensor) -> Result<Option<Tensor>> {
-    FOUND.with_borrow_mut(|found| {
-        let Some(found) = found else { return Ok(Some(gradient)) };
-        let gradient = match found.remove(&variable.id()) {
-            Some(before) => sum(&before, &gradient)?,
-            None => gradient,
-        };
-        found.insert(variable.id(), gradient);
-        Ok(None)
+    FOUND.with_borrow_mut(|passes| match passes.last_mut() {
+        Some(Some(found)) => add(found, variable.id(), gradient).map(|()| None),
+        _ => Ok(Some(gradient)),
     })
+}
+
+fn add(found: &mut Gradients, id: TensorId, gradient: Tensor) -> Result<()> {
+    let gradient = match found.remove(&id) {
+        Some(before) => sum(&before, &gradient)?,
+        None => gradient,
+    };
+    found.insert(id, gradient);
+    Ok(())
 }
 
 /// Runs an operation's own backward pass, in which another may run by itself.
 pub(super) fn within<R>(f: impl FnOnce() -> R) -> R {
-    let _set = Set::to(None);
+    let _pass = Pass::begin(None);
     f()
 }
 
-/// Puts back what was found before, also after a panic.
-struct Set(Option<Gradients>);
+/// A pass that runs; it ends when this is dropped, also by a panic.
+struct Pass {
+    depth: usize,
+}
 
-impl Set {
-    fn to(found: Option<Gradients>) -> Self {
-        Self(FOUND.replace(found))
+impl Pass {
+    fn begin(found: Option<Gradients>) -> Self {
+        FOUND.with_borrow_mut(|passes| {
+            passes.push(found);
+            Self { depth: passes.len() - 1 }
+        })
+    }
+
+    fn end(self) -> Vec<Option<Gradients>> {
+        FOUND.with_borrow_mut(|passes| passes.split_off(self.depth))
     }
 }
 
-impl Drop for Set {
+impl Drop for Pass {
     fn drop(&mut self) {
-        FOUND.set(self.0.take());
+        let rest = FOUND.with_borrow_mut(|passes| passes.split_off(self.depth.min(passes.len())));
+        // Only now that the list is free again: with gradients results may go.
+        drop(rest);
     }
 }

@@ -1,26 +1,28 @@
 //! What stands on the tape: operations between handles of one element.
 
-use super::Output;
 use super::backward::{collect, within};
-use super::table::{self, Entry};
-use crate::add::sum;
+use super::table::{self, Entry, Link, Slot};
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Tensor, bail,
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail,
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Puts an operation with its output on the tape, and gives the result.
-pub(super) fn join<const N: usize>(
+/// What an operation's forward pass gives.
+type Output = (CpuStorage, Shape);
+
+/// The gradients of an operation's inputs, from the inputs, the result and its gradient.
+type Backward<const N: usize> =
+    Box<dyn Fn([&Tensor; N], &Tensor, &Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
+
+/// Puts an operation of one to three inputs with its output on the tape, and gives the result.
+pub(crate) fn join<const N: usize>(
     output: Output,
     inputs: [&Tensor; N],
     backward: impl Fn([&Tensor; N], &Tensor, &Tensor) -> Result<[Option<Tensor>; N]>
     + Send
     + Sync
     + 'static,
-) -> Result<Tensor>
-where
-    Node<N>: OnTape<N>,
-{
+) -> Result<Tensor> {
     let links = inputs.map(|x| table::find(x.id()));
     let slot = Slot::default();
     let result = Arc::new(OnceLock::new());
@@ -31,49 +33,25 @@ where
         slot: slot.clone(),
         backward: Box::new(backward),
     };
-    let on_tape = |i: usize| links[i].as_ref().map_or(inputs[i], |link| &link.handle);
-    let handle = node.put(std::array::from_fn(on_tape))?;
+    let on_tape: [&Tensor; N] =
+        std::array::from_fn(|i| links[i].as_ref().map_or(inputs[i], |link| &link.handle));
+    let handle = match on_tape[..] {
+        [x] => x.apply_op1(node)?,
+        [a, b] => a.apply_op2(b, node)?,
+        [a, b, c] => a.apply_op3(b, c, node)?,
+        _ => bail!("expected an operation of one to three inputs, found {N}"),
+    };
     let entry = Arc::new(Entry::default());
     let output = Mutex::new(Some(output));
-    let y = handle.apply_op1(Leave { output, slot: slot.clone(), entry: entry.clone() })?;
+    let y = handle.apply_op1(ResultOp { output, slot: slot.clone(), entry: entry.clone() })?;
     // Detached: a node that holds its own result would never go.
     let _ = result.set(y.detach());
     entry.fill(y.id(), Link { handle, slot });
     Ok(y)
 }
 
-/// Where a result stands on the tape, and where its gradient lies.
-#[derive(Clone)]
-pub(super) struct Link {
-    pub handle: Tensor,
-    pub slot: Slot,
-}
-
-/// The gradient of a result, so far: what was added and not yet taken.
-#[derive(Clone, Default)]
-pub(super) struct Slot(Arc<Mutex<Option<Tensor>>>);
-
-impl Slot {
-    fn add(&self, gradient: Tensor) -> Result<()> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(match slot.take() {
-            Some(before) => sum(&before, &gradient)?,
-            None => gradient,
-        });
-        Ok(())
-    }
-
-    fn take(&self) -> Option<Tensor> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// The gradients of an operation's inputs, from the inputs, the result and its gradient.
-type Backward<const N: usize> =
-    Box<dyn Fn([&Tensor; N], &Tensor, &Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
-
 /// An operation of `N` inputs. What it gives on the tape is a handle.
-pub(super) struct Node<const N: usize> {
+struct Node<const N: usize> {
     inputs: [Tensor; N],
     /// For inputs that are results too.
     slots: [Option<Slot>; N],
@@ -82,32 +60,9 @@ pub(super) struct Node<const N: usize> {
     backward: Backward<N>,
 }
 
-/// How an operation of `N` inputs gets on the tape.
-pub(super) trait OnTape<const N: usize> {
-    fn put(self, inputs: [&Tensor; N]) -> Result<Tensor>;
-}
-
-impl OnTape<1> for Node<1> {
-    fn put(self, [x]: [&Tensor; 1]) -> Result<Tensor> {
-        x.apply_op1(self)
-    }
-}
-
-impl OnTape<2> for Node<2> {
-    fn put(self, [a, b]: [&Tensor; 2]) -> Result<Tensor> {
-        a.apply_op2(b, self)
-    }
-}
-
-impl OnTape<3> for Node<3> {
-    fn put(self, [a, b, c]: [&Tensor; 3]) -> Result<Tensor> {
-        a.apply_op3(b, c, self)
-    }
-}
-
 impl<const N: usize> Node<N> {
-    /// Takes the gradient of the result, and hands on those of the inputs. Those that have no slot go by the tape.
-    fn hand_on(&self, of_handle: &Tensor) -> Result<[Option<Tensor>; N]> {
+    /// Takes the gradient of the result, and passes on those of the inputs. Those that have no slot go by the tape.
+    fn propagate(&self, of_handle: &Tensor) -> Result<impl FnMut() -> Option<Tensor>> {
         let Some(result) = self.result.get() else { bail!("backward called before forward") };
         let gradient = match self.slot.take() {
             Some(gradient) => gradient,
@@ -124,7 +79,8 @@ impl<const N: usize> Node<N> {
                 *gradient = collect(input, found)?;
             }
         }
-        Ok(gradients)
+        let mut gradients = gradients.into_iter();
+        Ok(move || gradients.next().flatten())
     }
 }
 
@@ -133,7 +89,7 @@ fn handle() -> Result<Output> {
     Ok((CpuStorage::F32(vec![0.]), 1.into()))
 }
 
-impl CustomOp1 for Node<1> {
+impl<const N: usize> CustomOp1 for Node<N> {
     fn name(&self) -> &'static str {
         "relay"
     }
@@ -143,12 +99,11 @@ impl CustomOp1 for Node<1> {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let [of_x] = self.hand_on(gradient)?;
-        Ok(of_x)
+        Ok(self.propagate(gradient)?())
     }
 }
 
-impl CustomOp2 for Node<2> {
+impl<const N: usize> CustomOp2 for Node<N> {
     fn name(&self) -> &'static str {
         "relay"
     }
@@ -164,11 +119,12 @@ impl CustomOp2 for Node<2> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        self.hand_on(gradient).map(Into::into)
+        let mut next = self.propagate(gradient)?;
+        Ok((next(), next()))
     }
 }
 
-impl CustomOp3 for Node<3> {
+impl<const N: usize> CustomOp3 for Node<N> {
     fn name(&self) -> &'static str {
         "relay"
     }
@@ -193,12 +149,13 @@ impl CustomOp3 for Node<3> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        self.hand_on(gradient).map(Into::into)
+        let mut next = self.propagate(gradient)?;
+        Ok((next(), next(), next()))
     }
 }
 
 /// From a handle to the result that it stands for.
-struct Leave {
+struct ResultOp {
     output: Mutex<Option<Output>>,
     slot: Slot,
     /// The result's; both go together.
@@ -206,7 +163,7 @@ struct Leave {
     entry: Arc<Entry>,
 }
 
-impl CustomOp1 for Leave {
+impl CustomOp1 for ResultOp {
     fn name(&self) -> &'static str {
         "relay"
     }

@@ -1,8 +1,9 @@
-use super::{apply_op2, backward, table};
+use super::{apply_op1, apply_op2, backward, collect_gradient, table};
 use crate::check::normal;
 use crate::{add, gelu, linear, relu};
 use candle_core::{
-    CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, Var, backprop::GradStore, bail,
+    CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, Var,
+    backprop::GradStore, bail,
 };
 
 fn var(seed: u64, shape: &[usize]) -> Var {
@@ -122,4 +123,48 @@ impl CustomOp2 for First {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         Ok((Some(gradient.clone()), None))
     }
+}
+
+/// `x` times a variable that the tape does not know of.
+struct Scaled(Var);
+
+impl CustomOp1 for Scaled {
+    fn name(&self) -> &'static str {
+        "scaled"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let CpuStorage::F64(x) = x else { bail!("not today") };
+        let scale = self.0.to_scalar::<f64>()?;
+        Ok((CpuStorage::F64(x.iter().map(|x| x * scale).collect()), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let of_scale = (x.detach() * gradient)?.sum_all()?;
+        // Another pass within this one keeps to itself.
+        let inner = backward(&relu(&self.0)?)?;
+        assert!(inner.get(&self.0).is_some());
+        if !collect_gradient(self.0.id(), of_scale)? {
+            bail!("no backward pass collects")
+        }
+        gradient.broadcast_mul(&self.0.as_detached_tensor()).map(Some)
+    }
+}
+
+#[test]
+fn an_operation_hands_gradients_of_variables_that_are_not_its_inputs_to_the_pass_that_called_it() {
+    let (x, scale) = (var(1, &[3]), Var::new(2f64, &candle_core::Device::Cpu).unwrap());
+    let twice = || apply_op1(&apply_op1(&relu(&x)?, Scaled(scale.clone()))?, Scaled(scale.clone()));
+    let loss = twice().unwrap().sum_all().unwrap();
+    let store = backward(&loss).unwrap();
+    let positive: f64 = numbers_of(&x).into_iter().filter(|x| *x > 0.).sum();
+    // Of x s^2: 2 x s.
+    assert!((store.get(&scale).unwrap().to_scalar::<f64>().unwrap() - 4. * positive).abs() < 1e-12);
+    assert!(numbers(&store, &x).iter().all(|g| [0., 4.].contains(g)));
+    let error = loss.backward().unwrap_err().to_string();
+    assert!(error.contains("no backward pass collects"), "{error}");
+}
+
+fn numbers_of(x: &Tensor) -> Vec<f64> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
 }

@@ -64,7 +64,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> __m256 {
+    unsafe fn load_partial(from: *const f32, count: usize) -> __m256 {
         unsafe { _mm256_maskload_ps(from, first(count)) }
     }
 
@@ -74,7 +74,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn store_first(to: *mut f32, v: __m256, count: usize) {
+    unsafe fn store_partial(to: *mut f32, v: __m256, count: usize) {
         unsafe { _mm256_maskstore_ps(to, first(count), v) }
     }
 
@@ -109,23 +109,23 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn larger(a: __m256, b: __m256) -> __m256 {
+    unsafe fn max(a: __m256, b: __m256) -> __m256 {
         // The second operand comes out where one is a NaN.
         unsafe { _mm256_max_ps(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn at_least(v: __m256, bound: f32) -> __m256 {
+    unsafe fn clamp_min(v: __m256, bound: f32) -> __m256 {
         unsafe { _mm256_max_ps(_mm256_set1_ps(bound), v) }
     }
 
     #[inline(always)]
-    unsafe fn at_most(v: __m256, bound: f32) -> __m256 {
+    unsafe fn clamp_max(v: __m256, bound: f32) -> __m256 {
         unsafe { _mm256_min_ps(_mm256_set1_ps(bound), v) }
     }
 
     #[inline(always)]
-    unsafe fn magnitude(v: __m256) -> __m256 {
+    unsafe fn abs(v: __m256) -> __m256 {
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.), v) }
     }
 
@@ -135,7 +135,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn power_of_two(v: __m256) -> __m256 {
+    unsafe fn exp2i(v: __m256) -> __m256 {
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
@@ -212,7 +212,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn eight_blocks(counter: &Counter, first: u64) -> [u32; 32] {
+    unsafe fn philox8(counter: &Counter, first: u64) -> [u32; 32] {
         unsafe {
             let indices: [u64; 8] = std::array::from_fn(|i| first.wrapping_add(i as u64));
             let low = indices.map(|index| index as u32);

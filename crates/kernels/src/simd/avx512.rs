@@ -51,7 +51,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> __m512 {
+    unsafe fn load_partial(from: *const f32, count: usize) -> __m512 {
         unsafe { _mm512_maskz_loadu_ps(first(count), from) }
     }
 
@@ -61,7 +61,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn store_first(to: *mut f32, v: __m512, count: usize) {
+    unsafe fn store_partial(to: *mut f32, v: __m512, count: usize) {
         unsafe { _mm512_mask_storeu_ps(to, first(count), v) }
     }
 
@@ -98,22 +98,22 @@ impl Simd for Avx512 {
     // Of two operands of which one is a NaN, maximum and minimum give the second.
 
     #[inline(always)]
-    unsafe fn larger(a: __m512, b: __m512) -> __m512 {
+    unsafe fn max(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn at_least(v: __m512, bound: f32) -> __m512 {
+    unsafe fn clamp_min(v: __m512, bound: f32) -> __m512 {
         unsafe { _mm512_max_ps(_mm512_set1_ps(bound), v) }
     }
 
     #[inline(always)]
-    unsafe fn at_most(v: __m512, bound: f32) -> __m512 {
+    unsafe fn clamp_max(v: __m512, bound: f32) -> __m512 {
         unsafe { _mm512_min_ps(_mm512_set1_ps(bound), v) }
     }
 
     #[inline(always)]
-    unsafe fn magnitude(v: __m512) -> __m512 {
+    unsafe fn abs(v: __m512) -> __m512 {
         unsafe { _mm512_abs_ps(v) }
     }
 
@@ -124,7 +124,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn power_of_two(v: __m512) -> __m512 {
+    unsafe fn exp2i(v: __m512) -> __m512 {
         unsafe {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
@@ -184,8 +184,8 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn eight_blocks(counter: &Counter, first: u64) -> [u32; 32] {
-        unsafe { Avx2::eight_blocks(counter, first) }
+    unsafe fn philox8(counter: &Counter, first: u64) -> [u32; 32] {
+        unsafe { Avx2::philox8(counter, first) }
     }
 
     #[inline(always)]

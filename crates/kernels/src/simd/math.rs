@@ -23,7 +23,7 @@ unsafe fn polynomial<S: Simd, const N: usize>(x: S::Vector, coefficients: [f32; 
 #[inline(always)]
 pub(crate) unsafe fn exp<S: Simd>(x: S::Vector) -> S::Vector {
     unsafe {
-        let x = S::at_most(S::at_least(x, -104.), 89.);
+        let x = S::clamp_max(S::clamp_min(x, -104.), 89.);
         let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
         let r = S::fma(n, S::splat(-0.693_359_4), x);
         let r = S::fma(n, S::splat(2.121_944_4e-4), r);
@@ -33,7 +33,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::Vector) -> S::Vector {
         );
         let y = S::add(S::fma(p, S::mul(r, r), r), S::splat(1.));
         let half = S::round(S::mul(n, S::splat(0.5)));
-        S::mul(S::mul(y, S::power_of_two(half)), S::power_of_two(S::sub(n, half)))
+        S::mul(S::mul(y, S::exp2i(half)), S::exp2i(S::sub(n, half)))
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::Vector) -> S::Vector {
 #[inline(always)]
 pub(crate) unsafe fn normal_cdf<S: Simd>(x: S::Vector) -> S::Vector {
     unsafe {
-        let x = S::at_most(S::at_least(x, -5.7), 5.7);
+        let x = S::clamp_max(S::clamp_min(x, -5.7), 5.7);
         let t = S::mul(x, x);
         let p = polynomial::<S, 6>(
             t,
@@ -63,7 +63,7 @@ pub(crate) unsafe fn normal_cdf<S: Simd>(x: S::Vector) -> S::Vector {
             [1.180_206_5e-6, 7.510_187_4e-5, 1.912_979_6e-3, 2.894_010_8e-2, 2.528_339_4e-1, 1.],
         );
         let half = S::div(S::mul(x, p), q);
-        S::add(S::at_most(S::at_least(half, -0.5), 0.5), S::splat(0.5))
+        S::add(S::clamp_max(S::clamp_min(half, -0.5), 0.5), S::splat(0.5))
     }
 }
 
@@ -74,7 +74,7 @@ pub(crate) unsafe fn normal_cdf<S: Simd>(x: S::Vector) -> S::Vector {
 #[inline(always)]
 pub(crate) unsafe fn gelu_slope<S: Simd>(x: S::Vector) -> S::Vector {
     unsafe {
-        let x = S::at_most(S::at_least(x, -6.), 6.);
+        let x = S::clamp_max(S::clamp_min(x, -6.), 6.);
         let t = S::mul(x, x);
         let p = polynomial::<S, 8>(
             t,
@@ -111,7 +111,7 @@ pub(crate) unsafe fn gelu_slope<S: Simd>(x: S::Vector) -> S::Vector {
 pub(crate) unsafe fn logistic<S: Simd>(x: S::Vector) -> (S::Vector, S::Vector) {
     unsafe {
         let one = S::splat(1.);
-        let e = exp::<S>(S::sub(S::splat(0.), S::magnitude(x)));
+        let e = exp::<S>(S::sub(S::splat(0.), S::abs(x)));
         let larger = S::div(one, S::add(one, e));
         let smaller = S::mul(e, larger);
         let s = S::add(smaller, S::where_positive(x, S::sub(larger, smaller)));

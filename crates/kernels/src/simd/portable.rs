@@ -27,7 +27,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> Array {
+    unsafe fn load_partial(from: *const f32, count: usize) -> Array {
         each(|i| if i < count { unsafe { *from.add(i) } } else { 0. })
     }
 
@@ -37,7 +37,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn store_first(to: *mut f32, v: Array, count: usize) {
+    unsafe fn store_partial(to: *mut f32, v: Array, count: usize) {
         for (i, &x) in v.0.iter().enumerate().take(count) {
             unsafe { *to.add(i) = x }
         }
@@ -76,22 +76,22 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn larger(a: Array, b: Array) -> Array {
+    unsafe fn max(a: Array, b: Array) -> Array {
         each(|i| if a.0[i] > b.0[i] { a.0[i] } else { b.0[i] })
     }
 
     #[inline(always)]
-    unsafe fn at_least(v: Array, bound: f32) -> Array {
+    unsafe fn clamp_min(v: Array, bound: f32) -> Array {
         each(|i| if v.0[i] < bound { bound } else { v.0[i] })
     }
 
     #[inline(always)]
-    unsafe fn at_most(v: Array, bound: f32) -> Array {
+    unsafe fn clamp_max(v: Array, bound: f32) -> Array {
         each(|i| if v.0[i] > bound { bound } else { v.0[i] })
     }
 
     #[inline(always)]
-    unsafe fn magnitude(v: Array) -> Array {
+    unsafe fn abs(v: Array) -> Array {
         each(|i| v.0[i].abs())
     }
 
@@ -103,7 +103,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn power_of_two(v: Array) -> Array {
+    unsafe fn exp2i(v: Array) -> Array {
         each(|i| f32::from_bits(((v.0[i] as i32).wrapping_add(127) << 23) as u32))
     }
 

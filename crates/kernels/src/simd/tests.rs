@@ -44,10 +44,10 @@ impl Kernel for Operations {
             lanes!("mul", S::mul(va, vb), |i| a[i] * b[i]);
             lanes!("fma", S::fma(va, vb, vc), |i| a[i] * b[i] + c[i]);
             lanes!("div", S::div(va, S::splat(3.)), |i| a[i] / 3.);
-            lanes!("larger", S::larger(va, vb), |i| if a[i] > b[i] { a[i] } else { b[i] });
-            lanes!("at_least", S::at_least(va, 0.5), |i| if a[i] < 0.5 { 0.5 } else { a[i] });
-            lanes!("at_most", S::at_most(va, 0.5), |i| if a[i] > 0.5 { 0.5 } else { a[i] });
-            lanes!("magnitude", S::magnitude(va), |i| a[i].abs());
+            lanes!("larger", S::max(va, vb), |i| if a[i] > b[i] { a[i] } else { b[i] });
+            lanes!("at_least", S::clamp_min(va, 0.5), |i| if a[i] < 0.5 { 0.5 } else { a[i] });
+            lanes!("at_most", S::clamp_max(va, 0.5), |i| if a[i] > 0.5 { 0.5 } else { a[i] });
+            lanes!("magnitude", S::abs(va), |i| a[i].abs());
             lanes!("round", S::round(va), |i| a[i].round_ties_even());
             lanes!("relu", S::relu(va), |i| if a[i] < 0. { 0. } else { a[i] });
             let positive = S::where_positive(va, vc);
@@ -59,14 +59,14 @@ impl Kernel for Operations {
             lanes!("later_maximum", best, |i| if wins(i) { b[i] } else { a[i] });
             lanes!("later_maximum's index", index, |i| if wins(i) { 2. } else { 1. });
             let whole: [f32; 16] = std::array::from_fn(|i| i as f32 * 16. - 126.);
-            let powers = S::power_of_two(S::load(whole.as_ptr()));
+            let powers = S::exp2i(S::load(whole.as_ptr()));
             lanes!("power_of_two", powers, |i| whole[i].exp2());
 
             for count in 0..n {
-                let part = S::load_first(a.as_ptr(), count);
+                let part = S::load_partial(a.as_ptr(), count);
                 lanes!("load_first", part, |i| if i < count { a[i] } else { 0. });
                 let mut to = [7f32; 32];
-                S::store_first(to.as_mut_ptr(), vc, count);
+                S::store_partial(to.as_mut_ptr(), vc, count);
                 for (i, &v) in to.iter().enumerate() {
                     let expected = if i < count { c[i] } else { 7. };
                     assert!(
@@ -106,7 +106,7 @@ impl Kernel for Operations {
             let counter = Counter::new(5);
             let first = u64::from(u32::MAX) - 3;
             let blocks: Vec<u32> = (0..8).flat_map(|i| counter.block(first + i)).collect();
-            assert_eq!(S::eight_blocks(&counter, first).to_vec(), blocks);
+            assert_eq!(S::philox8(&counter, first).to_vec(), blocks);
         }
     }
 }

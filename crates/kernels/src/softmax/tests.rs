@@ -1,9 +1,10 @@
 use super::{log_softmax, softmax, softmax_cross_entropy};
 use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal};
-use crate::path::{Path, with_path};
+use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Tensor};
 
-const PATHS: [Path; 3] = [Path::Naive, Path::Auto, Path::Composed];
+const PATHS: [Implementation; 3] =
+    [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 #[test]
 fn softmax_and_its_logarithm_agree() {
@@ -32,7 +33,7 @@ fn large_scores_neither_overflow_nor_lose_the_result() {
     let x = Tensor::new(&[[1000f32, 1001., -1000.]], &Device::Cpu).unwrap();
     let target = Tensor::new(&[[0f32, 0., 1.]], &Device::Cpu).unwrap();
     for path in PATHS {
-        with_path(path, || {
+        with_implementation(path, || {
             let p = softmax(&x).unwrap();
             let expected = Tensor::new(&[[0.268_941_42f32, 0.731_058_6, 0.]], &Device::Cpu);
             assert_close("softmax", &p, &expected.unwrap(), 1e-6);
@@ -48,7 +49,7 @@ fn one_class_has_probability_one_and_no_loss() {
     let x = Tensor::new(&[[3f32], [-2.]], &Device::Cpu).unwrap();
     let t = Tensor::ones((2, 1), DType::F32, &Device::Cpu).unwrap();
     for path in PATHS {
-        let loss = with_path(path, || softmax_cross_entropy(&x, &t)).unwrap();
+        let loss = with_implementation(path, || softmax_cross_entropy(&x, &t)).unwrap();
         assert_eq!(loss.to_vec1::<f32>().unwrap(), [0., 0.]);
     }
 }

@@ -1,6 +1,6 @@
 //! Softmax in vectors along the rows.
 
-use crate::scratch::Output;
+use crate::scratch::UninitVec;
 use crate::simd::math::exp;
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ pub(super) fn rows(isa: Isa, k: usize, x: &[f32], row: Row) -> Vec<f32> {
     if let Row::SoftmaxGradient(grad) | Row::LogSoftmaxGradient(grad) = row {
         assert_eq!(grad.len(), x.len());
     }
-    let mut y = Output::<f32>::new(x.len());
+    let mut y = UninitVec::<f32>::new(x.len());
     let size = (TASK / k).max(1) * k;
     y.pieces(size).zip(x.par_chunks(size)).enumerate().for_each(|(i, (y, x))| {
         isa.run(Rows { k, x, first: i * size, row, y: y.as_mut_ptr().cast() });
@@ -129,8 +129,8 @@ unsafe fn softmax<S: Simd>(x: &[f32], y: *mut f32, log: bool) {
         let mut total = sum_lanes::<S>(sum);
         if whole < x.len() {
             let rest = x.len() - whole;
-            let v = exp::<S>(S::sub(S::load_first(x.as_ptr().add(whole), rest), shift));
-            S::store_first(y.add(whole), v, rest);
+            let v = exp::<S>(S::sub(S::load_partial(x.as_ptr().add(whole), rest), shift));
+            S::store_partial(y.add(whole), v, rest);
             total += std::slice::from_raw_parts(y.add(whole), rest).iter().sum::<f32>();
         }
         if log {

@@ -1,9 +1,9 @@
 //! The gradients of a depthwise convolution: both from the same blocks of pixels.
 
+use super::plan::{Plan, band};
 use super::taps::{Convolution, Correlation, Tap};
-use super::{Plan, band};
-use crate::blocked::{Frame, Planes, gather, scatter};
-use crate::scratch::{Output, Scratch, Shared, take};
+use crate::nchwc::{Frame, Planes, pack, unpack};
+use crate::scratch::{self, Scratch, SendPtr, UninitVec};
 use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
 
@@ -41,7 +41,7 @@ impl Axis {
 
 /// The gradients that are wanted, of `x`, weight and bias; `grad` is that of the convolution's
 /// own output, before any ReLU.
-pub(in crate::conv2d) fn backward(
+pub(super) fn backward(
     plan: &Plan,
     x: &[f32],
     w: &[f32],
@@ -52,8 +52,8 @@ pub(in crate::conv2d) fn backward(
     let (pixels_in, pixels_out) = (g.h * g.w, g.oh * g.ow);
     assert_eq!((x.len(), w.len()), (g.n * g.c_in * pixels_in, g.c_out * plan.taps()));
     assert_eq!(grad.len(), g.n * g.c_out * pixels_out);
-    let mut dx = want_x.then(|| Output::<f32>::new(x.len()));
-    let shared = dx.as_mut().map(Output::shared);
+    let mut dx = want_x.then(|| UninitVec::<f32>::new(x.len()));
+    let shared = dx.as_mut().map(UninitVec::send_ptr);
     let phases = Phases::new(plan);
     let weights = plan.pack(w);
     // The gradients of weight and bias of a block of channels, of some images; these are added in
@@ -61,7 +61,7 @@ pub(in crate::conv2d) fn backward(
     let sums = m * (plan.taps() + 1) * lanes;
     let images = plan.task(3).min(g.n);
     let groups = g.n.div_ceil(images.max(1));
-    let mut partials = take(groups * plan.blocks() * sums);
+    let mut partials = scratch::buffer(groups * plan.blocks() * sums);
     let pieces = partials.par_chunks_mut(sums).enumerate();
     pieces.with_min_len(plan.task(3).div_ceil(images.max(1))).for_each_init(
         || phases.buffers(plan),
@@ -144,9 +144,9 @@ impl Phases {
     fn buffers(&self, plan: &Plan) -> Buffers {
         let (g, lanes) = (&plan.g, plan.isa.lanes());
         Buffers {
-            x: take(self.x.pixels() * lanes),
-            grad: take(plan.multiplier() * self.grad.pixels() * lanes),
-            dx: take(band(g.h, g.w) * g.w * lanes),
+            x: scratch::buffer(self.x.pixels() * lanes),
+            grad: scratch::buffer(plan.multiplier() * self.grad.pixels() * lanes),
+            dx: scratch::buffer(band(g.h, g.w) * g.w * lanes),
         }
     }
 }
@@ -163,7 +163,7 @@ struct Backward<'a> {
     weights: &'a [f32],
     buffers: &'a mut Buffers,
     /// The first of the channels, if wanted.
-    dx: Option<Shared<f32>>,
+    dx: Option<SendPtr<f32>>,
     /// The gradients of the weights, then of the bias, to be added to.
     sums: &'a mut [f32],
 }
@@ -191,7 +191,7 @@ impl Kernel for Backward<'_> {
                     channels: self.channels,
                 };
                 let block = self.buffers.grad.as_mut_ptr().add(i * frame.pixels() * S::LANES);
-                gather::<S>(planes, &frame, block);
+                pack::<S>(planes, &frame, block);
             }
             if self.wanted[0] {
                 self.weight_gradient::<S>();
@@ -214,7 +214,7 @@ impl Backward<'_> {
         let planes = Planes { first: self.x.as_ptr(), distance: g.h * g.w, channels };
         // SAFETY: `run` asserted the lengths; the taps read pixels as in the forward pass.
         unsafe {
-            gather::<S>(planes, &x, self.buffers.x.as_mut_ptr());
+            pack::<S>(planes, &x, self.buffers.x.as_mut_ptr());
             for i in 0..m {
                 let grad = i * frame.pixels() + frame.start();
                 Correlation {
@@ -259,7 +259,7 @@ impl Backward<'_> {
     }
 
     #[inline(always)]
-    unsafe fn input_gradient<S: Simd>(&mut self, dx: Shared<f32>) {
+    unsafe fn input_gradient<S: Simd>(&mut self, dx: SendPtr<f32>) {
         let (g, phases) = (&self.plan.g, self.phases);
         let (down, along) = g.stride;
         let band = band(g.h, g.w);
@@ -302,7 +302,7 @@ impl Backward<'_> {
                     distance: g.h * g.w,
                     channels: self.channels,
                 };
-                scatter::<S>(self.buffers.dx.as_ptr(), &Frame::flat(rows * g.w), planes);
+                unpack::<S>(self.buffers.dx.as_ptr(), &Frame::flat(rows * g.w), planes);
             }
         }
     }
@@ -322,7 +322,7 @@ impl Kernel for Total<'_> {
         let (plan, g, m) = (self.plan, &self.plan.g, self.plan.multiplier());
         let (mut dw, mut db) = (vec![0f32; g.c_out * plan.taps()], vec![0f32; g.c_out]);
         let sums = m * (plan.taps() + 1) * S::LANES;
-        let mut total = take(sums);
+        let mut total = scratch::buffer(sums);
         for block in 0..plan.blocks() {
             total.fill(0.);
             for partial in self.partials.chunks_exact(sums).skip(block).step_by(plan.blocks()) {
@@ -339,7 +339,7 @@ impl Kernel for Total<'_> {
                     let filter = (first * m + i) * plan.taps();
                     let distance = m * plan.taps();
                     let planes = Planes { first: dw.as_mut_ptr().add(filter), distance, channels };
-                    scatter::<S>(from, &Frame::flat(plan.taps()), planes);
+                    unpack::<S>(from, &Frame::flat(plan.taps()), planes);
                 }
                 let bias = &total[(m * plan.taps() + i) * S::LANES..][..channels];
                 for (c, &v) in bias.iter().enumerate() {

@@ -1,68 +1,15 @@
-//! The backward pass: one piece of the batch a task, block by block.
+//! The backward pass of one block of tiles.
 
-use super::filters::{Packed, Rows, pack, unpack};
-use super::forward::{filter_products, pixels_len, transform_input};
-use super::{POINTS, Plan, Run, point_stride, transform, wide};
-use crate::blocked::{Image, gather_rows, scatter_rows, zero};
-use crate::micro::{Steps, rows};
-use crate::scratch::{self, Scratch, take};
+use super::filters::Packed;
+use super::input::{filter_products, pixels_len, transform_input};
+use super::plan::{POINTS, Plan, Run, point_stride};
+use super::transform;
+use crate::conv2d::algorithm::Output;
+use crate::microkernel::{Steps, rows};
+use crate::nchwc::{Image, pack_rows, unpack_rows, zero};
+use crate::scratch;
 use crate::simd::{Kernel, Simd, load};
-use rayon::prelude::*;
 use std::ops::Range;
-
-/// The forward pass's output and winners, and the gradient of the output.
-#[derive(Clone, Copy)]
-pub(in crate::conv2d) struct Output<'a> {
-    pub y: &'a [f32],
-    pub winners: &'a [u8],
-    pub grad: &'a [f32],
-}
-
-/// Pieces of the batch whose weight gradients are summed apart, then in order. A fixed number:
-/// results do not depend on the number of threads.
-const PIECES: usize = 16;
-
-/// Numbers that all pieces' partial gradients may take: 64 MiB.
-const PARTIALS: usize = 1 << 24;
-
-/// The gradients that are wanted, of `x`, weight and bias.
-pub(in crate::conv2d) fn backward(
-    plan: &Plan,
-    x: &[f32],
-    w: &[f32],
-    output: Output,
-    wanted: [bool; 3],
-) -> [Option<Vec<f32>>; 3] {
-    let g = &plan.g;
-    assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
-    assert_eq!(output.grad.len(), plan.output_len());
-    assert_eq!(output.winners.len(), plan.winners_len());
-    assert!(!plan.tail.relu || plan.tail.pool || output.y.len() == output.grad.len());
-    let [want_x, want_w, want_bias] = wanted;
-    let filters = want_x.then(|| pack(plan.isa, w, g.c_in, g.c_out, Rows::Output));
-    let mut dx = scratch::Output::<f32>::new(if want_x { x.len() } else { 0 });
-    let shared = dx.shared();
-    let block = |block| BackwardBlock {
-        plan,
-        x,
-        filters: filters.as_ref(),
-        output,
-        block,
-        dx: shared.pointer(),
-    };
-    let partials = if plan.is_one_block() {
-        vec![wide::backward(plan, x, [want_x, want_w], || block(0))]
-    } else {
-        pieces(plan, want_w, block)
-    };
-    let (dw, db): (Vec<Scratch>, Vec<Scratch>) = partials.into_iter().unzip();
-    [
-        // SAFETY: the blocks' tiles cover every row and column of every image.
-        want_x.then(|| unsafe { dx.finish() }),
-        want_w.then(|| unpack(plan.isa, &dw, g.c_in, g.c_out)),
-        want_bias.then(|| (0..g.c_out).map(|o| db.iter().map(|db| db[o]).sum()).collect()),
-    ]
-}
 
 /// Numbers of the points' weight gradients, if wanted, and of the bias's.
 pub(super) fn partial_len(plan: &Plan, want_w: bool) -> (usize, usize) {
@@ -72,49 +19,23 @@ pub(super) fn partial_len(plan: &Plan, want_w: bool) -> (usize, usize) {
     (if want_w { weights } else { 0 }, o_blocks * lanes)
 }
 
-/// Goes through the batch in pieces; the gradients of each piece's points and bias.
-fn pieces<'a>(
-    plan: &Plan,
-    want_w: bool,
-    block: impl Fn(usize) -> BackwardBlock<'a> + Sync,
-) -> Vec<(Scratch, Scratch)> {
-    let n = plan.g.n;
-    // A piece is whole images: their blocks add to the same rows of the input gradient.
-    let images = n.div_ceil((PARTIALS / partial_len(plan, true).0).clamp(1, PIECES));
-    let images = images.next_multiple_of(plan.images_per_block).max(1);
-    let per_image = if plan.images_per_block > 1 { 1 } else { plan.blocks_per_image() };
-    let blocks = images / plan.images_per_block * per_image;
-    let pieces = (0..n.div_ceil(images)).into_par_iter().map(|piece| {
-        let (weights, biases) = partial_len(plan, want_w);
-        let (mut dw, mut db) = (take(weights), take(biases));
-        dw.fill(0.);
-        db.fill(0.);
-        for i in piece * blocks..((piece + 1) * blocks).min(plan.blocks()) {
-            let dw = want_w.then_some(&mut *dw);
-            plan.isa.run(Piece { block: block(i), dw, db: &mut db });
-        }
-        (dw, db)
-    });
-    pieces.collect()
-}
-
 /// What the backward pass of a block of tiles starts from.
 #[derive(Clone, Copy)]
 pub(super) struct BackwardBlock<'a> {
-    plan: &'a Plan,
-    x: &'a [f32],
+    pub plan: &'a Plan,
+    pub x: &'a [f32],
     /// Without them the input gradient is not computed.
-    filters: Option<&'a Packed>,
-    output: Output<'a>,
-    block: usize,
-    dx: *mut f32,
+    pub filters: Option<&'a Packed>,
+    pub output: Output<'a>,
+    pub block: usize,
+    pub dx: *mut f32,
 }
 
 /// A block, and the gradients of its piece, to be added to.
-struct Piece<'a> {
-    block: BackwardBlock<'a>,
-    dw: Option<&'a mut [f32]>,
-    db: &'a mut [f32],
+pub(super) struct Piece<'a> {
+    pub block: BackwardBlock<'a>,
+    pub dw: Option<&'a mut [f32]>,
+    pub db: &'a mut [f32],
 }
 
 impl Kernel for Piece<'_> {
@@ -127,8 +48,8 @@ impl Kernel for Piece<'_> {
         let tiles = plan.tiles(block);
         let stride_in = point_stride(c_blocks * tiles, S::LANES);
         let stride_out = point_stride(o_blocks * tiles, S::LANES);
-        let mut gradients = take(POINTS * stride_out);
-        let mut pixels = take(2 * pixels_len::<S>(plan));
+        let mut gradients = scratch::buffer(POINTS * stride_out);
+        let mut pixels = scratch::buffer(2 * pixels_len::<S>(plan));
         let to = gradients.as_mut_ptr();
         let db = self.db.as_mut_ptr();
         // SAFETY: the buffers were taken at the sizes that the functions ask for; of the input
@@ -136,7 +57,7 @@ impl Kernel for Piece<'_> {
         unsafe {
             self.block.transform_gradient::<S>(0..o_blocks, to, db, &mut pixels);
             if let Some(dw) = self.dw {
-                let mut points = take(POINTS * stride_in);
+                let mut points = scratch::buffer(POINTS * stride_in);
                 let to = (points.as_mut_ptr(), stride_in);
                 transform_input::<S>(plan, x, block, 0..c_blocks, to, &mut pixels);
                 let size = dw.len() / POINTS;
@@ -268,7 +189,7 @@ impl BackwardBlock<'_> {
         let (o_blocks, tiles) = (self.plan.channel_blocks().1, self.plan.tiles(self.block));
         let stride_out = point_stride(o_blocks * tiles, S::LANES);
         let stride = point_stride(2 * tiles, S::LANES);
-        let mut products = take(POINTS * stride);
+        let mut products = scratch::buffer(POINTS * stride);
         // SAFETY: the caller's promise, and the products' size.
         unsafe {
             filter_products::<S>(
@@ -295,16 +216,16 @@ impl BackwardBlock<'_> {
         let channels = (g.c_out - o * S::LANES).min(S::LANES);
         let row_count = 4 * (run.end - run.start);
         unsafe {
-            if plan.tail.pool {
+            if plan.epilogue.pool {
                 self.unpool::<S>(run, o, pixels, other, channels);
                 return;
             }
             let size = Image { channels, h: g.oh, w: g.ow };
             let image = (run.image * g.c_out + o * S::LANES) * g.oh * g.ow;
             let which = ((4 * run.start) as isize, row_count);
-            gather_rows::<S>(self.output.grad.as_ptr().add(image), size, which, (0, width), pixels);
-            if plan.tail.relu {
-                gather_rows::<S>(self.output.y.as_ptr().add(image), size, which, (0, width), other);
+            pack_rows::<S>(self.output.grad.as_ptr().add(image), size, which, (0, width), pixels);
+            if let Some(y) = self.output.y {
+                pack_rows::<S>(y.as_ptr().add(image), size, which, (0, width), other);
                 for i in 0..row_count * width {
                     let at = pixels.add(i * S::LANES);
                     let y = S::load(other.add(i * S::LANES));
@@ -332,9 +253,9 @@ impl BackwardBlock<'_> {
             let image = (run.image * g.c_out + o * S::LANES) * h * w;
             let size = Image { channels, h, w };
             let grad = self.output.grad.as_ptr().add(image);
-            gather_rows::<S>(grad, size, (first_row as isize, row_count), (0, w), pooled);
-            let winners =
-                self.output.winners.as_ptr().add((run.image * o_blocks + o) * h * w * S::LANES);
+            pack_rows::<S>(grad, size, (first_row as isize, row_count), (0, w), pooled);
+            let argmax =
+                self.output.saved.as_ptr().add((run.image * o_blocks + o) * h * w * S::LANES);
             for row in 0..row_count {
                 let to = pixels.add(2 * row * width * S::LANES);
                 let below = to.add(width * S::LANES);
@@ -345,7 +266,7 @@ impl BackwardBlock<'_> {
                 for column in 0..w {
                     let grad = S::load(pooled.add((row * w + column) * S::LANES));
                     let at = ((first_row + row) * w + column) * S::LANES;
-                    let winner = S::load_bytes(winners.add(at));
+                    let winner = S::load_bytes(argmax.add(at));
                     let right = (2 * column + 1) * S::LANES;
                     let left = 2 * column * S::LANES;
                     let corners = [to.add(left), to.add(right), below.add(left), below.add(right)];
@@ -384,7 +305,7 @@ impl BackwardBlock<'_> {
             zero::<S>(pixels, row_count * width);
             if run.start > 0 {
                 // The block above wrote its part of the first two rows.
-                gather_rows::<S>(image, size, (first_row, 2), (g.padding.1, width), pixels);
+                pack_rows::<S>(image, size, (first_row, 2), (g.padding.1, width), pixels);
             }
             for row in 0..run.end - run.start {
                 for tile in 0..plan.tile_columns {
@@ -407,7 +328,7 @@ impl BackwardBlock<'_> {
                     }
                 }
             }
-            scatter_rows::<S>(image, size, (first_row, row_count), (g.padding.1, width), pixels);
+            unpack_rows::<S>(image, size, (first_row, row_count), (g.padding.1, width), pixels);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Filters to points, packed for the products, and their gradient back.
 
-use super::{POINTS, transform};
-use crate::scratch::{Scratch, Shared, take};
+use super::plan::POINTS;
+use super::transform;
+use crate::scratch::{self, Scratch, SendPtr};
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
 
@@ -52,7 +53,7 @@ pub(super) fn pack(isa: Isa, w: &[f32], c_in: usize, c_out: usize, rows: Rows) -
     let padded_rows = row_count.div_ceil(lanes) * lanes;
     let columns = column_count.div_ceil(lanes);
     let pair_len = POINTS * padded_rows * 2 * lanes;
-    let mut data = take(POINTS * padded_rows * columns * lanes);
+    let mut data = scratch::buffer(POINTS * padded_rows * columns * lanes);
     data.par_chunks_mut(pair_len).enumerate().for_each(|(pair, data)| {
         let vectors = (columns - 2 * pair).min(2);
         for vector in 0..vectors {
@@ -128,7 +129,7 @@ pub(super) fn unpack(isa: Isa, partials: &[Scratch], c_in: usize, c_out: usize) 
     let rows = c_out.div_ceil(lanes) * lanes;
     assert!(partials.iter().all(|p| p.len() == POINTS * rows * columns));
     let mut dw = vec![0f32; c_out * c_in * 9];
-    let shared = Shared::new(&mut dw);
+    let shared = SendPtr::new(&mut dw);
     (0..c_out).into_par_iter().for_each(|o| {
         // SAFETY: this task alone has the filters of output channel `o`.
         let dw =

@@ -1,0 +1,83 @@
+//! Activations as operations.
+
+use super::function::Function;
+use super::{composed, naive, vector};
+use crate::element::{Element, as_f32, from_f32};
+use crate::implementation::{Implementation, resolve};
+use crate::operation::{self, Gradient, Operation, Output};
+use crate::simd::Isa;
+use candle_core::{Result, Tensor};
+
+/// `max(x, 0)`. The gradient at 0 is 0, as in PyTorch; candle's own is 1 there.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::Relu)
+}
+
+/// `x / 2 * (1 + erf(x / sqrt(2)))`, the exact Gaussian error linear unit.
+///
+/// D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016,
+/// <https://arxiv.org/abs/1606.08415>. The default of PyTorch's `gelu`.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::Gelu)
+}
+
+/// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))`, the approximation of [`gelu`] that
+/// some checkpoints were trained with (PyTorch's `approximate="tanh"`).
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::GeluTanh)
+}
+
+fn apply(x: &Tensor, function: Function) -> Result<Tensor> {
+    match (resolve(x), function) {
+        (Implementation::Composed, Function::Relu) => composed::relu(x),
+        (Implementation::Composed, Function::Gelu) => composed::gelu(x),
+        (Implementation::Composed, Function::GeluTanh) => composed::gelu_tanh(x),
+        (chosen, _) => {
+            operation::apply(Activation { function, isa: chosen.simd_isa() }, [x], x.shape())
+        }
+    }
+}
+
+struct Activation {
+    function: Function,
+    isa: Option<Isa>,
+}
+
+impl Operation<1> for Activation {
+    type Saved = ();
+
+    fn forward<T: Element>(&self, [x]: [&[T]; 1]) -> Result<(Vec<T>, ())> {
+        let y = match (self.isa, as_f32(x)) {
+            (Some(isa), Some(x)) => from_f32(vector::apply(isa, self.function, x, None))?,
+            _ => naive::values(self.function, x),
+        };
+        Ok((y, ()))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        [x]: [&[T]; 1],
+        output: Output<T, ()>,
+        _: [bool; 1],
+    ) -> Result<[Option<Gradient<T>>; 1]> {
+        let dx = match (self.isa, as_f32(x), as_f32(output.grad)) {
+            (Some(isa), Some(x), grad @ Some(_)) => {
+                from_f32(vector::apply(isa, self.function, x, grad))?
+            }
+            _ => naive::gradient(self.function, x, output.grad),
+        };
+        Ok([Some(Gradient::Numbers(dx))])
+    }
+}

@@ -1,0 +1,13 @@
+//! Normalization of each channel to mean 0 and variance 1.
+
+mod composed;
+mod naive;
+mod op;
+mod statistics;
+mod vector;
+
+pub use op::{batch_norm_eval, batch_norm_train};
+pub use statistics::BatchNormTrain;
+
+#[cfg(test)]
+mod tests;

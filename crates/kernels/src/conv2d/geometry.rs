@@ -1,0 +1,100 @@
+//! The sizes of a convolution.
+
+use crate::pool::Pool2dConfig;
+use crate::window::positions;
+use candle_core::{Result, Tensor, bail};
+
+/// How the filters of [`conv2d`](crate::conv2d) move over the image; pairs are (height, width), in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv2dConfig {
+    /// Steps between two positions of a filter. Default (1, 1).
+    pub stride: (usize, usize),
+    /// Zeros added on both sides. Default (0, 0).
+    pub padding: (usize, usize),
+    /// Steps between two taps of a filter. Default (1, 1).
+    pub dilation: (usize, usize),
+    /// Groups of channels that do not see each other; the number of channels makes the
+    /// convolution depthwise. Default 1.
+    pub groups: usize,
+}
+
+impl Default for Conv2dConfig {
+    fn default() -> Self {
+        Self { stride: (1, 1), padding: (0, 0), dilation: (1, 1), groups: 1 }
+    }
+}
+
+/// A convolution and what often follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Conv2dBlock {
+    /// How the filters move.
+    pub conv: Conv2dConfig,
+    /// Whether `max(x, 0)` is applied to the result. Default false.
+    pub relu: bool,
+    /// Max-pooling applied last. Default none.
+    pub max_pool: Option<Pool2dConfig>,
+}
+
+/// The sizes of one convolution, checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    pub n: usize,
+    pub c_in: usize,
+    pub h: usize,
+    pub w: usize,
+    pub c_out: usize,
+    pub kh: usize,
+    pub kw: usize,
+    pub oh: usize,
+    pub ow: usize,
+    pub stride: (usize, usize),
+    pub padding: (usize, usize),
+    pub dilation: (usize, usize),
+    pub groups: usize,
+}
+
+impl Geometry {
+    pub fn new(
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        c: &Conv2dConfig,
+    ) -> Result<Self> {
+        let &[n, c_in, h, w] = x.dims() else {
+            bail!("conv2d: expected an input of rank 4 (n, c, h, w), found {:?}", x.dims())
+        };
+        let &[c_out, c_group, kh, kw] = weight.dims() else {
+            bail!(
+                "conv2d: expected a weight of rank 4 (out, in / groups, kh, kw), found {:?}",
+                weight.dims()
+            )
+        };
+        if c_in == 0 || c_out == 0 {
+            bail!("conv2d: expected at least one channel, found {c_in} in and {c_out} out")
+        }
+        let groups = c.groups;
+        if groups == 0 || !c_in.is_multiple_of(groups) || !c_out.is_multiple_of(groups) {
+            bail!("conv2d: {groups} groups do not divide {c_in} input and {c_out} output channels")
+        }
+        if c_group * groups != c_in {
+            bail!(
+                "conv2d: the weight expects {} input channels ({c_group} in each of {groups} \
+                 groups), the input has {c_in}",
+                c_group * groups
+            )
+        }
+        if let Some(bias) = bias
+            && bias.dims() != [c_out]
+        {
+            bail!("conv2d: expected a bias of shape [{c_out}], found {:?}", bias.dims())
+        }
+        let oh = positions("conv2d", "height", h, kh, c.stride.0, c.padding.0, c.dilation.0)?;
+        let ow = positions("conv2d", "width", w, kw, c.stride.1, c.padding.1, c.dilation.1)?;
+        let (stride, padding, dilation) = (c.stride, c.padding, c.dilation);
+        Ok(Self { n, c_in, h, w, c_out, kh, kw, oh, ow, stride, padding, dilation, groups })
+    }
+
+    pub fn output_dims(&self) -> [usize; 4] {
+        [self.n, self.c_out, self.oh, self.ow]
+    }
+}

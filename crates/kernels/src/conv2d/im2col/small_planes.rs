@@ -1,0 +1,138 @@
+//! All columns at once, the products shared out among the threads: the small planes and long filters
+//! of a net's deep layers. The weight gradient is one product, written once.
+
+use super::layout::{Columns, Padded};
+use super::plan::Plan;
+use crate::gemm::{Epilogue, Matrix, Panels, multiply, multiply_panels};
+use crate::scratch::{self, Scratch};
+use crate::simd::{Kernel, Simd};
+use rayon::prelude::*;
+
+pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    let filters = Matrix::new(w, plan.g.c_out, plan.depth());
+    let epilogue = Epilogue { row_bias: bias, relu: plan.relu, ..Epilogue::default() };
+    let product = multiply_panels(plan.isa, filters, &plan.all_columns(x), epilogue);
+    let (columns, plane) = (plan.g.n * plan.plane(), plan.plane());
+    let mut y = vec![0f32; product.len()];
+    y.par_chunks_exact_mut(plan.output()).enumerate().for_each(|(image, y)| {
+        for (y, row) in y.chunks_exact_mut(plane).zip(product.chunks_exact(columns)) {
+            y.copy_from_slice(&row[image * plane..][..plane]);
+        }
+    });
+    y
+}
+
+/// The gradients that are wanted, of `x` and weight.
+pub(super) fn backward(
+    plan: &Plan,
+    x: &[f32],
+    w: &[f32],
+    grad: &[f32],
+    [want_x, want_w]: [bool; 2],
+) -> [Option<Vec<f32>>; 2] {
+    let columns = plan.g.n * plan.plane();
+    let grad = plan.all_gradients(grad);
+    let grad = Matrix::new(&grad[..], plan.g.c_out, columns);
+    let dw = want_w.then(|| {
+        let pixels = plan.by_pixels(&plan.all_columns(x));
+        multiply_panels(plan.isa, grad, &pixels, Epilogue::default())
+    });
+    let dx = want_x.then(|| {
+        let filters = Matrix::new(w, plan.g.c_out, plan.depth()).transposed();
+        plan.fold(&multiply(plan.isa, filters, grad, Epilogue::default()))
+    });
+    [dx, dw]
+}
+
+impl Plan {
+    /// The columns of all images.
+    fn all_columns(&self, x: &[f32]) -> Panels {
+        let padded = self.pad(x);
+        let mut panels = Panels::new(self.isa, self.depth(), self.g.n * self.plane());
+        let layout = Padded::new(&self.g, self.isa);
+        let columns = Columns { g: &self.g, layout, first: 0 };
+        columns.pack_parallel(self.isa, &padded, &mut panels);
+        panels
+    }
+
+    /// The same the other way round: for each pixel its column, as a right operand.
+    fn by_pixels(&self, columns: &Panels) -> Panels {
+        let mut pixels = Panels::new(self.isa, columns.columns, self.depth());
+        let (len, width) = pixels.panel();
+        pixels.data.par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
+            self.isa.run(TransposePanel { columns, first: panel * width, out });
+        });
+        pixels
+    }
+
+    /// The gradient of all images, (channel, column).
+    fn all_gradients(&self, grad: &[f32]) -> Scratch {
+        let (columns, plane) = (self.g.n * self.plane(), self.plane());
+        let mut out = scratch::buffer(grad.len());
+        out.par_chunks_exact_mut(columns).enumerate().for_each(|(o, out)| {
+            let images = grad.chunks_exact(self.output());
+            for (out, image) in out.chunks_exact_mut(plane).zip(images) {
+                out.copy_from_slice(&image[o * plane..][..plane]);
+            }
+        });
+        out
+    }
+
+    /// Adds the columns' gradient, (k, column), to the pixels that they came from.
+    fn fold(&self, product: &[f32]) -> Vec<f32> {
+        let (columns, plane) = (self.g.n * self.plane(), self.plane());
+        let layout = Padded::new(&self.g, self.isa);
+        let mut dx = vec![0f32; self.g.n * self.input()];
+        dx.par_chunks_exact_mut(self.input()).enumerate().for_each_init(
+            || scratch::buffer(layout.image() + layout.slack()),
+            |folded, (image, dx)| {
+                folded.fill(0.);
+                let product = &product[image * plane..];
+                let product = Matrix::strided(product, self.depth(), plane, columns);
+                let columns = Columns { g: &self.g, layout, first: 0 };
+                columns.add(self.isa, product, folded);
+                layout.unfill(self.isa, &self.g, folded, dx);
+            },
+        );
+        dx
+    }
+}
+
+/// Turns the columns' rows from `first` on into a panel of pixels.
+struct TransposePanel<'a> {
+    columns: &'a Panels,
+    first: usize,
+    /// For each pixel two vectors, filled up with zeros.
+    out: &'a mut [f32],
+}
+
+impl Kernel for TransposePanel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { columns, first, out } = self;
+        let (len, width) = columns.panel();
+        assert!(width == 2 * S::LANES && out.len() == columns.columns * width);
+        let count = (columns.depth - first).min(width);
+        for (panel, out) in out.chunks_mut(width * width).enumerate() {
+            let from = &columns.data[panel * len + first * width..][..count * width];
+            if count == width && out.len() == width * width {
+                for (k, pixel) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                    // SAFETY: a quarter of a square of `width` rows and columns, here and there.
+                    unsafe {
+                        let from = from.as_ptr().add((k * width + pixel) * S::LANES);
+                        let to = out.as_mut_ptr().add((pixel * width + k) * S::LANES);
+                        S::transpose(from, width, to, width);
+                    }
+                }
+                continue;
+            }
+            for (pixel, out) in out.chunks_exact_mut(width).enumerate() {
+                for (k, out) in out.iter_mut().enumerate() {
+                    *out = if k < count { from[k * width + pixel] } else { 0. };
+                }
+            }
+        }
+    }
+}
