@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use taper_dataset::split::Split;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
-    DeviceChoice, Existing, FinishedModel, Outcome, Plan, Registry, RunnerError, SweepConfig,
-    lr_find, resolve, run,
+    DeviceChoice, Existing, Outcome, Plan, Registry, RunnerError, SweepConfig, evaluate_on,
+    lr_find, open_run, resolve, run,
 };
 use tempfile::tempdir;
 
@@ -181,10 +181,10 @@ fn a_model_answers_on_either_device_alike() {
     let (outcome, _) = carry_out("cuda", &[("train.epochs", "3")], &folder.path().join("run"));
     let answers = ["cpu", "cuda"].map(|device| {
         let device = device.parse::<DeviceChoice>().unwrap().open().unwrap();
-        let mut model =
-            FinishedModel::open_run(&folder.path().join("run"), &device, &registry).unwrap();
-        model.views = 2;
-        model.evaluate(None, Some(Split::Test), &registry).unwrap().1
+        let run = folder.path().join("run");
+        let (mut classifier, recipe) = open_run(&run, &device, &registry).unwrap();
+        classifier.tta = recipe.tta(2);
+        evaluate_on(&classifier, &recipe, Some(Split::Test), &registry, |_, _| {}).unwrap().1
     });
     for (a, b) in answers[0].probabilities.iter().zip(&answers[1].probabilities) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");

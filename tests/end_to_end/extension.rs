@@ -42,7 +42,7 @@ fn stripes() -> InMemory {
 #[test]
 fn a_net_and_a_data_set_of_ones_own_train_by_name() {
     let mut registry = Registry::new();
-    registry.add_net(LOGISTIC);
+    registry.models.add_net(LOGISTIC);
     registry.add_dataset("stripes", || {
         let train = Arc::new(stripes());
         Ok(Dataset { name: "stripes".to_string(), train, validation: None, test: None })

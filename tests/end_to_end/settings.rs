@@ -1,7 +1,7 @@
 //! Settings of a run beyond the loop: balance, normalization, calibration, memory, TensorBoard.
 
 use candle_core::{DType, Device, Tensor};
-use taper_runner::Evaluation;
+use taper_runner::{Evaluation, scores};
 use tempfile::tempdir;
 
 use crate::program::{arg, json};
@@ -112,7 +112,7 @@ fn a_temperature_changes_sureness_and_no_answer() {
     assert_eq!(cold.predictions(), warm.predictions());
     assert!(warm.probabilities[0] < cold.probabilities[0]);
     assert_eq!(cold.clone().tempered(1.0), cold);
-    assert!(warm.scores().unwrap().loss.is_finite());
+    assert!(scores(&warm).unwrap().loss.is_finite());
 }
 
 #[test]

@@ -117,10 +117,10 @@ fn stripes(seed: u64) -> InMemory {
 /// Knows the nets `small`, `faulty`, `counted` and `logistic` and the data sets `stripes` and `other-stripes`.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
-    registry.add_net(SMALL);
-    registry.add_net(FAULTY);
-    registry.add_net(COUNTED);
-    registry.add_net(crate::extension::LOGISTIC);
+    registry.models.add_net(SMALL);
+    registry.models.add_net(FAULTY);
+    registry.models.add_net(COUNTED);
+    registry.models.add_net(crate::extension::LOGISTIC);
     for (name, seed) in [("stripes", 1), ("other-stripes", 2)] {
         registry.add_dataset(name, move || {
             let train = Arc::new(stripes(seed));

@@ -9,7 +9,7 @@ use candle_core::{Device, ModuleT, Tensor};
 use clap::Args;
 use taper_dataset::source::ImageFolder;
 use taper_dataset::{Batch, ImageLimits, Images, Loader, LoaderConfig};
-use taper_runner::{FinishedModel, Registry};
+use taper_runner::{Registry, open_run};
 
 const ROUNDS: usize = 3;
 
@@ -30,10 +30,10 @@ pub struct Flags {
 pub fn run(Flags { run, folder }: &Flags, registry: &Registry) -> Result<()> {
     // As the command line does.
     taper_kernels::let_candle_threads_sleep();
-    let model = FinishedModel::open_run(run, &Device::Cpu, registry)?;
+    let model = open_run(run, &Device::Cpu, registry)?.0;
     let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
     let count = source.len();
-    let preprocessing = model.recipe.image.preprocessing();
+    let preprocessing = model.config.preprocessing();
     // What `predict` takes of a small net.
     let config = LoaderConfig { batch_size: 256, ..Default::default() };
     let load = || Loader::new(source.clone(), (0..count).collect(), preprocessing.clone(), config);

@@ -8,7 +8,7 @@ use candle_core::{DType, Device};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use taper_model::weights;
-use taper_runner::{FinishedModel, Registry, RunFolder};
+use taper_runner::{Classifier, Method, ModelRecipe, Recipe, Registry, RunFolder, open_run};
 
 /// Of which runs.
 #[derive(Debug, Args)]
@@ -78,16 +78,18 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     let models = runs
         .iter()
-        .map(|run| FinishedModel::open_run(run, &Device::Cpu, &Registry::new()))
+        .map(|run| open_run(run, &Device::Cpu, &Registry::new()))
         .collect::<Result<Vec<_>, _>>()?;
-    let model = models.first().context("expected the folder of a run")?;
+    let (model, first) = models.first().context("expected the folder of a run")?;
     average(&models)?;
     let (mut recipes, mut scores) = (Vec::new(), Vec::new());
-    for (run, model) in runs.iter().zip(&models) {
+    for (run, (model, recipe)) in runs.iter().zip(&models) {
         let folder = RunFolder::open(run)?;
         let metrics: Value = serde_json::from_slice(&std::fs::read(folder.metrics())?)?;
         scores.push(metrics["after"].clone());
-        let mut recipe = serde_json::to_value(&model.recipe)?;
+        // How it started is not told: it may be a path of this machine.
+        let (start, method) = (ModelRecipe::default(), Method::default());
+        let mut recipe = serde_json::to_value(Recipe { model: start, method, ..recipe.clone() })?;
         recipe["data"]["source"] = about.source.into();
         recipe["model"]["net"] = model.config.architecture.clone().into();
         recipes.push(recipe);
@@ -98,7 +100,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     let metadata = [
         ("config", model.config.to_value()),
-        ("made_with", format!("taper {}", model.recipe.taper_version).into()),
+        ("made_with", format!("taper {}", first.taper_version).into()),
         ("recipe", one_or_all(recipes)),
         ("trained_on", about.trained_on.into()),
         ("seen_data", json!(about.seen)),
@@ -114,11 +116,11 @@ pub fn run(flags: &Flags) -> Result<()> {
 }
 
 /// Sets the first model's weights to the mean of all.
-fn average(models: &[FinishedModel]) -> Result<()> {
-    let Some((first, others)) = models.split_first() else { return Ok(()) };
+fn average(models: &[(Classifier, Recipe)]) -> Result<()> {
+    let Some(((first, _), others)) = models.split_first() else { return Ok(()) };
     for (name, param) in &first.params {
         let mut sum = param.var.as_detached_tensor();
-        for other in others {
+        for (other, _) in others {
             let same = other.params.get(name).filter(|o| o.var.shape() == param.var.shape());
             let same =
                 same.with_context(|| format!("the runs have other nets: `{name}` differs"))?;

@@ -7,7 +7,7 @@
 //! ```no_run
 //! fn main() -> std::process::ExitCode {
 //!     let registry = taper_cli::registry();
-//!     // registry.add_net(…);
+//!     // registry.models.add_net(…);
 //!     taper_cli::run(std::env::args_os(), &registry)
 //! }
 //! ```
@@ -40,8 +40,9 @@ pub use taper_kernels::PoolingAllocator;
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry
+        .models
         .add_weights("keras-cnn-mnist", include_bytes!("../assets/keras-cnn-mnist.safetensors"));
-    registry.add_weights(
+    registry.models.add_weights(
         "digit-cnn-reading",
         include_bytes!("../assets/digit-cnn-reading.safetensors"),
     );

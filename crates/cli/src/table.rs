@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use taper_runner::metrics::ZeroDivision;
-use taper_runner::{Evaluation, Outcome, ParameterCounts, Plan, Prediction, Scores};
+use taper_runner::{
+    Evaluation, Outcome, ParameterCounts, Plan, Prediction, Scores, classification_report, scores,
+};
 
 use crate::flags::Output;
 use crate::print::{print, print_json};
@@ -117,7 +118,7 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
 
 /// The result of `evaluate`.
 pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<String> {
-    let scores = evaluation.scores()?;
+    let scores = scores(evaluation)?;
     let n = scores.n;
     let mut text = String::new();
     writeln!(text, "Data      {data}")?;
@@ -131,15 +132,15 @@ pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<Str
         scores.macro_f1,
         scores.loss
     )?;
-    writeln!(text, "\n{}", report(evaluation)?)?;
+    writeln!(text, "\n{}", classification_report(evaluation)?)?;
     writeln!(text, "Speed     {:.0} images/s", images_per_second(n, evaluation.seconds))?;
     Ok(text)
 }
 
 /// The result of `evaluate` for programs.
 pub fn evaluation_json(evaluation: &Evaluation, looks: u64) -> Result<Value> {
-    let mut value = serde_json::to_value(evaluation.scores()?)?;
-    value["report"] = serde_json::to_value(report_of(evaluation)?)?;
+    let mut value = serde_json::to_value(scores(evaluation)?)?;
+    value["report"] = serde_json::to_value(classification_report(evaluation)?)?;
     value["tta"] = looks.into();
     value["seconds"] = evaluation.seconds.into();
     value["images_per_second"] =
@@ -197,15 +198,6 @@ fn field(text: &str) -> Cow<'_, str> {
 pub fn json_lines(predictions: &[Prediction]) -> Result<String> {
     let lines = predictions.iter().map(|prediction| Ok(serde_json::to_string(prediction)? + "\n"));
     lines.collect()
-}
-
-fn report_of(evaluation: &Evaluation) -> Result<taper_runner::metrics::ClassificationReport> {
-    let names: Vec<&str> = evaluation.class_names.iter().map(String::as_str).collect();
-    Ok(evaluation.confusion()?.report(&names, ZeroDivision::Zero)?)
-}
-
-fn report(evaluation: &Evaluation) -> Result<String> {
-    Ok(report_of(evaluation)?.to_string())
 }
 
 fn images_per_second(images: usize, seconds: f64) -> f64 {

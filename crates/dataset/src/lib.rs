@@ -49,6 +49,7 @@ mod prepare;
 mod batch;
 mod cache;
 mod loader;
+mod part;
 
 mod describe;
 pub mod inspect;
@@ -62,6 +63,7 @@ pub use error::{Error, Result};
 pub use image::Image;
 pub use loader::{Loader, LoaderConfig};
 pub use one_hot::one_hot;
+pub use part::Part;
 pub use preprocessing::Preprocessing;
 pub use resize::{Filter, resize};
 pub use resize_mode::{Crop, ResizeMode, ResizeMode as Placement, place_digit};

@@ -67,12 +67,14 @@ pub mod pattern;
 pub mod recompute;
 pub mod rng;
 pub mod summary;
+mod tensor_error;
 pub mod weights;
 
 pub use init::Initializer;
 pub use params::{Param, ParamKind, Params, ParamsError};
 pub use rng::{LayerRng, RngKey};
 pub use taper_kernels::{keep_gpu_memory, relay::backward};
+pub use tensor_error::tensor_message;
 pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};
 
 /// The page's code, compiled and run.

@@ -1,34 +1,11 @@
-//! What a model knows of its own sureness: temperature, and from which confidence on to trust it.
+//! Calibration and rejection threshold, fitted on the validation part.
 
-use serde::{Deserialize, Serialize};
+use taper_classifier::Evaluation;
 use taper_metrics::{MetricsError, fit_temperature, threshold_for_precision};
+use taper_pretrained::{CalibrationConfig, Rejection};
 
 use crate::error::RunnerError;
-use crate::evaluate::Evaluation;
 use crate::recipe::CalibrationRecipe;
-
-/// How a model's logits become answers; stands in `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CalibrationConfig {
-    /// What the logits are divided by before the softmax.
-    pub temperature: f64,
-    /// From which confidence on an answer is given, where that is wanted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejection: Option<Rejection>,
-}
-
-/// From which confidence on an answer is given.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Rejection {
-    /// The share of given answers that should be right.
-    pub wanted_precision: f64,
-    /// Answers with less confidence than this are withheld.
-    pub threshold: f64,
-    /// The share of given answers that were right on the validation part.
-    pub precision: f64,
-    /// The share of the validation part that was answered.
-    pub coverage: f64,
-}
 
 /// Fits what the recipe asks for on answers to the validation part; none where it asks for nothing.
 ///
@@ -42,7 +19,7 @@ pub(crate) fn calibrate(
         return Ok(None);
     }
     let temperature = match recipe.temperature {
-        true => fit_temperature(&validation.labels, &validation.logits, validation.classes())?,
+        true => fit_temperature(&validation.labels, &validation.logits, validation.num_classes())?,
         false => 1.0,
     };
     let tempered = validation.clone().tempered(temperature);
@@ -57,12 +34,15 @@ fn rejection(evaluation: &Evaluation, wanted: f64) -> Result<Rejection, RunnerEr
     let predictions = evaluation.predictions();
     let confidences: Vec<f32> = evaluation
         .probabilities
-        .chunks_exact(evaluation.classes())
+        .chunks_exact(evaluation.num_classes())
         .zip(&predictions)
         .map(|(row, &class)| row[class as usize])
         .collect();
-    let right: Vec<bool> =
-        predictions.iter().zip(&evaluation.labels).map(|(said, label)| said == label).collect();
+    let right: Vec<bool> = predictions
+        .iter()
+        .zip(&evaluation.labels)
+        .map(|(predicted, label)| predicted == label)
+        .collect();
     let point = match threshold_for_precision(&right, &confidences, wanted) {
         Err(MetricsError::Unreachable { best, .. }) => {
             return Err(RunnerError::Setting {

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use taper_metrics::ZeroDivision;
+use taper_classifier::Evaluation;
 
 use taper_run_folder::{ParameterCounts, Results, Trained};
 
 use crate::error::RunnerError;
-use crate::evaluate::Evaluation;
 use crate::plan::Plan;
 use crate::recipe::Method;
+use crate::scores::classification_report;
 
 /// What is not known of a licence.
 const UNKNOWN: &str = "unknown";
@@ -113,8 +113,7 @@ fn body(plan: &Plan, results: &Results, evaluation: &Evaluation) -> Result<Strin
     let recipe = &plan.recipe;
     let invalid = |reason: String| RunnerError::Recipe { origin: "model card".into(), reason };
     let toml = toml::to_string(recipe).map_err(|e| invalid(e.to_string()))?;
-    let names: Vec<&str> = plan.config.label_names.iter().map(String::as_str).collect();
-    let report = evaluation.confusion()?.report(&names, ZeroDivision::Zero)?;
+    let report = classification_report(evaluation)?;
     let cfg = &plan.config.pretrained_cfg;
     let [channels, height, width] = cfg.input_size;
     let weights = match recipe.model.weights.as_str() {
@@ -128,7 +127,7 @@ fn body(plan: &Plan, results: &Results, evaluation: &Evaluation) -> Result<Strin
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
     let rule = recipe.optimizer.rule();
     let stopped = stopped.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-    let seen = match plan.seen.as_slice() {
+    let seen = match plan.trained_on.as_slice() {
         [] => String::new(),
         seen => format!("\nThe weights it started from have seen: {}.\n", seen.join(", ")),
     };

@@ -4,18 +4,19 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use taper_classifier::Evaluation;
 use taper_metrics::{
     McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
 };
 
 use crate::error::{RunnerError, setting};
-use crate::evaluate::Evaluation;
-use crate::finished::FinishedModel;
+use crate::evaluate::open_run;
 use crate::observe::Listener;
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::registry::Registry;
 use crate::run::{Existing, run};
+use crate::scores::scores;
 use taper_run_folder::{Metric, Scores, write_json, write_whole};
 
 /// A recipe that takes part, by a name that is a folder's.
@@ -117,7 +118,7 @@ pub fn cross_validate(
 ) -> Result<CrossValidated, RunnerError> {
     check(candidates, folds)?;
     let registry = registry.sharing();
-    let mut scores = Vec::with_capacity(candidates.len());
+    let mut all_scores = Vec::with_capacity(candidates.len());
     let mut right: Vec<Vec<bool>> = Vec::new();
     for Candidate { name, recipe } in candidates {
         let folder = out.join(name);
@@ -129,7 +130,7 @@ pub fn cross_validate(
             let plan = Plan::new(recipe, &registry)?;
             let run = folder.join(format!("fold-{}", fold + 1));
             let evaluation = answers(&plan, &run, resume, &registry, listeners(name, fold)?)?;
-            of_folds.push(evaluation.scores()?);
+            of_folds.push(scores(&evaluation)?);
             judge(&plan, fold, &evaluation, &mut judged);
             class_names = evaluation.class_names;
         }
@@ -138,17 +139,22 @@ pub fn cross_validate(
         write_whole(&out_of_fold, csv(&judged, &class_names).as_bytes())?;
         right.push(judged.iter().map(|judged| judged.label == judged.predicted).collect());
         let metrics = METRICS.map(|metric| Spread::of(metric, &of_folds)).to_vec();
-        scores.push(CandidateScores { name: name.clone(), folds: of_folds, metrics, out_of_fold });
+        all_scores.push(CandidateScores {
+            name: name.clone(),
+            folds: of_folds,
+            metrics,
+            out_of_fold,
+        });
     }
     let mut comparisons = Vec::new();
-    for second in 1..scores.len() {
+    for second in 1..all_scores.len() {
         let mcnemar = mcnemar(&right[0], &right[second])?;
         for metric in TESTED {
-            comparisons.push(compare(&scores[0], &scores[second], metric, mcnemar)?);
+            comparisons.push(compare(&all_scores[0], &all_scores[second], metric, mcnemar)?);
         }
     }
     let images = right.first().map_or(0, Vec::len);
-    Ok(CrossValidated { folds, images, candidates: scores, comparisons })
+    Ok(CrossValidated { folds, images, candidates: all_scores, comparisons })
 }
 
 fn check(candidates: &[Candidate], folds: usize) -> Result<(), RunnerError> {
@@ -178,13 +184,17 @@ fn answers(
     let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
     match run(plan, folder, existing, listeners)?.evaluation {
         Some(evaluation) => Ok(evaluation),
-        None => FinishedModel::open_run(folder, &plan.device, registry)?.judge(&plan.data.test),
+        None => {
+            let (classifier, recipe) = open_run(folder, &plan.device, registry)?;
+            let batch_size = recipe.train.eval_batch_size;
+            Ok(classifier.evaluate(&plan.data.test, batch_size, |_| {})?)
+        }
     }
 }
 
 fn judge(plan: &Plan, fold: usize, evaluation: &Evaluation, judged: &mut Vec<Judged>) {
     let part = &plan.data.test;
-    let rows = evaluation.probabilities.chunks_exact(evaluation.classes());
+    let rows = evaluation.probabilities.chunks_exact(evaluation.num_classes());
     let answers = evaluation.predictions().into_iter().zip(&evaluation.labels).zip(rows);
     for (&index, ((predicted, &label), row)) in part.indices().iter().zip(answers) {
         let item = part.source().item_name(index);

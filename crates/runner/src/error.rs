@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use taper_hub::WeightsFileError;
+use taper_classifier::ClassifierError;
 use taper_metrics::MetricsError;
 use taper_model::loss::LossError;
 use taper_model::weights::WeightsError;
 use taper_optimizer::OptimizerError;
+use taper_pretrained::PretrainedError;
 use taper_run_folder::RunFolderError;
 
 /// What can go wrong between a recipe and a trained model.
@@ -39,14 +40,6 @@ pub enum RunnerError {
         /// What it may be.
         expected: String,
     },
-    /// A device that cannot be computed on.
-    #[error("no device `{device}`: {reason}; choose `auto` or `cpu`")]
-    Device {
-        /// The device as a recipe names it.
-        device: String,
-        /// Why not.
-        reason: String,
-    },
     /// A name that nothing is registered under.
     #[error("unknown {what} `{name}`, expected one of: {known}")]
     Unknown {
@@ -65,37 +58,6 @@ pub enum RunnerError {
         /// What is wrong, in one line.
         reason: String,
     },
-    /// The path, or name, of weights leads nowhere.
-    #[error(
-        "cannot read weights {}: no such file or folder, nor a name: {known}; those of the Hub are \
-         hub:OWNER/NAME",
-        path.display()
-    )]
-    NoSuchWeights {
-        /// The path as given.
-        path: PathBuf,
-        /// The names that are known.
-        known: String,
-    },
-    /// A folder without weights, or with too many.
-    #[error("{} {source}", path.display())]
-    NoWeights {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: WeightsFileError,
-    },
-    /// Nothing says what net weights are of.
-    #[error(
-        "nothing says what net {weights} is of; name it with --net{}",
-        guess.map_or(String::new(), |net| format!(": its names are like those of `{net}`"))
-    )]
-    NoNet {
-        /// The weights as named.
-        weights: String,
-        /// The net that its names are like.
-        guess: Option<&'static str>,
-    },
     /// The data has other classes than the model.
     #[error(
         "the classes of {data} are {found}, those of the model {expected}; a score would say nothing: \
@@ -108,24 +70,6 @@ pub enum RunnerError {
         found: String,
         /// The model's classes.
         expected: String,
-    },
-    /// The weights that a run's adapter was trained beside are not there.
-    #[error("{} is an adapter beside `{weights}`, which cannot be read: {reason}", run.display())]
-    AdapterBase {
-        /// The run.
-        run: PathBuf,
-        /// The weights as the run's recipe names them.
-        weights: String,
-        /// What is wrong with them.
-        reason: String,
-    },
-    /// The Hub, in a build without it.
-    #[error(
-        "`{name}` is on the Hub, and this build has no way there; build it with the feature `hub`"
-    )]
-    NoHub {
-        /// The name as given.
-        name: String,
     },
     /// The Hub's files could not be had.
     #[cfg(feature = "hub")]
@@ -267,17 +211,6 @@ pub enum RunnerError {
         /// Why it is initialized.
         note: String,
     },
-    /// Weights that are nowhere here, by a name like those of the Hub.
-    #[error(
-        "there is no file or folder `{name}`; what the Hub has under that name is `hub:{name}`"
-    )]
-    PerhapsHub {
-        /// The name as given.
-        name: String,
-    },
-    /// A folder in which images are looked for has none.
-    #[error("{} holds no image file", .0.display())]
-    NoImages(PathBuf),
     /// The data has another number of classes than the model.
     #[error("{data} has {found} classes, the model was trained on {expected}")]
     Classes {
@@ -300,6 +233,12 @@ pub enum RunnerError {
     /// A run's folder cannot be used, read or written.
     #[error(transparent)]
     Folder(#[from] RunFolderError),
+    /// A checkpoint could not be found, read or fitted to the net.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
+    /// A model could not be opened or asked.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
     /// Data could not be read.
     #[error(transparent)]
     Dataset(#[from] taper_dataset::Error),
@@ -319,18 +258,8 @@ pub enum RunnerError {
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     /// A tensor operation failed.
-    #[error("{}", tensor_message(.0))]
+    #[error("{}", taper_model::tensor_message(.0))]
     Tensor(#[from] candle_core::Error),
-}
-
-/// What candle says, in one line: the backtrace that it adds under `RUST_BACKTRACE` is left out.
-fn tensor_message(error: &candle_core::Error) -> String {
-    match error {
-        candle_core::Error::WithBacktrace { inner, .. } => tensor_message(inner),
-        // What a net says of its input needs no preface.
-        candle_core::Error::Msg(message) => message.clone(),
-        other => format!("tensor operation: {other}"),
-    }
 }
 
 /// Where to go on from, as the end of a message.

@@ -10,9 +10,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use taper_dataset::Batch;
+use taper_dataset::{Batch, Part};
 
-use crate::data::Part;
 use crate::error::RunnerError;
 use crate::recipe::FeatureCache;
 

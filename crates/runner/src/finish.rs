@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use taper_model::weights;
+use taper_classifier::evaluate;
+use taper_dataset::Part;
+use taper_model::params::Params;
+use taper_model::{lora, weights};
+use taper_pretrained::{TRAINED_ON, save_adapter, transformers_export};
 
-use crate::adapted;
 use crate::calibrate::calibrate;
 use crate::card::card;
-use crate::data::Part;
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, evaluate};
 use crate::load::Loaded;
 use crate::machine::this_machine;
-use crate::others;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::Method;
 use crate::report;
-use crate::results::{calibration_of, parameter_counts, report_of};
-use crate::seen;
+use crate::results::parameter_counts;
+use crate::scores::{classification_report, confusion, reliability, scores};
 use taper_run_folder::{
-    LoadText, NetFacts, Results, RunFolder, Scores, StartFacts, Trained, write_whole,
+    LoadText, NetFacts, Results, RunFolder, Scores, StartFacts, Trained, write_json, write_whole,
 };
 
 /// Scores what was trained and writes the run's files, `metrics.json` after all that a run needs.
@@ -44,22 +44,15 @@ pub(crate) fn finish(
     let evaluation = answer(&plan.data.test)?.tempered(temperature);
     let validation = validation.map(|validation| validation.tempered(temperature));
 
-    match (&recipe.method, adapted::save(plan, folder, &loaded.params, metadata(plan))?) {
-        (Method::Lora { .. }, None) => {}
-        (_, merged) => {
-            let params = merged.as_ref().unwrap_or(&loaded.params);
-            weights::save(folder.model(), params, &metadata(plan))?;
-            others::write(plan, &folder.transformers(), params)?;
-        }
-    }
-    config.write(&folder.config())?;
+    save_weights(plan, folder, &loaded.params)?;
+    write_json(&folder.config(), &config.to_value())?;
     let results = Results {
         before,
-        after: evaluation.scores()?,
-        validation: validation.as_ref().map(Evaluation::scores).transpose()?,
-        report: report_of(&evaluation)?,
-        confusion: evaluation.confusion()?,
-        calibration: calibration_of(&evaluation)?,
+        after: scores(&evaluation)?,
+        validation: validation.as_ref().map(scores).transpose()?,
+        report: classification_report(&evaluation)?,
+        confusion: confusion(&evaluation)?,
+        calibration: reliability(&evaluation)?,
         evaluation_seconds: evaluation.seconds,
         trained,
         data: plan.data.results(),
@@ -71,7 +64,7 @@ pub(crate) fn finish(
         },
         start: StartFacts {
             is_folder: Path::new(&recipe.model.weights).is_dir(),
-            seen_data: plan.seen.clone(),
+            seen_data: plan.trained_on.clone(),
         },
         load_report: serde_json::to_value(&loaded.report).unwrap_or_default(),
         load_text: LoadText {
@@ -93,12 +86,35 @@ pub(crate) fn finish(
     })
 }
 
+/// Writes what was trained: an adapter, with `merge` the net with it merged; else the net, also as
+/// transformers reads it where timm has not the same.
+fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), RunnerError> {
+    let merged = match (&plan.recipe.method, &plan.weights.adapters) {
+        (Method::Lora { merge, .. }, Some(adapters)) => {
+            let (lora, base) = (&adapters.lora, &plan.recipe.model.weights);
+            save_adapter(folder.path(), params, lora, plan.net.head, base, metadata(plan))?;
+            if !merge {
+                return Ok(());
+            }
+            Some(lora::merge(params, lora)?)
+        }
+        _ => None,
+    };
+    let params = merged.as_ref().unwrap_or(params);
+    weights::save(folder.model(), params, &metadata(plan))?;
+    let export = transformers_export(&plan.net, &plan.config, params, &folder.transformers())?;
+    for (name, value) in export.into_iter().flatten() {
+        write_json(&folder.transformers().join(name), &value)?;
+    }
+    Ok(())
+}
+
 /// What the model file says of itself: no time, no path.
 fn metadata(plan: &Plan) -> BTreeMap<String, serde_json::Value> {
     BTreeMap::from([
         ("config".to_string(), plan.config.to_value()),
         ("seed".to_string(), plan.recipe.seed.into()),
-        (seen::KEY.to_string(), plan.seen.clone().into()),
+        (TRAINED_ON.to_string(), plan.trained_on.clone().into()),
         ("taper_version".to_string(), plan.recipe.taper_version.clone().into()),
     ])
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Recipe`] holds every setting; [`resolve`] layers it from defaults, a named recipe, a file and
 //! single keys. A [`Plan`] is a recipe validated, with the data open and the weights read; [`run`]
-//! carries it out and leaves a run's folder. [`FinishedModel`] opens one again. What the runner
+//! carries it out and leaves a run's folder. [`open_run`] opens one again. What the runner
 //! knows by name is a [`Registry`]; a caller adds nets, data sets and weights of its own. A run that
 //! was killed or suspended goes on ([`Existing::Resume`]) and ends with the bits of one that never stopped.
 //!
@@ -21,16 +21,13 @@
 mod error;
 mod recipe;
 
-mod config;
+mod contamination;
 mod data;
-mod device;
-mod fit;
 mod hub;
 mod plan;
 mod pretrained;
 mod registry;
 
-mod activations;
 mod card;
 mod evaluate;
 mod features;
@@ -48,34 +45,23 @@ mod calibrate;
 pub mod report;
 mod results;
 mod saliency;
+mod scores;
 
-mod adapted;
 mod cross;
-mod finished;
 mod inspect;
 mod lr_find;
 mod method;
-mod others;
 mod outcome;
-mod predict;
-mod probabilities;
 mod resume;
 mod run;
 mod search;
-mod seen;
-mod summary;
-mod views;
 
-pub use calibrate::{CalibrationConfig, Rejection};
-pub use config::{ModelConfig, PretrainedConfig};
 pub use cross::{
     Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
 };
-pub use data::{Data, Part};
-pub use device::DeviceChoice;
+pub use data::Data;
 pub use error::{Difference, RunnerError};
-pub use evaluate::{Evaluation, evaluate, evaluate_views, evaluate_with, top_k};
-pub use finished::{ClassProbability, FinishedModel, Prediction};
+pub use evaluate::{evaluate_on, open_run};
 pub use inspect::{Inspected, inspect};
 pub use load::{Loaded, load};
 pub use lr_find::lr_find;
@@ -83,23 +69,26 @@ pub use machine::available_memory;
 pub use outcome::Outcome;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
-pub use predict::Predictions;
-pub use pretrained::{ImageSaid, Pretrained, Said, resolve_pretrained};
+pub use pretrained::resolve_pretrained;
 pub use recipe::{
     Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
     EarlyStoppingRecipe, FeatureCache, GuardRecipe, ImageRecipe, LayoutRecipe, LogRecipe, Method,
-    ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe, Rename, SelectRecipe, TrainRecipe, named,
+    ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, named,
     resolve,
 };
 pub use registry::{OpenDataset, Registry};
 pub use run::{Existing, from_scratch, run};
 pub use saliency::saliency;
+pub use scores::{classification_report, confusion, scores};
 pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
-pub use summary::summarize;
+pub use taper_classifier::{
+    Classifier, DeviceChoice, Evaluation, Prediction, Tta, evaluate, summarize,
+};
+pub use taper_dataset::Part;
 pub use taper_metrics as metrics;
+pub use taper_pretrained::{ModelConfig, Models, Pretrained, Rename};
 pub use taper_run_folder::{
     DataResults, Machine, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
     Trained,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};
-pub use views::Views;

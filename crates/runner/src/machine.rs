@@ -1,9 +1,8 @@
 //! The machine that this process runs on, and how much memory it has left.
 
 use candle_core::Device;
+use taper_classifier::gpu_name;
 use taper_run_folder::Machine;
-
-use crate::device::gpu_name;
 
 /// This machine, now, computing on a device.
 pub(crate) fn this_machine(device: &Device) -> Machine {

@@ -5,10 +5,10 @@
 //! half as much again for gradients on the way and the kernels' working memory. A ResNet-18 at 224x224
 //! took 54 MiB an image where this says 47.
 
+use taper_classifier::layer_outputs;
 use taper_model::params::ParamKind;
 use taper_optimizer::{AverageConfig, RuleConfig};
 
-use crate::activations::outputs;
 use crate::error::RunnerError;
 use crate::load::Loaded;
 use crate::machine::available_memory;
@@ -43,7 +43,7 @@ impl MemoryEstimate {
         copies += u64::from(recipe.train.accumulate > 1);
         let weights = F32 * (copies * trainable + frozen + buffers);
 
-        let outputs = outputs(&loaded.net, plan.data.train.size(), &plan.device)?;
+        let outputs = layer_outputs(&loaded.net, plan.data.train.size(), &plan.device)?;
         let images = recipe.train.batch_size.min(plan.data.train.len()) as u64;
         let kept = match recipe.train.recompute {
             // The inputs of about the root of the segments, and one segment whole.
@@ -141,7 +141,7 @@ mod tests {
             let settings = [("model.net".to_string(), name.to_string())];
             let plan = Plan::new(resolve(None, &settings).unwrap(), &registry).unwrap();
             let loaded = crate::load::load(&plan).unwrap();
-            crate::activations::evaluation_batch(&loaded.net, input, 1000, &plan.device).unwrap()
+            taper_classifier::evaluation_batch(&loaded.net, input, 1000, &plan.device).unwrap()
         };
         assert_eq!(batch("keras-cnn", [1, 28, 28]), 1000);
         let resnet = batch("resnet18", [3, 224, 224]);

@@ -6,7 +6,7 @@
 mod listener;
 
 #[cfg(feature = "hub")]
-pub(crate) mod download;
+mod download;
 mod early_stopping;
 mod history;
 mod interrupt;
@@ -15,6 +15,8 @@ mod plateau;
 mod progress;
 mod tensorboard;
 
+#[cfg(feature = "hub")]
+pub(crate) use download::download_bar;
 pub use early_stopping::EarlyStopping;
 pub use history::History;
 pub use interrupt::Interrupt;

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use taper_classifier::Evaluation;
+use taper_pretrained::CalibrationConfig;
 use taper_run_folder::Results;
-
-use crate::calibrate::CalibrationConfig;
-use crate::evaluate::Evaluation;
 
 /// What a run came to.
 #[derive(Debug, Clone)]

@@ -5,20 +5,20 @@ mod long_runs;
 use std::path::Path;
 
 use candle_core::Device;
+use taper_classifier::DeviceChoice;
 use taper_dataset::{Crop, Normalization, Placement};
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
-use taper_model::weights::WeightsConfig;
+use taper_model::weights::{TensorFile, WeightsConfig};
+use taper_pretrained::{
+    CheckpointMetadata, ModelConfig, Pretrained, PretrainedConfig, head_classes, trained_on,
+};
 
-use crate::config::{ModelConfig, PretrainedConfig};
+use crate::contamination;
 use crate::data::Data;
-use crate::device::DeviceChoice;
 use crate::error::{RunnerError, setting};
-use crate::fit::{know, weights_config};
-use crate::pretrained::{Pretrained, Said, head_classes};
 use crate::recipe::{Balance, FeatureCache, Method, Recipe, TrainRecipe, read_resolved};
 use crate::registry::Registry;
-use crate::seen;
 use taper_run_folder::RunFolder;
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
@@ -37,7 +37,7 @@ pub struct Plan {
     /// The weights to start from, and how to fit them to the net.
     pub weights: WeightsConfig,
     /// Data sets that the weights were trained on before.
-    pub seen: Vec<String>,
+    pub trained_on: Vec<String>,
     /// What is worth knowing before the run begins: what was taken for granted, what has no effect.
     pub notes: Vec<String>,
 }
@@ -53,7 +53,7 @@ impl Plan {
         recipe.optimizer.rule().validate()?;
         recipe.average.validate()?;
         long_runs::check(&recipe)?;
-        let net = *registry.net(&recipe.model.net)?;
+        let net = registry.models.net(&recipe.model.net)?.clone();
         recipe.method.check(&net)?;
         if let (Method::Lora { .. }, "") = (&recipe.method, recipe.model.weights.as_str()) {
             let expected = "another method where there are no weights to adapt, or `model.weights`";
@@ -81,12 +81,12 @@ impl Plan {
         }
         let pretrained = match recipe.model.weights.as_str() {
             "" => None,
-            name => Some(Pretrained::open(name, registry)?),
+            name => Some(Pretrained::open(name, &registry.models)?),
         };
         let source = pretrained.as_ref().map(Pretrained::read).transpose()?;
-        let said = pretrained.and_then(|pretrained| pretrained.said);
-        let seen = source.as_ref().map(seen::of).transpose()?.unwrap_or_default();
-        seen::check(&seen, &recipe.data.source)?;
+        let metadata = pretrained.and_then(|pretrained| pretrained.metadata);
+        let trained_on = source.as_ref().map(trained_on).transpose()?.unwrap_or_default();
+        contamination::check(&trained_on, &recipe.data.source)?;
         let mut data = Data::open(&recipe, registry)?;
         if recipe.data.source.starts_with("hub:") {
             // With the commit, so that the recipe names the same images for ever.
@@ -104,15 +104,9 @@ impl Plan {
         long_runs::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border());
-        let mut weights = weights_config(&recipe, &net, &config.net_config(), source)?;
-        if let Some(said) = &said {
-            know(&mut weights, &net, said.built_for);
-            if said.num_classes == Some(config.num_classes) {
-                weights.classes = head_classes(&config.label_names, &said.label_names);
-            }
-        }
-        let notes = notes(&recipe, &net, &config, said.as_ref());
-        Ok(Self { recipe, net, config, device, data, weights, seen, notes })
+        let weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
+        let notes = notes(&recipe, &net, &config, metadata.as_ref());
+        Ok(Self { recipe, net, config, device, data, weights, trained_on, notes })
     }
 
     /// The plan of a run that has begun, by the recipe in its folder.
@@ -140,12 +134,12 @@ impl Plan {
         };
         Self {
             recipe,
-            net: self.net,
+            net: self.net.clone(),
             config: self.config.clone(),
             device: self.device.clone(),
             data: self.data.clone(),
             weights,
-            seen: Vec::new(),
+            trained_on: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -198,11 +192,41 @@ fn model_config(
     }
 }
 
+/// How the weights are fitted to the net, and what of it is trained.
+fn weights_config(
+    recipe: &Recipe,
+    net: &NetInfo,
+    config: &ModelConfig,
+    source: Option<TensorFile>,
+    metadata: Option<&CheckpointMetadata>,
+) -> Result<WeightsConfig, RunnerError> {
+    let built_for = metadata.and_then(|metadata| metadata.built_for);
+    let fit = recipe.model.fit();
+    let mut weights = WeightsConfig {
+        trainable: recipe.method.largest_set(net).trainable,
+        adapters: recipe.method.adapters(net, recipe.seed),
+        seed: recipe.seed,
+        ..fit.weights_config(net, &config.net_config(), source, built_for)?
+    };
+    if let Some(metadata) = metadata
+        && metadata.num_classes == Some(config.num_classes)
+    {
+        weights.classes = head_classes(&config.label_names, &metadata.label_names);
+    }
+    Ok(weights)
+}
+
 /// What is worth knowing before the run begins.
-fn notes(recipe: &Recipe, net: &NetInfo, config: &ModelConfig, said: Option<&Said>) -> Vec<String> {
+fn notes(
+    recipe: &Recipe,
+    net: &NetInfo,
+    config: &ModelConfig,
+    metadata: Option<&CheckpointMetadata>,
+) -> Vec<String> {
     let mut notes = Vec::new();
     let [channels, height, width] = config.pretrained_cfg.input_size;
-    if !recipe.model.weights.is_empty() && said.is_none_or(|said| said.image.is_none()) {
+    if !recipe.model.weights.is_empty() && metadata.is_none_or(|metadata| metadata.image.is_none())
+    {
         let image = &recipe.image;
         notes.push(format!(
             "the weights do not say how images are prepared: {channels}x{height}x{width}, {}, {:?}, mean \

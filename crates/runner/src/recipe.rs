@@ -13,10 +13,13 @@ mod method;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use taper_classifier::{DeviceChoice, Tta};
 use taper_dataset::{Augment, Filter, Placement};
+use taper_model::weights::Layout;
 use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 
-use crate::device::DeviceChoice;
+use taper_pretrained::{Fit, Rename};
+
 use crate::error::RunnerError;
 
 pub(crate) use differences::{check_recipe, recipe_differences};
@@ -194,16 +197,6 @@ pub enum LayoutRecipe {
     Keras,
 }
 
-/// One rename of a checkpoint's tensors; `*` stands for any run of characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rename {
-    /// Pattern of the name in the file.
-    pub from: String,
-    /// Name in the net; each `*` takes what the pattern's matched.
-    pub to: String,
-}
-
 /// Epochs, batches, loss and clipping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -351,6 +344,12 @@ impl Default for TrainRecipe {
 }
 
 impl Recipe {
+    /// Several views of each image: as the recipe's augmentation shows images, what hides something left
+    /// out; with the policy `light` where there is none.
+    pub fn tta(&self, views: u64) -> Tta {
+        Tta { views, augment: self.augment.views(), seed: self.seed }
+    }
+
     /// As `recipe.toml` has it.
     ///
     /// # Errors
@@ -360,6 +359,24 @@ impl Recipe {
             origin: "recipe.toml".to_string(),
             reason: error.to_string(),
         })
+    }
+}
+
+impl ModelRecipe {
+    /// How the tensors of the weights are fitted to the net.
+    pub fn fit(&self) -> Fit {
+        Fit {
+            key_map: self.key_map.clone(),
+            layout: match self.layout {
+                LayoutRecipe::Pytorch => Layout::PyTorch,
+                LayoutRecipe::Keras => Layout::Keras,
+            },
+            renames: self.renames.clone(),
+            freeze: self.freeze.clone(),
+            freeze_statistics: self.freeze_statistics,
+            allow_missing: self.allow_missing.clone(),
+            allow_unused: self.allow_unused.clone(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use taper_dataset::{Cached, Columns, Dataset, Preprocessing};
-use taper_model::nets::NetInfo;
+use taper_pretrained::Models;
 
 use crate::error::RunnerError;
 use crate::hub;
@@ -13,22 +13,11 @@ use crate::hub;
 pub type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Sync>;
 
 /// Nets, data sets and weights by name.
-///
-/// ```
-/// use taper_runner::Registry;
-///
-/// let registry = Registry::new();
-/// assert!(registry.net("keras-cnn").is_ok());
-/// let error = registry.net("keras").unwrap_err().to_string();
-/// assert!(error.starts_with("unknown net `keras`, expected one of: "), "{error}");
-/// assert!(error.contains("keras-cnn, lenet5, mlp, resnet101"), "{error}");
-/// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Registry {
-    nets: BTreeMap<String, NetInfo>,
+    /// The nets and weights.
+    pub models: Models,
     datasets: BTreeMap<String, OpenDataset>,
-    weights: BTreeMap<String, &'static [u8]>,
-    shows_downloads: bool,
     shared: Option<Arc<Mutex<Shared>>>,
 }
 
@@ -39,23 +28,10 @@ struct Shared {
     prepared: BTreeMap<String, Cached>,
 }
 
-impl Default for Registry {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Registry {
     /// The nets of `taper-model`; the embedded data sets are always known.
     pub fn new() -> Self {
-        let nets = taper_model::nets::all().iter().map(|net| (net.name.to_string(), *net));
-        Self {
-            nets: nets.collect(),
-            datasets: BTreeMap::new(),
-            weights: BTreeMap::new(),
-            shows_downloads: false,
-            shared: None,
-        }
+        Self::default()
     }
 
     /// The same registry for several runs: data is opened, decoded and placed once for all of them,
@@ -63,11 +39,6 @@ impl Registry {
     pub fn sharing(&self) -> Self {
         let shared = self.shared.clone().unwrap_or_default();
         Self { shared: Some(shared), ..self.clone() }
-    }
-
-    /// Adds a net under its own name, or replaces the one that had it.
-    pub fn add_net(&mut self, net: NetInfo) {
-        self.nets.insert(net.name.to_string(), net);
     }
 
     /// Adds a data set that `data.source = NAME` opens.
@@ -79,38 +50,15 @@ impl Registry {
         self.datasets.insert(name.to_string(), Arc::new(open));
     }
 
-    /// Adds the bytes of a safetensors file that `model.weights = NAME` takes.
-    pub fn add_weights(&mut self, name: &str, bytes: &'static [u8]) {
-        self.weights.insert(name.to_string(), bytes);
-    }
-
     /// Whether the progress of downloads is shown on stderr; it is not unless asked for.
+    #[cfg(feature = "hub")]
     pub fn show_downloads(&mut self, show: bool) {
-        self.shows_downloads = show;
+        self.models.on_download = show.then(crate::observe::download_bar);
     }
 
-    pub(crate) fn shows_downloads(&self) -> bool {
-        self.shows_downloads
-    }
-
-    /// A net by name.
-    ///
-    /// # Errors
-    /// No net has the name.
-    pub fn net(&self, name: &str) -> Result<&NetInfo, RunnerError> {
-        // timm names weights behind a dot; the net is what stands before it.
-        let tagged = || self.nets.get(name.split_once('.')?.0);
-        self.nets.get(name).or_else(tagged).ok_or_else(|| RunnerError::Unknown {
-            what: "net",
-            name: name.to_string(),
-            known: self.net_names().collect::<Vec<_>>().join(", "),
-        })
-    }
-
-    /// The nets' names, sorted.
-    pub fn net_names(&self) -> impl Iterator<Item = &str> {
-        self.nets.keys().map(String::as_str)
-    }
+    /// Whether the progress of downloads is shown on stderr; this build has none.
+    #[cfg(not(feature = "hub"))]
+    pub fn show_downloads(&mut self, _: bool) {}
 
     /// Opens a data set: one that was added, an embedded one, one of the Hub
     /// (`hub:OWNER/NAME[/FOLDER][@REVISION]`), or a file or folder.
@@ -132,7 +80,7 @@ impl Registry {
     ) -> Result<Dataset, RunnerError> {
         match (self.datasets.get(source), source.strip_prefix("hub:")) {
             (Some(open), _) => open(),
-            (None, Some(name)) => hub::dataset(name, columns, self.shows_downloads),
+            (None, Some(name)) => hub::dataset(name, columns, &self.models),
             (None, None) => Ok(taper_dataset::open_with(source, columns)?),
         }
     }
@@ -172,16 +120,6 @@ impl Registry {
         cached.preprocessing.mean.clone_from(&preprocessing.mean);
         cached.preprocessing.std.clone_from(&preprocessing.std);
         Ok(cached)
-    }
-
-    /// The names of the weights, sorted.
-    pub fn weights_names(&self) -> impl Iterator<Item = &str> {
-        self.weights.keys().map(String::as_str)
-    }
-
-    /// The bytes of weights by name.
-    pub fn weights(&self, name: &str) -> Option<&'static [u8]> {
-        self.weights.get(name).copied()
     }
 }
 

@@ -16,15 +16,15 @@ pub(crate) mod svg;
 use std::path::{Path, PathBuf};
 
 use crate::data::Data;
-use crate::device::DeviceChoice;
 use crate::error::RunnerError;
-use crate::evaluate::Evaluation;
-use crate::finished::FinishedModel;
+use crate::evaluate::open_run;
 use crate::plan::Plan;
+use crate::recipe::Recipe;
 use crate::registry::Registry;
 use html::{duration, facts, folded, page, percent, section, tiles};
 use mistakes::Mistake;
 use record::Record;
+use taper_classifier::{Classifier, DeviceChoice, Evaluation};
 use taper_model::nets::Net;
 use taper_run_folder::{RunFolder, bytes, write_whole};
 
@@ -49,8 +49,8 @@ pub(crate) fn write(
 /// The folder holds no finished run, or its files are not what they should be.
 pub fn of_run(run: &Path, registry: &Registry) -> Result<PathBuf, RunnerError> {
     let record = Record::read(run)?;
-    let model = FinishedModel::open_run(run, &DeviceChoice::Auto.open()?, registry)?;
-    let mistakes = answer(&model, registry);
+    let (classifier, recipe) = open_run(run, &DeviceChoice::Auto.open()?, registry)?;
+    let mistakes = answer(&classifier, &recipe, registry);
     let text = match &mistakes {
         Ok(mistakes) => one(&record, Ok(mistakes)),
         Err(error) => one(&record, Err(&error.to_string())),
@@ -60,10 +60,14 @@ pub fn of_run(run: &Path, registry: &Registry) -> Result<PathBuf, RunnerError> {
     Ok(path)
 }
 
-fn answer(model: &FinishedModel, registry: &Registry) -> Result<Vec<Mistake>, RunnerError> {
-    let data = Data::open(&model.recipe, registry)?;
-    let evaluation = model.judge(&data.test)?;
-    mistakes::most_confident(&model.net, &data.test, &evaluation, &model.device)
+fn answer(
+    classifier: &Classifier,
+    recipe: &Recipe,
+    registry: &Registry,
+) -> Result<Vec<Mistake>, RunnerError> {
+    let data = Data::open(recipe, registry)?;
+    let evaluation = classifier.evaluate(&data.test, recipe.train.eval_batch_size, |_| {})?;
+    mistakes::most_confident(&classifier.net, &data.test, &evaluation, &classifier.device)
 }
 
 /// Writes a page that compares finished runs.

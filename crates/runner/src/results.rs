@@ -1,26 +1,10 @@
 //! What a run came to, gathered for `metrics.json`.
 
-use taper_metrics::{Calibration, ClassificationReport, ZeroDivision, calibration};
+use taper_dataset::Part;
 use taper_model::params::{ParamKind, Params};
 use taper_run_folder::{DataResults, ParameterCounts};
 
-use crate::data::{Data, Part};
-use crate::error::RunnerError;
-use crate::evaluate::Evaluation;
-
-/// Bins of the reliability diagram.
-const BINS: usize = 15;
-
-/// The table of each class.
-pub(crate) fn report_of(evaluation: &Evaluation) -> Result<ClassificationReport, RunnerError> {
-    Ok(evaluation.confusion()?.report(&evaluation.class_names, ZeroDivision::Zero)?)
-}
-
-/// The reliability diagram.
-pub(crate) fn calibration_of(evaluation: &Evaluation) -> Result<Calibration, RunnerError> {
-    let Evaluation { labels, probabilities, .. } = evaluation;
-    Ok(calibration(labels, probabilities, evaluation.classes(), BINS)?)
-}
+use crate::data::Data;
 
 impl Data {
     /// The images of each class in each part.

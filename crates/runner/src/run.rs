@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use taper_classifier::evaluate;
+use taper_pretrained::read_config;
+
 use crate::checkpoint::{Checkpoints, Identity};
-use crate::config::ModelConfig;
 use crate::error::RunnerError;
-use crate::evaluate::evaluate;
 use crate::finish::finish;
 use crate::load::load;
 use crate::memory;
@@ -16,6 +17,7 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::{Recipe, check_recipe};
 use crate::resume::{ResumePoint, Resumed};
+use crate::scores::scores;
 use crate::train::{CheckpointWriter, Training, train};
 use taper_run_folder::{Results, RunFolder, Scores};
 
@@ -64,7 +66,7 @@ pub fn run(
     memory::check(plan, &loaded)?;
     let before = || {
         let batch_size = plan.recipe.train.eval_batch_size;
-        evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()
+        scores(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)
     };
     let mut verdicts = Verdicts::default();
     let (folder, before, point) = match resumed {
@@ -110,7 +112,8 @@ pub fn run(
 fn reuse(plan: &Plan, folder: &RunFolder) -> Result<Outcome, RunnerError> {
     check_recipe(folder, &plan.recipe)?;
     let results = Results::read(folder)?;
-    let calibration = ModelConfig::read(&folder.config())?.calibration;
+    let config = read_config(folder.path())?;
+    let calibration = config.and_then(|config| config.calibration);
     Ok(Outcome { run: folder.path().to_path_buf(), results, evaluation: None, calibration })
 }
 
@@ -180,5 +183,5 @@ pub fn from_scratch(
     listeners.extend(of_recipe(&plan.recipe));
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?.scores()
+    scores(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)
 }

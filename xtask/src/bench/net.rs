@@ -61,7 +61,7 @@ pub fn plan(
     device: DeviceChoice,
 ) -> Result<Plan> {
     let mut registry = Registry::new();
-    let channels = registry.net(net)?.default_input.0;
+    let channels = registry.models.net(net)?.default_input.0;
     registry.add_dataset("random-bytes", move || {
         // The test part is there so that nothing is split off the training part.
         let train = random_images(images, [side, side, channels])?;

@@ -2,17 +2,19 @@
 
 use anyhow::Result;
 use taper_dataset::split::Split;
-use taper_runner::Registry;
+use taper_runner::observe::Counter;
+use taper_runner::{Registry, evaluate_on};
 
 use crate::flags::{EvaluateFlags, Output, Part};
 use crate::print::{print, print_json};
 use crate::{model, table};
 
 pub fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result<()> {
-    let mut model = model::open(&flags.model, &flags.device, registry)?;
-    model.shows_progress = !output.quiet;
-    model.views = flags.tta;
-    let data = &mut model.recipe.data;
+    let (classifier, mut recipe) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
+    let data = &mut recipe.data;
+    if let Some(source) = &flags.data {
+        data.source.clone_from(source);
+    }
     if let Some(limit) = flags.subset.limit {
         data.limit = limit as usize;
     }
@@ -27,7 +29,15 @@ pub fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result
         Part::Test => Some(Split::Test),
         Part::All => None,
     };
-    let (data, evaluation) = model.evaluate(flags.data.as_deref(), split, registry)?;
+    let mut counter = None;
+    let progress = |images, total| {
+        let new = || Counter::new(!output.quiet, "evaluate", total);
+        counter.get_or_insert_with(new).set(images);
+        if images == total {
+            counter = None;
+        }
+    };
+    let (data, evaluation) = evaluate_on(&classifier, &recipe, split, registry, progress)?;
     if output.json {
         return print_json(&table::evaluation_json(&evaluation, flags.tta)?);
     }

@@ -18,7 +18,7 @@ pub fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result
     );
     let recipe = recipe_of(flags, registry)?;
     let net = &recipe.model.net;
-    let example = registry.net(net)?.hub.map_or(String::new(), |hub| format!(" hub:{hub}"));
+    let example = registry.models.net(net)?.hub.map_or(String::new(), |hub| format!(" hub:{hub}"));
     anyhow::ensure!(
         !recipe.model.weights.is_empty(),
         "no weights to fine-tune {net} from: name them with --weights{example}, or use `train` to start from \

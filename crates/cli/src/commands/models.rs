@@ -10,8 +10,9 @@ use crate::flags::Output;
 use crate::print::{print, print_json};
 
 pub fn run(output: Output, registry: &Registry) -> Result<()> {
-    let names: Vec<&str> = registry.net_names().collect();
-    let nets = names.into_iter().map(|name| registry.net(name)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<&str> = registry.models.net_names().collect();
+    let nets =
+        names.into_iter().map(|name| registry.models.net(name)).collect::<Result<Vec<_>, _>>()?;
     if output.json {
         let nets = nets.iter().map(|net| {
             let (channels, height, width) = net.default_input;

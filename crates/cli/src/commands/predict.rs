@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
+use taper_runner::observe::Counter;
 use taper_runner::{Prediction, Registry};
 
 use crate::flags::{Output, PredictFlags, PredictionFormat};
@@ -10,21 +11,23 @@ use crate::print::{note, print, print_json};
 use crate::{model, table};
 
 pub fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<()> {
-    let mut model = model::open(&flags.model, &flags.device, registry)?;
+    let (mut model, _) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
     // On a terminal the answers themselves show how far it is.
     let streams = !output.json && std::io::stdout().is_terminal();
-    model.shows_progress = !output.quiet && !streams;
-    model.views = flags.tta;
     model.inverts = flags.invert;
     let top_k = (flags.top_k as usize).min(model.config.num_classes);
     let mut predictions = model.predictions(&flags.images, top_k)?;
     let names: Vec<usize> =
         predictions.paths().iter().map(|path| path.display().to_string().len()).collect();
     let (count, width) = (names.len(), names.into_iter().max().unwrap_or(0));
+    let mut counter = Counter::new(!output.quiet && !streams, "predict", count);
+    let mut answered = 0;
     let mut all: Vec<Prediction> = Vec::new();
     let mut faults = Vec::new();
     for (batch, some) in predictions.by_ref().enumerate() {
         let some = some?;
+        answered += some.len();
+        counter.set(answered);
         faults.extend(some.iter().filter_map(|prediction| prediction.error.clone()));
         match flags.format {
             _ if output.json => all.extend(some),
@@ -33,6 +36,7 @@ pub fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<
             PredictionFormat::Jsonl => print(&table::json_lines(&some)?)?,
         }
     }
+    drop(counter);
     if output.json {
         print_json(&serde_json::json!({ "predictions": all }))?;
     }

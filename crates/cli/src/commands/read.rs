@@ -14,7 +14,7 @@ use taper_dataset::Image;
 use taper_dataset::sheet::to_png;
 use taper_reader::{CARD_DIGITS, CLASSES, Pattern, ReadError, Reading, Scores, Settings, annotate};
 use taper_runner::observe::Counter;
-use taper_runner::{FinishedModel, Registry};
+use taper_runner::{Classifier, Registry, open_run};
 
 use crate::flags::{Output, ReadFlags};
 use crate::print::{print, print_json};
@@ -103,7 +103,7 @@ fn unopened(faults: &[String], count: usize) -> anyhow::Error {
 
 /// A model and how it is to read.
 struct Reader {
-    model: FinishedModel,
+    model: Classifier,
     /// Where each digit, and that there is none, is among the model's classes.
     classes: [usize; CLASSES],
     pattern: Option<Pattern>,
@@ -114,10 +114,10 @@ impl Reader {
     fn open(flags: &ReadFlags, pattern: Option<Pattern>, registry: &Registry) -> Result<Self> {
         let device = flags.device.device.open()?;
         let model = match (&flags.run, &flags.weights) {
-            (Some(run), _) => FinishedModel::open_run(run, &device, registry)?,
+            (Some(run), _) => open_run(run, &device, registry)?.0,
             (None, weights) => {
                 let weights = weights.as_deref().unwrap_or(DEFAULT_WEIGHTS);
-                FinishedModel::open_weights(weights, &device, registry)?
+                Classifier::open(weights, &device, &registry.models)?
             }
         };
         let names = &model.config.label_names;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use taper_runner::{DeviceChoice, FinishedModel, Registry, summarize};
+use taper_runner::{DeviceChoice, Registry, open_run, summarize};
 
 use crate::flags::{Output, SummaryFlags};
 use crate::print::{print, print_json};
@@ -16,11 +16,11 @@ pub fn run(flags: &SummaryFlags, output: Output, registry: &Registry) -> Result<
         }
         true => {
             let device = DeviceChoice::Cpu.open()?;
-            FinishedModel::open_run(path, &device, registry)?.summary(&flags.freeze)?
+            open_run(path, &device, registry)?.0.summary(&flags.freeze)?
         }
         false => {
             let classes = flags.classes.map(|classes| classes as usize);
-            summarize(registry.net(&flags.net)?, classes, &flags.freeze)?
+            summarize(registry.models.net(&flags.net)?, classes, &flags.freeze)?
         }
     };
     if output.json {

@@ -3,9 +3,10 @@
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use taper_classifier::gpu_name;
+use taper_dataset::Part;
 
-use crate::data::{Data, Part};
-use crate::device::gpu_name;
+use crate::data::Data;
 use crate::error::{Difference, RunnerError};
 
 /// Items of a part that is not in memory whose pixels are looked at.

@@ -1,13 +1,14 @@
 //! The progress of a download, on stderr.
 
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use taper_hub::DownloadEvent;
+use taper_pretrained::OnDownload;
 
 /// A bar for each file; where stderr is not a terminal, one line when it is done.
-pub(crate) struct DownloadBar {
-    shown: bool,
+struct DownloadBar {
     file: Option<FileBar>,
 }
 
@@ -17,17 +18,15 @@ struct FileBar {
     bar: Option<ProgressBar>,
 }
 
-impl DownloadBar {
-    /// Shows nothing unless `shown`.
-    pub fn new(shown: bool) -> Self {
-        Self { shown, file: None }
-    }
+/// Who shows downloads on stderr: a bar for each file on a terminal, else a line when it is done.
+pub(crate) fn download_bar() -> OnDownload {
+    let bar = Mutex::new(DownloadBar { file: None });
+    Arc::new(move |event| bar.lock().unwrap_or_else(PoisonError::into_inner).notify(event))
+}
 
+impl DownloadBar {
     /// Shows what happens.
-    pub fn notify(&mut self, event: DownloadEvent<'_>) {
-        if !self.shown {
-            return;
-        }
+    fn notify(&mut self, event: DownloadEvent<'_>) {
         match event {
             DownloadEvent::Begin { file, received, size } => {
                 self.file.get_or_insert_with(|| FileBar::new(file, size)).set(received);

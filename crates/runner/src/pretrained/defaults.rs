@@ -1,10 +1,9 @@
 //! What is usual for a net where neither checkpoint nor recipe say: how images are prepared, and the rates.
 
 use taper_model::nets::{Family, NetInfo, Prepared};
-use taper_model::weights::TensorFile;
+use taper_pretrained::{Pretrained, PretrainedError, likely_net};
 use toml::{Table, Value};
 
-use super::Pretrained;
 use crate::error::RunnerError;
 use crate::recipe::{LayoutRecipe, Method, Recipe};
 use crate::registry::Registry;
@@ -85,41 +84,13 @@ pub(super) fn guess(
     recipe: &Recipe,
     registry: &Registry,
 ) -> Result<(), RunnerError> {
-    let net = registry.net(&recipe.model.net)?;
+    let net = registry.models.net(&recipe.model.net)?;
     let file = pretrained.read()?;
     let keras = recipe.model.layout == LayoutRecipe::Keras || !recipe.model.renames.is_empty();
     let has_head = || file.names().any(|name| name.starts_with(&format!("{}.", net.head)));
     if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {
         return Ok(());
     }
-    Err(RunnerError::NoNet { weights: pretrained.name.clone(), guess: likely(&file) })
-}
-
-/// The net whose names a file has.
-fn likely(file: &TensorFile) -> Option<&'static str> {
-    let has = |name: &str| file.names().any(|found| found.trim_start_matches("module.") == name);
-    let width = |name: &str| {
-        let found = file.names().find(|found| found.trim_start_matches("module.") == name);
-        found.and_then(|name| file.get(name)).and_then(|tensor| tensor.dims().first().copied())
-    };
-    let blocks = |stage: usize| {
-        (0..).take_while(|block| has(&format!("layer{stage}.{block}.conv1.weight"))).count()
-    };
-    match [1, 2, 3, 4].map(blocks) {
-        [2, 2, 2, 2] => Some("resnet18"),
-        [3, 4, 6, 3] if has("layer1.0.conv3.weight") => Some("resnet50"),
-        [3, 4, 6, 3] => Some("resnet34"),
-        [3, 4, 23, 3] => Some("resnet101"),
-        [3, 3, 3, 0] => Some("cifar_resnet20"),
-        [5, 5, 5, 0] => Some("cifar_resnet32"),
-        [7, 7, 7, 0] => Some("cifar_resnet44"),
-        [9, 9, 9, 0] => Some("cifar_resnet56"),
-        _ => match width("blocks.0.attn.qkv.weight") {
-            Some(576) => Some("vit_tiny_patch16_224"),
-            Some(1152) if has("blocks.0.ls1.gamma") => Some("vit_small_patch14_dinov2"),
-            Some(1152) => Some("vit_small_patch16_224"),
-            Some(2304) => Some("vit_base_patch16_224"),
-            _ => None,
-        },
-    }
+    let (weights, guess) = (pretrained.name.clone(), likely_net(&file));
+    Err(PretrainedError::NoNet { weights, guess }.into())
 }

@@ -1,14 +1,13 @@
 //! The most confident mistakes: what the image was, what the net said, and where it looked.
 
 use candle_core::Device;
-use taper_dataset::Image;
+use taper_classifier::{Evaluation, images_of, top_k};
+use taper_dataset::{Image, Part};
 use taper_model::nets::Net;
 
 use super::html::{escape, percent};
 use super::picture;
-use crate::data::Part;
 use crate::error::RunnerError;
-use crate::evaluate::{Evaluation, images_of, top_k};
 use crate::saliency::saliency;
 
 /// How many are shown.
@@ -44,7 +43,7 @@ pub(crate) fn most_confident(
     evaluation: &Evaluation,
     device: &Device,
 ) -> Result<Vec<Mistake>, RunnerError> {
-    let classes = evaluation.classes();
+    let classes = evaluation.num_classes();
     let row = |place: usize| &evaluation.probabilities[place * classes..(place + 1) * classes];
     let mut wrong: Vec<(usize, f32)> = Vec::new();
     for (place, (said, &label)) in

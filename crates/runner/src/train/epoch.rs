@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, ModuleT, Tensor};
+use taper_classifier::{Evaluation, evaluate, evaluate_by, evaluation_batch, images_of};
 use taper_dataset::Batch;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
@@ -12,9 +13,7 @@ use taper_model::weights::{Weights, WeightsConfig};
 
 use super::batches::Batches;
 use super::training::Training;
-use crate::activations::evaluation_batch;
 use crate::error::{RunnerError, setting};
-use crate::evaluate::{Evaluation, evaluate, evaluate_by, images_of};
 use crate::features::{CachedFeatures, Features};
 use crate::observe::Event;
 use crate::recipe::{Balance, FeatureCache, Method};
@@ -153,7 +152,7 @@ impl Training<'_> {
         let (net, device) = (&self.loaded.net, &self.plan.device);
         let cached = self.features.as_mut().and_then(|cached| cached.validation.as_mut());
         let Some(features) = cached else {
-            return evaluate(net, part, size, device).map(Some);
+            return Ok(Some(evaluate(net, part, size, device)?));
         };
         let batches = match features.are_complete() {
             true => Batches::Cached(part.in_order_without_images(size).into_iter()),

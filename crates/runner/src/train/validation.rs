@@ -14,7 +14,7 @@ impl Training<'_> {
         }
         self.average.swap()?;
         let Some(evaluation) = self.evaluate_validation()? else { return Ok(None) };
-        let scores = evaluation.scores()?;
+        let scores = crate::scores::scores(&evaluation)?;
         self.note(&scores)?;
         self.average.swap()?;
         Ok(Some(scores))

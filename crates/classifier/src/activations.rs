@@ -5,8 +5,6 @@ use taper_model::nets::Net;
 use taper_model::params::Params;
 use taper_model::summary::summarize;
 
-use crate::error::RunnerError;
-
 /// Bytes that what layers give out may take when images are only answered.
 const EVALUATION: u64 = 1 << 30;
 
@@ -18,26 +16,29 @@ const F32: u64 = 4;
 ///
 /// # Errors
 /// Those of the net's forward pass on one image.
-pub(crate) fn evaluation_batch(
+pub fn evaluation_batch(
     net: &Net,
     input: [usize; 3],
     wanted: usize,
     device: &Device,
-) -> Result<usize, RunnerError> {
+) -> candle_core::Result<usize> {
     if wanted <= 1 {
         return Ok(wanted.max(1));
     }
-    let each = F32 * outputs(net, input, device)?.iter().sum::<u64>();
+    let each = F32 * layer_outputs(net, input, device)?.iter().sum::<u64>();
     let most = (EVALUATION / each.max(1)).max(1);
     Ok(wanted.min(usize::try_from(most).unwrap_or(usize::MAX)))
 }
 
 /// Elements that each layer gives out for one image, the image itself first.
-pub(crate) fn outputs(
+///
+/// # Errors
+/// Those of the net's forward pass on one image.
+pub fn layer_outputs(
     net: &Net,
     input: [usize; 3],
     device: &Device,
-) -> Result<Vec<u64>, RunnerError> {
+) -> candle_core::Result<Vec<u64>> {
     let summary = summarize(net, &Params::new(), &input, device)?;
     let image: usize = input.iter().product();
     let mut outputs = vec![image as u64];

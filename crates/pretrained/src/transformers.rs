@@ -1,14 +1,15 @@
 //! transformers' `config.json` and `preprocessor_config.json`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use taper_dataset::{Crop, Filter, Placement};
 
-use crate::error::RunnerError;
-
-use super::said::{ImageSaid, Said, count, label_names, numbers};
+use crate::error::PretrainedError;
+use crate::json::{count, label_names, numbers};
+use crate::metadata::{CheckpointMetadata, CheckpointPreprocessing};
 
 /// Which net is which, by the sizes in `config.json`: for each `model_type` what transformers takes
 /// where the file is silent, and for each net what differs from that.
@@ -21,7 +22,7 @@ struct Family {
 }
 
 /// Reads `config.json`.
-pub(super) fn read(config: &Value) -> Result<Said, String> {
+pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
     let label_names = label_names(config.get("id2label"))?;
     let num_labels = config.get("num_labels").map(|n| count(n, "num_labels")).transpose()?;
     // Written only where it is not the default, which is two.
@@ -29,7 +30,7 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
         0 => num_labels.unwrap_or(2),
         n => n,
     };
-    Ok(Said {
+    Ok(CheckpointMetadata {
         net: net(config)?,
         key_map: "transformers".to_string(),
         num_classes: Some(num_classes),
@@ -43,6 +44,8 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
             Some(side) => sides(side, "image_size")?,
         }),
         license: String::new(),
+        calibration: None,
+        border: None,
     })
 }
 
@@ -84,10 +87,9 @@ fn net(config: &Value) -> Result<String, String> {
 pub(crate) type Sizes = Map<String, Value>;
 
 /// The `model_type` of a net, and its sizes.
-pub(crate) fn sizes(net: &str) -> Result<Option<(String, Sizes)>, RunnerError> {
-    let families: BTreeMap<String, Family> = serde_json::from_str(NETS).map_err(|e| {
-        RunnerError::Config { path: "transformers.json".into(), reason: e.to_string() }
-    })?;
+pub(crate) fn sizes(net: &str) -> Result<Option<(String, Sizes)>, PretrainedError> {
+    let families: BTreeMap<String, Family> = serde_json::from_str(NETS)
+        .map_err(|e| PretrainedError::config(Path::new("transformers.json"))(e.to_string()))?;
     Ok(families.into_iter().find_map(|(model_type, family)| {
         let sizes = family.nets.get(net)?.clone();
         let mut all = family.defaults;
@@ -97,7 +99,10 @@ pub(crate) fn sizes(net: &str) -> Result<Option<(String, Sizes)>, RunnerError> {
 }
 
 /// Reads `preprocessor_config.json`; the number of channels is in `config`.
-pub(super) fn read_preprocessor(file: &Value, config: &Value) -> Result<ImageSaid, String> {
+pub(crate) fn read_preprocessor(
+    file: &Value,
+    config: &Value,
+) -> Result<CheckpointPreprocessing, String> {
     let get = |key: &str| file.get(key).filter(|v| !v.is_null());
     let flag = |key: &str, default| get(key).and_then(Value::as_bool).unwrap_or(default);
     let kind = get("image_processor_type").or_else(|| get("feature_extractor_type"));
@@ -166,7 +171,8 @@ pub(super) fn read_preprocessor(file: &Value, config: &Value) -> Result<ImageSai
             (height, width, Placement::Crop(Crop::Edge { edge, of: height.min(width) }))
         }
     };
-    ImageSaid { input_size: [channels, height, width], mean, std, placement, filter }.checked()
+    CheckpointPreprocessing { input_size: [channels, height, width], mean, std, placement, filter }
+        .checked()
 }
 
 fn is_one_255th(factor: &Value) -> bool {

@@ -5,31 +5,31 @@ use std::sync::Arc;
 use candle_core::{DType, ModuleT};
 use taper_dataset::{Image, Loader, LoaderConfig};
 
-use crate::error::RunnerError;
-use crate::evaluate::{images_of, softmax};
-use crate::finished::FinishedModel;
+use crate::activations::evaluation_batch;
+use crate::classifier::Classifier;
+use crate::error::ClassifierError;
+use crate::evaluate::images_of;
+use crate::evaluation::softmax;
 
 /// Images at once.
 const BATCH: usize = 256;
 
-impl FinishedModel {
+impl Classifier {
     /// The probability of each class for each image, preprocessed as the model's configuration says,
     /// calibrated where it is.
     ///
     /// # Errors
     /// An image of another size where the placement is to keep it; the net's own errors.
-    pub fn probabilities(&self, images: Vec<Image>) -> Result<Vec<Vec<f32>>, RunnerError> {
+    pub fn probabilities(&self, images: Vec<Image>) -> Result<Vec<Vec<f32>>, ClassifierError> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let [channels, height, width] = self.config.pretrained_cfg.input_size;
-        let size = [channels, height, width];
-        let batch_size =
-            crate::activations::evaluation_batch(&self.net, size, BATCH, &self.device)?;
+        let size = self.config.pretrained_cfg.input_size;
+        let batch_size = evaluation_batch(&self.net, size, BATCH, &self.device)?;
         let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
         let order = (0..images.len()).collect();
         let mut rows = Vec::with_capacity(images.len());
-        let preprocessing = self.recipe.image.preprocessing();
+        let preprocessing = self.config.preprocessing();
         for batch in Loader::unlabelled(Arc::new(images), order, preprocessing, config)? {
             let logits = self.net.forward_t(&images_of(&batch?, &self.device)?, false)?;
             for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {

@@ -1,11 +1,13 @@
-//! timm's `config.json`, which is ours too; ours has `placement` besides.
+//! timm's `config.json`, which is ours too; ours has `placement`, `calibration` and `border` besides.
 //!
 //! Where it is silent, timm's own defaults hold (`timm/data/config.py`).
 
 use serde_json::Value;
 use taper_dataset::{Crop, Filter, Placement};
 
-use super::said::{ImageSaid, Said, count, label_names, numbers};
+use crate::json::{count, label_names, numbers};
+use crate::metadata::{CheckpointMetadata, CheckpointPreprocessing};
+use crate::model_config::CalibrationConfig;
 
 /// The mean and the deviation of ImageNet's channels.
 const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
@@ -13,13 +15,13 @@ const STD: [f64; 3] = [0.229, 0.224, 0.225];
 const CROP: f64 = 0.875;
 
 /// Whether a configuration is timm's.
-pub(super) fn is_one(config: &Value) -> bool {
+pub(crate) fn is_one(config: &Value) -> bool {
     config.get("architecture").is_some()
 }
 
 /// Reads it.
-pub(super) fn read(config: &Value) -> Result<Said, String> {
-    let net = config["architecture"].as_str().ok_or("architecture is no name")?;
+pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
+    let net = config["architecture"].as_str().ok_or("architecture is not a name")?;
     // Older files have everything on top.
     let within = config.get("pretrained_cfg").unwrap_or(config);
     let get = |key: &str| within.get(key).or_else(|| config.get(key)).filter(|v| !v.is_null());
@@ -32,7 +34,7 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
     let built_for = arguments.filter(|v| !v.is_null()).map(sides).transpose()?;
     // The part behind a dot says which weights, not which net.
     let net = net.split_once('.').map_or(net, |(net, _)| net);
-    Ok(Said {
+    Ok(CheckpointMetadata {
         net: net.to_string(),
         key_map: String::new(),
         num_classes: num_classes.filter(|n| *n > 0),
@@ -40,7 +42,15 @@ pub(super) fn read(config: &Value) -> Result<Said, String> {
         image: Some(image),
         built_for: Some(built_for.unwrap_or((height, width))),
         license: get("license").and_then(Value::as_str).unwrap_or_default().to_string(),
+        calibration: calibration(config)?,
+        border: config.get("border").and_then(Value::as_f64),
     })
+}
+
+fn calibration(config: &Value) -> Result<Option<CalibrationConfig>, String> {
+    let calibration = config.get("calibration").filter(|v| !v.is_null());
+    let read = |value: &Value| serde_json::from_value(value.clone());
+    calibration.map(read).transpose().map_err(|error| format!("calibration: {error}"))
 }
 
 /// `img_size`: one number or two.
@@ -51,7 +61,7 @@ fn sides(size: &Value) -> Result<(usize, usize), String> {
     }
 }
 
-fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<ImageSaid, String> {
+fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<CheckpointPreprocessing, String> {
     let input_size = match get("input_size") {
         None => [3, 224, 224],
         Some(size) => {
@@ -80,7 +90,7 @@ fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<ImageSaid, Stri
         None => {
             let crop = get("crop_pct").map_or(Some(CROP), Value::as_f64);
             let crop = crop.filter(|crop| *crop > 0.0 && *crop <= 1.0);
-            let crop = crop.ok_or("crop_pct is no number above 0, up to 1")?;
+            let crop = crop.ok_or("crop_pct is not a number above 0, up to 1")?;
             match get("crop_mode").map(|v| v.as_str().unwrap_or_default()) {
                 None | Some("center") => Placement::Crop(Crop::Share(crop)),
                 Some("squash") if crop == 1.0 => Placement::Stretch,
@@ -93,6 +103,12 @@ fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<ImageSaid, Stri
             }
         }
     };
-    ImageSaid { input_size, mean: list("mean", MEAN)?, std: list("std", STD)?, placement, filter }
-        .checked()
+    CheckpointPreprocessing {
+        input_size,
+        mean: list("mean", MEAN)?,
+        std: list("std", STD)?,
+        placement,
+        filter,
+    }
+    .checked()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Module, ModuleT, Tensor};
+use serde::{Serialize, Serializer};
 use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{
     Augment, Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Placement,
@@ -12,32 +13,62 @@ use taper_dataset::{
 };
 use taper_model::layers::Softmax;
 
-use crate::error::RunnerError;
-use crate::evaluate::{images_of, softmax, top_k};
-use crate::finished::{ClassProbability, FinishedModel, Prediction};
-use crate::observe::Counter;
-use crate::views::Views;
+use crate::activations::evaluation_batch;
+use crate::classifier::Classifier;
+use crate::error::ClassifierError;
+use crate::evaluate::images_of;
+use crate::evaluation::{softmax, top_k};
 
 /// Images at once, unless the net is too large for so many.
 const BATCH: usize = 256;
+
+/// The classes that a model names for one image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The image's path.
+    pub image: String,
+    /// The most probable classes, most probable first.
+    pub classes: Vec<ClassProbability>,
+    /// Whether the answer is to be withheld: it has less confidence than the model's threshold.
+    pub withheld: bool,
+    /// Why the file could not be read, and no class is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A class and its softmax probability.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassProbability {
+    /// The class's name.
+    pub class_name: String,
+    /// Its place among the classes.
+    pub class: u32,
+    /// Softmax probability, 0 to 1.
+    #[serde(serialize_with = "shortest")]
+    pub probability: f32,
+}
+
+/// As the fewest digits that tell the number from its neighbours, wherever it goes: serde_json would
+/// widen it to an `f64` on some ways and not on others.
+fn shortest<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(number.to_string().parse().unwrap_or(f64::from(*number)))
+}
 
 /// The answers for image files, batch by batch in the files' order: an iterator.
 ///
 /// Files are decoded by other threads, ahead of the net. One that cannot be read gets a
 /// [`Prediction`] that says why, and the others are answered.
 pub struct Predictions<'a> {
-    model: &'a FinishedModel,
+    model: &'a Classifier,
     top_k: usize,
     files: Arc<Files>,
-    /// The images as they are, then as each further look shows them.
-    looks: Vec<Loader>,
+    /// The images as they are, then as each further view shows them.
+    views: Vec<Loader>,
     /// Answers with less confidence are withheld.
     threshold: f64,
-    counter: Counter,
-    answered: usize,
 }
 
-impl FinishedModel {
+impl Classifier {
     /// Names the `top_k` most probable classes of image files, batch by batch, decoding ahead; a folder
     /// stands for the images in it. A file that cannot be read gets a [`Prediction`] that says why.
     ///
@@ -47,7 +78,7 @@ impl FinishedModel {
         &self,
         images: &[PathBuf],
         top_k: usize,
-    ) -> Result<Predictions<'_>, RunnerError> {
+    ) -> Result<Predictions<'_>, ClassifierError> {
         Predictions::new(self, images, top_k)
     }
 }
@@ -55,10 +86,10 @@ impl FinishedModel {
 impl<'a> Predictions<'a> {
     /// Lists the files and begins to decode them; a folder stands for the images in it.
     fn new(
-        model: &'a FinishedModel,
+        model: &'a Classifier,
         images: &[PathBuf],
         top_k: usize,
-    ) -> Result<Self, RunnerError> {
+    ) -> Result<Self, ClassifierError> {
         let mut paths = Vec::new();
         for path in images {
             match path.is_dir() {
@@ -66,17 +97,15 @@ impl<'a> Predictions<'a> {
                     let before = paths.len();
                     paths.extend(image_files(path)?);
                     if paths.len() == before {
-                        return Err(RunnerError::NoImages(path.clone()));
+                        return Err(ClassifierError::NoImages(path.clone()));
                     }
                 }
                 false => paths.push(path.clone()),
             }
         }
-        let preprocessing = model.recipe.image.preprocessing();
-        let [channels, height, width] = model.config.pretrained_cfg.input_size;
-        let size = [channels, height, width];
-        let batch_size =
-            crate::activations::evaluation_batch(&model.net, size, BATCH, &model.device)?;
+        let preprocessing = model.config.preprocessing();
+        let size = model.config.pretrained_cfg.input_size;
+        let batch_size = evaluation_batch(&model.net, size, BATCH, &model.device)?;
         let order: Vec<usize> = (0..paths.len()).collect();
         let files = Arc::new(Files {
             paths,
@@ -86,18 +115,17 @@ impl<'a> Predictions<'a> {
             border: model.border(),
             unlike: Mutex::default(),
         });
-        let views = Views::of(&model.recipe, model.views);
-        let look = |view: u64| {
-            let augment = if view == 0 { Augment::none() } else { views.augment };
-            let (seed, epoch) = (views.seed, view);
+        let tta = &model.tta;
+        let view = |view: u64| {
+            let augment = if view == 0 { Augment::none() } else { tta.augment.clone() };
+            let (seed, epoch) = (tta.seed, view);
             let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
             Loader::unlabelled(files.clone(), order.clone(), preprocessing.clone(), config)
         };
-        let looks = (0..views.count.max(1)).map(look).collect::<Result<_, _>>()?;
+        let views = (0..tta.views.max(1)).map(view).collect::<Result<_, _>>()?;
         let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
         let threshold = rejection.map_or(0.0, |rejection| rejection.threshold);
-        let counter = Counter::new(model.shows_progress, "predict", files.len());
-        Ok(Self { model, top_k, files, looks, threshold, counter, answered: 0 })
+        Ok(Self { model, top_k, files, views, threshold })
     }
 
     /// The files, in the order of the answers.
@@ -111,10 +139,10 @@ impl<'a> Predictions<'a> {
         self.files.unlike.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn answer(&mut self, looks: &[Batch]) -> Result<Vec<Prediction>, RunnerError> {
-        let rows = self.probabilities(looks)?;
+    fn answer(&self, views: &[Batch]) -> Result<Vec<Prediction>, ClassifierError> {
+        let rows = self.probabilities(views)?;
         let mut predictions = Vec::with_capacity(rows.len());
-        for (row, &index) in rows.iter().zip(&looks[0].indices) {
+        for (row, &index) in rows.iter().zip(&views[0].indices) {
             let image = self.files.item_name(index);
             let error = self.files.fault(index);
             let confidence = row.iter().copied().fold(0.0, f32::max);
@@ -130,23 +158,21 @@ impl<'a> Predictions<'a> {
             };
             predictions.push(Prediction { image, classes, withheld, error });
         }
-        self.answered += predictions.len();
-        self.counter.set(self.answered);
         Ok(predictions)
     }
 
-    /// A row for each image: the softmax of the logits' mean over the looks.
-    fn probabilities(&self, looks: &[Batch]) -> Result<Vec<Vec<f32>>, RunnerError> {
-        let logits = |batch: &Batch| -> Result<Tensor, RunnerError> {
+    /// A row for each image: the softmax of the logits' mean over the views.
+    fn probabilities(&self, views: &[Batch]) -> Result<Vec<Vec<f32>>, ClassifierError> {
+        let logits = |batch: &Batch| -> Result<Tensor, ClassifierError> {
             let images = images_of(batch, &self.model.device)?;
             Ok(self.model.net.forward_t(&images, false)?.to_dtype(DType::F32)?)
         };
-        let mut mean = logits(&looks[0])?;
-        for batch in &looks[1..] {
+        let mut mean = logits(&views[0])?;
+        for batch in &views[1..] {
             mean = (mean + logits(batch)?)?;
         }
-        if looks.len() > 1 {
-            mean = mean.affine(1.0 / looks.len() as f64, 0.0)?;
+        if views.len() > 1 {
+            mean = mean.affine(1.0 / views.len() as f64, 0.0)?;
         }
         let temperature = self.model.temperature();
         Ok(match temperature == 1.0 {
@@ -160,14 +186,14 @@ impl<'a> Predictions<'a> {
 }
 
 impl Iterator for Predictions<'_> {
-    type Item = Result<Vec<Prediction>, RunnerError>;
+    type Item = Result<Vec<Prediction>, ClassifierError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // All looks have as many batches.
-        let looks: Option<Result<Vec<Batch>, Error>> =
-            self.looks.iter_mut().map(Iterator::next).collect();
-        Some(match looks? {
-            Ok(looks) => self.answer(&looks),
+        // All views have as many batches.
+        let views: Option<Result<Vec<Batch>, Error>> =
+            self.views.iter_mut().map(Iterator::next).collect();
+        Some(match views? {
+            Ok(views) => self.answer(&views),
             Err(error) => Err(error.into()),
         })
     }

@@ -7,8 +7,8 @@ use taper_model::rng::RngKey;
 use taper_model::summary::Summary;
 use taper_model::weights::{Weights, WeightsConfig};
 
-use crate::error::RunnerError;
-use crate::finished::FinishedModel;
+use crate::classifier::Classifier;
+use crate::error::ClassifierError;
 
 /// What a net is made of, as built for its default input and `classes` (or its default number).
 ///
@@ -18,7 +18,7 @@ pub fn summarize(
     info: &NetInfo,
     classes: Option<usize>,
     freeze: &[String],
-) -> Result<Summary, RunnerError> {
+) -> Result<Summary, ClassifierError> {
     let default = info.config();
     let config = NetConfig { num_classes: classes.unwrap_or(default.num_classes), ..default };
     of_weights(
@@ -29,12 +29,12 @@ pub fn summarize(
     )
 }
 
-impl FinishedModel {
+impl Classifier {
     /// What the model is made of.
     ///
     /// # Errors
     /// A pattern to freeze by that matches nothing.
-    pub fn summary(&self, freeze: &[String]) -> Result<Summary, RunnerError> {
+    pub fn summary(&self, freeze: &[String]) -> Result<Summary, ClassifierError> {
         let weights = Weights::from_params(&self.params, freeze.iter().cloned());
         of_weights(&self.info, &self.config.net_config(), weights, &self.device)
     }
@@ -45,7 +45,7 @@ fn of_weights(
     config: &NetConfig,
     weights: Weights,
     device: &Device,
-) -> Result<Summary, RunnerError> {
+) -> Result<Summary, ClassifierError> {
     let vb = weights.var_builder(DType::F32, device);
     let net = (info.build)(config, vb, &RngKey::new(0));
     let (params, _): (Params, _) = weights.finish()?;

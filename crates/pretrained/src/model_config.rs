@@ -5,15 +5,10 @@
 //! `crop_pct` and `crop_mode` say in timm's, which has not all of them, `calibration` what was fitted, and `border`
 //! how light the borders of training images were.
 
-use std::path::Path;
-
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use taper_dataset::{Crop, Filter, Placement};
+use taper_dataset::{Crop, Filter, Placement, Preprocessing};
 use taper_model::nets::{self, NetConfig};
-
-use crate::calibrate::CalibrationConfig;
-use crate::error::RunnerError;
-use taper_run_folder::write_json;
 
 /// A model's net, classes and preprocessing.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +49,29 @@ pub struct PretrainedConfig {
     pub license: String,
 }
 
+/// How a model's logits become answers; stands in `config.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationConfig {
+    /// What the logits are divided by before the softmax.
+    pub temperature: f64,
+    /// From which confidence on an answer is given, where that is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
+}
+
+/// From which confidence on an answer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The share of given answers that should be right.
+    pub wanted_precision: f64,
+    /// Answers with less confidence than this are withheld.
+    pub threshold: f64,
+    /// The share of given answers that were right on the validation part.
+    pub precision: f64,
+    /// The share of the validation part that was answered.
+    pub coverage: f64,
+}
+
 impl ModelConfig {
     /// What the net is built for.
     pub fn net_config(&self) -> NetConfig {
@@ -61,12 +79,19 @@ impl ModelConfig {
         NetConfig { num_classes: self.num_classes, channels, height, width }
     }
 
-    /// Writes a `config.json`.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        Ok(write_json(path, &self.to_value())?)
+    /// How an image becomes the net's input.
+    pub fn preprocessing(&self) -> Preprocessing {
+        let cfg = &self.pretrained_cfg;
+        let [channels, height, width] = cfg.input_size;
+        Preprocessing {
+            height,
+            width,
+            channels,
+            placement: cfg.placement,
+            filter: cfg.interpolation,
+            mean: cfg.mean.clone(),
+            std: cfg.std.clone(),
+        }
     }
 
     /// As `config.json` has it.

@@ -7,43 +7,43 @@ const SHOWN: usize = 5;
 
 /// How the classes of some data fit those of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Match {
+pub enum ClassMatch {
     /// The same, in the same order.
     Same,
     /// The same in another order: for each class of the data its place in the model.
     Reordered(Vec<usize>),
-    /// Names that are none, on one side or both: nobody knows.
+    /// Numbers in place of names, on one side or both: nobody knows.
     Unknown,
-    /// Others.
+    /// Other classes.
     Others,
 }
 
-/// Compares the names of as many classes.
-pub(crate) fn matches(data: &[String], model: &[String]) -> Match {
+/// Compares the names of the classes of some data with those of a model that has as many.
+pub fn match_classes(data: &[String], model: &[String]) -> ClassMatch {
     if data == model {
-        return Match::Same;
+        return ClassMatch::Same;
     }
     let place = |name: &String| model.iter().position(|known| known == name);
     match data.iter().map(place).collect::<Option<Vec<usize>>>() {
-        Some(places) if data.len() == model.len() => Match::Reordered(places),
-        _ if !are_names(data) || !are_names(model) => Match::Unknown,
-        _ => Match::Others,
+        Some(places) if data.len() == model.len() => ClassMatch::Reordered(places),
+        _ if !are_names(data) || !are_names(model) => ClassMatch::Unknown,
+        _ => ClassMatch::Others,
     }
 }
 
-/// What becomes of a head for as many classes.
-pub(crate) fn head_classes(data: &[String], model: &[String]) -> HeadClasses {
-    match matches(data, model) {
-        Match::Same | Match::Unknown => HeadClasses::Same,
-        Match::Reordered(rows) => HeadClasses::Reordered(rows),
-        Match::Others => {
+/// What becomes of a head that has as many classes as the data.
+pub fn head_classes(data: &[String], model: &[String]) -> HeadClasses {
+    match match_classes(data, model) {
+        ClassMatch::Same | ClassMatch::Unknown => HeadClasses::Same,
+        ClassMatch::Reordered(rows) => HeadClasses::Reordered(rows),
+        ClassMatch::Others => {
             HeadClasses::Others(format!("the file's classes are {}", shortened(model)))
         }
     }
 }
 
 /// The first names of a list.
-pub(crate) fn shortened(names: &[String]) -> String {
+pub fn shortened(names: &[String]) -> String {
     let shown = names[..names.len().min(SHOWN)].join(", ");
     if names.len() > SHOWN { format!("{shown}, …") } else { shown }
 }
@@ -64,13 +64,13 @@ mod tests {
 
     #[test]
     fn classes_are_compared_by_name_where_they_have_names() {
-        let found = |data: &str, model: &str| matches(&names(data), &names(model));
-        assert_eq!(found("cat dog", "cat dog"), Match::Same);
-        assert_eq!(found("cat dog owl", "owl cat dog"), Match::Reordered(vec![1, 2, 0]));
-        assert_eq!(found("cat dog", "ant bee"), Match::Others);
-        assert_eq!(found("cat dog", "LABEL_0 LABEL_1"), Match::Unknown);
-        assert_eq!(found("0 1", "ant bee"), Match::Unknown);
-        assert_eq!(found("cat dog", ""), Match::Unknown);
+        let found = |data: &str, model: &str| match_classes(&names(data), &names(model));
+        assert_eq!(found("cat dog", "cat dog"), ClassMatch::Same);
+        assert_eq!(found("cat dog owl", "owl cat dog"), ClassMatch::Reordered(vec![1, 2, 0]));
+        assert_eq!(found("cat dog", "ant bee"), ClassMatch::Others);
+        assert_eq!(found("cat dog", "LABEL_0 LABEL_1"), ClassMatch::Unknown);
+        assert_eq!(found("0 1", "ant bee"), ClassMatch::Unknown);
+        assert_eq!(found("cat dog", ""), ClassMatch::Unknown);
     }
 
     #[test]

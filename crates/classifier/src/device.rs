@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{Device, DeviceLocation};
 use serde::{Deserialize, Serialize};
 
-use crate::error::RunnerError;
+use crate::error::ClassifierError;
 
 /// Where a run computes, as a recipe names it: `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
 ///
@@ -16,13 +16,13 @@ use crate::error::RunnerError;
 /// the same.
 ///
 /// ```
-/// use taper_runner::DeviceChoice;
+/// use taper_classifier::DeviceChoice;
 ///
 /// assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
 /// assert_eq!(DeviceChoice::Cuda(1).to_string(), "cuda:1");
 /// assert!("gpu".parse::<DeviceChoice>().is_err());
 /// assert!(DeviceChoice::Cpu.open()?.is_cpu());
-/// # Ok::<(), taper_runner::RunnerError>(())
+/// # Ok::<(), taper_classifier::ClassifierError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -42,8 +42,8 @@ impl DeviceChoice {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`RunnerError::Device`]: this program was built without it, or there is none.
-    pub fn open(self) -> Result<Device, RunnerError> {
+    /// [`ClassifierError::Device`]: this program was built without it, or there is none.
+    pub fn open(self) -> Result<Device, ClassifierError> {
         let gpu = || [Self::Cuda(0), Self::Metal].into_iter().find_map(|gpu| gpu.open().ok());
         match self {
             Self::Cpu => Ok(Device::Cpu),
@@ -56,7 +56,7 @@ impl DeviceChoice {
     }
 
     /// The choice that names an open device.
-    pub(crate) fn of(device: &Device) -> Self {
+    pub fn of(device: &Device) -> Self {
         match device.location() {
             DeviceLocation::Cpu => Self::Cpu,
             DeviceLocation::Cuda { gpu_id } => Self::Cuda(gpu_id),
@@ -68,7 +68,7 @@ impl DeviceChoice {
     fn opened(
         self,
         open: impl FnOnce() -> candle_core::Result<Device>,
-    ) -> Result<Device, RunnerError> {
+    ) -> Result<Device, ClassifierError> {
         static OPEN: Mutex<BTreeMap<String, Device>> = Mutex::new(BTreeMap::new());
         let mut all = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = all.get(&self.to_string()) {
@@ -91,12 +91,12 @@ impl DeviceChoice {
         Ok(device)
     }
 
-    fn not_built_in(self, feature: &str) -> RunnerError {
+    fn not_built_in(self, feature: &str) -> ClassifierError {
         self.unavailable(format!("this program was built without it (`--features {feature}`)"))
     }
 
-    fn unavailable(self, reason: String) -> RunnerError {
-        RunnerError::Device { device: self.to_string(), reason }
+    fn unavailable(self, reason: String) -> ClassifierError {
+        ClassifierError::Device { device: self.to_string(), reason }
     }
 }
 
@@ -143,7 +143,7 @@ impl From<DeviceChoice> for String {
 }
 
 /// The name of a GPU, such as `NVIDIA H100 80GB HBM3`; none of a CPU.
-pub(crate) fn gpu_name(device: &Device) -> Option<String> {
+pub fn gpu_name(device: &Device) -> Option<String> {
     match device {
         Device::Cpu => None,
         #[cfg(feature = "cuda")]

@@ -1,4 +1,4 @@
-//! A run's net in the layout of transformers, for a net that timm has not as it is.
+//! A net in the layout of transformers, for one that timm has not as it is.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,22 +6,30 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Placement};
+use taper_hub::{CONFIG, PREPROCESSOR};
+use taper_model::nets::NetInfo;
 use taper_model::params::Params;
 use taper_model::weights;
 
-use crate::config::ModelConfig;
-use crate::error::RunnerError;
-use crate::plan::Plan;
-use crate::pretrained::transformers_sizes;
-use taper_run_folder::write_json;
+use crate::error::PretrainedError;
+use crate::model_config::ModelConfig;
+use crate::transformers::sizes;
 
-/// Writes weights, `config.json` and `preprocessor_config.json` into `folder`, if the net has names
-/// for transformers.
-pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), RunnerError> {
-    let Some(map) = plan.net.export else { return Ok(()) };
-    let Some((model_type, sizes)) = transformers_sizes(plan.net.name)? else { return Ok(()) };
-    std::fs::create_dir_all(folder)
-        .map_err(|source| RunnerError::Io { path: folder.to_path_buf(), source })?;
+/// Writes the weights into `folder`, which is created, as transformers reads them, and gives the files that
+/// it wants beside them, `config.json` and `preprocessor_config.json`; `None` for a net that has no names
+/// there.
+///
+/// # Errors
+/// Whatever the file system says; values that are not finite.
+pub fn transformers_export(
+    info: &NetInfo,
+    model: &ModelConfig,
+    params: &Params,
+    folder: &Path,
+) -> Result<Option<[(&'static str, Value); 2]>, PretrainedError> {
+    let Some(map) = info.export else { return Ok(None) };
+    let Some((model_type, sizes)) = sizes(info.name)? else { return Ok(None) };
+    std::fs::create_dir_all(folder).map_err(PretrainedError::io(folder))?;
     let mut more = BTreeMap::new();
     if let (true, Some(features)) = (model_type == "dinov2", sizes["hidden_size"].as_u64()) {
         // Stands for a patch that is hidden in pretraining; without it transformers speaks of missing weights.
@@ -29,12 +37,12 @@ pub(crate) fn write(plan: &Plan, folder: &Path, params: &Params) -> Result<(), R
         more.insert("dinov2.embeddings.mask_token".to_string(), token);
     }
     weights::export(&folder.join("model.safetensors"), params, &map.into(), more)?;
-    write_json(&folder.join(taper_hub::CONFIG), &config(plan, &model_type, sizes))?;
-    Ok(write_json(&folder.join(taper_hub::PREPROCESSOR), &preprocessor(&plan.config))?)
+    let config = config(model, &model_type, sizes);
+    Ok(Some([(CONFIG, config), (PREPROCESSOR, preprocessor(model))]))
 }
 
-fn config(plan: &Plan, model_type: &str, sizes: Map<String, Value>) -> Value {
-    let ModelConfig { label_names, pretrained_cfg, .. } = &plan.config;
+fn config(model: &ModelConfig, model_type: &str, sizes: Map<String, Value>) -> Value {
+    let ModelConfig { label_names, pretrained_cfg, .. } = model;
     let [channels, height, width] = pretrained_cfg.input_size;
     let names = label_names.iter().enumerate();
     let id2label: BTreeMap<String, &String> =

@@ -1,0 +1,41 @@
+//! What can keep a classifier from answering.
+
+use std::path::PathBuf;
+
+use taper_model::WeightsError;
+use taper_pretrained::PretrainedError;
+
+/// What can keep a classifier from answering.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassifierError {
+    /// A device that cannot be computed on.
+    #[error("no device `{device}`: {reason}; choose `auto` or `cpu`")]
+    Device {
+        /// The device as a recipe names it.
+        device: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Nothing says what net weights are of, what classes it names and how images are prepared.
+    #[error(
+        "{0}: nothing says what net this is: expected the metadata that Taper writes, or a \
+         config.json beside the file"
+    )]
+    NoConfig(String),
+    /// A folder in which images are looked for has none.
+    #[error("{} holds no image file", .0.display())]
+    NoImages(PathBuf),
+    /// The checkpoint could not be opened.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
+    /// Images could not be read.
+    #[error(transparent)]
+    Dataset(#[from] taper_dataset::Error),
+    /// The weights do not fit the net.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A tensor operation failed.
+    #[error("{}", taper_model::tensor_message(.0))]
+    Tensor(#[from] candle_core::Error),
+}

@@ -1,0 +1,191 @@
+//! Some items of a source, with how they become a net's input.
+
+use std::sync::Arc;
+
+use crate::augment::Augment;
+use crate::batch::Batch;
+use crate::describe::Normalization;
+use crate::error::Result;
+use crate::loader::{Loader, LoaderConfig};
+use crate::preprocessing::Preprocessing;
+use crate::sampler::{balanced_order, epoch_order};
+use crate::source::Labelled;
+
+/// Some items of a source, with how they become the net's input.
+#[derive(Clone)]
+pub struct Part {
+    source: Arc<dyn Labelled>,
+    indices: Vec<usize>,
+    preprocessing: Preprocessing,
+    /// What is changed at random where this part is trained on.
+    augment: Augment,
+}
+
+impl Part {
+    /// The items of a source at the places `indices`; `augment` is what is changed at random where they
+    /// are trained on.
+    pub fn new(
+        source: Arc<dyn Labelled>,
+        indices: Vec<usize>,
+        preprocessing: Preprocessing,
+        augment: Augment,
+    ) -> Self {
+        Self { source, indices, preprocessing, augment }
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The names of the classes, in the order of the labels.
+    pub fn class_names(&self) -> &[String] {
+        self.source.class_names()
+    }
+
+    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give,
+    /// augmented by both and the image's place; `balanced` has every class as often as another, with
+    /// as many images in all.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn epoch(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+        seed: u64,
+        batch_size: usize,
+        balanced: bool,
+    ) -> Result<Loader> {
+        let order = self.order(epoch, seed, balanced);
+        let indices = order.into_iter().map(|place| self.indices[place]).collect();
+        let (epoch, augment) = (epoch as u64, self.augment.clone());
+        let config =
+            LoaderConfig { batch_size, seed, epoch, first_batch, augment, ..Default::default() };
+        Loader::new(self.source.clone(), indices, self.preprocessing.clone(), config)
+    }
+
+    /// The places of an epoch's images, in their order.
+    fn order(&self, epoch: usize, seed: u64, balanced: bool) -> Vec<usize> {
+        match balanced {
+            true => balanced_order(&self.labels(), seed, epoch as u64),
+            false => epoch_order(self.len(), seed, epoch as u64, true),
+        }
+    }
+
+    /// The class of each image.
+    pub fn labels(&self) -> Vec<u32> {
+        self.indices.iter().map(|&index| self.source.label(index)).collect()
+    }
+
+    /// All batches in the source's order, as they are.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn in_order(&self, batch_size: usize) -> Result<Loader> {
+        self.load(LoaderConfig { batch_size, ..Default::default() })
+    }
+
+    /// The batches of [`Part::epoch`] without their images: labels and places alone.
+    pub fn epoch_without_images(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+        seed: u64,
+        batch_size: usize,
+        balanced: bool,
+    ) -> Vec<Batch> {
+        let order = self.order(epoch, seed, balanced);
+        self.without_images(&order, batch_size).skip(first_batch).collect()
+    }
+
+    /// The batches of [`Part::in_order`] without their images.
+    pub fn in_order_without_images(&self, batch_size: usize) -> Vec<Batch> {
+        let order: Vec<usize> = (0..self.len()).collect();
+        self.without_images(&order, batch_size).collect()
+    }
+
+    fn without_images(&self, order: &[usize], batch_size: usize) -> impl Iterator<Item = Batch> {
+        let items = |places: &[usize]| places.iter().map(|&place| self.indices[place]).collect();
+        order.chunks(batch_size).map(move |places| self.batch(items(places)))
+    }
+
+    /// A batch without its images.
+    fn batch(&self, indices: Vec<usize>) -> Batch {
+        Batch {
+            images: Vec::new(),
+            shape: [indices.len(), 0, 0, 0],
+            labels: indices.iter().map(|&index| self.source.label(index)).collect(),
+            indices,
+            targets: None,
+        }
+    }
+
+    /// All batches in the source's order, each image as a policy shows it: `view` is what tells one
+    /// view of it from another.
+    ///
+    /// # Errors
+    /// The thread that prepares them cannot be started.
+    pub fn view(
+        &self,
+        batch_size: usize,
+        augment: Augment,
+        seed: u64,
+        view: u64,
+    ) -> Result<Loader> {
+        self.load(LoaderConfig { batch_size, augment, seed, epoch: view, ..Default::default() })
+    }
+
+    /// The source.
+    pub fn source(&self) -> &dyn Labelled {
+        self.source.as_ref()
+    }
+
+    /// The places in the source.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// How an image becomes the net's input.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// Channels, height and width of an image as the net takes it.
+    pub fn size(&self) -> [usize; 3] {
+        [self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width]
+    }
+
+    /// Normalizes by other numbers from now on.
+    pub fn normalize_by(&mut self, fitted: &Normalization) {
+        self.preprocessing.mean.clone_from(&fitted.mean);
+        self.preprocessing.std.clone_from(&fitted.std);
+    }
+
+    /// One batch of items by their places in the source.
+    ///
+    /// # Errors
+    /// Images that cannot be read.
+    pub fn items(&self, indices: &[usize]) -> Result<Batch> {
+        let config = LoaderConfig { batch_size: indices.len().max(1), ..Default::default() };
+        let (source, preprocessing) = (self.source.clone(), self.preprocessing.clone());
+        let loader = Loader::new(source, indices.to_vec(), preprocessing, config)?;
+        // Of no items there is no batch.
+        loader.into_iter().next().unwrap_or_else(|| Ok(self.batch(Vec::new())))
+    }
+
+    /// Whether looking at an image costs no more than copying it.
+    pub fn in_memory(&self) -> bool {
+        self.source.in_memory()
+    }
+
+    fn load(&self, config: LoaderConfig) -> Result<Loader> {
+        let (source, preprocessing) = (self.source.clone(), self.preprocessing.clone());
+        Loader::new(source, self.indices.clone(), preprocessing, config)
+    }
+}

@@ -1,0 +1,168 @@
+//! A checkpoint to start from: where a name finds it.
+//!
+//! | name | what is read |
+//! | --- | --- |
+//! | a name | weights that [`Models`] has |
+//! | `hub:OWNER/NAME[@REVISION]` | a repository of the Hugging Face Hub |
+//! | a folder | a run of ours, or a folder as the Hub has it: weights, `config.json` |
+//! | a file | safetensors, PyTorch's `.pth` or `.bin`, or the index of several |
+
+use std::path::{Path, PathBuf};
+
+use taper_hub::{CONFIG, file_names, weights_file};
+use taper_model::weights::TensorFile;
+
+use crate::adapter::AdapterRun;
+use crate::error::PretrainedError;
+use crate::metadata::CheckpointMetadata;
+use crate::models::Models;
+use crate::read::{in_file, read_config};
+
+/// What a name of the Hub begins with.
+pub const HUB: &str = "hub:";
+
+/// A checkpoint that has been found; its tensors are read by [`Pretrained::read`].
+#[derive(Debug, Clone)]
+pub struct Pretrained {
+    /// The name that finds the same checkpoint again: as given, but for the Hub's with the commit.
+    pub name: String,
+    /// What the checkpoint says of itself, if it does.
+    pub metadata: Option<CheckpointMetadata>,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// Read already, to see what it says of itself.
+    Memory(TensorFile),
+    File(PathBuf),
+}
+
+impl Pretrained {
+    /// Finds a checkpoint; what the Hub has and the cache has not is downloaded. Of a run that ended in an
+    /// adapter it is merged into the weights beside which it was trained.
+    ///
+    /// # Errors
+    /// Nothing is there, or what it says of itself cannot be understood.
+    pub fn open(name: &str, models: &Models) -> Result<Self, PretrainedError> {
+        if let Some(bytes) = models.weights(name) {
+            return Self::in_memory(name, TensorFile::from_bytes(bytes, name)?);
+        }
+        if let Some(id) = name.strip_prefix(HUB) {
+            let (name, folder) = fetch(id, models)?;
+            return Self::in_folder(name, &folder);
+        }
+        let path = Path::new(name);
+        if AdapterRun::is_one(path) {
+            let metadata = read_config(path)?;
+            let file = merged(path, metadata.as_ref(), models)?;
+            return Ok(Self { name: name.to_string(), metadata, place: Place::Memory(file) });
+        }
+        if path.is_dir() {
+            return Self::in_folder(name.to_string(), path);
+        }
+        if !path.exists() && is_like_hub(name) {
+            return Err(PretrainedError::PerhapsHub { name: name.to_string() });
+        }
+        let metadata = match path.with_file_name(CONFIG).is_file() {
+            true => read_config(path.parent().unwrap_or(Path::new("")))?,
+            false => None,
+        };
+        if !path.exists() {
+            let known = models.weights_names().map(|name| format!("`{name}`"));
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(PretrainedError::NoSuchWeights { path: path.to_path_buf(), known });
+        }
+        // Our own files carry it inside, too.
+        if metadata.is_none() && path.extension().is_some_and(|e| e == "safetensors") {
+            return Self::in_memory(name, TensorFile::read(path)?);
+        }
+        Ok(Self { name: name.to_string(), metadata, place: Place::File(path.to_path_buf()) })
+    }
+
+    fn in_memory(name: &str, file: TensorFile) -> Result<Self, PretrainedError> {
+        let metadata = in_file(&file)?;
+        Ok(Self { name: name.to_string(), metadata, place: Place::Memory(file) })
+    }
+
+    fn in_folder(name: String, folder: &Path) -> Result<Self, PretrainedError> {
+        let names = file_names(folder).map_err(PretrainedError::io(folder))?;
+        let file = weights_file(names.iter().map(String::as_str))
+            .map_err(|source| PretrainedError::NoWeights { path: folder.to_path_buf(), source })?;
+        let metadata = read_config(folder)?;
+        Ok(Self { name, metadata, place: Place::File(folder.join(file)) })
+    }
+
+    /// Reads the tensors.
+    ///
+    /// # Errors
+    /// The file is not whole, or a value is not finite.
+    pub fn read(&self) -> Result<TensorFile, PretrainedError> {
+        Ok(match &self.place {
+            Place::Memory(file) => file.clone(),
+            Place::File(path) => match self.name.strip_prefix(HUB) {
+                None => TensorFile::read(path)?,
+                // Where the cache is on this machine is nobody's business.
+                Some(_) => {
+                    let file = path.file_name().unwrap_or_default().to_string_lossy();
+                    TensorFile::read(path)?.with_origin(format!("{}, {file}", self.name))
+                }
+            },
+        })
+    }
+}
+
+/// The weights of a run that ended in an adapter, merged into those that it started from.
+fn merged(
+    run: &Path,
+    metadata: Option<&CheckpointMetadata>,
+    models: &Models,
+) -> Result<TensorFile, PretrainedError> {
+    let path = run.join(CONFIG);
+    let silent = || PretrainedError::config(&path)("it does not say what net this is".to_string());
+    let metadata = metadata.ok_or_else(silent)?;
+    let info = models.net(&metadata.net)?;
+    let net_config = metadata.model_config(info, &path)?.net_config();
+    let adapter = AdapterRun::open(run)?;
+    let without_base = |error| adapter.without_base(&error);
+    let base = Pretrained::open(&adapter.base()?, models).map_err(without_base)?;
+    let file = base.read().map_err(without_base)?;
+    let built_for = base.metadata.and_then(|metadata| metadata.built_for);
+    adapter.merge(file, built_for, info, &net_config)
+}
+
+/// Whether a name is `OWNER/NAME`, and does not end as a file of weights does.
+fn is_like_hub(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let parts: Vec<&str> = name.split('/').collect();
+    let is_file = [".safetensors", ".pth", ".pt", ".bin", ".json", ".th", ".h5", ".keras"];
+    parts.len() == 2
+        && parts.into_iter().all(is_part)
+        && !is_file.iter().any(|ending| name.ends_with(ending))
+}
+
+/// The name with its commit, and the folder with the files.
+#[cfg(feature = "hub")]
+fn fetch(id: &str, models: &Models) -> Result<(String, PathBuf), PretrainedError> {
+    use taper_hub::{Hub, HubError, HubId};
+
+    let id = HubId::parse(id).map_err(HubError::from)?;
+    let fetched = Hub::from_env()?.fetch(&id, &mut |event| {
+        if let Some(listener) = &models.on_download {
+            listener(event);
+        }
+    })?;
+    Ok((id.at(&fetched.commit).to_string(), fetched.folder))
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(id: &str, _: &Models) -> Result<(String, PathBuf), PretrainedError> {
+    Err(PretrainedError::NoHub { name: format!("{HUB}{id}") })
+}
+
+#[cfg(test)]
+mod tests;
