@@ -40,6 +40,15 @@ fn a_run_can_be_evaluated_repeated_from_its_recipe_and_asked() {
         assert_eq!(evaluated[key], trained["after"][key], "{key}");
     }
     assert_eq!(evaluated["n"], 12);
+    let results = std::fs::read(run.join("metrics.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_slice(&results).unwrap();
+    for key in ["cohen_kappa", "matthews", "brier_score", "macro_roc_auc"] {
+        assert_eq!(evaluated[key], results["extended"][key], "{key}");
+    }
+    assert_eq!(evaluated["matthews"], 1.0);
+    let printed = taper(&["evaluate", "--run", arg(&run), "--quiet"]).output().unwrap().stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(printed.contains("Agreement Cohen's kappa 1.0000, Matthews 1.0000"), "{printed}");
     let all = json(&["evaluate", "--run", arg(&run), "--part", "all"]);
     assert_eq!(all["n"], 60);
 

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 use taper_runner::{
-    Evaluation, Outcome, ParameterCounts, Plan, Prediction, Scores, classification_report, scores,
+    Evaluation, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores,
+    classification_report, extended_scores, scores,
 };
 
 use crate::flags::Output;
@@ -133,6 +134,7 @@ pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<Str
         scores.loss
     )?;
     writeln!(text, "\n{}", classification_report(evaluation)?)?;
+    write!(text, "{}", extended(&extended_scores(evaluation)?)?)?;
     writeln!(text, "Speed     {:.0} images/s", images_per_second(n, evaluation.seconds))?;
     Ok(text)
 }
@@ -140,6 +142,11 @@ pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<Str
 /// The result of `evaluate` for programs.
 pub fn evaluation_json(evaluation: &Evaluation, looks: u64) -> Result<Value> {
     let mut value = serde_json::to_value(scores(evaluation)?)?;
+    if let (Value::Object(all), Value::Object(more)) =
+        (&mut value, serde_json::to_value(extended_scores(evaluation)?)?)
+    {
+        all.extend(more);
+    }
     value["report"] = serde_json::to_value(classification_report(evaluation)?)?;
     value["tta"] = looks.into();
     value["seconds"] = evaluation.seconds.into();
@@ -198,6 +205,30 @@ fn field(text: &str) -> Cow<'_, str> {
 pub fn json_lines(predictions: &[Prediction]) -> Result<String> {
     let lines = predictions.iter().map(|prediction| Ok(serde_json::to_string(prediction)? + "\n"));
     lines.collect()
+}
+
+/// Two lines of scores; those that the images leave undefined are left out.
+fn extended(scores: &ExtendedScores) -> Result<String> {
+    let top_5 = scores.top_5_accuracy.map(|share| format!("top-5 accuracy {:.2} %", 100.0 * share));
+    let named = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.4}"));
+    let ranking = [
+        top_5,
+        named("macro ROC AUC", scores.macro_roc_auc),
+        named("macro average precision", scores.macro_average_precision),
+    ];
+    let agreement = [
+        named("Cohen's kappa", scores.cohen_kappa),
+        named("Matthews", Some(scores.matthews)),
+        named("Brier score", Some(scores.brier_score)),
+    ];
+    let mut text = String::new();
+    for (title, scores) in [("Ranking", &ranking[..]), ("Agreement", &agreement[..])] {
+        let scores: Vec<&str> = scores.iter().flatten().map(String::as_str).collect();
+        if !scores.is_empty() {
+            writeln!(text, "{title:<10}{}", scores.join(", "))?;
+        }
+    }
+    Ok(text)
 }
 
 fn images_per_second(images: usize, seconds: f64) -> f64 {

@@ -1,6 +1,7 @@
 //! Agreement of labels and predictions, corrected for chance.
 
-use crate::{ConfusionMatrix, MetricsError, Result};
+use crate::confusion::ConfusionMatrix;
+use crate::error::{MetricsError, Result};
 use serde::{Deserialize, Serialize};
 
 /// How much a disagreement between class i and class j weighs in Cohen's kappa.

@@ -1,7 +1,8 @@
 //! Calibration: whether predictions made with 80 % confidence are right 80 % of the time.
 
-use crate::prediction::best;
-use crate::{MetricsError, Result, check};
+use crate::check;
+use crate::error::{MetricsError, Result};
+use crate::prediction::argmax_row;
 use serde::{Deserialize, Serialize};
 
 /// The samples whose confidence falls into one range: a bar of a reliability diagram.
@@ -70,7 +71,7 @@ pub fn calibration<T: Copy + Into<f64>>(
     num_bins: usize,
 ) -> Result<Calibration> {
     check::labelled_probabilities(labels, probabilities, num_classes)?;
-    let predictions = probabilities.chunks_exact(num_classes).map(best);
+    let predictions = probabilities.chunks_exact(num_classes).map(argmax_row);
     let (correct, confidences): (Vec<bool>, Vec<f64>) = labels
         .iter()
         .zip(predictions)

@@ -1,6 +1,6 @@
 //! The checks that every metric makes of its arguments.
 
-use crate::{MAX_CLASSES, MetricsError, Result};
+use crate::error::{MAX_CLASSES, MetricsError, Result};
 
 /// How far a probability may lie outside 0 to 1 by rounding (a softmax in `f32`).
 const RANGE_TOLERANCE: f64 = 1e-6;

@@ -1,11 +1,9 @@
 //! The confusion matrix: which class was taken for which, counted as predictions come in.
 
-use crate::prediction::best;
-use crate::{MetricsError, Result, check};
+use crate::check;
+use crate::error::{MetricsError, Result};
+use crate::prediction::argmax_row;
 use serde::{Deserialize, Serialize};
-
-/// The largest number of classes: 32768, where a confusion matrix takes 8 GiB.
-pub const MAX_CLASSES: usize = 1 << 15;
 
 /// Counts of (label, prediction), one row a label and one column a prediction, as scikit-learn.
 ///
@@ -55,7 +53,7 @@ impl ConfusionMatrix {
     /// An empty matrix.
     ///
     /// # Errors
-    /// The number of classes is 0 or above [`MAX_CLASSES`].
+    /// The number of classes is 0 or above [`MAX_CLASSES`](crate::MAX_CLASSES).
     pub fn new(num_classes: usize) -> Result<Self> {
         check::num_classes(num_classes)?;
         Ok(Self { num_classes, counts: vec![0; num_classes * num_classes], total: 0 })
@@ -112,7 +110,7 @@ impl ConfusionMatrix {
     pub fn add_scores<T: Copy + Into<f64>>(&mut self, labels: &[u32], scores: &[T]) -> Result<()> {
         check::labelled_scores(labels, scores, self.num_classes)?;
         let predictions: Vec<u32> =
-            scores.chunks_exact(self.num_classes).map(|row| best(row).0 as u32).collect();
+            scores.chunks_exact(self.num_classes).map(|row| argmax_row(row).0 as u32).collect();
         self.add_batch(labels, &predictions)
     }
 
@@ -242,7 +240,7 @@ mod tests {
     fn zero_classes_and_too_many_classes_are_errors() {
         let error = ConfusionMatrix::new(0).unwrap_err();
         assert_eq!(error.to_string(), "0 classes: expected 1 to 32768");
-        assert!(ConfusionMatrix::new(MAX_CLASSES + 1).is_err());
+        assert!(ConfusionMatrix::new(crate::MAX_CLASSES + 1).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Curves over all thresholds of a binary score: ROC, precision-recall, and one point of them.
 
-use crate::{MetricsError, Result, check};
+use crate::check;
+use crate::error::{MetricsError, Result};
 use serde::{Deserialize, Serialize};
 
 /// The samples that share one score.

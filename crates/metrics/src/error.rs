@@ -2,6 +2,9 @@
 
 use thiserror::Error;
 
+/// The largest number of classes: 32768, where a confusion matrix takes 8 GiB.
+pub const MAX_CLASSES: usize = 1 << 15;
+
 /// Why a metric could not be computed.
 ///
 /// An undefined metric is an error, never a silent NaN; the exception is a ratio of the
@@ -13,8 +16,8 @@ pub enum MetricsError {
     #[error("no samples: at least one is needed")]
     Empty,
 
-    /// The number of classes is zero or beyond [`MAX_CLASSES`](crate::MAX_CLASSES).
-    #[error("{found} classes: expected 1 to {}", crate::MAX_CLASSES)]
+    /// The number of classes is zero or beyond [`MAX_CLASSES`].
+    #[error("{found} classes: expected 1 to {MAX_CLASSES}")]
     ClassCount {
         /// The number that was given.
         found: usize,

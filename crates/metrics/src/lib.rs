@@ -82,8 +82,6 @@ mod check;
 mod confusion;
 mod curve;
 mod error;
-#[cfg(test)]
-mod laws;
 mod likelihood;
 mod paired;
 mod prediction;
@@ -94,12 +92,12 @@ mod temperature;
 
 pub use agreement::KappaWeights;
 pub use calibration::{Calibration, CalibrationBin, calibration, calibration_of_confidences};
-pub use confusion::{ConfusionMatrix, MAX_CLASSES};
+pub use confusion::ConfusionMatrix;
 pub use curve::{
     OperatingPoint, PrecisionRecallPoint, RocPoint, precision_recall_curve, roc_curve,
     threshold_for_precision, threshold_for_recall,
 };
-pub use error::{MetricsError, Result};
+pub use error::{MAX_CLASSES, MetricsError, Result};
 pub use likelihood::{brier_score, log_loss};
 pub use paired::{McNemar, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test};
 pub use prediction::{argmax, one_vs_rest};

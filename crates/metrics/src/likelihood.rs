@@ -1,6 +1,7 @@
 //! Proper scores of predicted probabilities.
 
-use crate::{Result, check};
+use crate::check;
+use crate::error::Result;
 
 /// The mean negative log-likelihood of the labels, `-1/n Σ ln p[label]`, in nats: the
 /// cross-entropy that training minimizes.
@@ -77,7 +78,7 @@ pub fn brier_score<T: Copy + Into<f64>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MetricsError;
+    use crate::error::MetricsError;
 
     #[test]
     fn logits_are_refused() {

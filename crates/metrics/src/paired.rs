@@ -1,6 +1,7 @@
 //! Whether two models differ: tests on scores of the same folds, and on answers to the same images.
 
-use crate::{MetricsError, Result, check};
+use crate::check;
+use crate::error::{MetricsError, Result};
 use serde::{Deserialize, Serialize};
 
 /// What a paired t-test found.

@@ -1,6 +1,7 @@
 //! From scores to predicted classes.
 
-use crate::{MetricsError, Result, check};
+use crate::check;
+use crate::error::{MetricsError, Result};
 
 /// The class with the highest score of each row; of equal scores the first, as NumPy's `argmax`.
 ///
@@ -21,11 +22,11 @@ use crate::{MetricsError, Result, check};
 pub fn argmax<T: Copy + Into<f64>>(scores: &[T], num_classes: usize) -> Result<Vec<u32>> {
     check::num_classes(num_classes)?;
     check::scores(scores.len().div_ceil(num_classes), scores, num_classes)?;
-    Ok(scores.chunks_exact(num_classes).map(|row| best(row).0 as u32).collect())
+    Ok(scores.chunks_exact(num_classes).map(|row| argmax_row(row).0 as u32).collect())
 }
 
 /// Column and score of a row's first maximum.
-pub(crate) fn best<T: Copy + Into<f64>>(row: &[T]) -> (usize, f64) {
+pub(crate) fn argmax_row<T: Copy + Into<f64>>(row: &[T]) -> (usize, f64) {
     let mut best = (0, f64::NEG_INFINITY);
     for (class, &score) in row.iter().enumerate() {
         let score = score.into();

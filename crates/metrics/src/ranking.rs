@@ -1,7 +1,9 @@
 //! How well scores rank: top-k accuracy, the area under the ROC curve, average precision.
 
+use crate::check;
 use crate::curve::{groups, require, totals};
-use crate::{Average, MetricsError, Result, check};
+use crate::error::{MetricsError, Result};
+use crate::scores::Average;
 
 /// The share of samples whose label is among the `k` highest scores.
 ///

@@ -1,6 +1,8 @@
 //! The table of precision, recall, F1 and support by class.
 
-use crate::{Average, ConfusionMatrix, MetricsError, Result, Scores, ZeroDivision};
+use crate::confusion::ConfusionMatrix;
+use crate::error::{MetricsError, Result};
+use crate::scores::{Average, Scores, ZeroDivision};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 use unicode_width::UnicodeWidthStr;

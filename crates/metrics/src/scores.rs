@@ -1,6 +1,7 @@
 //! Precision, recall and F-measures, read from a confusion matrix.
 
-use crate::{ConfusionMatrix, MetricsError, Result};
+use crate::confusion::ConfusionMatrix;
+use crate::error::{MetricsError, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a ratio is when its denominator is zero, as scikit-learn's `zero_division`.

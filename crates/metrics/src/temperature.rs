@@ -1,6 +1,7 @@
 //! Temperature: one number that makes a net as sure as it is right.
 
-use crate::{Result, check};
+use crate::check;
+use crate::error::Result;
 
 /// The coldest and the warmest temperature that is found.
 const RANGE: (f64, f64) = (0.02, 50.0);
@@ -82,7 +83,7 @@ mod tests {
     fn scaled_logits_have_a_scaled_temperature() {
         let logits: Vec<f64> = (0..60).map(|i| f64::from((i * 37) % 19) / 5.0).collect();
         // The largest is right, but for every fourth.
-        let best = crate::argmax(&logits, 3).unwrap();
+        let best = crate::prediction::argmax(&logits, 3).unwrap();
         let labels: Vec<u32> =
             best.iter().enumerate().map(|(i, k)| (k + u32::from(i % 4 == 0)) % 3).collect();
         let one = fit_temperature(&labels, &logits, 3).unwrap();

@@ -17,6 +17,7 @@
 mod error;
 mod write;
 
+mod extended;
 mod folder;
 mod history;
 mod machine;
@@ -25,6 +26,7 @@ mod results;
 mod scores;
 
 pub use error::RunFolderError;
+pub use extended::ExtendedScores;
 pub use folder::RunFolder;
 pub use history::{Epoch, Event, Step, read_history};
 pub use machine::{Machine, bytes};

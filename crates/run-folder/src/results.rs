@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
 
-use crate::{Machine, RunFolder, RunFolderError, Scores, write_json};
+use crate::{ExtendedScores, Machine, RunFolder, RunFolderError, Scores, write_json};
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Results {
     /// Scores of the weights that the run ended with on the validation part, where there is one.
     #[serde(default)]
     pub validation: Option<Scores>,
+    /// Ranking and agreement on the held-out part after training; none in files of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended: Option<ExtendedScores>,
     /// Precision, recall, F1 and support of each class, after training.
     pub report: ClassificationReport,
     /// True classes of the held-out part against predicted ones.

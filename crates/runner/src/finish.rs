@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::recipe::Method;
 use crate::report;
 use crate::results::parameter_counts;
-use crate::scores::{classification_report, confusion, reliability, scores};
+use crate::scores::{classification_report, confusion, extended_scores, reliability, scores};
 use taper_run_folder::{
     LoadText, NetFacts, Results, RunFolder, Scores, StartFacts, Trained, write_json, write_whole,
 };
@@ -50,6 +50,7 @@ pub(crate) fn finish(
         before,
         after: scores(&evaluation)?,
         validation: validation.as_ref().map(scores).transpose()?,
+        extended: Some(extended_scores(&evaluation)?),
         report: classification_report(&evaluation)?,
         confusion: confusion(&evaluation)?,
         calibration: reliability(&evaluation)?,

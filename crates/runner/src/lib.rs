@@ -79,7 +79,7 @@ pub use recipe::{
 pub use registry::{OpenDataset, Registry};
 pub use run::{Existing, from_scratch, run};
 pub use saliency::saliency;
-pub use scores::{classification_report, confusion, scores};
+pub use scores::{classification_report, confusion, extended_scores, scores};
 pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
 pub use taper_classifier::{
     Classifier, DeviceChoice, Evaluation, Prediction, Tta, evaluate, summarize,
@@ -88,7 +88,7 @@ pub use taper_dataset::Part;
 pub use taper_metrics as metrics;
 pub use taper_pretrained::{ModelConfig, Models, Pretrained, Rename};
 pub use taper_run_folder::{
-    DataResults, Machine, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
-    Trained,
+    DataResults, ExtendedScores, Machine, Metric, ParameterCounts, Results, RunFolder,
+    RunFolderError, Scores, Trained,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};

@@ -4,7 +4,7 @@ use taper_classifier::Evaluation;
 use taper_metrics::{
     Calibration, ClassificationReport, ConfusionMatrix, ZeroDivision, calibration,
 };
-use taper_run_folder::Scores;
+use taper_run_folder::{ExtendedScores, Scores};
 
 use crate::error::RunnerError;
 
@@ -18,6 +18,15 @@ const BINS: usize = 15;
 pub fn scores(evaluation: &Evaluation) -> Result<Scores, RunnerError> {
     let Evaluation { labels, probabilities, .. } = evaluation;
     Ok(Scores::of(labels, probabilities, evaluation.num_classes())?)
+}
+
+/// Ranking and agreement, beyond what a run is judged by.
+///
+/// # Errors
+/// As [`scores`].
+pub fn extended_scores(evaluation: &Evaluation) -> Result<ExtendedScores, RunnerError> {
+    let Evaluation { labels, probabilities, .. } = evaluation;
+    Ok(ExtendedScores::of(labels, probabilities, evaluation.num_classes())?)
 }
 
 /// True classes against predicted ones.

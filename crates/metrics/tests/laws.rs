@@ -1,7 +1,7 @@
 //! Laws that hold for any labels, predictions and scores.
 
-use crate::*;
 use proptest::prelude::*;
+use taper_metrics::*;
 
 const CLASSES: usize = 4;
 
