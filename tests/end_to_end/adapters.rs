@@ -111,6 +111,7 @@ fn a_run_has_a_model_card_and_a_configuration_for_others() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");
     begin(&[("card.license", "apache-2.0"), ("method", "head")], &out, Vec::new()).unwrap();
+    taper_report::complete(&out).unwrap();
     let card = std::fs::read_to_string(out.join("README.md")).unwrap();
     let (front, body) = card.strip_prefix("---\n").unwrap().split_once("---\n").unwrap();
     for line in [
@@ -126,7 +127,7 @@ fn a_run_has_a_model_card_and_a_configuration_for_others() {
         "\n# small trained on stripes\n",
         "| Licence of the model | apache-2.0 |",
         "| Licence of the data | unknown |",
-        "| Method | `head`: 18 numbers trained, 10.59 % |",
+        "| Method | `head`: 18 trainable parameters, 10.59 % |",
         "| after | ",
         "macro",
         "name = \"head\"",

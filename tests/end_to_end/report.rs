@@ -64,7 +64,7 @@ fn a_run_ends_with_a_page_that_shows_all_of_it() {
 }
 
 #[test]
-fn a_page_is_made_anew_as_it_was_and_without_the_data_says_what_is_missing() {
+fn a_page_is_made_anew_from_the_folder_alone_and_says_what_is_missing_in_it() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");
     short_run(&out, "0");
@@ -74,13 +74,29 @@ fn a_page_is_made_anew_as_it_was_and_without_the_data_says_what_is_missing() {
     assert_eq!(json(&["report", arg(&out)])["report"], path.display().to_string());
     assert!(page(&path) == before);
 
-    let recipe = out.join("recipe.toml");
-    let text = page(&recipe).replace("source = \"digits\"", "source = \"gone\"");
-    std::fs::write(&recipe, text).unwrap();
+    // Neither weights nor mistakes are needed for the rest.
+    std::fs::remove_file(out.join("model.safetensors")).unwrap();
+    std::fs::remove_dir_all(out.join("mistakes")).unwrap();
     json(&["report", arg(&out)]);
     let page = page(&path);
-    assert!(page.contains("They cannot be shown: ") && page.contains("gone"), "{page}");
+    assert!(page.contains("The run has not recorded them"), "{page}");
     assert!(page.contains("<h2>Confusion matrix</h2>"));
+}
+
+#[test]
+fn a_finished_run_that_lacks_its_pages_gets_them_when_it_is_resumed() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    short_run(&out, "0");
+    let files = ["report.html", "README.md"].map(|name| out.join(name));
+    let before = files.each_ref().map(|file| page(file));
+    files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    assert!(json(&["resume", arg(&out)])["finished"].is_string());
+    assert!(files.each_ref().map(|file| page(file)) == before);
+    // What a person wrote into the card stays.
+    std::fs::write(&files[1], "mine").unwrap();
+    json(&["report", arg(&out)]);
+    assert_eq!(page(&files[1]), "mine");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
         Command::Inspect(flags) => inspect::run(flags, output, registry),
         Command::Predict(flags) => predict::run(flags, output, registry),
         Command::Read(flags) => read::run(flags, output, registry),
-        Command::Report(flags) => report::run(flags, output, registry),
+        Command::Report(flags) => report::run(flags, output),
         Command::LrFind(flags) => lr_find::run(flags, output, registry),
         Command::CrossValidate(flags) => cross_validate::run(flags, output, registry),
         Command::Search(flags) => search::run(flags, output, registry),

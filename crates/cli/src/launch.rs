@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use taper_runner::observe::{Event, Listener, Progress, Verdict};
 use taper_runner::{Existing, Outcome, Plan, Recipe, Registry, RunFolder, RunnerError, run};
+use taper_tune::TuneError;
 
 use crate::flags::{Output, RecipeFlags};
 use crate::print::{note, print, print_json};
@@ -57,15 +58,37 @@ pub(crate) fn carry_out(
         }
     };
     let plan = Plan::new(recipe, registry)?;
-    let outcome = run(&plan, &out, existing, listeners(command, output)?)?;
+    let outcome = run_with_pages(&plan, &out, existing, command, output)?;
     Ok(Some((plan, outcome)))
 }
 
-/// Whether a run is finished; if it is, that is told.
+/// Carries out a plan in a folder, and leaves the run's model card and page.
+pub(crate) fn run_with_pages(
+    plan: &Plan,
+    folder: &Path,
+    existing: Existing,
+    label: &str,
+    output: Output,
+) -> Result<Outcome> {
+    let outcome = run(plan, folder, existing, listeners(label, output)?)?;
+    taper_report::complete(folder)?;
+    Ok(outcome)
+}
+
+/// The error of one of several runs as that run told it.
+pub(crate) fn run_error(error: TuneError) -> anyhow::Error {
+    match error {
+        TuneError::Run(error) => error.into(),
+        error => error.into(),
+    }
+}
+
+/// Whether a run is finished; if it is, that is told, and the run gets the pages that it lacks.
 pub(crate) fn told_finished(run: &RunFolder, output: Output) -> Result<bool> {
     if !run.is_finished() {
         return Ok(false);
     }
+    taper_report::complete(run.path())?;
     let finished = format!("{} is finished; there is nothing to resume", run.path().display());
     match output.json {
         true => print_json(&serde_json::json!({ "finished": finished }))?,

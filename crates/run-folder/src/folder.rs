@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::{RunFolderError, write_whole};
+use crate::error::RunFolderError;
+use crate::write::write_whole;
 
 const RECIPE: &str = "recipe.toml";
 const MODEL: &str = "model.safetensors";

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::scores::number;
-use crate::{RunFolderError, Scores};
+use crate::error::RunFolderError;
+use crate::scores::{Scores, number};
 
 /// Something that happened in a run.
 ///

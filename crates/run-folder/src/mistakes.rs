@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunFolder, RunFolderError, write_json};
+use crate::error::RunFolderError;
+use crate::folder::RunFolder;
+use crate::write::write_json;
 
 /// A held-out image that the model got wrong; a line of `mistakes/mistakes.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

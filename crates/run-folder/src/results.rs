@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
 
-use crate::{ExtendedScores, Machine, RunFolder, RunFolderError, Scores, write_json};
+use crate::error::RunFolderError;
+use crate::extended::ExtendedScores;
+use crate::folder::RunFolder;
+use crate::machine::Machine;
+use crate::scores::Scores;
+use crate::write::write_json;
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::RunFolderError;
+use crate::error::RunFolderError;
 
 /// Writes a file whole or not at all: to a temporary file beside it, then renamed.
 ///

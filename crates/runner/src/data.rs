@@ -11,7 +11,7 @@ use crate::error::RunnerError;
 use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
 
-pub(crate) use divided::divided;
+pub use divided::divided;
 use divided::{Divided, Items};
 
 /// The parts of a data set.

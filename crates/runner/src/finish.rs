@@ -10,21 +10,20 @@ use taper_model::{lora, weights};
 use taper_pretrained::{TRAINED_ON, save_adapter, transformers_export};
 
 use crate::calibrate::calibrate;
-use crate::card::card;
 use crate::error::RunnerError;
 use crate::load::Loaded;
 use crate::machine::this_machine;
+use crate::mistakes::record_mistakes;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::Method;
-use crate::report;
 use crate::results::parameter_counts;
 use crate::scores::{classification_report, confusion, extended_scores, reliability, scores};
 use taper_run_folder::{
-    LoadText, NetFacts, Results, RunFolder, Scores, StartFacts, Trained, write_json, write_whole,
+    LoadText, NetFacts, Results, RunFolder, Scores, StartFacts, Trained, write_json,
 };
 
-/// Scores what was trained and writes the run's files, `metrics.json` after all that a run needs.
+/// Scores what was trained and writes the run's files, `metrics.json` last.
 pub(crate) fn finish(
     plan: &Plan,
     folder: &RunFolder,
@@ -74,11 +73,10 @@ pub(crate) fn finish(
         },
         machine: this_machine(&plan.device),
     };
-    write_whole(&folder.card(), card(plan, &results, &evaluation)?.as_bytes())?;
-    results.write(folder)?;
     if recipe.log.report {
-        report::write(folder, plan, &loaded.net, &evaluation)?;
+        record_mistakes(folder, &loaded.net, &plan.data.test, &evaluation, &plan.device)?;
     }
+    results.write(folder)?;
     Ok(Outcome {
         run: folder.path().to_path_buf(),
         results,

@@ -28,7 +28,6 @@ mod plan;
 mod pretrained;
 mod registry;
 
-mod card;
 mod evaluate;
 mod features;
 mod finish;
@@ -42,29 +41,20 @@ mod position;
 mod train;
 
 mod calibrate;
-pub mod report;
+mod mistakes;
 mod results;
 mod saliency;
 mod scores;
 
-mod cross;
-mod inspect;
-mod lr_find;
 mod method;
 mod outcome;
 mod resume;
 mod run;
-mod search;
 
-pub use cross::{
-    Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
-};
-pub use data::Data;
+pub use data::{Data, divided};
 pub use error::{Difference, RunnerError};
 pub use evaluate::{evaluate_on, open_run};
-pub use inspect::{Inspected, inspect};
 pub use load::{Loaded, load};
-pub use lr_find::lr_find;
 pub use machine::available_memory;
 pub use outcome::Outcome;
 pub use plan::Plan;
@@ -80,7 +70,6 @@ pub use registry::{OpenDataset, Registry};
 pub use run::{Existing, from_scratch, run};
 pub use saliency::saliency;
 pub use scores::{classification_report, confusion, extended_scores, scores};
-pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
 pub use taper_classifier::{
     Classifier, DeviceChoice, Evaluation, Prediction, Tta, evaluate, summarize,
 };

@@ -23,8 +23,8 @@ use taper_pretrained::{Fit, Rename};
 use crate::error::RunnerError;
 
 pub(crate) use differences::{check_recipe, recipe_differences};
+pub(crate) use layers::layered;
 pub use layers::{NAMED, named, resolve};
-pub(crate) use layers::{layered, one_line};
 pub use long_runs::{
     CalibrationRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe, NonFinite,
     PlateauRecipe, SelectRecipe,

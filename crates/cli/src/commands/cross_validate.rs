@@ -4,14 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use taper_runner::{
-    Candidate, Comparison, CrossValidated, METRICS, Metric, Recipe, Registry, RunnerError,
-    cross_validate,
-};
+use taper_runner::{Metric, Recipe, Registry};
+use taper_tune::{Candidate, Comparison, CrossValidated, METRICS, cross_validate};
 
 use super::finetune;
 use crate::flags::{CrossValidateFlags, Output};
-use crate::launch::{check_out, listeners, out_folder};
+use crate::launch::{check_out, listeners, out_folder, run_error};
 use crate::overrides;
 use crate::print::{print, print_json};
 
@@ -23,11 +21,9 @@ pub fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> R
     let result =
         cross_validate(&candidates, flags.folds, registry, &out, shared.resume, |name, fold| {
             let label = format!("{name} fold {}", fold + 1);
-            listeners(&label, output).map_err(|error| RunnerError::Recipe {
-                origin: "signals".to_string(),
-                reason: error.to_string(),
-            })
-        })?;
+            Ok(listeners(&label, output)?)
+        })
+        .map_err(run_error)?;
     let path = out.join("cross-validation.json");
     result.write(&path)?;
     match output.json {

@@ -1,7 +1,8 @@
 //! `inspect`: a data set looked at.
 
 use anyhow::Result;
-use taper_runner::{Registry, inspect, resolve};
+use taper_report::{InspectConfig, inspect};
+use taper_runner::{Registry, divided, resolve};
 
 use crate::flags::{InspectFlags, Output};
 use crate::overrides;
@@ -9,7 +10,13 @@ use crate::print::{print, print_json};
 
 pub fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<()> {
     let recipe = resolve(flags.recipe.as_deref(), &overrides::inspect(flags))?;
-    let inspected = inspect(&recipe, registry)?;
+    let (dataset, left_out) = divided(&recipe, registry)?;
+    let config = InspectConfig {
+        preprocessing: recipe.image.preprocessing(),
+        augment: recipe.augment,
+        seed: recipe.seed,
+    };
+    let inspected = inspect(&dataset, left_out, &config)?;
     let written = inspected.write(&flags.out)?;
     if output.json {
         return print_json(&serde_json::json!({

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use taper_runner::{Plan, Registry, RunFolder, Sweep, SweepConfig, lr_find};
+use taper_runner::{Plan, Registry, RunFolder, Sweep, SweepConfig};
+use taper_tune::lr_find;
 
 use super::finetune::recipe_of;
 use crate::flags::{LrFindFlags, Output};
-use crate::launch::{listeners, out_folder};
+use crate::launch::{listeners, out_folder, run_error};
 use crate::print::{print, print_json};
 
 pub fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
@@ -17,7 +18,7 @@ pub fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<(
     RunFolder::check(&out, shared.overwrite)?;
     let plan = Plan::new(recipe, registry)?;
     let config = SweepConfig { low: flags.low, high: flags.high, steps: flags.steps };
-    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", output)?)?;
+    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", output)?).map_err(run_error)?;
     match output.json {
         true => {
             let mut value = serde_json::to_value(&sweep)?;
@@ -57,7 +58,7 @@ fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
         (Some(rate), Some(lowest)) => writeln!(
             text,
             "\nSuggestion  --learning-rate {rate:.2e}: there the loss falls fastest; it is lowest at \
-             {lowest:.2e}, more is too much."
+             {lowest:.2e}, higher rates diverge."
         )?,
         _ => writeln!(
             text,

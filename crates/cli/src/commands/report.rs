@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use anyhow::Result;
-use taper_runner::{Registry, report};
+use taper_report::{compare, report};
 
 use crate::flags::{Output, ReportFlags};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &ReportFlags, output: Output, registry: &Registry) -> Result<()> {
+pub fn run(flags: &ReportFlags, output: Output) -> Result<()> {
     let path = match (flags.runs.as_slice(), &flags.out) {
-        ([run], None) => report::of_run(run, registry)?,
+        ([run], None) => report(run)?,
         (runs, out) => {
             let path = out.as_deref().unwrap_or(Path::new("comparison.html"));
-            report::of_runs(runs, path)?;
+            compare(runs, path)?;
             path.to_path_buf()
         }
     };

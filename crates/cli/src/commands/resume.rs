@@ -1,10 +1,10 @@
 //! `resume`: a run that was killed or left off goes on.
 
 use anyhow::Result;
-use taper_runner::{Existing, Plan, Registry, RunFolder, run as start};
+use taper_runner::{Existing, Plan, Registry, RunFolder};
 
 use crate::flags::{Output, ResumeFlags};
-use crate::launch::{listeners, told_finished};
+use crate::launch::{run_with_pages, told_finished};
 use crate::table::print_outcome;
 
 pub fn run(flags: &ResumeFlags, output: Output, registry: &Registry) -> Result<()> {
@@ -13,6 +13,6 @@ pub fn run(flags: &ResumeFlags, output: Output, registry: &Registry) -> Result<(
     }
     let plan = Plan::of_run(&flags.run, registry)?;
     let existing = Existing::Resume { force: flags.force };
-    let outcome = start(&plan, &flags.run, existing, listeners("resume", output)?)?;
+    let outcome = run_with_pages(&plan, &flags.run, existing, "resume", output)?;
     print_outcome(&plan, &outcome, None, output)
 }

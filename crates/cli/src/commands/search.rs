@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use taper_runner::{Registry, RunnerError, SearchFile, Searched, search};
+use taper_runner::Registry;
+use taper_tune::{SearchFile, Searched, search};
 
 use super::finetune;
 use crate::flags::{Output, SearchFlags};
-use crate::launch::{check_out, listeners, out_folder};
+use crate::launch::{check_out, listeners, out_folder, run_error};
 use crate::overrides;
 use crate::print::{print, print_json};
 
@@ -23,12 +24,9 @@ pub fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<(
         overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
         finetune::recipe(&flags.finetune, shared.recipe.as_deref(), &overrides, registry)
     };
-    let found = search(&file, recipe, registry, &out, shared.resume, |name| {
-        listeners(name, output).map_err(|error| RunnerError::Recipe {
-            origin: "signals".to_string(),
-            reason: error.to_string(),
-        })
-    })?;
+    let found =
+        search(&file, recipe, registry, &out, shared.resume, |name| Ok(listeners(name, output)?))
+            .map_err(run_error)?;
     match output.json {
         true => print_json(&serde_json::to_value(&found)?),
         false => print(&text(&found, &out)?),

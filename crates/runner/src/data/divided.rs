@@ -120,8 +120,11 @@ impl Items {
 }
 
 /// The recipe's data set in the parts that training would have, each a source, nothing decoded; with
-/// what was left out.
-pub(crate) fn divided(
+/// why each image was left out that cannot be read.
+///
+/// # Errors
+/// Data that cannot be opened; settings that cannot be used.
+pub fn divided(
     recipe: &Recipe,
     registry: &Registry,
 ) -> Result<(Dataset, Vec<String>), RunnerError> {

@@ -2,27 +2,16 @@
 
 use std::fmt::Write;
 
-use taper_classifier::Evaluation;
+use taper_run_folder::{ParameterCounts, Trained};
 
-use taper_run_folder::{ParameterCounts, Results, Trained};
-
-use crate::error::RunnerError;
-use crate::plan::Plan;
-use crate::recipe::Method;
-use crate::scores::classification_report;
+use crate::record::Record;
 
 /// What is not known of a licence.
 const UNKNOWN: &str = "unknown";
 
 /// The text of `README.md`: no time, no path but those that the recipe has.
-pub(crate) fn card(
-    plan: &Plan,
-    results: &Results,
-    evaluation: &Evaluation,
-) -> Result<String, RunnerError> {
-    let mut text = front_matter(plan, results);
-    text += &body(plan, results, evaluation)?;
-    Ok(text)
+pub(crate) fn model_card(record: &Record) -> String {
+    front_matter(record) + &body(record)
 }
 
 /// The licence of the data sets that come with Taper, by their ids on the Hub.
@@ -38,33 +27,28 @@ fn or_unknown(text: &str) -> &str {
     if text.is_empty() { UNKNOWN } else { text }
 }
 
-fn data_license(plan: &Plan) -> &str {
-    match plan.recipe.card.data_license.as_str() {
-        "" => license_of_data(&plan.recipe.data.source),
+fn data_license(record: &Record) -> &str {
+    match record.recipe.card.data_license.as_str() {
+        "" => license_of_data(&record.recipe.data.source),
         license => license,
     }
 }
 
-/// Whether timm reads the folder.
-fn is_timms(plan: &Plan) -> bool {
-    plan.net.hub.is_some_and(|hub| hub.starts_with("timm/"))
-}
-
 /// The repository of the Hub that the weights are from.
-fn base(plan: &Plan) -> Option<&str> {
-    let id = plan.recipe.model.weights.strip_prefix("hub:")?;
+fn base(record: &Record) -> Option<&str> {
+    let id = record.recipe.model.weights.strip_prefix("hub:")?;
     Some(id.split_once('@').map_or(id, |(name, _)| name))
 }
 
 /// The last part of the data's path, which says less of the machine.
-fn data_name(plan: &Plan) -> &str {
-    let source = plan.recipe.data.source.trim_end_matches(['/', '\\']);
+fn data_name(record: &Record) -> &str {
+    let source = record.recipe.data.source.trim_end_matches(['/', '\\']);
     source.rsplit(['/', '\\']).next().unwrap_or(source)
 }
 
-fn title(plan: &Plan) -> String {
-    let what = if plan.recipe.model.weights.is_empty() { "trained" } else { "fine-tuned" };
-    format!("{} {what} on {}", plan.net.name, data_name(plan))
+fn title(record: &Record) -> String {
+    let what = if record.recipe.model.weights.is_empty() { "trained" } else { "fine-tuned" };
+    format!("{} {what} on {}", record.recipe.model.net, data_name(record))
 }
 
 /// A YAML string; JSON's are a part of YAML's.
@@ -72,29 +56,29 @@ fn quoted(text: &str) -> String {
     serde_json::Value::String(text.to_string()).to_string()
 }
 
-fn front_matter(plan: &Plan, results: &Results) -> String {
-    let license = or_unknown(&plan.recipe.card.license);
-    let library = if is_timms(plan) { "timm" } else { "taper" };
-    let adapter = matches!(plan.recipe.method, Method::Lora { merge: false, .. });
+fn front_matter(record: &Record) -> String {
+    let license = or_unknown(&record.recipe.card.license);
+    let library = if record.results.net.in_timm { "timm" } else { "taper" };
+    let adapter = record.recipe.saves_an_adapter();
     // An adapter of another net is one of ours: its layers have other names in Python.
-    let library = if adapter && is_timms(plan) { "peft" } else { library };
+    let library = if adapter && record.results.net.in_timm { "peft" } else { library };
     let mut yaml = format!("---\nlicense: {}\nlibrary_name: {library}\n", quoted(license));
     yaml += "pipeline_tag: image-classification\ntags:\n- image-classification\n- taper\n";
-    if let Some(data) = plan.recipe.data.source.strip_prefix("hub:") {
+    if let Some(data) = record.recipe.data.source.strip_prefix("hub:") {
         let mut parts = data.split('@').next().unwrap_or(data).split('/');
         let (owner, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         yaml += &format!("datasets:\n- {}\n", quoted(&format!("{owner}/{name}")));
     }
-    if let Some(base) = base(plan) {
+    if let Some(base) = base(record) {
         let relation = if adapter { "adapter" } else { "finetune" };
         yaml += &format!("base_model: {}\nbase_model_relation: {relation}\n", quoted(base));
     }
-    let (name, data) = (quoted(&title(plan)), quoted(data_name(plan)));
+    let (name, data) = (quoted(&title(record)), quoted(data_name(record)));
     yaml += &format!(
         "model-index:\n- name: {name}\n  results:\n  - task:\n      type: image-classification\n    \
          dataset:\n      name: {data}\n      type: {data}\n      split: held out\n    metrics:\n"
     );
-    let after = &results.after;
+    let after = &record.results.after;
     for (metric, value) in [
         ("accuracy", after.accuracy),
         ("f1", after.macro_f1),
@@ -109,44 +93,47 @@ fn front_matter(plan: &Plan, results: &Results) -> String {
     yaml + "---\n"
 }
 
-fn body(plan: &Plan, results: &Results, evaluation: &Evaluation) -> Result<String, RunnerError> {
-    let recipe = &plan.recipe;
-    let invalid = |reason: String| RunnerError::Recipe { origin: "model card".into(), reason };
-    let toml = toml::to_string(recipe).map_err(|e| invalid(e.to_string()))?;
-    let report = classification_report(evaluation)?;
-    let cfg = &plan.config.pretrained_cfg;
-    let [channels, height, width] = cfg.input_size;
+fn body(record: &Record) -> String {
+    let (recipe, results) = (&record.recipe, &record.results);
+    let (net, image) = (&recipe.model.net, &recipe.image);
     let weights = match recipe.model.weights.as_str() {
         "" => "random, from the seed".to_string(),
         weights => format!("`{weights}`"),
     };
-    let method = recipe.method.name();
+    let method = &recipe.method.name;
     let Trained { steps, stopped, .. } = &results.trained;
     let ParameterCounts { trainable, frozen, .. } = results.parameters;
     let all = trainable + frozen;
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
-    let rule = recipe.optimizer.rule();
     let stopped = stopped.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-    let seen = match plan.trained_on.as_slice() {
+    let seen = match results.start.seen_data.as_slice() {
         [] => String::new(),
-        seen => format!("\nThe weights it started from have seen: {}.\n", seen.join(", ")),
+        seen => format!("\nThe weights it started from were trained on: {}.\n", seen.join(", ")),
     };
 
-    let mut text = format!("\n# {}\n\n", title(plan));
+    let mut text = format!("\n# {}\n\n", title(record));
     text += &format!(
         "An image classifier: {}, for {} classes. Made with Taper {}.\n\n",
-        plan.net.name, plan.config.num_classes, recipe.taper_version
+        net,
+        results.data.class_names.len(),
+        recipe.taper_version
     );
     text += "| | |\n| --- | --- |\n";
     let rows = [
-        ("Net", format!("`{}`, {}", plan.net.name, plan.net.description)),
+        ("Net", format!("`{net}`, {}", results.net.description)),
         ("Parameters", format!("{all}")),
-        ("Images", format!("{channels} x {height} x {width} (channels, height, width)")),
+        (
+            "Images",
+            format!(
+                "{} x {} x {} (channels, height, width)",
+                image.channels, image.height, image.width
+            ),
+        ),
         ("Started from", weights),
         ("Licence of the model", or_unknown(&recipe.card.license).to_string()),
-        ("Data", plan.data.describe()),
-        ("Licence of the data", data_license(plan).to_string()),
-        ("Method", format!("`{method}`: {trainable} numbers trained, {share:.2} %")),
+        ("Data", results.data.description.clone()),
+        ("Licence of the data", data_license(record).to_string()),
+        ("Method", format!("`{method}`: {trainable} trainable parameters, {share:.2} %")),
         (
             "Training",
             format!(
@@ -154,8 +141,8 @@ fn body(plan: &Plan, results: &Results, evaluation: &Evaluation) -> Result<Strin
                 recipe.train.epochs,
                 if recipe.train.epochs == 1 { "" } else { "s" },
                 recipe.train.batch_size,
-                rule.name(),
-                rule.learning_rate(),
+                recipe.optimizer.name,
+                recipe.optimizer.learning_rate,
                 recipe.seed
             ),
         ),
@@ -184,43 +171,44 @@ fn body(plan: &Plan, results: &Results, evaluation: &Evaluation) -> Result<Strin
             scores.loss
         );
     }
-    text += &format!("\n```text\n{}\n```\n", report.to_string().trim_end());
+    text += &format!("\n```text\n{}\n```\n", results.report.to_string().trim_end());
     text += "\nThe held-out images come from the same source as those that were trained on; the scores \
              say nothing of images from elsewhere.\n";
 
     text +=
         "\n## Use\n\nWith Taper, on this folder:\n\n```sh\ntaper predict --run . photo.png\n```\n";
-    text += &python(plan);
+    text += &python(record);
     text += &format!(
         "\n## Recipe\n\n`recipe.toml`, complete: `taper finetune --recipe recipe.toml` repeats the \
          run.\n\n<details>\n\n```toml\n{}\n```\n\n</details>\n",
-        toml.trim_end()
+        record.recipe_text.trim_end()
     );
-    Ok(text)
+    text
 }
 
 /// How Python opens the folder.
-fn python(plan: &Plan) -> String {
-    let (net, classes) = (plan.net.name, plan.config.num_classes);
-    let [channels, height, width] = plan.config.pretrained_cfg.input_size;
-    match &plan.recipe.method {
-        Method::Lora { merge: false, .. } if !is_timms(plan) => format!(
+fn python(record: &Record) -> String {
+    let (recipe, facts) = (&record.recipe, &record.results.net);
+    let (net, classes) = (&recipe.model.net, record.results.data.class_names.len());
+    let (adapter, image) = (recipe.saves_an_adapter(), &recipe.image);
+    match (adapter, facts.in_timm) {
+        (true, false) => format!(
             "\nThe adapter is for Taper's names of the layers of `{net}`, which no library of Python has: `peft` \
-             cannot load it. A run with `--merge` saves the whole net.\n"
+             cannot load it. A run with `method.merge = true` saves the whole net.\n"
         ),
-        _ if !is_timms(plan) => String::new(),
-        Method::Lora { merge: false, .. } => {
-            let weights = plan.recipe.model.weights.as_str();
+        (false, false) => String::new(),
+        (true, true) => {
+            let weights = recipe.model.weights.as_str();
             let mut more = format!("num_classes={classes}");
-            if plan.net.patches.is_some() {
-                more += &format!(", img_size=({height}, {width})");
+            if facts.fixed_size {
+                more += &format!(", img_size=({}, {})", image.height, image.width);
             }
-            if channels != 3 {
-                more += &format!(", in_chans={channels}");
+            if image.channels != 3 {
+                more += &format!(", in_chans={}", image.channels);
             }
-            let create = match base(plan) {
+            let create = match base(record) {
                 Some(base) => format!("\"hf-hub:{base}\", pretrained=True"),
-                None if std::path::Path::new(weights).is_dir() => {
+                None if record.results.start.is_folder => {
                     format!("{}, pretrained=True", quoted(&format!("local-dir:{weights}")))
                 }
                 None => format!(
@@ -234,7 +222,7 @@ fn python(plan: &Plan) -> String {
                  net = PeftModel.from_pretrained(net, \".\").eval()\n```\n"
             )
         }
-        _ => "\nIn Python:\n\n```python\nimport timm\n\n\
+        (false, true) => "\nIn Python:\n\n```python\nimport timm\n\n\
               net = timm.create_model(\"local-dir:.\", pretrained=True).eval()\n\
               config = timm.data.resolve_data_config(model=net)\n\
               prepare = timm.data.create_transform(**config)\n```\n"

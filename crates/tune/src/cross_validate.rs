@@ -1,23 +1,18 @@
 //! Cross-validation: every image of the training part judged by a model that has not seen it.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use taper_classifier::Evaluation;
 use taper_metrics::{
     McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
 };
+use taper_run_folder::{Metric, RunFolderError, Scores, write_json, write_whole};
+use taper_runner::observe::Listener;
+use taper_runner::{
+    Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, run, scores,
+};
 
-use crate::error::{RunnerError, setting};
-use crate::evaluate::open_run;
-use crate::observe::Listener;
-use crate::plan::Plan;
-use crate::recipe::Recipe;
-use crate::registry::Registry;
-use crate::run::{Existing, run};
-use crate::scores::scores;
-use taper_run_folder::{Metric, Scores, write_json, write_whole};
+use crate::error::{BoxedError, TuneError, setting};
 
 /// A recipe that takes part, by a name that is a folder's.
 #[derive(Debug, Clone)]
@@ -114,8 +109,8 @@ pub fn cross_validate(
     registry: &Registry,
     out: &Path,
     resume: bool,
-    mut listeners: impl FnMut(&str, usize) -> Result<Vec<Box<dyn Listener>>, RunnerError>,
-) -> Result<CrossValidated, RunnerError> {
+    mut listeners: impl FnMut(&str, usize) -> Result<Vec<Box<dyn Listener>>, BoxedError>,
+) -> Result<CrossValidated, TuneError> {
     check(candidates, folds)?;
     let registry = registry.sharing();
     let mut all_scores = Vec::with_capacity(candidates.len());
@@ -129,14 +124,17 @@ pub fn cross_validate(
             (recipe.data.folds, recipe.data.fold) = (folds, fold);
             let plan = Plan::new(recipe, &registry)?;
             let run = folder.join(format!("fold-{}", fold + 1));
-            let evaluation = answers(&plan, &run, resume, &registry, listeners(name, fold)?)?;
+            let follow = listeners(name, fold).map_err(TuneError::Listeners)?;
+            let evaluation = answers(&plan, &run, resume, &registry, follow)?;
             of_folds.push(scores(&evaluation)?);
             judge(&plan, fold, &evaluation, &mut judged);
             class_names = evaluation.class_names;
         }
         judged.sort_by_key(|judged| judged.index);
         let out_of_fold = folder.join("out-of-fold.csv");
-        write_whole(&out_of_fold, csv(&judged, &class_names).as_bytes())?;
+        let table = csv(&judged, &class_names)
+            .map_err(|source| RunFolderError::Io { path: out_of_fold.clone(), source })?;
+        write_whole(&out_of_fold, &table)?;
         right.push(judged.iter().map(|judged| judged.label == judged.predicted).collect());
         let metrics = METRICS.map(|metric| Spread::of(metric, &of_folds)).to_vec();
         all_scores.push(CandidateScores {
@@ -157,7 +155,7 @@ pub fn cross_validate(
     Ok(CrossValidated { folds, images, candidates: all_scores, comparisons })
 }
 
-fn check(candidates: &[Candidate], folds: usize) -> Result<(), RunnerError> {
+fn check(candidates: &[Candidate], folds: usize) -> Result<(), TuneError> {
     if folds < 2 {
         return Err(setting("folds", folds, "2 or more"));
     }
@@ -173,23 +171,24 @@ fn check(candidates: &[Candidate], folds: usize) -> Result<(), RunnerError> {
     Ok(())
 }
 
-/// The answers on a fold: of a run that is finished, that goes on, or that begins.
+/// The answers on a fold: of a run that begins, that goes on, or that was finished before.
 fn answers(
     plan: &Plan,
     folder: &Path,
     resume: bool,
     registry: &Registry,
     listeners: Vec<Box<dyn Listener>>,
-) -> Result<Evaluation, RunnerError> {
+) -> Result<Evaluation, TuneError> {
     let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
-    match run(plan, folder, existing, listeners)?.evaluation {
-        Some(evaluation) => Ok(evaluation),
-        None => {
-            let (classifier, recipe) = open_run(folder, &plan.device, registry)?;
-            let batch_size = recipe.train.eval_batch_size;
-            Ok(classifier.evaluate(&plan.data.test, batch_size, |_| {})?)
-        }
+    let outcome = run(plan, folder, existing, listeners)?;
+    taper_report::complete(folder)?;
+    if let Some(evaluation) = outcome.evaluation {
+        return Ok(evaluation);
     }
+    let (classifier, recipe) = open_run(folder, &plan.device, registry)?;
+    let batch_size = recipe.train.eval_batch_size;
+    let evaluation = classifier.evaluate(&plan.data.test, batch_size, |_| {});
+    Ok(evaluation.map_err(RunnerError::from)?)
 }
 
 fn judge(plan: &Plan, fold: usize, evaluation: &Evaluation, judged: &mut Vec<Judged>) {
@@ -203,26 +202,19 @@ fn judge(plan: &Plan, fold: usize, evaluation: &Evaluation, judged: &mut Vec<Jud
 }
 
 /// The images in the source's order, as RFC 4180 has it.
-fn csv(judged: &[Judged], class_names: &[String]) -> String {
-    let quoted = |text: &str| match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_string(),
-    };
-    let mut text = "index,item,fold,label,predicted".to_string();
-    for name in class_names {
-        let _ = write!(text, ",{}", quoted(&format!("p({name})")));
-    }
-    text.push('\n');
+fn csv(judged: &[Judged], class_names: &[String]) -> std::io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let columns = ["index", "item", "fold", "label", "predicted"].map(String::from);
+    let names = class_names.iter().map(|name| format!("p({name})"));
+    writer.write_record(columns.into_iter().chain(names))?;
     for Judged { index, item, fold, label, predicted, probabilities } in judged {
-        let name = |class: u32| quoted(&class_names[class as usize]);
-        let (label, predicted) = (name(*label), name(*predicted));
-        let _ = write!(text, "{index},{},{},{label},{predicted}", quoted(item), fold + 1);
-        for probability in probabilities {
-            let _ = write!(text, ",{probability}");
-        }
-        text.push('\n');
+        let name = |class: u32| class_names[class as usize].clone();
+        let fold = (fold + 1).to_string();
+        let cells = [index.to_string(), item.clone(), fold, name(*label), name(*predicted)];
+        let probabilities = probabilities.iter().map(ToString::to_string);
+        writer.write_record(cells.into_iter().chain(probabilities))?;
     }
-    text
+    writer.into_inner().map_err(|error| error.into_error())
 }
 
 impl Spread {
@@ -240,7 +232,7 @@ fn compare(
     second: &CandidateScores,
     metric: Metric,
     mcnemar: McNemar,
-) -> Result<Comparison, RunnerError> {
+) -> Result<Comparison, TuneError> {
     let values = |scores: &CandidateScores| -> Vec<f64> {
         scores.folds.iter().map(|fold| metric.of(fold)).collect()
     };
@@ -264,7 +256,7 @@ impl CrossValidated {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
+    pub fn write(&self, path: &Path) -> Result<(), TuneError> {
         Ok(write_json(path, self)?)
     }
 }
@@ -285,7 +277,7 @@ mod tests {
         }];
         let names = ["cat".to_string(), "dog, wet".to_string()];
         assert_eq!(
-            csv(&judged, &names),
+            String::from_utf8(csv(&judged, &names).unwrap()).unwrap(),
             "index,item,fold,label,predicted,p(cat),\"p(dog, wet)\"\n\
              3,\"a, \"\"b\"\".png\",1,\"dog, wet\",cat,0.75,0.25\n"
         );

@@ -1,17 +1,16 @@
-//! What a run came to class by class: the confusion matrix, scores, samples, reliability.
+//! What a run came to class by class: the confusion matrix, scores, samples.
 
 use std::fmt::Write;
 
-use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
-use taper_run_folder::DataResults;
+use taper_metrics::{ClassificationReport, ConfusionMatrix};
 
-use super::html::{escape, percent};
+use crate::html::escape;
 
 /// Classes up to which the whole matrix is shown; of more, those that are confused most.
 const WHOLE: usize = 24;
 
 /// True classes down, predicted ones across; shaded by the share of the true class.
-pub(super) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
+pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
     let k = matrix.num_classes();
     let shown: Vec<usize> = match k <= WHOLE {
         true => (0..k).collect(),
@@ -101,7 +100,7 @@ fn pairs(matrix: &ConfusionMatrix, names: &[String]) -> String {
 }
 
 /// Precision, recall, F1 and the number of images of each class.
-pub(super) fn table(report: &ClassificationReport) -> String {
+pub(crate) fn table(report: &ClassificationReport) -> String {
     let mut html = "<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>Class</th>\
                     <th>Precision</th><th>Recall</th><th>F1</th><th>Held out</th></tr></thead><tbody>"
         .to_string();
@@ -131,11 +130,9 @@ pub(super) fn table(report: &ClassificationReport) -> String {
 }
 
 /// How many images of each class each part has.
-pub(super) fn samples(data: &DataResults) -> String {
-    let parts =
-        [("train", &data.train), ("validation", &data.validation), ("held out", &data.test)];
-    let parts: Vec<_> = parts.into_iter().filter(|(_, counts)| !counts.is_empty()).collect();
-    let totals: Vec<usize> = (0..data.class_names.len())
+pub(crate) fn samples(class_names: &[String], parts: &[(&str, &[usize])]) -> String {
+    let parts: Vec<_> = parts.iter().filter(|(_, counts)| !counts.is_empty()).collect();
+    let totals: Vec<usize> = (0..class_names.len())
         .map(|class| parts.iter().map(|(_, counts)| counts[class]).sum())
         .collect();
     let most = totals.iter().copied().max().unwrap_or(1).max(1);
@@ -148,7 +145,7 @@ pub(super) fn samples(data: &DataResults) -> String {
         let _ = write!(html, "<th>{name}</th>");
     }
     html += "<th style=\"width:45%\"></th></tr></thead><tbody>";
-    for (class, name) in data.class_names.iter().enumerate() {
+    for (class, name) in class_names.iter().enumerate() {
         let _ = write!(html, "<tr><td>{}</td>", escape(name));
         for (_, counts) in &parts {
             let _ = write!(html, "<td>{}</td>", counts[class]);
@@ -161,90 +158,6 @@ pub(super) fn samples(data: &DataResults) -> String {
         html += "</div></td></tr>";
     }
     html + "</tbody></table></div>"
-}
-
-/// Confidence across, how often it was right up; how many answers had it below.
-pub(super) fn reliability(calibration: &Calibration) -> String {
-    const SIDE: f64 = 240.0;
-    const LEFT: f64 = 40.0;
-    const TOP: f64 = 8.0;
-    const COUNTS: f64 = 46.0;
-    let x = |share: f64| LEFT + share * (360.0 - LEFT - 18.0);
-    let y = |share: f64| TOP + (1.0 - share) * SIDE;
-    let most = calibration.bins.iter().map(|bin| bin.count).max().unwrap_or(1).max(1);
-    let base = TOP + SIDE + 22.0 + COUNTS;
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 360 {:.0}\" role=\"img\" aria-label=\"reliability diagram\">",
-        base + 36.0
-    );
-    for tick in 0..=5 {
-        let share = f64::from(tick) / 5.0;
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">{:.0}%</text>\
-             <text text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.1}\">{:.0}%</text>",
-            x(0.0),
-            x(1.0),
-            y(share),
-            y(share),
-            LEFT - 5.0,
-            y(share) + 3.5,
-            100.0 * share,
-            x(share),
-            base + 14.0,
-            100.0 * share
-        );
-    }
-    for bin in &calibration.bins {
-        let (left, width) = (x(bin.lower) + 1.0, x(bin.upper) - x(bin.lower) - 2.0);
-        let (Some(confidence), Some(accuracy)) = (bin.confidence, bin.accuracy) else { continue };
-        let height = COUNTS * (bin.count as f64 / most as f64).sqrt();
-        let title = format!(
-            "{} answers of {} confidence: {} right",
-            bin.count,
-            percent(confidence),
-            percent(accuracy)
-        );
-        let _ = write!(
-            svg,
-            "<rect class=\"bar c0\" x=\"{left:.1}\" width=\"{width:.1}\" y=\"{:.1}\" height=\"{:.1}\">\
-             <title>{title}</title></rect>\
-             <rect class=\"bar pale c0\" x=\"{left:.1}\" width=\"{width:.1}\" y=\"{:.1}\" \
-             height=\"{height:.1}\"><title>{title}</title></rect>",
-            y(accuracy),
-            accuracy * SIDE,
-            base - height
-        );
-        let _ = write!(
-            svg,
-            "<line class=\"gap\" x1=\"{left:.1}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>",
-            left + width,
-            y(confidence)
-        );
-    }
-    let _ = write!(
-        svg,
-        "<line class=\"diagonal\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>\
-         <line class=\"axis\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{base:.1}\" y2=\"{base:.1}\"/>\
-         <text text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.1}\">confidence</text></svg>",
-        x(0.0),
-        y(0.0),
-        x(1.0),
-        y(1.0),
-        x(0.0),
-        x(1.0),
-        x(0.5),
-        base + 31.0
-    );
-    format!(
-        "<figure><figcaption>Right answers by confidence</figcaption>{svg}</figure>\
-         <p class=\"note\">Bars on the dashed line are honest; below it the net is too sure. The short \
-         lines mark the mean confidence, the pale bars below how many answers there are (root scale). \
-         Expected calibration error {}, largest {}.</p>",
-        percent(calibration.expected_error),
-        percent(calibration.maximum_error)
-    )
 }
 
 #[cfg(test)]
@@ -277,12 +190,5 @@ mod tests {
         assert!(html.contains("The 24 of 100 classes"), "{html}");
         assert!(html.contains("&lt;70&gt; taken for &lt;80&gt; (5)"), "{html}");
         assert_eq!(html.matches("<tr>").count(), 25);
-    }
-
-    #[test]
-    fn bins_without_answers_have_no_bar() {
-        let calibration =
-            taper_metrics::calibration(&[0, 1], &[0.9, 0.1, 0.2, 0.8], 2, 15).unwrap();
-        assert_eq!(reliability(&calibration).matches("class=\"gap\"").count(), 2);
     }
 }

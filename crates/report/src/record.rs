@@ -1,14 +1,18 @@
-//! What a run's folder tells: its recipe, its history, its results.
+//! What a run's folder tells: its recipe, its history, its results, its mistakes.
 
 use std::path::Path;
 
-use taper_run_folder::{Epoch, Event, Results, RunFolder, Step, read_history};
+use taper_run_folder::{
+    Epoch, Event, Mistake, Results, RunFolder, RunFolderError, Step, read_history,
+};
 
-use crate::error::RunnerError;
-use crate::recipe::{Recipe, read_resolved};
+use crate::error::ReportError;
+use crate::recipe::Recipe;
 
 /// A finished run as its files tell it.
-pub(super) struct Record {
+pub(crate) struct Record {
+    /// The folder.
+    pub folder: RunFolder,
     /// The folder's name.
     pub name: String,
     /// The same with the name of the folder that it is in.
@@ -23,17 +27,17 @@ pub(super) struct Record {
     pub steps: Vec<Step>,
     /// The epochs.
     pub epochs: Vec<Epoch>,
+    /// The most confident mistakes, where they were recorded.
+    pub mistakes: Option<Vec<Mistake>>,
 }
 
 impl Record {
     /// Reads a finished run's folder.
-    pub fn read(run: &Path) -> Result<Self, RunnerError> {
+    pub fn read(run: &Path) -> Result<Self, ReportError> {
         let folder = RunFolder::finished(run)?;
-        let io = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| RunnerError::Io { path, source }
-        };
-        let recipe_text = std::fs::read_to_string(folder.recipe()).map_err(io(&folder.recipe()))?;
+        let path = folder.recipe();
+        let recipe_text = std::fs::read_to_string(&path)
+            .map_err(|source| RunFolderError::Io { path: path.clone(), source })?;
         let (mut steps, mut epochs) = (Vec::new(), Vec::new());
         for event in read_history(&folder.history())? {
             match event {
@@ -48,11 +52,13 @@ impl Record {
         Ok(Self {
             long_name: format!("{}/{name}", parent.to_string_lossy()),
             name,
-            recipe: read_resolved(&folder.recipe())?,
+            recipe: Recipe::parse(&recipe_text, &path)?,
             recipe_text,
             results: Results::read(&folder)?,
             steps,
             epochs,
+            mistakes: Mistake::read_all(&folder)?,
+            folder,
         })
     }
 

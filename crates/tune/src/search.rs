@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
+use taper_run_folder::{Metric, RunFolder, RunFolderError, Scores, write_json, write_whole};
+use taper_runner::observe::Listener;
+use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, run};
 use toml::Value;
 
-use crate::error::{RunnerError, setting};
-use crate::observe::Listener;
-use crate::plan::Plan;
-use crate::recipe::Recipe;
-use crate::registry::Registry;
-use crate::run::{Existing, run};
-use taper_run_folder::{Metric, RunFolder, Scores, write_json, write_whole};
+use crate::error::{BoxedError, TuneError, setting};
 
 pub use space::Range;
 
@@ -116,18 +113,18 @@ impl SearchFile {
     ///
     /// # Errors
     /// It cannot be read, or is none.
-    pub fn read(path: &Path) -> Result<Self, RunnerError> {
+    pub fn read(path: &Path) -> Result<Self, TuneError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
-        let file: Self = toml::from_str(&text).map_err(|e| RunnerError::Recipe {
-            origin: path.display().to_string(),
-            reason: crate::recipe::one_line(&e.to_string()),
+            .map_err(|source| RunFolderError::Io { path: path.to_path_buf(), source })?;
+        let file: Self = toml::from_str(&text).map_err(|error| TuneError::SearchFile {
+            path: path.to_path_buf(),
+            reason: error.message().replace('\n', " "),
         })?;
         file.check()?;
         Ok(file)
     }
 
-    fn check(&self) -> Result<(), RunnerError> {
+    fn check(&self) -> Result<(), TuneError> {
         let SearchSettings { trials, min_epochs, factor, .. } = self.search;
         for (key, found, least) in [
             ("search.trials", trials, 1),
@@ -188,8 +185,8 @@ pub fn search(
     registry: &Registry,
     out: &Path,
     resume: bool,
-    mut listeners: impl FnMut(&str) -> Result<Vec<Box<dyn Listener>>, RunnerError>,
-) -> Result<Searched, RunnerError> {
+    mut listeners: impl FnMut(&str) -> Result<Vec<Box<dyn Listener>>, BoxedError>,
+) -> Result<Searched, TuneError> {
     file.check()?;
     let registry = registry.sharing();
     let metric = file.search.metric;
@@ -213,12 +210,14 @@ pub fn search(
             }
             let name = format!("{number:03}-{epochs}-epochs");
             let run = out.join("trials").join(&name);
-            let (validation, failure) =
-                match validation_scores(&plan, &run, resume, listeners(&name)?) {
-                    Ok(scores) => (Some(scores), None),
-                    Err(error @ RunnerError::NotFinite { .. }) => (None, Some(error.to_string())),
-                    Err(error) => return Err(error),
-                };
+            let follow = listeners(&name).map_err(TuneError::Listeners)?;
+            let (validation, failure) = match validation_scores(&plan, &run, resume, follow) {
+                Ok(scores) => (Some(scores), None),
+                Err(TuneError::Run(error @ RunnerError::NotFinite { .. })) => {
+                    (None, Some(error.to_string()))
+                }
+                Err(error) => return Err(error),
+            };
             round.push(Trial { number, epochs, settings, validation, failure, run });
         }
         rank(&mut round, metric);
@@ -243,18 +242,19 @@ fn rank(trials: &mut [Trial], metric: Metric) {
     trials.sort_by(|a, b| value(a).total_cmp(&value(b)));
 }
 
-/// The scores of a run on its validation part: finished, gone on with, or begun.
+/// The scores of a run on its validation part: begun, gone on with, or finished before.
 fn validation_scores(
     plan: &Plan,
     folder: &Path,
     resume: bool,
     listeners: Vec<Box<dyn Listener>>,
-) -> Result<Scores, RunnerError> {
+) -> Result<Scores, TuneError> {
     let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
     let results = run(plan, folder, existing, listeners)?.results;
-    results.validation.ok_or_else(|| RunnerError::Config {
-        path: folder.join("metrics.json"),
-        reason: "no scores on a validation part".to_string(),
+    taper_report::complete(folder)?;
+    results.validation.ok_or_else(|| {
+        let path = folder.join("metrics.json");
+        RunFolderError::Invalid { path, reason: "no scores on a validation part".into() }.into()
     })
 }
 
@@ -264,12 +264,12 @@ impl Searched {
         self.trials.first().filter(|trial| trial.validation.is_some())
     }
 
-    fn write(&self, out: &Path) -> Result<(), RunnerError> {
+    fn write(&self, out: &Path) -> Result<(), TuneError> {
         write_json(&out.join("search.json"), self)?;
         if let Some(best) = self.best() {
             let recipe = RunFolder::begun(&best.run)?.recipe();
             let text = std::fs::read(&recipe)
-                .map_err(|source| RunnerError::Io { path: recipe.clone(), source })?;
+                .map_err(|source| RunFolderError::Io { path: recipe.clone(), source })?;
             write_whole(&out.join("best.toml"), &text)?;
         }
         Ok(())

@@ -1,12 +1,15 @@
-//! The page around a report: its head, its style, its pieces.
+//! A page: its head, its style, its pieces. Every piece escapes the text that it is given.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// Colors that lines and bars can have; then they repeat.
-pub(crate) const COLORS: usize = 8;
+pub const COLORS: usize = 8;
 
 const STYLE: &str = include_str!("style.css");
 
 /// A whole page. Nothing in it asks for anything from outside, and its policy forbids it to.
-pub(crate) fn page(title: &str, body: &str) -> String {
+pub fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -20,7 +23,7 @@ pub(crate) fn page(title: &str, body: &str) -> String {
 }
 
 /// A part of the page under a heading; nothing where there is no content.
-pub(crate) fn section(heading: &str, content: &str) -> String {
+pub fn section(heading: &str, content: &str) -> String {
     if content.is_empty() {
         return String::new();
     }
@@ -28,12 +31,12 @@ pub(crate) fn section(heading: &str, content: &str) -> String {
 }
 
 /// Charts side by side where there is room.
-pub(crate) fn grid(figures: &[String]) -> String {
+pub fn grid(figures: &[String]) -> String {
     format!("<div class=\"grid\">{}</div>", figures.concat())
 }
 
 /// Two columns: what, and how much.
-pub(crate) fn facts(rows: &[(&str, String)]) -> String {
+pub fn facts(rows: &[(&str, String)]) -> String {
     let rows = rows
         .iter()
         .map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>", escape(name), escape(value)));
@@ -41,7 +44,7 @@ pub(crate) fn facts(rows: &[(&str, String)]) -> String {
 }
 
 /// Large numbers in a row.
-pub(crate) fn tiles(tiles: &[(&str, String, String)]) -> String {
+pub fn tiles(tiles: &[(&str, String, String)]) -> String {
     let tiles = tiles.iter().map(|(name, value, note)| {
         format!(
             "<div class=\"tile\"><span>{}</span><b>{}</b><small>{}</small></div>",
@@ -53,13 +56,19 @@ pub(crate) fn tiles(tiles: &[(&str, String, String)]) -> String {
     format!("<div class=\"tiles\">{}</div>", tiles.collect::<String>())
 }
 
+/// Texts one below the other.
+pub fn list(items: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let items = items.into_iter().map(|item| format!("<li>{}</li>", escape(item.as_ref())));
+    format!("<ul>{}</ul>", items.collect::<String>())
+}
+
 /// Text that is folded away until it is asked for.
-pub(crate) fn folded(summary: &str, text: &str) -> String {
+pub fn folded(summary: &str, text: &str) -> String {
     format!("<details><summary>{}</summary><pre>{}</pre></details>", escape(summary), escape(text))
 }
 
 /// Text for between tags and within quotes.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -77,12 +86,12 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 /// `98.76 %`
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.2}\u{a0}%", 100.0 * share)
 }
 
 /// Seconds in words: `3 min 12 s`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
@@ -93,21 +102,18 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// Bytes in base64, for a `data:` address (RFC 4648).
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
-        let word = word << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            match place <= chunk.len() {
-                true => text.push(DIGITS[(word >> (18 - 6 * place)) as usize & 63] as char),
-                false => text.push('='),
-            }
-        }
-    }
-    text
+/// An image that the page holds, PNG or JPEG; `alt` says what it shows, `size` is its width and height
+/// in pixels, where they are known. With `pixels`, an enlarged one shows its pixels as squares.
+pub fn image(bytes: &[u8], size: Option<[usize; 2]>, alt: &str, pixels: bool) -> String {
+    let kind = if bytes.starts_with(&[0xff, 0xd8]) { "jpeg" } else { "png" };
+    let class = if pixels { " class=\"pixels\"" } else { "" };
+    let size = size
+        .map_or(String::new(), |[width, height]| format!(" width=\"{width}\" height=\"{height}\""));
+    format!(
+        "<img{class}{size} alt=\"{}\" src=\"data:image/{kind};base64,{}\">",
+        escape(alt),
+        STANDARD.encode(bytes)
+    )
 }
 
 #[cfg(test)]
@@ -115,10 +121,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_that_of_the_standard() {
-        let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"];
-        let expected = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
-        assert_eq!(texts.map(|text| base64(text.as_bytes())), expected);
+    fn an_image_stands_in_the_page_itself() {
+        let html = image(b"\x89PNG", Some([2, 1]), "<cat>", true);
+        assert_eq!(
+            html,
+            "<img class=\"pixels\" width=\"2\" height=\"1\" alt=\"&lt;cat&gt;\" \
+             src=\"data:image/png;base64,iVBORw==\">"
+        );
+        assert!(
+            image(&[0xff, 0xd8, 0xff], None, "", false).contains("data:image/jpeg;base64,/9j/")
+        );
     }
 
     #[test]

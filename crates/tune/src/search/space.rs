@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::error::RunnerError;
+use crate::error::{TuneError, setting};
 
 /// The values that a key may have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,21 +38,17 @@ pub struct Between {
 }
 
 impl Range {
-    /// Whether it has values.
-    pub(super) fn check(&self, key: &str) -> Result<(), RunnerError> {
-        let wrong = |found: String, expected: &str| {
-            Err(RunnerError::Recipe {
-                origin: format!("search, range of `{key}`"),
-                reason: format!("{found}, expected {expected}"),
-            })
-        };
+    /// Checks that it has values; `key` is for the error.
+    pub(super) fn check(&self, key: &str) -> Result<(), TuneError> {
+        let wrong =
+            |found: String, expected: &str| Err(setting(format!("space.{key}"), found, expected));
         match self {
             Range::Choices(Choices { choices }) if choices.is_empty() => {
-                wrong("choices are empty".to_string(), "one choice or more")
+                wrong("without choices".to_string(), "one choice or more")
             }
             Range::Choices(_) => Ok(()),
             Range::Between(Between { low, high, log }) => {
-                let found = format!("low is {low}, high is {high}");
+                let found = format!("{low} to {high}");
                 match (number(low), number(high)) {
                     (Some(low), Some(_)) if *log && low <= 0.0 => {
                         wrong(found, "numbers above 0 for a logarithm")

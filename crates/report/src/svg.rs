@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::html::escape;
+use crate::html::{COLORS, escape};
 
 /// Width of a chart in its own units; on a telephone about a pixel each.
-pub(crate) const WIDTH: f64 = 360.0;
+pub const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 10.0;
@@ -16,7 +16,7 @@ const BOTTOM: f64 = 34.0;
 const MOST_POINTS: usize = 600;
 
 /// One line of a chart.
-pub(crate) struct Series {
+pub struct Series {
     /// What the legend calls it.
     pub name: String,
     /// Which of the page's colors it has.
@@ -29,18 +29,24 @@ pub(crate) struct Series {
 
 /// How an axis divides its range.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Scale {
+pub enum Scale {
+    /// Evenly.
     Linear,
     /// By powers of ten; values of 0 and less are left out.
     Log,
 }
 
 /// A chart of lines over a common axis.
-pub(crate) struct Chart<'a> {
+pub struct Chart<'a> {
+    /// What stands above it.
     pub title: &'a str,
+    /// What stands below the x axis.
     pub x_label: &'a str,
+    /// How the x axis is divided.
     pub x_scale: Scale,
+    /// How the y axis is divided.
     pub y_scale: Scale,
+    /// The lines.
     pub series: Vec<Series>,
     /// Places on the x axis that are marked, with their names.
     pub marks: Vec<(f64, String)>,
@@ -158,7 +164,7 @@ fn line(
     py: &impl Fn(f64) -> f64,
 ) {
     let faint = if series.faint { " faint" } else { "" };
-    let color = series.color % super::html::COLORS;
+    let color = series.color % COLORS;
     if points.len() > 1 {
         let path: Vec<String> =
             points.iter().map(|&(x, y)| format!("{:.1},{:.1}", px(x), py(y))).collect();
@@ -190,7 +196,7 @@ fn legend(lines: &[(&Series, Vec<(f64, f64)>)]) -> String {
     let mut text = "<span class=\"legend\">".to_string();
     for (series, _) in lines {
         let faint = if series.faint { " faint" } else { "" };
-        let color = series.color % super::html::COLORS;
+        let color = series.color % COLORS;
         let _ = write!(
             text,
             "<span><i class=\"key c{color}{faint}\"></i>{}</span>",
@@ -288,7 +294,7 @@ fn label(value: f64, high: f64) -> String {
 }
 
 /// A value with four digits that count.
-pub(crate) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");

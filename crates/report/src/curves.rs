@@ -2,12 +2,12 @@
 
 use taper_run_folder::{Epoch, Scores};
 
-use super::html::grid;
-use super::record::Record;
-use super::svg::{Chart, Scale, Series};
+use crate::html::grid;
+use crate::record::Record;
+use crate::svg::{Chart, Scale, Series};
 
 /// Loss, validation scores, learning rate and gradient norm over the epochs of a run.
-pub(super) fn of(record: &Record) -> String {
+pub(crate) fn learning(record: &Record) -> String {
     let per_epoch = record.steps_per_epoch();
     let steps = || record.steps.iter().map(|step| (step.step as f64 / per_epoch, step));
     let series =
@@ -58,14 +58,14 @@ pub(super) fn of(record: &Record) -> String {
 }
 
 /// By powers of ten where the values go over several.
-pub(super) fn scale_of(points: &[(f64, f64)]) -> Scale {
+pub(crate) fn scale_of(points: &[(f64, f64)]) -> Scale {
     let values = || points.iter().map(|point| point.1).filter(|value| *value > 0.0);
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     if high > 100.0 * low { Scale::Log } else { Scale::Linear }
 }
 
 /// A value of each epoch, over the number of epochs that were done by then.
-pub(super) fn epochs(record: &Record, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
+pub(crate) fn epochs(record: &Record, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
     let points = record.epochs.iter();
     points.filter_map(|epoch| Some(((epoch.epoch + 1) as f64, value(epoch)?))).collect()
 }

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use taper_run_folder::{write_json, write_whole};
+use taper_report::{html, svg};
+use taper_run_folder::{RunFolderError, write_json, write_whole};
+use taper_runner::observe::Listener;
+use taper_runner::{Plan, Sweep, SweepConfig, SweepPoint, Training, load, sweep};
 
-use crate::error::RunnerError;
-use crate::load::load;
-use crate::observe::Listener;
-use crate::plan::Plan;
-use crate::report::{html, svg};
-use crate::train::{Sweep, SweepConfig, Training, sweep};
+use crate::error::TuneError;
 
 /// Sweeps the learning rates of a plan's run and writes `lr-find.json` and `lr-find.html`, with the
 /// plot, to a folder; nothing is trained by it.
@@ -21,18 +19,18 @@ pub fn lr_find(
     config: &SweepConfig,
     out: &Path,
     mut listeners: Vec<Box<dyn Listener>>,
-) -> Result<Sweep, RunnerError> {
+) -> Result<Sweep, TuneError> {
     let loaded = load(plan)?;
     let sweep = sweep(Training::new(plan, &loaded)?, config, &mut listeners)?;
     std::fs::create_dir_all(out)
-        .map_err(|source| RunnerError::Io { path: out.to_path_buf(), source })?;
+        .map_err(|source| RunFolderError::Io { path: out.to_path_buf(), source })?;
     write_json(&out.join("lr-find.json"), &sweep)?;
     write_whole(&out.join("lr-find.html"), page(plan, &sweep).as_bytes())?;
     Ok(sweep)
 }
 
 fn page(plan: &Plan, sweep: &Sweep) -> String {
-    let points = |value: fn(&crate::train::SweepPoint) -> f64| {
+    let points = |value: fn(&SweepPoint) -> f64| {
         sweep.points.iter().map(|point| (point.learning_rate, value(point))).collect()
     };
     let line =
@@ -52,7 +50,7 @@ fn page(plan: &Plan, sweep: &Sweep) -> String {
     let rate = |rate: Option<f64>| rate.map_or("–".to_string(), svg::short);
     let tiles = html::tiles(&[
         ("Suggestion", rate(sweep.suggestion), "the loss falls fastest".to_string()),
-        ("Lowest loss", rate(sweep.lowest), "more is too much".to_string()),
+        ("Lowest loss", rate(sweep.lowest), "higher rates diverge".to_string()),
         ("Exploded", rate(sweep.exploded), "4 times the lowest loss".to_string()),
     ]);
     let body = format!(

@@ -1,17 +1,28 @@
 //! Several runs on one page.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
-use taper_run_folder::Epoch;
+use taper_run_folder::{Epoch, write_whole};
 use toml::{Table, Value};
 
-use super::curves::{epochs, scale_of};
-use super::html::{COLORS, duration, escape, grid, page, percent, section};
-use super::record::Record;
-use super::svg::{Chart, Scale, Series};
+use crate::curves::{epochs, scale_of};
+use crate::error::ReportError;
+use crate::html::{COLORS, duration, escape, grid, page, percent, section};
+use crate::record::Record;
+use crate::svg::{Chart, Scale, Series};
+
+/// Writes a page that compares finished runs.
+///
+/// # Errors
+/// A folder holds no finished run; the page cannot be written.
+pub fn compare(runs: &[PathBuf], path: &Path) -> Result<(), ReportError> {
+    let records = runs.iter().map(|run| Record::read(run)).collect::<Result<Vec<_>, _>>()?;
+    Ok(write_whole(path, text(&records).as_bytes())?)
+}
 
 /// The page that compares runs.
-pub(super) fn text(records: &[Record]) -> String {
+fn text(records: &[Record]) -> String {
     let names = names(records);
     let body = format!(
         "<header><h1>{} runs</h1><p class=\"lead\">side by side</p></header>\n",

@@ -1,0 +1,79 @@
+//! The numbers of a data set as text.
+
+use std::fmt::{Display, Formatter, Result};
+
+use taper_dataset::Description;
+use taper_dataset::inspect::Inspection;
+
+use crate::inspect::{Inspected, stored};
+
+impl Display for Inspected {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Inspection { parts, groups_within, groups_across, conflicts, .. } = &self.inspection;
+        for part in parts {
+            // The classes of all parts stand in one table, below.
+            let description = Description { classes: Vec::new(), ..part.description.clone() };
+            write!(f, "{}: {description}", part.name)?;
+            if !part.endings.is_empty() {
+                let endings =
+                    part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));
+                writeln!(f, "files   {}", endings.collect::<Vec<_>>().join(", "))?;
+            }
+            if !part.stored.is_empty() {
+                writeln!(f, "stored  {}", stored(part))?;
+            }
+            if !part.faults.is_empty() {
+                let (broken, read) = (part.faults.len(), part.description.count);
+                writeln!(f, "broken  {broken} of {}", broken + read)?;
+            }
+            for fault in &part.faults {
+                writeln!(f, "broken  {fault}")?;
+            }
+            writeln!(f)?;
+        }
+        if !self.left_out.is_empty() {
+            writeln!(f, "left out: {}, which cannot be read", self.left_out.len())?;
+            self.left_out.iter().try_for_each(|reason| writeln!(f, "  {reason}"))?;
+            writeln!(f)?;
+        }
+        write_classes(self, f)?;
+        if let Some((name, count)) = &self.inspection.smallest_class {
+            writeln!(f, "smallest class: {name}, {count} to train on")?;
+        }
+        if let Some(cut) = self.cut() {
+            writeln!(f, "{cut}")?;
+        }
+        writeln!(f, "\nnormalization, by the recipe's keys:")?;
+        self.normalization().iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        writeln!(
+            f,
+            "groups of equal images: {groups_within} within a part, {groups_across} across parts \
+             (leaks), {conflicts} with different classes"
+        )?;
+        for group in self.inspection.duplicates.iter().take(10) {
+            let items = group
+                .items
+                .iter()
+                .map(|(part, name, class)| format!("{name} ({part}, class {class})"));
+            writeln!(f, "  {}", items.collect::<Vec<_>>().join(" = "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Images of each class, a column a part.
+fn write_classes(inspected: &Inspected, f: &mut Formatter<'_>) -> Result {
+    let parts = &inspected.inspection.parts;
+    let names = || parts[0].description.classes.iter().map(|(name, _)| name);
+    let width = names().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+    write!(f, "{:<width$}", "class")?;
+    parts.iter().try_for_each(|part| write!(f, "{:>12}", part.name))?;
+    for (place, name) in names().enumerate() {
+        write!(f, "\n{name:<width$}")?;
+        for part in parts {
+            let count = part.description.classes.get(place).map_or(0, |(_, count)| *count);
+            write!(f, "{count:>12}")?;
+        }
+    }
+    writeln!(f)
+}

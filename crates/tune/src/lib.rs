@@ -1,0 +1,19 @@
+//! Several runs, and the settings to take.
+//!
+//! [`lr_find`] sweeps the learning rate of a plan; [`cross_validate`] judges recipes on the same
+//! stratified folds of the training part; [`search`] draws settings, at random or by successive
+//! halving. Each training is a run in a folder of its own, with its page, so that what was killed
+//! goes on. The held-out part decides nothing.
+
+mod error;
+
+mod cross_validate;
+mod lr_find;
+mod search;
+
+pub use cross_validate::{
+    Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
+};
+pub use error::{BoxedError, TuneError};
+pub use lr_find::lr_find;
+pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
