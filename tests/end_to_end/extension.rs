@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Module, ModuleT, Result, Tensor};
-use candle_nn::{Linear, VarBuilder};
+use candle_nn::Linear;
 use taper_dataset::{Dataset, InMemory};
 use taper_model::nets::{Net, NetInfo};
 use taper_runner::{Existing, Plan, Registry, resolve, run};
@@ -18,17 +18,20 @@ impl ModuleT for Logistic {
     }
 }
 
-pub const LOGISTIC: NetInfo = NetInfo {
-    description: "one linear layer",
-    default_input: (1, 4, 4),
-    num_classes: 2,
-    stem: "linear",
-    head: "linear",
-    ..NetInfo::new("logistic", |config, vb: VarBuilder<'_>, _key| {
-        let inputs = config.channels * config.height * config.width;
-        Ok(Net::new(Logistic(candle_nn::linear(inputs, config.num_classes, vb.pp("linear"))?)))
-    })
-};
+pub fn logistic() -> NetInfo {
+    NetInfo {
+        description: "one linear layer",
+        default_input: (1, 4, 4),
+        num_classes: 2,
+        stem: "linear",
+        head: "linear",
+        ..NetInfo::new("logistic", |config, vb, _key| {
+            let inputs = config.channels * config.height * config.width;
+            let linear = candle_nn::linear(inputs, config.num_classes, vb.pp("linear").candle())?;
+            Ok(Net::new(Logistic(linear)))
+        })
+    }
+}
 
 fn stripes() -> InMemory {
     let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
@@ -42,7 +45,7 @@ fn stripes() -> InMemory {
 #[test]
 fn a_net_and_a_data_set_of_ones_own_train_by_name() {
     let mut registry = Registry::new();
-    registry.models.add_net(LOGISTIC);
+    registry.models.add_net(logistic());
     registry.add_dataset("stripes", || {
         let train = Arc::new(stripes());
         Ok(Dataset { name: "stripes".to_string(), train, validation: None, test: None })

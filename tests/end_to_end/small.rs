@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candle_core::{Module, ModuleT, Result, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{ModuleT, Result, Tensor};
 use taper_dataset::{Dataset, InMemory};
-use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig};
+use taper_model::ParamBuilder;
+use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig, Sequential};
 use taper_model::nets::{Net, NetConfig, NetInfo};
 use taper_model::rng::RngKey;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
@@ -38,14 +38,14 @@ impl ModuleT for Body {
         if self.counted && images.dim(0)? > 1 {
             COUNTED_IMAGES.fetch_add(images.dim(0)? as u64, Ordering::Relaxed);
         }
-        let hidden = self.fc1.forward(&images.flatten_from(1)?)?;
+        let hidden = self.fc1.forward_t(&images.flatten_from(1)?, train)?;
         self.norm.forward_t(&hidden, train)?.relu()
     }
 }
 
 impl ModuleT for Head {
     fn forward_t(&self, hidden: &Tensor, train: bool) -> Result<Tensor> {
-        let logits = self.fc2.forward(&self.dropout.forward_t(hidden, train)?)?;
+        let logits = self.fc2.forward_t(&self.dropout.forward_t(hidden, train)?, train)?;
         // In every fifth training step of a net with a fault the logits are no numbers.
         match &self.fault {
             Some(steps) if train && steps.fetch_add(1, Ordering::Relaxed) % 5 == 4 => {
@@ -57,7 +57,7 @@ impl ModuleT for Head {
 }
 
 /// The small net; one called `faulty` or `counted` is.
-fn build(name: &str, config: &NetConfig, vb: VarBuilder<'_>, key: &RngKey) -> Result<Net> {
+fn build(name: &str, config: &NetConfig, vb: ParamBuilder<'_>, key: &RngKey) -> Result<Net> {
     let inputs = config.channels * config.height * config.width;
     let body = Body {
         fc1: Linear::new(inputs, 8, LinearConfig::default(), vb.pp("fc1"))?,
@@ -69,32 +69,21 @@ fn build(name: &str, config: &NetConfig, vb: VarBuilder<'_>, key: &RngKey) -> Re
         fc2: Linear::new(8, config.num_classes, LinearConfig::default(), vb.pp("fc2"))?,
         fault: (name == "faulty").then(|| AtomicU64::new(0)),
     };
-    Ok(Net::with_head(body, head))
+    Ok(Net { body: Sequential::new().add(body), head: Sequential::new().add(head) })
 }
 
-const SMALL: NetInfo = NetInfo {
-    description: "a small net",
-    default_input: (1, 4, 4),
-    num_classes: 2,
-    stem: "fc1",
-    head: "fc2",
-    blocks: || ["fc1.*", "norm.*", "fc2.*"].map(|pattern| vec![pattern.to_string()]).to_vec(),
-    ..NetInfo::new("small", |config, vb, key| build("small", config, vb, key))
-};
-
-const FAULTY: NetInfo = NetInfo {
-    name: "faulty",
-    description: "a small net whose logits are no numbers in every fifth training step",
-    build: |config, vb, key| build("faulty", config, vb, key),
-    ..SMALL
-};
-
-const COUNTED: NetInfo = NetInfo {
-    name: "counted",
-    description: "a small net that counts the images that go through its body",
-    build: |config, vb, key| build("counted", config, vb, key),
-    ..SMALL
-};
+/// `small`, `faulty` or `counted`.
+fn net(name: &'static str, description: &'static str) -> NetInfo {
+    NetInfo {
+        description,
+        default_input: (1, 4, 4),
+        num_classes: 2,
+        stem: "fc1",
+        head: "fc2",
+        stages: ["fc1.*", "norm.*", "fc2.*"].map(|pattern| vec![pattern.to_string()]).to_vec(),
+        ..NetInfo::new(name, move |config, vb, key| build(name, config, vb, key))
+    }
+}
 
 /// Stripes that are even or odd, with noise; a little is labelled wrong.
 fn stripes(seed: u64) -> InMemory {
@@ -117,10 +106,14 @@ fn stripes(seed: u64) -> InMemory {
 /// Knows the nets `small`, `faulty`, `counted` and `logistic` and the data sets `stripes` and `other-stripes`.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
-    registry.models.add_net(SMALL);
-    registry.models.add_net(FAULTY);
-    registry.models.add_net(COUNTED);
-    registry.models.add_net(crate::extension::LOGISTIC);
+    for (name, description) in [
+        ("small", "a small net"),
+        ("faulty", "a small net whose logits are no numbers in every fifth training step"),
+        ("counted", "a small net that counts the images that go through its body"),
+    ] {
+        registry.models.add_net(net(name, description));
+    }
+    registry.models.add_net(crate::extension::logistic());
     for (name, seed) in [("stripes", 1), ("other-stripes", 2)] {
         registry.add_dataset(name, move || {
             let train = Arc::new(stripes(seed));

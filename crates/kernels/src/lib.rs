@@ -80,3 +80,4 @@ pub use linear::{linear, linear_relu};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use runtime::{PoolingAllocator, keep_gpu_memory, let_candle_threads_sleep};
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};
+pub use tape::with_gradient;

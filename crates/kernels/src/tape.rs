@@ -13,7 +13,11 @@ type Backward = Box<dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<[Option<Tensor>;
 /// `(a, b, gradient)`, where they are wanted.
 ///
 /// The output is copied once: candle's custom operations give storage of their own.
-pub(crate) fn with_gradient(
+///
+/// # Errors
+///
+/// candle's, where the output is on another device than the inputs.
+pub fn with_gradient(
     a: &Tensor,
     b: &Tensor,
     output: Tensor,

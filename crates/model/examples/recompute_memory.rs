@@ -3,7 +3,6 @@
 
 use candle_core::{DType, Device, ModuleT, Tensor};
 use taper_model::nets::{self, NetConfig};
-use taper_model::recompute;
 use taper_model::rng::RngKey;
 use taper_model::weights::{Weights, WeightsConfig};
 
@@ -28,12 +27,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (params, _) = weights.finish()?;
     let images = Tensor::ones((batch, 3, size, size), DType::F32, &Device::Cpu)?;
     let before = peak();
-    let forward = || net.forward_t(&images, true);
-    let logits = if how == "recompute" { recompute::with_recompute(forward) } else { forward() }?;
+    let logits = match how.as_str() {
+        "recompute" => net.forward_recomputed(&images)?,
+        _ => net.forward_t(&images, true)?,
+    };
     let after_forward = peak();
-    let mut gradients = logits.sqr()?.sum_all()?.backward()?;
-    let trainable = params.trainable();
-    recompute::collect(&mut gradients, trainable.iter().map(|(_, var)| var))?;
+    let gradients = taper_model::backward(&logits.sqr()?.sum_all()?)?;
+    assert!(params.trainable().iter().all(|(_, var)| gradients.get(var).is_some()));
     println!(
         "{name} {size} batch {batch} {how}: MiB before {before}, after forward {after_forward}, \
          after backward {}",

@@ -6,9 +6,8 @@
 //!
 //! ```
 //! use candle_core::{Module, Result, Tensor};
-//! use candle_nn::VarBuilder;
 //! use taper_model::gradcheck::check_layer;
-//! use taper_model::init::{self, Initializer};
+//! use taper_model::{Initializer, ParamBuilder};
 //!
 //! /// Multiplies each feature by a weight of its own.
 //! struct Scale {
@@ -16,8 +15,8 @@
 //! }
 //!
 //! impl Scale {
-//!     fn new(features: usize, vb: VarBuilder<'_>) -> Result<Self> {
-//!         Ok(Self { weight: init::get(&vb, features, "weight", &Initializer::Ones)? })
+//!     fn new(features: usize, vb: ParamBuilder<'_>) -> Result<Self> {
+//!         Ok(Self { weight: vb.get(features, "weight", Initializer::Ones)? })
 //!     }
 //! }
 //!

@@ -1,10 +1,14 @@
 //! Layers: structs of tensors that implement candle's [`Module`](candle_core::Module) or, where
 //! training differs from evaluation, [`ModuleT`](candle_core::ModuleT).
 //!
-//! A layer with parameters is made from a candle `VarBuilder`, whose prefix is the layer's name:
-//! tensor names and layouts are PyTorch's, so that PyTorch's checkpoints load as they are. A random
-//! layer also takes an [`RngKey`](crate::rng::RngKey). There is no trait of this crate to
-//! implement: layers of candle, closures and your own mix freely with these in a [`Sequential`].
+//! A layer with parameters is made from a [`ParamBuilder`](crate::ParamBuilder) or a candle
+//! `VarBuilder`, whose prefix is the layer's name: tensor names and layouts are PyTorch's, so that
+//! PyTorch's checkpoints load as they are. A random layer also takes an
+//! [`RngKey`](crate::rng::RngKey). There is no trait of this crate to implement: layers of candle,
+//! closures and your own mix freely with these in a [`Sequential`].
+//!
+//! Dense layers and convolutions are told whether this is training, as their low-rank adapters may
+//! have dropout.
 //!
 //! Initial values are PyTorch's defaults unless the layer's config names another
 //! [`Initializer`](crate::init::Initializer).
@@ -27,8 +31,8 @@ mod patch_embed;
 mod residual;
 mod sequential;
 mod softmax;
-mod subsample;
 mod token_embed;
+mod zero_pad_shortcut;
 
 pub use activation::{Gelu, Relu};
 pub use attention::Attention;
@@ -42,15 +46,14 @@ pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use layer_scale::LayerScale;
 pub use linear::{Linear, LinearConfig};
 pub use lora::Lora;
-pub(crate) use lora::training;
 pub use max_pool2d::MaxPool2d;
 pub use mlp_block::MlpBlock;
 pub use patch_embed::PatchEmbed;
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use softmax::Softmax;
-pub use subsample::Subsample;
 pub use token_embed::TokenEmbed;
+pub use zero_pad_shortcut::ZeroPadShortcut;
 
 #[cfg(test)]
 mod tests;

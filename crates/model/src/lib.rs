@@ -1,7 +1,7 @@
 //! Layers, nets, losses and pretrained weights for candle.
 //!
-//! A net here is candle's `ModuleT` over candle's tensors, built from a candle `VarBuilder`; what
-//! this crate adds is where the tensors come from and that the gradients are right.
+//! A net here is candle's `ModuleT` over candle's tensors, built from candle's `VarBuilder` or a
+//! [`ParamBuilder`], which can carry more; what this crate adds is where the tensors come from and that the gradients are right.
 //!
 //! - [`weights`]: a safetensors file to a net's parameters, with a report of every tensor, and
 //!   back. [`params`]: the parameters by name.
@@ -56,6 +56,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
 pub mod gradcheck;
 pub mod init;
 pub mod layers;
@@ -64,12 +65,13 @@ pub mod loss;
 pub mod nets;
 pub mod params;
 pub mod pattern;
-pub mod recompute;
+mod recompute;
 pub mod rng;
 pub mod summary;
 mod tensor_error;
 pub mod weights;
 
+pub use builder::ParamBuilder;
 pub use init::Initializer;
 pub use params::{Param, ParamKind, Params, ParamsError};
 pub use rng::{LayerRng, RngKey};

@@ -40,10 +40,8 @@
 //! Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
 
 mod config;
-mod grant;
 mod merge;
 
 pub use config::{Adapters, LoraConfig, trainable};
 pub(crate) use config::{PARTS, is_target};
-pub(crate) use grant::{grant, granted};
 pub use merge::merge;

@@ -28,44 +28,32 @@ mod info;
 mod keras_cnn;
 mod lenet5;
 mod mlp;
+mod net;
 mod resnet;
 mod vit;
 
-pub use cifar_resnet::{
-    CIFAR_RESNET20, CIFAR_RESNET32, CIFAR_RESNET44, CIFAR_RESNET56, CifarResNet,
-};
-pub use digit_cnn::{DIGIT_CNN, DIGIT_CNN_LARGE, DigitCnn};
-pub use dinov2::DINOV2_SMALL;
-pub use info::{BuildNet, Family, Net, NetConfig, NetInfo, NetSize, Patches, Prepared};
-pub use keras_cnn::{KERAS_CNN, KerasCnn, KerasCnnBody, KerasCnnHead};
-pub use lenet5::{LENET5, LeNet5};
-pub use mlp::{MLP, Mlp};
-pub use resnet::{RESNET18, RESNET34, RESNET50, RESNET101, ResNet, ResNetBlock, ResNetConfig};
-pub use vit::{VIT_BASE, VIT_SMALL, VIT_TINY, Vit, VitBody, VitConfig, VitPool};
+use std::sync::LazyLock;
+
+pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches, Prepared};
+pub use net::Net;
+
+/// The files of nets; each is one family.
+static FAMILIES: [fn() -> Vec<NetInfo>; 8] = [
+    keras_cnn::nets,
+    digit_cnn::nets,
+    lenet5::nets,
+    mlp::nets,
+    cifar_resnet::nets,
+    resnet::nets,
+    vit::nets,
+    dinov2::nets,
+];
 
 /// The nets that this crate knows.
 pub fn all() -> &'static [NetInfo] {
-    const {
-        &[
-            KERAS_CNN,
-            DIGIT_CNN,
-            DIGIT_CNN_LARGE,
-            LENET5,
-            MLP,
-            CIFAR_RESNET20,
-            CIFAR_RESNET32,
-            CIFAR_RESNET44,
-            CIFAR_RESNET56,
-            RESNET18,
-            RESNET34,
-            RESNET50,
-            RESNET101,
-            VIT_TINY,
-            VIT_SMALL,
-            VIT_BASE,
-            DINOV2_SMALL,
-        ]
-    }
+    static ALL: LazyLock<Vec<NetInfo>> =
+        LazyLock::new(|| FAMILIES.iter().flat_map(|nets| nets()).collect());
+    &ALL
 }
 
 /// The net called `name`.

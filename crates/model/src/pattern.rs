@@ -42,6 +42,20 @@ pub fn rename(from: &str, to: &str, name: &str) -> Option<String> {
     Some(result)
 }
 
+/// The first of `patterns` that matches `name`.
+pub(crate) fn first_match<'a>(patterns: &'a [String], name: &str) -> Option<&'a str> {
+    patterns.iter().map(String::as_str).find(|pattern| matches(pattern, name))
+}
+
+/// Whether `name` is that of a layer in `prefixes`, or of a parameter below it; an empty prefix
+/// stands for every layer.
+pub(crate) fn is_under(prefixes: &[String], name: &str) -> bool {
+    prefixes.iter().any(|prefix| {
+        name.strip_prefix(prefix.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
+    })
+}
+
 /// What each `*` of `pattern` matched, as short as possible from the left, or `None` where the
 /// pattern does not match.
 fn captures<'a>(pattern: &str, name: &'a str) -> Option<Vec<&'a str>> {

@@ -131,6 +131,7 @@ enum Tape {
 }
 
 thread_local! {
+    // candle's `Module` and `ModuleT` have no argument for it. A forward pass runs on one thread.
     static TAPE: RefCell<Tape> = const { RefCell::new(Tape::Off) };
 }
 
@@ -150,6 +151,12 @@ pub(crate) fn recorded<T>(forward: impl FnOnce() -> T) -> (T, Draws) {
 pub(crate) fn replayed<T>(draws: Draws, forward: impl FnOnce() -> T) -> T {
     let _restore = Restore(TAPE.replace(Tape::Replaying(draws)));
     forward()
+}
+
+/// Whether a forward pass is computed again for its gradient: then nothing but its output may
+/// change.
+pub(crate) fn replaying() -> bool {
+    TAPE.with_borrow(|tape| matches!(tape, Tape::Replaying(_)))
 }
 
 /// Puts the tape back that was there before, also if a panic passes.

@@ -40,13 +40,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adapt;
 mod adapter_file;
-mod backend;
+mod answer;
 mod buffers;
+mod config;
 mod error;
 mod export;
 mod key_map;
 mod layout;
+mod leftovers;
+mod loading;
 mod pickle;
 mod position_grid;
 mod read;
@@ -55,19 +59,21 @@ mod save;
 mod sharded;
 mod tensor_file;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device};
-use candle_nn::VarBuilder;
+use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_nn::Init;
+use candle_nn::var_builder::SimpleBackend;
 
 pub use adapter_file::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, read_adapter, save_adapter,
 };
+pub(crate) use answer::Request;
 pub use buffers::{NAMES_OF_NO_WEIGHTS, Role, role};
+pub use config::{HeadClasses, WeightsConfig};
 pub use error::WeightsError;
 pub use export::export;
-pub use key_map::{Join, KeyMap, NamedKeyMap};
+pub use key_map::{Join, KeyMap};
 pub use layout::{Flatten, Layout};
 pub use position_grid::PositionGrid;
 pub use report::{Entry, LoadReport};
@@ -75,77 +81,17 @@ pub use save::{save, save_as, to_bytes};
 pub use sharded::{INDEX_SUFFIX, ShardIndex};
 pub use tensor_file::{METADATA_KEY, TensorFile};
 
+use crate::init::Initializer;
 use crate::lora::Adapters;
 use crate::params::Params;
-use backend::{Source, State};
-
-/// Where a net's weights come from, and what may differ.
-///
-/// The default has no file: all parameters are initialized from seed 0.
-#[derive(Clone, Debug, Default)]
-pub struct WeightsConfig {
-    /// The file; `None` initializes everything.
-    pub source: Option<TensorFile>,
-    /// From the file's names to the net's; applied after the layout.
-    pub key_map: KeyMap,
-    /// Whose order of dimensions and names the file has.
-    pub layout: Layout,
-    /// For the layout [`Keras`](Layout::Keras): the dense weights, by the net's name, that follow a
-    /// flatten.
-    ///
-    /// `None` takes them from the file's metadata; where that lacks them too, a file with both
-    /// convolutions and dense layers is an error. An empty map says that there are none, as in a
-    /// net that ends in a global average pool.
-    pub flatten: Option<BTreeMap<String, Flatten>>,
-    /// Prefixes of the head, such as `fc2`: it is initialized where the file's has another shape, or
-    /// the file has none at all.
-    pub head: Vec<String>,
-    /// What becomes of a head that has the right shape. Default: it is kept.
-    pub classes: HeadClasses,
-    /// Prefixes of the stem, such as `conv1`: its convolution takes a file's input channels as 1
-    /// (their sum), or repeats them and scales them down where more are needed, so that a gray image
-    /// gives the same as its copy in several channels did.
-    pub stem: Vec<String>,
-    /// The position embeddings and the grid of patches, for a transformer: a file's for another grid
-    /// are resampled.
-    pub positions: Option<PositionGrid>,
-    /// Patterns of the parameters to freeze; each must match one at least.
-    pub freeze: Vec<String>,
-    /// Patterns of the parameters that may be trained, each of which must match one at least; all
-    /// others are frozen, and of these those that `freeze` names. Empty: all may.
-    pub trainable: Vec<String>,
-    /// Whether batch-norms use their running statistics in training too, and leave them as they
-    /// are, though their scale and shift may be trained.
-    pub freeze_statistics: bool,
-    /// The low-rank adapters to put beside the net's layers. They are initialized; what of it all is
-    /// trained is for `trainable` to say, see [`lora::trainable`](crate::lora::trainable).
-    pub adapters: Option<Adapters>,
-    /// Patterns of the parameters that the file may lack; they are initialized.
-    pub allow_missing: Vec<String>,
-    /// Patterns of the file's tensors, by the net's name or the file's, that the net may leave.
-    pub allow_unused: Vec<String>,
-    /// The seed of all initial values.
-    pub seed: u64,
-}
-
-/// Which classes a file's head is for, beside those of the net.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum HeadClasses {
-    /// The same, in the same order; or nobody knows.
-    #[default]
-    Same,
-    /// The same in another order: for each class of the net its row in the file.
-    Reordered(Vec<usize>),
-    /// Others: the head is initialized, and this is said in the report.
-    Others(String),
-}
+use loading::{Loading, Source};
 
 /// The weights of a net in the making; see the [module](self).
 ///
-/// Clones share everything.
+/// [`Weights::var_builder`] builds the net. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    state: Arc<Mutex<State>>,
+    loading: Arc<Mutex<Loading>>,
 }
 
 impl Weights {
@@ -156,7 +102,7 @@ impl Weights {
     /// What the file's names and layout alone show: [`WeightsError::SameName`],
     /// [`WeightsError::LayoutDiffers`], [`WeightsError::FlattenUnknown`],
     /// [`WeightsError::FlattenShape`], [`WeightsError::FlattenOfNothing`].
-    pub fn new(config: WeightsConfig) -> Result<Self, WeightsError> {
+    pub fn new(config: WeightsConfig) -> std::result::Result<Self, WeightsError> {
         let source = match &config.source {
             None => Source::Nothing,
             Some(file) => Source::File(layout::map(
@@ -167,7 +113,7 @@ impl Weights {
             )?),
         };
         let origin = config.source.as_ref().map(|file| file.origin().to_string());
-        Ok(Self::with(State::new(WeightsConfig { source: None, ..config }, source, origin)))
+        Ok(Self::with(Loading::new(WeightsConfig { source: None, ..config }, source, origin)))
     }
 
     /// Weights that hand out `params` again, for a net that is built anew with another set of
@@ -189,20 +135,11 @@ impl Weights {
     pub fn rebuild(params: &Params, config: WeightsConfig) -> Self {
         let source = Source::Params(params.clone());
         let config = WeightsConfig { source: None, ..config };
-        Self::with(State::new(config, source, Some("the set of parameters".to_string())))
+        Self::with(Loading::new(config, source, Some("the set of parameters".to_string())))
     }
 
-    fn with(state: State) -> Self {
-        Self { state: Arc::new(Mutex::new(state)) }
-    }
-
-    /// The builder to build the net with: ours or any other made for candle.
-    ///
-    /// A request that can't be met is noted and answered with zeros, so that [`Weights::finish`]
-    /// can tell of all. Asked for a name again, it gives the same tensor (shared weights); with
-    /// another shape or dtype that is candle's error.
-    pub fn var_builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
-        VarBuilder::from_backend(Box::new(self.clone()), dtype, device.clone())
+    fn with(loading: Loading) -> Self {
+        Self { loading: Arc::new(Mutex::new(loading)) }
     }
 
     /// The parameters that were asked for so far, and what became of each.
@@ -210,13 +147,52 @@ impl Weights {
     /// # Errors
     ///
     /// [`WeightsError::Faults`] with all that is missing, mismatched or unused;
-    /// [`WeightsError::NothingMatches`] for a pattern to freeze by.
-    pub fn finish(&self) -> Result<(Params, LoadReport), WeightsError> {
+    /// [`ParamsError::NothingMatches`](crate::ParamsError::NothingMatches) for a pattern to freeze
+    /// by.
+    pub fn finish(&self) -> std::result::Result<(Params, LoadReport), WeightsError> {
         self.lock().finish()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// The parameter that is asked for; `initializer` says what it starts from where nothing else
+    /// does.
+    pub(crate) fn answer(&self, request: &Request<'_>, initializer: Initializer) -> Result<Tensor> {
+        self.lock().answer(request, initializer)
+    }
+
+    /// What stands beside the layer called `name`, if it is adapted.
+    pub(crate) fn adapters_of(&self, name: &str) -> Option<Adapters> {
+        self.lock().adapters_of(name).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Loading> {
         // A panic between two changes could at worst lose an entry of a run that panicked anyway.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What candle's own layers ask.
+impl SimpleBackend for Weights {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        hint: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let initializer = Initializer::from_candle(hint, &shape);
+        self.answer(&Request { name, shape, dtype, device }, initializer)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+        let Some(shape) = self.lock().shape_of(name) else {
+            candle_core::bail!("there is no tensor `{name}`, and no shape to initialize it with")
+        };
+        self.answer(&Request { name, shape, dtype, device }, Initializer::Zeros)
+    }
+
+    /// Whether the file (or the set of parameters) has the tensor, or it was asked for before.
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.lock().shape_of(name).is_some()
     }
 }

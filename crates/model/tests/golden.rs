@@ -8,7 +8,7 @@ use taper_kernels::{Implementation, with_implementation};
 use taper_model::layers::{
     Attention, AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Gelu, GlobalAvgPool2d,
     LayerNorm, LayerNormConfig, LayerScale, Linear, LinearConfig, MaxPool2d, MlpBlock, PatchEmbed,
-    Relu, Residual, Sequential, Softmax, Subsample, TokenEmbed,
+    Relu, Residual, Sequential, Softmax, TokenEmbed, ZeroPadShortcut,
 };
 use taper_model::loss::CrossEntropy;
 use taper_model::nets;
@@ -262,7 +262,7 @@ fn a_transformer_s_layers_are_timm_s() {
 
 #[test]
 fn a_shortcut_without_parameters_is_pytorch_s() {
-    check("subsample", &[2, 2, 3, 6], |_| Ok(Subsample { stride: 2, channels: 5 }));
+    check("subsample", &[2, 2, 3, 6], |_| Ok(ZeroPadShortcut { stride: 2, channels: 5 }));
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn check_net(name: &str) {
     let labels = Tensor::new(&[7u32, 2, 1], &Device::Cpu).unwrap();
     Case::each(name, &fixture(), |case| {
         let (map, vb) = case.builder();
-        let net = (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
+        let net = (info.build)(&info.config(), vb.into(), &RngKey::new(0)).unwrap();
         let params = fill(&map, |var| match var.dims() {
             [_] => 0.5,
             dims => (3.0 / dims[1..].iter().product::<usize>() as f64).sqrt(),

@@ -27,7 +27,7 @@ pub fn transformers_export(
     params: &Params,
     folder: &Path,
 ) -> Result<Option<[(&'static str, Value); 2]>, PretrainedError> {
-    let Some(map) = info.export else { return Ok(None) };
+    let Some(map) = &info.export else { return Ok(None) };
     let Some((model_type, sizes)) = sizes(info.name)? else { return Ok(None) };
     std::fs::create_dir_all(folder).map_err(PretrainedError::io(folder))?;
     let mut more = BTreeMap::new();
@@ -36,7 +36,7 @@ pub fn transformers_export(
         let token = Tensor::zeros((1, features as usize), DType::F32, &Device::Cpu)?;
         more.insert("dinov2.embeddings.mask_token".to_string(), token);
     }
-    weights::export(&folder.join("model.safetensors"), params, &map.into(), more)?;
+    weights::export(&folder.join("model.safetensors"), params, map, more)?;
     let config = config(model, &model_type, sizes);
     Ok(Some([(CONFIG, config), (PREPROCESSOR, preprocessor(model))]))
 }

@@ -38,8 +38,8 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     let (params, report) = weights.finish()?;
     let net = built?;
     let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
-    let head = |note: &str| note.starts_with("head replaced") || note == "the file has no head";
-    if let Some(entry) = report.initialized.iter().find(|e| head(&e.note) && frozen(&e.name)) {
+    let new_head = |name: &String| report.new_head.contains(name);
+    if let Some(entry) = report.initialized.iter().find(|e| new_head(&e.name) && frozen(&e.name)) {
         return Err(RunnerError::FrozenHead { name: entry.name.clone(), note: entry.note.clone() });
     }
     if params.trainable().is_empty() {

@@ -34,7 +34,7 @@ impl TrainableSet {
 
     /// The head and the `blocks` before it.
     fn last(net: &NetInfo, blocks: usize) -> Self {
-        let steps = (net.blocks)();
+        let steps = &net.stages;
         let first = steps.len().saturating_sub(blocks.saturating_add(1));
         match first {
             0 => Self::all(),
@@ -109,7 +109,7 @@ impl Method {
     /// # Errors
     /// A setting outside its range; a net without a head or blocks by name.
     pub(crate) fn check(&self, net: &NetInfo) -> Result<(), RunnerError> {
-        if let (Self::LastN { blocks, .. }, steps @ 1..) = (self, (net.blocks)().len())
+        if let (Self::LastN { blocks, .. }, steps @ 1..) = (self, net.stages.len())
             && *blocks >= steps
         {
             let expected =
@@ -144,7 +144,7 @@ impl Method {
         if needs_head && net.head.is_empty() {
             return unknown("which layer is its head");
         }
-        if needs_blocks && (net.blocks)().is_empty() {
+        if needs_blocks && net.stages.is_empty() {
             return unknown("what its blocks are");
         }
         Ok(())

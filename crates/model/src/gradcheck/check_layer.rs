@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, ModuleT, Result, Tensor, Var};
-use candle_nn::VarBuilder;
 
+use super::difference::{Gradcheck, GradcheckConfig, gradcheck};
 use super::error::{CheckError, Mode};
-use super::{Gradcheck, GradcheckConfig, gradcheck};
+use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::params::{ParamKind, Params};
 use crate::rng::RngKey;
@@ -67,7 +67,7 @@ pub struct LayerCheck {
 /// The first promise that is broken, as a [`CheckError`] that says which and where; errors of
 /// `build` and of the layer.
 pub fn check_layer<M: ModuleT>(
-    build: impl Fn(VarBuilder<'static>, &RngKey) -> Result<M>,
+    build: impl Fn(ParamBuilder<'static>, &RngKey) -> Result<M>,
     input_shape: &[usize],
     output_shape: &[usize],
 ) -> std::result::Result<LayerCheck, CheckError> {
@@ -155,7 +155,7 @@ struct Built<M> {
 impl<M: ModuleT> Built<M> {
     /// Builds it from a saved file's bytes, or from seeded first values.
     fn new(
-        build: impl Fn(VarBuilder<'static>, &RngKey) -> Result<M>,
+        build: impl Fn(ParamBuilder<'static>, &RngKey) -> Result<M>,
         key: &RngKey,
         dtype: DType,
         saved: Option<&[u8]>,

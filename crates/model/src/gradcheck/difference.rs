@@ -4,7 +4,7 @@ use std::fmt;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::CheckError;
+use super::error::CheckError;
 use crate::init::Initializer;
 
 /// Step and tolerances of [`gradcheck`].

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use candle_core::{
     CpuStorage, CustomOp1, DType, Device, Layout, ModuleT, Result, Shape, Tensor, Var,
 };
-use candle_nn::VarBuilder;
 
 use super::*;
-use crate::init::{self, Initializer};
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::layers::Linear;
 use crate::rng::RngKey;
 
@@ -98,8 +98,8 @@ struct Odd<F> {
 }
 
 impl<F: Fn(&Tensor, &Tensor, bool) -> Result<Tensor>> Odd<F> {
-    fn new(vb: &VarBuilder<'_>, forward: F) -> Result<Self> {
-        Ok(Self { weight: init::get(vb, 3, "weight", &Initializer::Ones)?, forward })
+    fn new(vb: &ParamBuilder<'_>, forward: F) -> Result<Self> {
+        Ok(Self { weight: vb.get(3, "weight", Initializer::Ones)?, forward })
     }
 }
 

@@ -180,7 +180,7 @@ impl Initializer {
 
     /// The nearest of candle's own hints, for a `VarBuilder` that is not ours: the same
     /// distribution, save that the truncated normal is not cut.
-    pub(super) fn hint(&self, shape: &Shape) -> Init {
+    pub(crate) fn hint(&self, shape: &Shape) -> Init {
         match self.resolve(shape) {
             Self::Ones => Init::Const(1.0),
             Self::Constant(value) => Init::Const(value),

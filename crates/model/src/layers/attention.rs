@@ -1,9 +1,9 @@
 //! Multi-head self-attention.
 
-use candle_core::{Module, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use candle_core::{ModuleT, Result, Tensor, bail};
 
-use super::{Linear, LinearConfig};
+use super::linear::{Linear, LinearConfig};
+use crate::builder::ParamBuilder;
 use crate::summary;
 
 /// Multi-head self-attention: timm's `Attention`, without dropout.
@@ -20,14 +20,14 @@ use crate::summary;
 /// (n, tokens, features) to the same.
 ///
 /// ```
-/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_core::{DType, Device, ModuleT, Tensor};
 /// use candle_nn::{VarBuilder, VarMap};
 /// use taper_model::layers::{Attention, LinearConfig};
 ///
 /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
 /// let attention = Attention::new(12, 3, LinearConfig::default(), vb.pp("attn"))?;
 /// let tokens = Tensor::zeros((2, 5, 12), DType::F32, &Device::Cpu)?;
-/// assert_eq!(attention.forward(&tokens)?.dims(), [2, 5, 12]);
+/// assert_eq!(attention.forward_t(&tokens, false)?.dims(), [2, 5, 12]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 ///
@@ -49,12 +49,13 @@ impl Attention {
     /// # Errors
     ///
     /// Where the heads don't divide the features; and those of `vb`.
-    pub fn new(
+    pub fn new<'a>(
         features: usize,
         heads: usize,
         config: LinearConfig,
-        vb: VarBuilder<'_>,
+        vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
+        let vb = vb.into();
         let name = vb.prefix();
         if heads == 0 || !features.is_multiple_of(heads) {
             bail!("attention `{name}`: {heads} heads do not divide {features} features");
@@ -65,12 +66,12 @@ impl Attention {
     }
 }
 
-impl Module for Attention {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+impl ModuleT for Attention {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let (_, tokens, _) = x.dims3()?;
-        let mixed = taper_kernels::attention_packed(&self.qkv.forward(x)?, self.heads)?;
+        let mixed = taper_kernels::attention_packed(&self.qkv.forward_t(x, train)?, self.heads)?;
         // Two products over the tokens; the softmax is not counted.
         summary::record("Attention", &self.name, &mixed, |y| 2 * y.elem_count() * tokens);
-        self.proj.forward(&mixed)
+        self.proj.forward_t(&mixed, train)
     }
 }

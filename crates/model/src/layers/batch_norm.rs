@@ -1,10 +1,10 @@
 //! Batch normalization.
 
 use candle_core::{ModuleT, Result, Tensor, Var, bail};
-use candle_nn::VarBuilder;
 
-use crate::init::{self, Initializer};
-use crate::recompute;
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
+use crate::rng;
 use crate::summary;
 
 /// Constants of a [`BatchNorm`]; the defaults are PyTorch's.
@@ -89,11 +89,16 @@ impl BatchNorm {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(channels: usize, config: BatchNormConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        let weight = init::get(&vb, channels, "weight", &Initializer::Ones)?;
-        let bias = init::get(&vb, channels, "bias", &Initializer::Zeros)?;
-        let running_mean = init::get(&vb, channels, "running_mean", &Initializer::Zeros)?;
-        let running_var = init::get(&vb, channels, "running_var", &Initializer::Ones)?;
+    pub fn new<'a>(
+        channels: usize,
+        config: BatchNormConfig,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
+        let vb = vb.into();
+        let weight = vb.get(channels, "weight", Initializer::Ones)?;
+        let bias = vb.get(channels, "bias", Initializer::Zeros)?;
+        let running_mean = vb.get(channels, "running_mean", Initializer::Zeros)?;
+        let running_var = vb.get(channels, "running_var", Initializer::Ones)?;
         let trained = weight.is_variable() || bias.is_variable();
         let frozen = !trained || !running_mean.is_variable();
         Ok(Self { weight, bias, running_mean, running_var, config, frozen, name: vb.prefix() })
@@ -110,7 +115,7 @@ impl BatchNorm {
             );
         }
         let norm = taper_kernels::batch_norm_train(x, &self.weight, &self.bias, self.config.eps)?;
-        if recompute::replaying() {
+        if rng::replaying() {
             return Ok(norm.output);
         }
         let unbiased = norm.variance.affine(values as f64 / (values - 1) as f64, 0.0)?;

@@ -1,11 +1,11 @@
 //! Two-dimensional convolution.
 
-use candle_core::{Module, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use candle_core::{Module, ModuleT, Result, Tensor, bail};
 
 use super::lora::Lora;
 use super::max_pool2d::MaxPool2d;
-use crate::init::{self, Initializer};
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::summary;
 
 /// Geometry and initial values of a [`Conv2d`].
@@ -83,7 +83,7 @@ impl Conv2dConfig {
 /// down.
 ///
 /// ```
-/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_core::{DType, Device, ModuleT, Tensor};
 /// use candle_nn::{VarBuilder, VarMap};
 /// use taper_model::layers::{Conv2d, Conv2dConfig};
 ///
@@ -91,7 +91,7 @@ impl Conv2dConfig {
 /// let config = Conv2dConfig { padding: (1, 1), ..Default::default() };
 /// let conv = Conv2d::new(3, 8, (3, 3), config, vb.pp("conv1"))?;
 /// let images = Tensor::zeros((2, 3, 5, 7), DType::F32, &Device::Cpu)?;
-/// assert_eq!(conv.forward(&images)?.dims(), [2, 8, 5, 7]);
+/// assert_eq!(conv.forward_t(&images, false)?.dims(), [2, 8, 5, 7]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -114,13 +114,14 @@ impl Conv2d {
     /// # Errors
     ///
     /// Where the groups don't divide both channel counts; and those of `vb`.
-    pub fn new(
+    pub fn new<'a>(
         in_channels: usize,
         out_channels: usize,
         kernel: (usize, usize),
         config: Conv2dConfig,
-        vb: VarBuilder<'_>,
+        vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
+        let vb = vb.into();
         let name = vb.prefix();
         let groups = config.groups;
         if groups == 0
@@ -133,11 +134,11 @@ impl Conv2d {
             );
         }
         let shape = (out_channels, in_channels / groups, kernel.0, kernel.1);
-        let weight = init::get(&vb, shape, "weight", &config.weight_init)?;
+        let weight = vb.get(shape, "weight", config.weight_init)?;
         let bias = if config.bias {
             let fan_in = in_channels / groups * kernel.0 * kernel.1;
             let bias_init = config.bias_init.unwrap_or_else(|| Initializer::pytorch_bias(fan_in));
-            Some(init::get(&vb, out_channels, "bias", &bias_init)?)
+            Some(vb.get(out_channels, "bias", bias_init)?)
         } else {
             None
         };
@@ -164,9 +165,14 @@ impl Conv2d {
     /// # Errors
     ///
     /// An input that does not fit the kernel or the window.
-    pub fn forward_relu(&self, x: &Tensor, pool: Option<&MaxPool2d>) -> Result<Tensor> {
+    pub fn forward_relu(
+        &self,
+        x: &Tensor,
+        pool: Option<&MaxPool2d>,
+        train: bool,
+    ) -> Result<Tensor> {
         if self.lora.is_some() {
-            let y = taper_kernels::relu(&self.forward(x)?)?;
+            let y = taper_kernels::relu(&self.forward_t(x, train)?)?;
             return pool.map_or(Ok(y.clone()), |pool| pool.forward(&y));
         }
         let block = taper_kernels::Conv2dBlock {
@@ -195,12 +201,12 @@ impl Conv2d {
     }
 }
 
-impl Module for Conv2d {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+impl ModuleT for Conv2d {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let mut y =
             taper_kernels::conv2d(x, &self.weight, self.bias.as_ref(), &self.config.geometry())?;
         if let Some(lora) = &self.lora {
-            y = (y + lora.conv2d(x, &self.config.geometry())?)?;
+            y = (y + lora.conv2d(x, &self.config.geometry(), train)?)?;
         }
         summary::record("Conv2d", &self.name, &y, |_| self.multiply_adds(x.dims()));
         Ok(y)

@@ -1,8 +1,8 @@
 //! Dropout.
 
 use candle_core::{ModuleT, Result, Tensor, bail};
-use candle_nn::VarBuilder;
 
+use crate::builder::ParamBuilder;
 use crate::rng::{LayerRng, RngKey};
 use crate::summary;
 
@@ -53,7 +53,8 @@ impl Dropout {
     /// # Errors
     ///
     /// A rate below 0, of 1 or more, or not a number.
-    pub fn new(rate: f64, key: &RngKey, vb: VarBuilder<'_>) -> Result<Self> {
+    pub fn new<'a>(rate: f64, key: &RngKey, vb: impl Into<ParamBuilder<'a>>) -> Result<Self> {
+        let vb = vb.into();
         let name = vb.prefix();
         if !(0.0..1.0).contains(&rate) {
             bail!("dropout `{name}`: the rate must be at least 0 and below 1, found {rate}");

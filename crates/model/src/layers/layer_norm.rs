@@ -1,9 +1,9 @@
 //! Layer normalization.
 
 use candle_core::{Module, Result, Tensor};
-use candle_nn::VarBuilder;
 
-use crate::init::{self, Initializer};
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::summary;
 
 /// Constants of a [`LayerNorm`].
@@ -60,9 +60,14 @@ impl LayerNorm {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(features: usize, config: LayerNormConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        let weight = init::get(&vb, features, "weight", &Initializer::Ones)?;
-        let bias = init::get(&vb, features, "bias", &Initializer::Zeros)?;
+    pub fn new<'a>(
+        features: usize,
+        config: LayerNormConfig,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
+        let vb = vb.into();
+        let weight = vb.get(features, "weight", Initializer::Ones)?;
+        let bias = vb.get(features, "bias", Initializer::Zeros)?;
         Ok(Self { weight, bias, config, name: vb.prefix() })
     }
 }

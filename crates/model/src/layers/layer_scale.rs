@@ -1,9 +1,9 @@
 //! A learned size for each feature of a residual path.
 
 use candle_core::{Module, Result, Tensor};
-use candle_nn::VarBuilder;
 
-use crate::init::{self, Initializer};
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::summary;
 
 /// Multiplies each feature by a learned number: timm's and DINOv2's `LayerScale`.
@@ -42,8 +42,9 @@ impl LayerScale {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(features: usize, first: f64, vb: VarBuilder<'_>) -> Result<Self> {
-        let gamma = init::get(&vb, features, "gamma", &Initializer::Constant(first))?;
+    pub fn new<'a>(features: usize, first: f64, vb: impl Into<ParamBuilder<'a>>) -> Result<Self> {
+        let vb = vb.into();
+        let gamma = vb.get(features, "gamma", Initializer::Constant(first))?;
         Ok(Self { gamma, name: vb.prefix() })
     }
 }

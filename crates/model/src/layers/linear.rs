@@ -1,10 +1,10 @@
 //! The dense layer.
 
-use candle_core::{Module, Result, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{ModuleT, Result, Tensor};
 
 use super::lora::Lora;
-use crate::init::{self, Initializer};
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::summary;
 
 /// Bias and initial values of a [`Linear`].
@@ -45,14 +45,14 @@ impl LinearConfig {
 /// (…, in) to (…, out).
 ///
 /// ```
-/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_core::{DType, Device, ModuleT, Tensor};
 /// use candle_nn::{VarBuilder, VarMap};
 /// use taper_model::layers::{Linear, LinearConfig};
 ///
 /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
 /// let dense = Linear::new(128, 10, LinearConfig::default(), vb.pp("fc"))?;
 /// let features = Tensor::zeros((4, 128), DType::F32, &Device::Cpu)?;
-/// assert_eq!(dense.forward(&features)?.dims(), [4, 10]);
+/// assert_eq!(dense.forward_t(&features, false)?.dims(), [4, 10]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -72,17 +72,18 @@ impl Linear {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(
+    pub fn new<'a>(
         in_features: usize,
         out_features: usize,
         config: LinearConfig,
-        vb: VarBuilder<'_>,
+        vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
-        let weight = init::get(&vb, (out_features, in_features), "weight", &config.weight_init)?;
+        let vb = vb.into();
+        let weight = vb.get((out_features, in_features), "weight", config.weight_init)?;
         let bias = if config.bias {
             let bias_init =
                 config.bias_init.unwrap_or_else(|| Initializer::pytorch_bias(in_features));
-            Some(init::get(&vb, out_features, "bias", &bias_init)?)
+            Some(vb.get(out_features, "bias", bias_init)?)
         } else {
             None
         };
@@ -98,9 +99,9 @@ impl Linear {
     /// # Errors
     ///
     /// An input whose last dimension is not the number of input features.
-    pub fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward_relu(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         if self.lora.is_some() {
-            return taper_kernels::relu(&self.forward(x)?);
+            return taper_kernels::relu(&self.forward_t(x, train)?);
         }
         let y = taper_kernels::linear_relu(x, &self.weight, self.bias.as_ref())?;
         summary::record("Linear, ReLU", &self.name, &y, |y| self.multiply_adds(y));
@@ -116,11 +117,11 @@ impl Linear {
     }
 }
 
-impl Module for Linear {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+impl ModuleT for Linear {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let mut y = taper_kernels::linear(x, &self.weight, self.bias.as_ref())?;
         if let Some(lora) = &self.lora {
-            y = (y + lora.linear(x)?)?;
+            y = (y + lora.linear(x, train)?)?;
         }
         summary::record("Linear", &self.name, &y, |y| self.multiply_adds(y));
         Ok(y)

@@ -1,9 +1,10 @@
 //! The two dense layers of a transformer block.
 
-use candle_core::{Module, Result, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Module, ModuleT, Result, Tensor};
 
-use super::{Gelu, Linear, LinearConfig};
+use super::activation::Gelu;
+use super::linear::{Linear, LinearConfig};
+use crate::builder::ParamBuilder;
 
 /// Two dense layers with GELU between: the other half of a transformer's block, timm's `Mlp`.
 ///
@@ -17,14 +18,14 @@ use super::{Gelu, Linear, LinearConfig};
 /// (…, features) to the same.
 ///
 /// ```
-/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_core::{DType, Device, ModuleT, Tensor};
 /// use candle_nn::{VarBuilder, VarMap};
 /// use taper_model::layers::{LinearConfig, MlpBlock};
 ///
 /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
 /// let mlp = MlpBlock::new(12, 48, LinearConfig::default(), vb.pp("mlp"))?;
 /// let tokens = Tensor::zeros((2, 5, 12), DType::F32, &Device::Cpu)?;
-/// assert_eq!(mlp.forward(&tokens)?.dims(), [2, 5, 12]);
+/// assert_eq!(mlp.forward_t(&tokens, false)?.dims(), [2, 5, 12]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -41,12 +42,13 @@ impl MlpBlock {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(
+    pub fn new<'a>(
         features: usize,
         hidden: usize,
         config: LinearConfig,
-        vb: VarBuilder<'_>,
+        vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
+        let vb = vb.into();
         Ok(Self {
             fc1: Linear::new(features, hidden, config.clone(), vb.pp("fc1"))?,
             fc2: Linear::new(hidden, features, config, vb.pp("fc2"))?,
@@ -54,8 +56,9 @@ impl MlpBlock {
     }
 }
 
-impl Module for MlpBlock {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.fc2.forward(&Gelu::Exact.forward(&self.fc1.forward(x)?)?)
+impl ModuleT for MlpBlock {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let hidden = Gelu::Exact.forward(&self.fc1.forward_t(x, train)?)?;
+        self.fc2.forward_t(&hidden, train)
     }
 }

@@ -1,9 +1,9 @@
 //! Images to tokens.
 
-use candle_core::{Module, Result, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{ModuleT, Result, Tensor};
 
-use super::{Conv2d, Conv2dConfig};
+use super::conv2d::{Conv2d, Conv2dConfig};
+use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 
 /// Cuts images into square patches and maps each to a token: timm's `PatchEmbed`.
@@ -19,14 +19,14 @@ use crate::init::Initializer;
 /// (n, channels, h, w) to (n, h / size * w / size, features).
 ///
 /// ```
-/// use candle_core::{DType, Device, Module, Tensor};
+/// use candle_core::{DType, Device, ModuleT, Tensor};
 /// use candle_nn::{VarBuilder, VarMap};
 /// use taper_model::layers::PatchEmbed;
 ///
 /// let vb = VarBuilder::from_varmap(&VarMap::new(), DType::F32, &Device::Cpu);
 /// let embed = PatchEmbed::new(3, 16, 192, vb.pp("patch_embed"))?;
 /// let images = Tensor::zeros((2, 3, 32, 64), DType::F32, &Device::Cpu)?;
-/// assert_eq!(embed.forward(&images)?.dims(), [2, 8, 192]);
+/// assert_eq!(embed.forward_t(&images, false)?.dims(), [2, 8, 192]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 ///
@@ -43,7 +43,13 @@ impl PatchEmbed {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(channels: usize, size: usize, features: usize, vb: VarBuilder<'_>) -> Result<Self> {
+    pub fn new<'a>(
+        channels: usize,
+        size: usize,
+        features: usize,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
+        let vb = vb.into();
         let config = Conv2dConfig {
             stride: (size, size),
             weight_init: Initializer::TruncatedNormal {
@@ -59,8 +65,8 @@ impl PatchEmbed {
     }
 }
 
-impl Module for PatchEmbed {
-    fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        self.proj.forward(images)?.flatten_from(2)?.transpose(1, 2)?.contiguous()
+impl ModuleT for PatchEmbed {
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        self.proj.forward_t(images, train)?.flatten_from(2)?.transpose(1, 2)?.contiguous()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{ModuleT, Result, Tensor};
 
-use crate::recompute::{self, Segment};
+use crate::recompute::{self, Layer};
 
 /// Layers one after another, each told whether this is training: PyTorch's `nn.Sequential`.
 ///
@@ -32,7 +32,7 @@ use crate::recompute::{self, Segment};
 /// ```
 #[derive(Default)]
 pub struct Sequential {
-    layers: Vec<Segment>,
+    layers: Vec<Layer>,
 }
 
 impl Sequential {
@@ -62,13 +62,54 @@ impl Sequential {
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
+
+    /// The forward pass in training, most of which the backward pass computes again: less memory
+    /// for more time ("activation checkpointing").
+    ///
+    /// Backward needs what forward computed, and so a training step holds every layer's output.
+    /// Here only the inputs of segments are kept, about the square root of the number of layers,
+    /// and the rest is computed again when backward reaches the segment: one more forward pass, and
+    /// memory for one segment at a time. With fewer than three layers it is the usual pass.
+    ///
+    /// The result is the same to the bit: random layers draw the numbers that they drew before, and
+    /// running statistics are not touched again. [`taper_model::backward`](crate::backward) collects
+    /// the gradients; a loss's own `backward` is an error.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, ModuleT, Tensor};
+    /// use candle_nn::{VarBuilder, VarMap};
+    /// use taper_model::backward;
+    /// use taper_model::layers::{Linear, LinearConfig, Relu, Sequential};
+    ///
+    /// let map = VarMap::new();
+    /// let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    /// let mut net = Sequential::new();
+    /// for i in 0..9 {
+    ///     net.push(Linear::new(4, 4, LinearConfig::default(), vb.pp(i))?);
+    ///     net.push(Relu);
+    /// }
+    /// let x = Tensor::ones((2, 4), DType::F32, &Device::Cpu)?;
+    /// let plain = backward(&net.forward_t(&x, true)?.sum_all()?)?;
+    /// let recomputed = backward(&net.forward_recomputed(&x)?.sum_all()?)?;
+    /// for var in map.all_vars() {
+    ///     let (a, b) = (plain.get(&var).unwrap(), recomputed.get(&var).unwrap());
+    ///     assert_eq!(a.flatten_all()?.to_vec1::<f32>()?, b.flatten_all()?.to_vec1::<f32>()?);
+    /// }
+    /// # Ok::<(), candle_core::Error>(())
+    /// ```
+    ///
+    /// Chen, Xu, Zhang and Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
+    ///
+    /// # Errors
+    ///
+    /// Those of the layers.
+    pub fn forward_recomputed(&self, x: &Tensor) -> Result<Tensor> {
+        recompute::forward(&self.layers, x)
+    }
 }
 
 impl ModuleT for Sequential {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        if let Some(output) = train.then(|| recompute::forward(&self.layers, x)).flatten() {
-            return output;
-        }
         self.layers.iter().try_fold(x.clone(), |x, layer| layer.forward_t(&x, train))
     }
 }

@@ -4,8 +4,10 @@ use candle_core::{DType, Device, Module, ModuleT, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 
 use super::*;
+use crate::builder::ParamBuilder;
 use crate::gradcheck::check_layer;
 use crate::init::Initializer;
+use crate::lora::{Adapters, LoraConfig};
 use crate::params::ParamKind;
 use crate::rng::RngKey;
 use crate::weights::{Weights, WeightsConfig};
@@ -103,14 +105,15 @@ fn layers_without_parameters_keep_the_promises_of_a_layer() {
     check_layer(|_, _| Ok(Softmax), &[2, 3, 4], &[2, 3, 4]).unwrap();
     check_layer(|_, _| Ok(Flatten), &[2, 3, 2, 2], &[2, 12]).unwrap();
     for (channels, output) in [(5, [2, 5, 2, 3]), (2, [2, 2, 2, 3])] {
-        check_layer(|_, _| Ok(Subsample { stride: 2, channels }), &[2, 2, 3, 6], &output).unwrap();
+        check_layer(|_, _| Ok(ZeroPadShortcut { stride: 2, channels }), &[2, 2, 3, 6], &output)
+            .unwrap();
     }
     let check = check_layer(|vb, key| Dropout::new(0.4, key, vb), &[5, 7], &[5, 7]).unwrap();
     assert!(check.parameters.is_empty());
 }
 
 /// A ResNet's basic block with a projection.
-fn block(vb: VarBuilder<'_>) -> candle_core::Result<Sequential> {
+fn block(vb: ParamBuilder<'_>) -> candle_core::Result<Sequential> {
     let plain = Conv2dConfig { padding: (1, 1), bias: false, ..Default::default() };
     let halving = Conv2dConfig { stride: (2, 2), ..plain.clone() };
     let main = Sequential::new()
@@ -290,22 +293,46 @@ fn flatten_keeps_the_order_channel_row_column() {
 }
 
 #[test]
+fn an_adapter_s_dropout_is_told_of_training_in_any_container() {
+    let lora = LoraConfig { rank: 2, dropout: 0.5, ..LoraConfig::default() };
+    let adapters = Some(Adapters { lora, head: String::new(), key: RngKey::new(3) });
+    let weights = Weights::new(WeightsConfig { adapters, ..WeightsConfig::default() }).unwrap();
+    let vb = weights.var_builder(DType::F32, &Device::Cpu);
+    let net = Sequential::new()
+        .add(Linear::new(6, 4, LinearConfig::default(), vb.pp("a")).unwrap())
+        .add(Residual::new(MlpBlock::new(4, 5, LinearConfig::default(), vb.pp("b")).unwrap()));
+    let (params, _) = weights.finish().unwrap();
+    for (name, param) in params.iter().filter(|(name, _)| name.ends_with("lora_B.weight")) {
+        assert_eq!(param.kind, ParamKind::Trainable, "{name}");
+        param.var.set(&param.var.ones_like().unwrap()).unwrap();
+    }
+    let x = Tensor::ones((3, 6), DType::F32, &Device::Cpu).unwrap();
+    let y = |train| net.forward_t(&x, train).unwrap().flatten_all().unwrap();
+    let y = |train| y(train).to_vec1::<f32>().unwrap();
+    assert_eq!(y(false), y(false));
+    let first = y(true);
+    assert_ne!(first, y(false));
+    assert_ne!(first, y(true));
+}
+
+#[test]
 fn a_convolution_with_relu_and_pool_at_once_equals_the_three_layers_in_a_row() {
     let (_, vb) = vb(DType::F32);
     let conv = Conv2d::new(3, 8, (3, 3), Conv2dConfig::default(), vb).unwrap();
     let pool = MaxPool2d::new(2);
     let x = Tensor::rand(-1f32, 1.0, (2, 3, 14, 14), &Device::Cpu).unwrap();
-    let at_once = conv.forward_relu(&x, Some(&pool)).unwrap();
-    let in_a_row = pool.forward(&Relu.forward(&conv.forward(&x).unwrap()).unwrap()).unwrap();
+    let at_once = conv.forward_relu(&x, Some(&pool), true).unwrap();
+    let in_a_row =
+        pool.forward(&Relu.forward(&conv.forward_t(&x, true).unwrap()).unwrap()).unwrap();
     let difference = (at_once - in_a_row).unwrap().abs().unwrap().max_all().unwrap();
     // The order of summation may differ, in f32.
     assert!(difference.to_scalar::<f32>().unwrap() < 1e-5, "{difference}");
 }
 
 #[test]
-fn a_subsampling_shortcut_to_fewer_channels_is_an_error() {
+fn a_zero_pad_shortcut_to_fewer_channels_is_an_error() {
     let x = Tensor::zeros((1, 3, 4, 4), DType::F32, &Device::Cpu).unwrap();
-    let error = Subsample { stride: 2, channels: 2 }.forward(&x).unwrap_err().to_string();
+    let error = ZeroPadShortcut { stride: 2, channels: 2 }.forward(&x).unwrap_err().to_string();
     assert!(error.contains("3 channels can't become 2 by adding zeros"), "{error}");
 }
 

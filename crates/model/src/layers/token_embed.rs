@@ -1,9 +1,9 @@
 //! The class token and the positions.
 
 use candle_core::{Module, Result, Tensor, bail};
-use candle_nn::VarBuilder;
 
-use crate::init::{self, Initializer};
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::summary;
 
 /// Puts a learned class token before the tokens of an image and adds a learned vector to each
@@ -47,12 +47,17 @@ impl TokenEmbed {
     /// # Errors
     ///
     /// Those of `vb`.
-    pub fn new(tokens: usize, features: usize, vb: VarBuilder<'_>) -> Result<Self> {
+    pub fn new<'a>(
+        tokens: usize,
+        features: usize,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
+        let vb = vb.into();
         let small = Initializer::Normal { mean: 0.0, std: 1e-6 };
         let normal = Initializer::TruncatedNormal { mean: 0.0, std: 0.02, low: -2.0, high: 2.0 };
         Ok(Self {
-            cls_token: init::get(&vb, (1, 1, features), "cls_token", &small)?,
-            pos_embed: init::get(&vb, (1, 1 + tokens, features), "pos_embed", &normal)?,
+            cls_token: vb.get((1, 1, features), "cls_token", small)?,
+            pos_embed: vb.get((1, 1 + tokens, features), "pos_embed", normal)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Which layers are adapted, and how.
 
-use crate::pattern::matches;
+use crate::pattern::{is_under, matches};
 use crate::rng::RngKey;
 
 /// The last part of the name of the first of an adapter's two layers, and that of the second.
@@ -55,6 +55,21 @@ pub struct Adapters {
     pub head: String,
     /// The randomness of the dropout.
     pub key: RngKey,
+}
+
+impl Adapters {
+    /// Whether the layer called `name` gets one.
+    pub(crate) fn are_for(&self, name: &str) -> bool {
+        let is_head = || is_under(std::slice::from_ref(&self.head), name);
+        self.lora.targets(name) && (self.head.is_empty() || !is_head())
+    }
+
+    /// The layer beside which the parameter called `name` stands, if it is an adapter's.
+    pub(crate) fn layer_of(name: &str) -> Option<&str> {
+        PARTS
+            .iter()
+            .find_map(|part| name.strip_suffix(".weight")?.strip_suffix(part)?.strip_suffix('.'))
+    }
 }
 
 /// The patterns of what is trained beside frozen layers: the adapters and the head.

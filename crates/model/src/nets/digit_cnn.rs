@@ -1,32 +1,45 @@
 //! Small convolutional nets for digits.
 
-use candle_core::{Module, ModuleT, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use candle_core::{Result, bail};
+use candle_nn::func_t;
 
-use super::{BuildNet, Net, NetConfig, NetInfo, NetSize};
+use super::info::{NetConfig, NetInfo, NetSize};
+use super::net::Net;
+use crate::builder::ParamBuilder;
 use crate::layers::{
     BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d,
+    Sequential,
 };
 use crate::weights;
 
-/// `digit-cnn`, see [`DigitCnn`].
-pub const DIGIT_CNN: NetInfo = NetInfo {
-    description: "three 3x3 convolutions with max-pools and batch-norms, one dense layer",
-    blocks: || blocks(&SMALL),
-    size: Some(NetSize { parameters: 95_242, multiply_adds: 5_550_848 }),
-    ..digit_cnn("digit-cnn", |config, vb, _| DigitCnn::build(&SMALL, config, vb))
-};
+/// The channels of the last plane.
+const CHANNELS: usize = 128;
 
-/// `digit-cnn-large`, see [`DigitCnn`].
-pub const DIGIT_CNN_LARGE: NetInfo = NetInfo {
-    description: "five 3x3 convolutions with max-pools and batch-norms, one dense layer",
-    blocks: || blocks(&LARGE),
-    size: Some(NetSize { parameters: 289_546, multiply_adds: 21_942_720 }),
-    ..digit_cnn("digit-cnn-large", |config, vb, _| DigitCnn::build(&LARGE, config, vb))
-};
+/// The channels of each convolution; a max-pool ends each plane size.
+type Widths = [&'static [usize]; 3];
+
+pub(super) fn nets() -> Vec<NetInfo> {
+    vec![
+        NetInfo {
+            description: "three 3x3 convolutions with max-pools and batch-norms, one dense layer",
+            size: Some(NetSize { parameters: 95_242, multiply_adds: 5_550_848 }),
+            ..digit_cnn("digit-cnn", [&[16], &[64], &[CHANNELS]])
+        },
+        NetInfo {
+            description: "five 3x3 convolutions with max-pools and batch-norms, one dense layer",
+            size: Some(NetSize { parameters: 289_546, multiply_adds: 21_942_720 }),
+            ..digit_cnn("digit-cnn-large", [&[32], &[64, 64], &[128, CHANNELS]])
+        },
+    ]
+}
 
 /// What both of them share.
-const fn digit_cnn(name: &'static str, build: BuildNet) -> NetInfo {
+fn digit_cnn(name: &'static str, widths: Widths) -> NetInfo {
+    let mut numbers = 1..;
+    let stages = widths.iter().map(|widths| {
+        let numbers = numbers.by_ref().take(widths.len());
+        numbers.flat_map(|number| [format!("conv{number}.*"), format!("bn{number}.*")]).collect()
+    });
     NetInfo {
         default_input: (1, 28, 28),
         num_classes: 10,
@@ -36,27 +49,9 @@ const fn digit_cnn(name: &'static str, build: BuildNet) -> NetInfo {
             let (height, width) = flattened(config)?;
             Some(("fc.weight", weights::Flatten { height, width, channels: CHANNELS }))
         },
-        lora: &["*"],
-        ..NetInfo::new(name, build)
+        stages: stages.chain([vec!["fc.*".to_string()]]).collect(),
+        ..NetInfo::new(name, move |config, vb, _| build(widths, config, vb))
     }
-}
-
-/// The channels of each convolution; a max-pool ends each stage.
-type Stages = [&'static [usize]; 3];
-
-const SMALL: Stages = [&[16], &[64], &[CHANNELS]];
-const LARGE: Stages = [&[32], &[64, 64], &[128, CHANNELS]];
-
-/// The channels of the last plane.
-const CHANNELS: usize = 128;
-
-fn blocks(stages: &Stages) -> Vec<Vec<String>> {
-    let mut numbers = 1..;
-    let stages = stages.iter().map(|stage| {
-        let numbers = numbers.by_ref().take(stage.len());
-        numbers.flat_map(|number| [format!("conv{number}.*"), format!("bn{number}.*")]).collect()
-    });
-    stages.chain([vec!["fc.*".to_string()]]).collect()
 }
 
 /// A net that learns digits fast: most of its work is done on small planes.
@@ -68,100 +63,36 @@ fn blocks(stages: &Stages) -> Vec<Vec<String>> {
 /// the pixels that it would see before. Weights start as PyTorch's defaults.
 ///
 /// Parameters: `conv1` to `conv3` (`conv5`) and `fc`, each with `weight` and `bias`, `bn1` to `bn3`
-/// (`bn5`) as [`BatchNorm`]; 95,242 (289,546) elements for (1, 28, 28) and 10 classes.
+/// (`bn5`) as `BatchNorm`; 95,242 (289,546) elements for (1, 28, 28) and 10 classes.
 ///
-/// # Shapes
-///
-/// (n, channels, height, width), at least 8 pixels each way, to (n, classes).
-#[derive(Clone, Debug)]
-pub struct DigitCnn {
-    /// From images to features (n, 128 * (height / 8) * (width / 8)).
-    pub body: DigitCnnBody,
-    /// From features to logits.
-    pub head: Linear,
-}
-
-/// The part of a [`DigitCnn`] up to its dense layer.
-#[derive(Clone, Debug)]
-pub struct DigitCnnBody {
-    blocks: Vec<Block>,
-}
-
-/// A convolution with what follows it.
-#[derive(Clone, Debug)]
-struct Block {
-    conv: Conv2d,
-    pool: Option<MaxPool2d>,
-    norm: BatchNorm,
-}
-
-impl DigitCnn {
-    /// Builds `digit-cnn`.
-    ///
-    /// # Errors
-    ///
-    /// Images below 8 pixels; those of `vb`.
-    pub fn small(config: &NetConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        Self::new(&SMALL, config, vb)
-    }
-
-    /// Builds `digit-cnn-large`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`DigitCnn::small`].
-    pub fn large(config: &NetConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        Self::new(&LARGE, config, vb)
-    }
-
-    fn new(stages: &Stages, config: &NetConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        let Some((height, width)) = flattened(config) else {
-            bail!(
-                "digit-cnn needs images of at least 8x8 pixels, found {}x{} (height x width)",
-                config.height,
-                config.width
-            );
-        };
-        let same = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
-        let mut blocks = Vec::new();
-        let mut input = config.channels;
-        for stage in stages {
-            for (index, &output) in stage.iter().enumerate() {
-                let number = blocks.len() + 1;
-                let (conv, norm) = (vb.pp(format!("conv{number}")), vb.pp(format!("bn{number}")));
-                blocks.push(Block {
-                    conv: Conv2d::new(input, output, (3, 3), same.clone(), conv)?,
-                    pool: (index + 1 == stage.len()).then(|| MaxPool2d::new(2)),
-                    norm: BatchNorm::new(output, BatchNormConfig::default(), norm)?,
-                });
-                input = output;
-            }
+/// Images have at least 8 pixels each way.
+fn build(widths: Widths, config: &NetConfig, vb: ParamBuilder<'_>) -> Result<Net> {
+    let Some((height, width)) = flattened(config) else {
+        bail!(
+            "digit-cnn needs images of at least 8x8 pixels, found {}x{} (height x width)",
+            config.height,
+            config.width
+        );
+    };
+    let same = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
+    let mut body = Sequential::new();
+    let mut input = config.channels;
+    let mut number = 0;
+    for widths in widths {
+        for (index, &output) in widths.iter().enumerate() {
+            number += 1;
+            let vb = |name: &str| vb.pp(format!("{name}{number}"));
+            let conv = Conv2d::new(input, output, (3, 3), same.clone(), vb("conv"))?;
+            let pool = (index + 1 == widths.len()).then(|| MaxPool2d::new(2));
+            body.push(func_t(move |x, train| conv.forward_relu(x, pool.as_ref(), train)));
+            body.push(BatchNorm::new(output, BatchNormConfig::default(), vb("bn"))?);
+            input = output;
         }
-        let features = input * height * width;
-        let head = Linear::new(features, config.num_classes, LinearConfig::default(), vb.pp("fc"))?;
-        Ok(Self { body: DigitCnnBody { blocks }, head })
     }
-
-    fn build(stages: &Stages, config: &NetConfig, vb: VarBuilder<'_>) -> Result<Net> {
-        let Self { body, head } = Self::new(stages, config, vb)?;
-        Ok(Net::with_head(body, head))
-    }
-}
-
-impl ModuleT for DigitCnnBody {
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut x = images.clone();
-        for Block { conv, pool, norm } in &self.blocks {
-            x = norm.forward_t(&conv.forward_relu(&x, pool.as_ref())?, train)?;
-        }
-        Flatten.forward(&x)
-    }
-}
-
-impl ModuleT for DigitCnn {
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.head.forward(&self.body.forward_t(images, train)?)
-    }
+    body.push(Flatten);
+    let features = input * height * width;
+    let head = Linear::new(features, config.num_classes, LinearConfig::default(), vb.pp("fc"))?;
+    Ok(Net { body, head: Sequential::new().add(head) })
 }
 
 /// Height and width of the last plane; `None` for images that are too small.

@@ -1,70 +1,14 @@
 //! What there is to know of a net, as data.
 
-use candle_core::{ModuleT, Result, Tensor};
-use candle_nn::VarBuilder;
+use std::fmt;
+use std::sync::Arc;
 
-use crate::layers::training;
+use candle_core::Result;
+
+use super::net::Net;
+use crate::builder::ParamBuilder;
 use crate::rng::RngKey;
-use crate::weights::{Flatten, KeyMap, Layout, NamedKeyMap, PositionGrid, WeightsConfig};
-
-type Part = Box<dyn ModuleT + Send + Sync>;
-
-/// A net of any architecture, ready to run: images (n, c, h, w) to logits (n, classes).
-pub struct Net {
-    body: Option<Part>,
-    head: Part,
-}
-
-impl Net {
-    /// Hides which architecture it is.
-    pub fn new(net: impl ModuleT + Send + Sync + 'static) -> Self {
-        Self { body: None, head: Box::new(net) }
-    }
-
-    /// A net that can also be run in two halves: `body` from images to features, `head` from
-    /// features to logits.
-    pub fn with_head(
-        body: impl ModuleT + Send + Sync + 'static,
-        head: impl ModuleT + Send + Sync + 'static,
-    ) -> Self {
-        Self { body: Some(Box::new(body)), head: Box::new(head) }
-    }
-
-    /// Whether it is made of two halves.
-    pub fn has_body(&self) -> bool {
-        self.body.is_some()
-    }
-
-    /// The features of each image that the head takes, (n, features); `None` for a net that was not
-    /// made of two halves.
-    ///
-    /// # Errors
-    ///
-    /// Those of the net's forward pass.
-    pub fn features(&self, images: &Tensor, train: bool) -> Result<Option<Tensor>> {
-        let body = self.body.as_ref();
-        training(train, || body.map(|body| body.forward_t(images, train)).transpose())
-    }
-
-    /// The logits of features that [`Net::features`] gave; of images, for a net that was not made
-    /// of two halves.
-    ///
-    /// # Errors
-    ///
-    /// Those of the head's forward pass.
-    pub fn logits(&self, features: &Tensor, train: bool) -> Result<Tensor> {
-        training(train, || self.head.forward_t(features, train))
-    }
-}
-
-impl ModuleT for Net {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        training(train, || match &self.body {
-            Some(body) => self.head.forward_t(&body.forward_t(x, train)?, train),
-            None => self.head.forward_t(x, train),
-        })
-    }
-}
+use crate::weights::{Flatten, KeyMap, Layout, PositionGrid, WeightsConfig};
 
 /// What a net is built for: the size of its images, and how many classes it tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -144,22 +88,24 @@ pub enum Family {
 /// [`NetInfo::new`] fills in what a net of one's own has no need for:
 ///
 /// ```
+/// use taper_model::layers::{Flatten, Linear, LinearConfig, Sequential};
 /// use taper_model::nets::{Net, NetInfo};
 ///
-/// const LOGISTIC: NetInfo = NetInfo {
+/// let logistic = NetInfo {
 ///     default_input: (1, 28, 28),
 ///     num_classes: 10,
 ///     head: "linear",
 ///     ..NetInfo::new("logistic", |config, vb, _key| {
 ///         let inputs = config.channels * config.height * config.width;
-///         let linear = candle_nn::linear(inputs, config.num_classes, vb.pp("linear"))?;
-///         let flatten = candle_nn::func(|x| x.flatten_from(1));
-///         Ok(Net::with_head(flatten, linear))
+///         let linear = LinearConfig::default();
+///         let linear = Linear::new(inputs, config.num_classes, linear, vb.pp("linear"))?;
+///         let body = Sequential::new().add(Flatten);
+///         Ok(Net { body, head: Sequential::new().add(linear) })
 ///     })
 /// };
-/// assert_eq!(LOGISTIC.config().num_classes, 10);
+/// assert_eq!(logistic.config().num_classes, 10);
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct NetInfo {
     /// Its name, by which recipes choose it; that of timm, where timm has it.
     pub name: &'static str,
@@ -173,11 +119,12 @@ pub struct NetInfo {
     pub stem: &'static str,
     /// The prefix of the layer that gives the logits: it changes with the number of classes.
     pub head: &'static str,
-    /// The names that its parameters have in other programs' checkpoints.
-    pub key_maps: &'static [NamedKeyMap],
+    /// The names that its parameters have in other programs' checkpoints, each with a name to choose
+    /// it by, such as `keras`.
+    pub key_maps: Vec<(&'static str, KeyMap)>,
     /// From its names to transformers', as [`weights::export`](crate::weights::export()) reads it, for
     /// a net that timm has not as it is; `None` for others.
-    pub export: Option<NamedKeyMap>,
+    pub export: Option<KeyMap>,
     /// The weight of the dense layer behind the flatten, and what is flattened, as
     /// [`WeightsConfig::flatten`](crate::weights::WeightsConfig::flatten) takes them; `None` if
     /// there is none.
@@ -187,23 +134,22 @@ pub struct NetInfo {
     pub flatten: fn(&NetConfig) -> Option<(&'static str, Flatten)>,
     /// How a vision transformer cuts images into patches; `None` for other nets.
     pub patches: Option<Patches>,
-    /// Its parameters in steps from the image to the logits, each a list of patterns: the stem, each
-    /// block, the head.
+    /// Its parameters in stages from the image to the logits, each a list of patterns: the stem,
+    /// each block, the head.
     ///
     /// What fine-tuning unfreezes from the end, or gives its own learning rate, is a number of
     /// these. Every parameter is in exactly one, and each pattern matches one at least, so that
     /// they can be frozen by ([`WeightsConfig::freeze`](crate::weights::WeightsConfig::freeze)).
-    /// Empty if no steps are known.
+    /// Empty if no stages are known.
     ///
     /// ```
     /// let info = taper_model::nets::find("resnet18").expect("it is one of ours");
-    /// let blocks = (info.blocks)();
-    /// assert_eq!(blocks.len(), 10);
-    /// assert_eq!(blocks[0], ["conv1.*", "bn1.*"]);
-    /// assert_eq!(blocks[1], ["layer1.0.*"]);
-    /// assert_eq!(blocks[9], ["fc.*"]);
+    /// assert_eq!(info.stages.len(), 10);
+    /// assert_eq!(info.stages[0], ["conv1.*", "bn1.*"]);
+    /// assert_eq!(info.stages[1], ["layer1.0.*"]);
+    /// assert_eq!(info.stages[9], ["fc.*"]);
     /// ```
-    pub blocks: fn() -> Vec<Vec<String>>,
+    pub stages: Vec<Vec<String>>,
     /// The layers that low-rank adapters are put beside unless others are named, as
     /// [`LoraConfig::targets`](crate::lora::LoraConfig::targets) names them.
     pub lora: &'static [&'static str],
@@ -219,17 +165,20 @@ pub struct NetInfo {
     ///
     /// # Errors
     ///
-    /// Images too small for it; those of the `VarBuilder`.
+    /// Images too small for it; those of the builder.
     pub build: BuildNet,
 }
 
 /// Builds a net for a configuration from a builder of its parameters and a source of randomness.
-pub type BuildNet = fn(&NetConfig, VarBuilder<'_>, &RngKey) -> Result<Net>;
+pub type BuildNet = Arc<dyn Fn(&NetConfig, ParamBuilder<'_>, &RngKey) -> Result<Net> + Send + Sync>;
 
 impl NetInfo {
     /// A net by name, with no more known about it: for images of (3, 224, 224) and 1000 classes,
-    /// without key maps, blocks, stem and head.
-    pub const fn new(name: &'static str, build: BuildNet) -> Self {
+    /// without key maps, stages, stem and head.
+    pub fn new(
+        name: &'static str,
+        build: impl Fn(&NetConfig, ParamBuilder<'_>, &RngKey) -> Result<Net> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name,
             description: "",
@@ -237,17 +186,17 @@ impl NetInfo {
             num_classes: 1000,
             stem: "",
             head: "",
-            key_maps: &[],
+            key_maps: Vec::new(),
             export: None,
             flatten: |_| None,
             patches: None,
-            blocks: Vec::new,
+            stages: Vec::new(),
             lora: &["*"],
             prepared: None,
             family: Family::Small,
             size: None,
             hub: None,
-            build,
+            build: Arc::new(build),
         }
     }
 
@@ -259,7 +208,7 @@ impl NetInfo {
 
     /// The key map called `name`, such as `transformers`.
     pub fn key_map(&self, name: &str) -> Option<KeyMap> {
-        self.key_maps.iter().find(|map| map.name == name).map(|map| KeyMap::from(*map))
+        self.key_maps.iter().find(|(known, _)| *known == name).map(|(_, map)| map.clone())
     }
 
     /// How its weights are loaded: its head, its stem, its grid of patches, and for the layout
@@ -296,7 +245,13 @@ fn prefix(name: &str) -> Vec<String> {
     if name.is_empty() { Vec::new() } else { vec![name.to_string()] }
 }
 
-/// Steps of one pattern each.
+impl fmt::Debug for NetInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetInfo").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Stages of one pattern each.
 pub(super) fn one_by_one(patterns: &[&str]) -> Vec<Vec<String>> {
     patterns.iter().map(|pattern| vec![pattern.to_string()]).collect()
 }

@@ -1,51 +1,41 @@
 //! LeNet-5.
 
-use candle_core::{Module, ModuleT, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use candle_core::{Result, bail};
 
-use super::info::one_by_one;
-use super::{Family, Net, NetConfig, NetInfo, NetSize};
+use super::info::{NetConfig, NetInfo, NetSize, one_by_one};
+use super::net::Net;
+use crate::builder::ParamBuilder;
 use crate::layers::{
     Conv2d, Conv2dConfig, Flatten, Linear, LinearConfig, MaxPool2d, Relu, Sequential,
 };
-use crate::rng::RngKey;
-use crate::weights::{self, NamedKeyMap};
+use crate::weights::{self, KeyMap};
 
-/// `lenet5`, see [`LeNet5`].
-pub const LENET5: NetInfo = NetInfo {
-    name: "lenet5",
-    description: "LeNet-5 in its modern form: two 5x5 convolutions with max-pools, three dense layers",
-    default_input: (1, 28, 28),
-    num_classes: 10,
-    stem: "conv1",
-    head: "fc3",
-    key_maps: &[NamedKeyMap::renames(
-        "keras",
-        &[
-            ("conv2d.*", "conv1.*"),
-            ("conv2d_1.*", "conv2.*"),
-            ("dense.*", "fc1.*"),
-            ("dense_1.*", "fc2.*"),
-            ("dense_2.*", "fc3.*"),
-        ],
-    )],
-    export: None,
-    flatten: |config| {
-        let (height, width) = flattened(config)?;
-        Some(("fc1.weight", weights::Flatten { height, width, channels: 16 }))
-    },
-    patches: None,
-    blocks: || one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*", "fc3.*"]),
-    lora: &["*"],
-    prepared: None,
-    family: Family::Small,
-    size: Some(NetSize { parameters: 61_706, multiply_adds: 416_520 }),
-    hub: None,
-    build: |config, vb, key| {
-        let LeNet5 { body, head } = LeNet5::new(config, vb, key)?;
-        Ok(Net::with_head(body, head))
-    },
-};
+pub(super) fn nets() -> Vec<NetInfo> {
+    vec![NetInfo {
+        description: "LeNet-5 in its modern form: two 5x5 convolutions with max-pools, three dense layers",
+        default_input: (1, 28, 28),
+        num_classes: 10,
+        stem: "conv1",
+        head: "fc3",
+        key_maps: vec![(
+            "keras",
+            KeyMap::new([
+                ("conv2d.*", "conv1.*"),
+                ("conv2d_1.*", "conv2.*"),
+                ("dense.*", "fc1.*"),
+                ("dense_1.*", "fc2.*"),
+                ("dense_2.*", "fc3.*"),
+            ]),
+        )],
+        flatten: |config| {
+            let (height, width) = flattened(config)?;
+            Some(("fc1.weight", weights::Flatten { height, width, channels: 16 }))
+        },
+        stages: one_by_one(&["conv1.*", "conv2.*", "fc1.*", "fc2.*", "fc3.*"]),
+        size: Some(NetSize { parameters: 61_706, multiply_adds: 416_520 }),
+        ..NetInfo::new("lenet5", |config, vb, _| build(config, vb))
+    }]
+}
 
 /// LeNet-5 in its common modern form: ReLU and max-pools.
 ///
@@ -60,53 +50,32 @@ pub const LENET5: NetInfo = NetInfo {
 /// Parameters: `conv1`, `conv2`, `fc1`, `fc2`, `fc3`, each with `weight` and `bias`; 61,706
 /// elements for (1, 28, 28) and 10 classes.
 ///
-/// # Shapes
-///
-/// (n, channels, height, width), at least 12 pixels each way, to (n, classes).
-pub struct LeNet5 {
-    /// From images to features (n, 84).
-    pub body: Sequential,
-    /// From features to logits.
-    pub head: Linear,
-}
-
-impl LeNet5 {
-    /// Builds it.
-    ///
-    /// # Errors
-    ///
-    /// Images below 12 pixels; those of `vb`.
-    pub fn new(config: &NetConfig, vb: VarBuilder<'_>, _key: &RngKey) -> Result<Self> {
-        let Some((height, width)) = flattened(config) else {
-            bail!(
-                "lenet5 needs images of at least 12x12 pixels, found {}x{} (height x width)",
-                config.height,
-                config.width
-            );
-        };
-        let padded = Conv2dConfig { padding: (2, 2), ..Conv2dConfig::default() };
-        let dense =
-            |input, output, name| Linear::new(input, output, LinearConfig::default(), vb.pp(name));
-        let body = Sequential::new()
-            .add(Conv2d::new(config.channels, 6, (5, 5), padded, vb.pp("conv1"))?)
-            .add(Relu)
-            .add(MaxPool2d::new(2))
-            .add(Conv2d::new(6, 16, (5, 5), Conv2dConfig::default(), vb.pp("conv2"))?)
-            .add(Relu)
-            .add(MaxPool2d::new(2))
-            .add(Flatten)
-            .add(dense(16 * height * width, 120, "fc1")?)
-            .add(Relu)
-            .add(dense(120, 84, "fc2")?)
-            .add(Relu);
-        Ok(Self { body, head: dense(84, config.num_classes, "fc3")? })
-    }
-}
-
-impl ModuleT for LeNet5 {
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.head.forward(&self.body.forward_t(images, train)?)
-    }
+/// Images have at least 12 pixels each way.
+fn build(config: &NetConfig, vb: ParamBuilder<'_>) -> Result<Net> {
+    let Some((height, width)) = flattened(config) else {
+        bail!(
+            "lenet5 needs images of at least 12x12 pixels, found {}x{} (height x width)",
+            config.height,
+            config.width
+        );
+    };
+    let padded = Conv2dConfig { padding: (2, 2), ..Conv2dConfig::default() };
+    let dense =
+        |input, output, name| Linear::new(input, output, LinearConfig::default(), vb.pp(name));
+    let body = Sequential::new()
+        .add(Conv2d::new(config.channels, 6, (5, 5), padded, vb.pp("conv1"))?)
+        .add(Relu)
+        .add(MaxPool2d::new(2))
+        .add(Conv2d::new(6, 16, (5, 5), Conv2dConfig::default(), vb.pp("conv2"))?)
+        .add(Relu)
+        .add(MaxPool2d::new(2))
+        .add(Flatten)
+        .add(dense(16 * height * width, 120, "fc1")?)
+        .add(Relu)
+        .add(dense(120, 84, "fc2")?)
+        .add(Relu);
+    let head = Sequential::new().add(dense(84, config.num_classes, "fc3")?);
+    Ok(Net { body, head })
 }
 
 /// Height and width of the last plane; `None` for images that are too small.

@@ -1,70 +1,83 @@
 //! ResNets for images of some hundred pixels.
 
-use candle_core::{ModuleT, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use candle_core::{Result, bail};
 
-use super::{BuildNet, Family, Net, NetConfig, NetInfo, NetSize, Prepared};
-use crate::init::{FanMode, Initializer};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Prepared};
+use super::net::Net;
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::layers::{
     BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool2d, Linear, LinearConfig,
     MaxPool2d, Relu, Residual, Sequential,
 };
-use crate::weights::NamedKeyMap;
+use crate::weights::KeyMap;
 
-/// `resnet18`, see [`ResNet`].
-pub const RESNET18: NetInfo = NetInfo {
-    description: "ResNet-18: basic blocks 2, 2, 2, 2",
-    blocks: || ResNetConfig::resnet18().blocks(),
-    size: Some(NetSize { parameters: 11_689_512, multiply_adds: 1_816_557_056 }),
-    hub: Some("timm/resnet18.a1_in1k"),
-    ..resnet("resnet18", |config, vb, _| ResNet::build(ResNetConfig::resnet18(), config, vb))
-};
+/// The main path of a residual block.
+#[derive(Clone, Copy)]
+enum Block {
+    /// Two 3x3 convolutions.
+    Basic,
+    /// 1x1 to a quarter of the channels, 3x3, 1x1; the 3x3 one takes the stride, as in torchvision,
+    /// timm and transformers ("v1.5").
+    Bottleneck,
+}
 
-/// `resnet34`, see [`ResNet`].
-pub const RESNET34: NetInfo = NetInfo {
-    description: "ResNet-34: basic blocks 3, 4, 6, 3",
-    blocks: || ResNetConfig::resnet34().blocks(),
-    size: Some(NetSize { parameters: 21_797_672, multiply_adds: 3_667_499_520 }),
-    hub: Some("timm/resnet34.a1_in1k"),
-    ..resnet("resnet34", |config, vb, _| ResNet::build(ResNetConfig::resnet34(), config, vb))
-};
+pub(super) fn nets() -> Vec<NetInfo> {
+    vec![
+        NetInfo {
+            description: "ResNet-18: basic blocks 2, 2, 2, 2",
+            size: Some(NetSize { parameters: 11_689_512, multiply_adds: 1_816_557_056 }),
+            hub: Some("timm/resnet18.a1_in1k"),
+            ..resnet("resnet18", Block::Basic, [2, 2, 2, 2])
+        },
+        NetInfo {
+            description: "ResNet-34: basic blocks 3, 4, 6, 3",
+            size: Some(NetSize { parameters: 21_797_672, multiply_adds: 3_667_499_520 }),
+            hub: Some("timm/resnet34.a1_in1k"),
+            ..resnet("resnet34", Block::Basic, [3, 4, 6, 3])
+        },
+        NetInfo {
+            description: "ResNet-50: bottlenecks 3, 4, 6, 3",
+            size: Some(NetSize { parameters: 25_557_032, multiply_adds: 4_100_298_240 }),
+            hub: Some("timm/resnet50.a1_in1k"),
+            ..resnet("resnet50", Block::Bottleneck, [3, 4, 6, 3])
+        },
+        NetInfo {
+            description: "ResNet-101: bottlenecks 3, 4, 23, 3",
+            size: Some(NetSize { parameters: 44_549_160, multiply_adds: 7_817_637_376 }),
+            hub: Some("timm/resnet101.a1h_in1k"),
+            ..resnet("resnet101", Block::Bottleneck, [3, 4, 23, 3])
+        },
+    ]
+}
 
-/// `resnet50`, see [`ResNet`].
-pub const RESNET50: NetInfo = NetInfo {
-    description: "ResNet-50: bottlenecks 3, 4, 6, 3",
-    blocks: || ResNetConfig::resnet50().blocks(),
-    size: Some(NetSize { parameters: 25_557_032, multiply_adds: 4_100_298_240 }),
-    hub: Some("timm/resnet50.a1_in1k"),
-    ..resnet("resnet50", |config, vb, _| ResNet::build(ResNetConfig::resnet50(), config, vb))
-};
-
-/// `resnet101`, see [`ResNet`].
-pub const RESNET101: NetInfo = NetInfo {
-    description: "ResNet-101: bottlenecks 3, 4, 23, 3",
-    blocks: || ResNetConfig::resnet101().blocks(),
-    size: Some(NetSize { parameters: 44_549_160, multiply_adds: 7_817_637_376 }),
-    hub: Some("timm/resnet101.a1h_in1k"),
-    ..resnet("resnet101", |config, vb, _| ResNet::build(ResNetConfig::resnet101(), config, vb))
-};
-
-/// What all of them share.
-const fn resnet(name: &'static str, build: BuildNet) -> NetInfo {
+/// What all of them share; `depths` are the blocks of each of the four stages.
+fn resnet(name: &'static str, block: Block, depths: [usize; 4]) -> NetInfo {
     NetInfo {
         stem: "conv1",
         head: "fc",
-        key_maps: KEY_MAPS,
+        key_maps: vec![("transformers", transformers())],
+        stages: stages(&depths, "fc.*"),
         lora: &["layer*.conv*"],
         prepared: Some(Prepared::torchvision()),
         family: Family::Convolutional,
-        ..NetInfo::new(name, build)
+        ..NetInfo::new(name, move |config, vb, _| build(block, depths, config, vb))
     }
+}
+
+/// The stages of a ResNet of so many blocks: stem, blocks, head.
+pub(super) fn stages(depths: &[usize], head: &str) -> Vec<Vec<String>> {
+    let stem = vec!["conv1.*".to_string(), "bn1.*".to_string()];
+    let blocks = (1..).zip(depths).flat_map(|(stage, &depth)| {
+        (0..depth).map(move |block| vec![format!("layer{stage}.{block}.*")])
+    });
+    std::iter::once(stem).chain(blocks).chain([vec![head.to_string()]]).collect()
 }
 
 /// timm's and torchvision's names are ours; those of `ResNetForImageClassification`, and of
 /// `ResNetModel` without a head, are not.
-const KEY_MAPS: &[NamedKeyMap] = &[NamedKeyMap::renames(
-    "transformers",
-    &[
+fn transformers() -> KeyMap {
+    KeyMap::new([
         ("resnet.*", "*"),
         ("embedder.embedder.*", "stem.*"),
         ("encoder.stages.0.layers.*", "layer1.*"),
@@ -82,68 +95,7 @@ const KEY_MAPS: &[NamedKeyMap] = &[NamedKeyMap::renames(
         ("*.layer.2.convolution.*", "*.conv3.*"),
         ("*.layer.2.normalization.*", "*.bn3.*"),
         ("classifier.1.*", "fc.*"),
-    ],
-)];
-
-/// The main path of a ResNet's residual blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResNetBlock {
-    /// Two 3x3 convolutions.
-    Basic,
-    /// 1x1 to a quarter of the channels, 3x3, 1x1; the 3x3 one takes the stride, as in torchvision,
-    /// timm and transformers ("v1.5").
-    Bottleneck,
-}
-
-impl ResNetBlock {
-    /// Output channels for each of the stage's inner channels.
-    const fn expansion(self) -> usize {
-        match self {
-            Self::Basic => 1,
-            Self::Bottleneck => 4,
-        }
-    }
-}
-
-/// How deep a [`ResNet`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResNetConfig {
-    /// The kind of its blocks.
-    pub block: ResNetBlock,
-    /// The number of blocks of each of the four stages.
-    pub depths: [usize; 4],
-}
-
-impl ResNetConfig {
-    /// ResNet-18.
-    pub const fn resnet18() -> Self {
-        Self { block: ResNetBlock::Basic, depths: [2, 2, 2, 2] }
-    }
-
-    /// ResNet-34.
-    pub const fn resnet34() -> Self {
-        Self { block: ResNetBlock::Basic, depths: [3, 4, 6, 3] }
-    }
-
-    /// ResNet-50.
-    pub const fn resnet50() -> Self {
-        Self { block: ResNetBlock::Bottleneck, depths: [3, 4, 6, 3] }
-    }
-
-    /// ResNet-101.
-    pub const fn resnet101() -> Self {
-        Self { block: ResNetBlock::Bottleneck, depths: [3, 4, 23, 3] }
-    }
-
-    /// The steps of the net, as [`NetInfo::blocks`] gives them: stem, blocks, head.
-    pub fn blocks(&self) -> Vec<Vec<String>> {
-        let stem = vec!["conv1.*".to_string(), "bn1.*".to_string()];
-        let blocks = (1..).zip(self.depths).flat_map(|(stage, depth)| {
-            (0..depth).map(move |block| vec![format!("layer{stage}.{block}.*")])
-        });
-        let head = vec!["fc.*".to_string()];
-        std::iter::once(stem).chain(blocks).chain([head]).collect()
-    }
+    ])
 }
 
 /// A ResNet with the names of torchvision and timm.
@@ -156,81 +108,64 @@ impl ResNetConfig {
 /// Parameters: `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.bn1`, …, `layer2.0.downsample.0` (the
 /// projection), `layer2.0.downsample.1` (its norm), …, `fc`.
 ///
-/// # Shapes
-///
-/// (n, channels, height, width), 1 pixel each way or more, to (n, classes). The last stage's plane
+/// Images have at least 1 pixel each way. The last stage's plane
 /// is 1/32 of the image each way, rounded up. In training, a batch needs more than one value there.
 ///
 /// He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015.
-pub struct ResNet {
-    /// From images to features (n, 512 or 2048).
-    pub body: Sequential,
-    /// From features to logits.
-    pub head: Linear,
+fn build(
+    block: Block,
+    depths: [usize; 4],
+    config: &NetConfig,
+    vb: ParamBuilder<'_>,
+) -> Result<Net> {
+    check_size(config)?;
+    let stem = Conv2dConfig { stride: (2, 2), padding: (3, 3), ..convolution() };
+    let pool = MaxPool2d { stride: (2, 2), padding: (1, 1), ..MaxPool2d::new(3) };
+    let mut body = Sequential::new()
+        .add(Conv2d::new(config.channels, 64, (7, 7), stem, vb.pp("conv1"))?)
+        .add(BatchNorm::new(64, BatchNormConfig::default(), vb.pp("bn1"))?)
+        .add(Relu)
+        .add(pool);
+    let mut channels = 64;
+    for (stage, blocks) in depths.into_iter().enumerate() {
+        let width = 64 << stage;
+        let vb = vb.pp(format!("layer{}", stage + 1));
+        for index in 0..blocks {
+            let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+            let shape = BlockShape { block, channels, width, stride };
+            body.push(shape.build(vb.pp(index))?);
+            body.push(Relu);
+            channels = shape.out_channels();
+        }
+    }
+    body.push(GlobalAvgPool2d);
+    let head = Linear::new(channels, config.num_classes, LinearConfig::default(), vb.pp("fc"))?;
+    Ok(Net { body, head: Sequential::new().add(head) })
 }
 
-impl ResNet {
-    /// Builds it.
-    ///
-    /// # Errors
-    ///
-    /// Images without pixels; those of `vb`.
-    pub fn new(depth: ResNetConfig, config: &NetConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        if config.height == 0 || config.width == 0 {
-            bail!(
-                "a ResNet needs images of at least one pixel, found {}x{} (height x width)",
-                config.height,
-                config.width
-            );
-        }
-        let stem = Conv2dConfig { stride: (2, 2), padding: (3, 3), ..convolution() };
-        let pool = MaxPool2d { stride: (2, 2), padding: (1, 1), ..MaxPool2d::new(3) };
-        let mut body = Sequential::new()
-            .add(Conv2d::new(config.channels, 64, (7, 7), stem, vb.pp("conv1"))?)
-            .add(BatchNorm::new(64, BatchNormConfig::default(), vb.pp("bn1"))?)
-            .add(Relu)
-            .add(pool);
-        let mut channels = 64;
-        for (stage, blocks) in depth.depths.into_iter().enumerate() {
-            let width = 64 << stage;
-            let vb = vb.pp(format!("layer{}", stage + 1));
-            for index in 0..blocks {
-                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                let shape = BlockShape { block: depth.block, channels, width, stride };
-                body.push(shape.build(vb.pp(index))?);
-                body.push(Relu);
-                channels = shape.out_channels();
-            }
-        }
-        body.push(GlobalAvgPool2d);
-        let head = Linear::new(channels, config.num_classes, LinearConfig::default(), vb.pp("fc"))?;
-        Ok(Self { body, head })
+pub(super) fn check_size(config: &NetConfig) -> Result<()> {
+    if config.height == 0 || config.width == 0 {
+        bail!(
+            "a ResNet needs images of at least one pixel, found {}x{} (height x width)",
+            config.height,
+            config.width
+        );
     }
-
-    fn build(depth: ResNetConfig, config: &NetConfig, vb: VarBuilder<'_>) -> Result<Net> {
-        let Self { body, head } = Self::new(depth, config, vb)?;
-        Ok(Net::with_head(body, head))
-    }
-}
-
-impl ModuleT for ResNet {
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.head.forward_t(&self.body.forward_t(images, train)?, train)
-    }
+    Ok(())
 }
 
 /// A ResNet's convolution: no bias, and torchvision's first values.
 fn convolution() -> Conv2dConfig {
     Conv2dConfig {
         bias: false,
-        weight_init: Initializer::KaimingNormal { a: 0.0, mode: FanMode::Out },
+        weight_init: Initializer::KAIMING_NORMAL_FAN_OUT,
         ..Conv2dConfig::default()
     }
 }
 
 /// One residual block: from `channels` to `width` times the expansion.
 struct BlockShape {
-    block: ResNetBlock,
+    block: Block,
     channels: usize,
     width: usize,
     stride: usize,
@@ -238,11 +173,14 @@ struct BlockShape {
 
 impl BlockShape {
     fn out_channels(&self) -> usize {
-        self.width * self.block.expansion()
+        match self.block {
+            Block::Basic => self.width,
+            Block::Bottleneck => 4 * self.width,
+        }
     }
 
     /// The block without the ReLU after the sum.
-    fn build(&self, vb: VarBuilder<'_>) -> Result<Residual> {
+    fn build(&self, vb: ParamBuilder<'_>) -> Result<Residual> {
         let (channels, width, out) = (self.channels, self.width, self.out_channels());
         let conv = |input, output, kernel: usize, stride, name| {
             let padding = (kernel / 2, kernel / 2);
@@ -251,13 +189,13 @@ impl BlockShape {
         };
         let norm = |channels, name| BatchNorm::new(channels, Default::default(), vb.pp(name));
         let main = match self.block {
-            ResNetBlock::Basic => Sequential::new()
+            Block::Basic => Sequential::new()
                 .add(conv(channels, width, 3, self.stride, "conv1")?)
                 .add(norm(width, "bn1")?)
                 .add(Relu)
                 .add(conv(width, width, 3, 1, "conv2")?)
                 .add(norm(width, "bn2")?),
-            ResNetBlock::Bottleneck => Sequential::new()
+            Block::Bottleneck => Sequential::new()
                 .add(conv(channels, width, 1, 1, "conv1")?)
                 .add(norm(width, "bn1")?)
                 .add(Relu)

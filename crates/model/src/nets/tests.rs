@@ -67,7 +67,7 @@ fn names_are_unique_and_stem_and_head_are_layers_of_the_net() {
 fn shapes(info: &NetInfo) -> BTreeMap<String, Vec<usize>> {
     let map = VarMap::new();
     let vb = VarBuilder::from_backend(Box::new(Zeros(map.clone())), DType::F32, Device::Cpu);
-    (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
+    (info.build)(&info.config(), vb.into(), &RngKey::new(0)).unwrap();
     let data = map.data().lock().unwrap();
     data.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect()
 }
@@ -98,7 +98,7 @@ fn sizes_are_those_of_the_nets_as_usually_built() {
         let parameters = weights.map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let (channels, height, width) = info.default_input;
         let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
-        let net = (info.build)(&info.config(), vb, &RngKey::new(0)).unwrap();
+        let net = (info.build)(&info.config(), vb.into(), &RngKey::new(0)).unwrap();
         let summary =
             summarize(&net, &Params::new(), &[channels, height, width], &Device::Cpu).unwrap();
         let found = NetSize { parameters, multiply_adds: summary.total.multiply_adds };
@@ -110,21 +110,21 @@ fn sizes_are_those_of_the_nets_as_usually_built() {
 }
 
 #[test]
-fn every_parameter_is_in_one_block_and_every_pattern_matches_one() {
+fn every_parameter_is_in_one_stage_and_every_pattern_matches_one() {
     for info in all() {
         let shapes = shapes(info);
         let names: Vec<&String> = shapes.keys().filter(|name| role(name) == Role::Weight).collect();
-        let blocks = (info.blocks)();
+        let stages = &info.stages;
         for name in &names {
-            let holds = |block: &&Vec<String>| block.iter().any(|pattern| matches(pattern, name));
-            assert_eq!(blocks.iter().filter(holds).count(), 1, "{}: {name}", info.name);
+            let holds = |stage: &&Vec<String>| stage.iter().any(|pattern| matches(pattern, name));
+            assert_eq!(stages.iter().filter(holds).count(), 1, "{}: {name}", info.name);
         }
-        for pattern in blocks.iter().flatten() {
+        for pattern in stages.iter().flatten() {
             assert!(names.iter().any(|name| matches(pattern, name)), "{}: {pattern}", info.name);
         }
-        let [first, .., last] = blocks.as_slice() else { panic!("{}: {blocks:?}", info.name) };
-        let holds = |block: &[String], layer: &str| {
-            block.iter().any(|pattern| matches(pattern, &format!("{layer}.weight")))
+        let [first, .., last] = stages.as_slice() else { panic!("{}: {stages:?}", info.name) };
+        let holds = |stage: &[String], layer: &str| {
+            stage.iter().any(|pattern| matches(pattern, &format!("{layer}.weight")))
         };
         assert!(holds(first, info.stem) && holds(last, info.head), "{}", info.name);
     }
@@ -164,7 +164,8 @@ fn the_flattened_shape_is_what_the_dense_layer_takes() {
 
 #[test]
 fn keras_cnn_has_the_parameters_of_the_keras_example() {
-    let (_, params) = build(&KERAS_CNN, &KERAS_CNN.config()).unwrap();
+    let info = find("keras-cnn").unwrap();
+    let (_, params) = build(info, &info.config()).unwrap();
     let shapes: Vec<(&str, &[usize])> =
         params.iter().map(|(name, param)| (name.as_str(), param.var.dims())).collect();
     let expected: [(&str, &[usize]); 8] = [

@@ -1,6 +1,6 @@
 use candle_core::{DType, Device, ModuleT, Tensor};
+use taper_kernels::relay::backward;
 
-use super::*;
 use crate::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig, Relu, Sequential};
 use crate::nets;
 use crate::params::Params;
@@ -25,20 +25,12 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 }
 
 /// All gradients and buffers after one step's forward and backward.
-fn step(
-    net: &dyn ModuleT,
-    params: &Params,
-    x: &Tensor,
-    recompute: bool,
-) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
-    let forward = || net.forward_t(x, true).unwrap();
-    let output = if recompute { with_recompute(forward) } else { forward() };
+fn step(output: Tensor, params: &Params) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
     let weight = Tensor::arange(0f32, output.elem_count() as f32, &Device::Cpu).unwrap();
     let weight = weight.reshape(output.shape()).unwrap();
     let loss = (&output * &weight).unwrap().sum_all().unwrap();
-    let mut gradients = loss.backward().unwrap();
+    let gradients = backward(&loss).unwrap();
     let trainable = params.trainable();
-    collect(&mut gradients, trainable.iter().map(|(_, var)| var)).unwrap();
     let mut found: Vec<_> = trainable
         .iter()
         .map(|(name, var)| (name.clone(), values(gradients.get(var).expect(name))))
@@ -57,10 +49,12 @@ fn gradients_masks_and_running_statistics_are_the_same_to_the_bit() {
         let weights = Weights::new(WeightsConfig::default()).unwrap();
         let net = deep(&weights, &key);
         let (params, _) = weights.finish().unwrap();
-        let first = step(&net, &params, &x, recompute);
+        let forward =
+            || if recompute { net.forward_recomputed(&x) } else { net.forward_t(&x, true) };
+        let first = step(forward().unwrap(), &params);
         // The draws of the next step are not disturbed either.
         key.set_step(1);
-        (first, step(&net, &params, &x, recompute))
+        (first, step(forward().unwrap(), &params))
     });
     assert_eq!(results[0], results[1]);
 }
@@ -77,19 +71,23 @@ fn a_resnet_and_a_vision_transformer_have_the_same_gradients() {
             let vb = weights.var_builder(DType::F32, &Device::Cpu);
             let net = (info.build)(&config, vb, &RngKey::new(0)).unwrap();
             let (params, _) = weights.finish().unwrap();
-            step(&net, &params, &x, recompute)
+            let forward =
+                || if recompute { net.forward_recomputed(&x) } else { net.forward_t(&x, true) };
+            step(forward().unwrap(), &params)
         });
         assert!(results[0] == results[1], "{name}");
     }
 }
 
 #[test]
-fn what_nobody_collected_is_dropped() {
+fn gradients_that_nobody_would_collect_are_an_error() {
     let x = Tensor::ones((2, 6), DType::F32, &Device::Cpu).unwrap();
     let weights = Weights::new(WeightsConfig::default()).unwrap();
     let net = deep(&weights, &RngKey::new(0));
-    with_recompute(|| net.forward_t(&x, true)).unwrap().sum_all().unwrap().backward().unwrap();
-    assert!(GRADIENTS.with_borrow(|stores| !stores.is_empty()));
-    with_recompute(|| ());
-    assert!(GRADIENTS.with_borrow(|stores| stores.is_empty()));
+    let loss = net.forward_recomputed(&x).unwrap().sum_all().unwrap();
+    let message = loss.backward().err().unwrap().to_string();
+    assert!(message.contains("call it in place of the loss's own `backward`"), "{message}");
+    let (params, _) = weights.finish().unwrap();
+    let gradients = backward(&loss).unwrap();
+    assert!(params.trainable().iter().all(|(_, var)| gradients.get(var).is_some()));
 }

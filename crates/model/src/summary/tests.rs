@@ -1,7 +1,8 @@
 use candle_core::{DType, Device, Module, Tensor};
-use candle_nn::VarBuilder;
 
 use super::*;
+use crate::builder::ParamBuilder;
+use crate::init::Initializer;
 use crate::layers::{BatchNorm, Linear, Relu, Sequential};
 use crate::nets;
 use crate::rng::RngKey;
@@ -18,11 +19,11 @@ impl Module for Quiet {
     }
 }
 
-fn net(vb: VarBuilder<'_>) -> Result<Sequential> {
+fn net(vb: ParamBuilder<'_>) -> Result<Sequential> {
     Ok(Sequential::new()
         .add(Linear::new(4, 3, Default::default(), vb.pp("a"))?)
         .add(BatchNorm::new(3, Default::default(), vb.pp("b"))?)
-        .add(Quiet { weight: vb.pp("c").get(3, "weight")? })
+        .add(Quiet { weight: vb.pp("c").get(3, "weight", Initializer::Zeros)? })
         .add(Relu))
 }
 

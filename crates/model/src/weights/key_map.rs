@@ -40,10 +40,7 @@ pub struct KeyMap {
 /// ```
 /// use taper_model::weights::Join;
 ///
-/// let join = Join {
-///     parts: ["*.query.*", "*.key.*", "*.value.*"].map(String::from).to_vec(),
-///     whole: "*.qkv.*".to_string(),
-/// };
+/// let join = Join::new(["*.query.*", "*.key.*", "*.value.*"], "*.qkv.*");
 /// let (parts, whole) = join.of("blocks.3.attn.query.bias").expect("the first part matches");
 /// let expected = ["query", "key", "value"].map(|part| format!("blocks.3.attn.{part}.bias"));
 /// assert_eq!(parts, expected);
@@ -59,6 +56,11 @@ pub struct Join {
 }
 
 impl Join {
+    /// The whole of the given parts.
+    pub fn new<S: Into<String>>(parts: impl IntoIterator<Item = S>, whole: &str) -> Self {
+        Self { parts: parts.into_iter().map(Into::into).collect(), whole: whole.to_string() }
+    }
+
     /// The names of all parts and of the whole, if `name` is a first part.
     pub fn of(&self, name: &str) -> Option<(Vec<String>, String)> {
         let first = self.parts.first()?;
@@ -82,44 +84,6 @@ impl KeyMap {
     }
 }
 
-/// A key map that belongs to a net: constant data with a name to choose it by.
-#[derive(Clone, Copy, Debug)]
-pub struct NamedKeyMap {
-    /// The name, such as `keras`.
-    pub name: &'static str,
-    /// The rules, as in [`KeyMap::rules`].
-    pub rules: &'static [(&'static str, &'static str)],
-    /// Parts and wholes, as in [`KeyMap::joins`].
-    pub joins: &'static [(&'static [&'static str], &'static str)],
-    /// What to leave, as in [`KeyMap::skip`].
-    pub skip: &'static [&'static str],
-}
-
-impl NamedKeyMap {
-    /// A key map that renames and does nothing else.
-    pub const fn renames(
-        name: &'static str,
-        rules: &'static [(&'static str, &'static str)],
-    ) -> Self {
-        Self { name, rules, joins: &[], skip: &[] }
-    }
-}
-
-impl From<NamedKeyMap> for KeyMap {
-    fn from(map: NamedKeyMap) -> Self {
-        let strings = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-        let join = |&(parts, whole): &(&[&str], &str)| Join {
-            parts: strings(parts),
-            whole: whole.to_string(),
-        };
-        Self {
-            joins: map.joins.iter().map(join).collect(),
-            skip: strings(map.skip),
-            ..Self::new(map.rules.iter().copied())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_prefix_does_not_match_a_longer_name() {
-        let rules = &[("dense.*", "fc1.*"), ("dense_1.*", "fc2.*")];
-        let map: KeyMap = NamedKeyMap::renames("keras", rules).into();
+        let rules = [("dense.*", "fc1.*"), ("dense_1.*", "fc2.*")];
+        let map = KeyMap::new(rules);
         assert_eq!(map.apply("dense.weight"), "fc1.weight");
         assert_eq!(map.apply("dense_1.weight"), "fc2.weight");
     }

@@ -106,7 +106,7 @@ fn dinov2_leaves_under_the_names_that_it_came_by() {
     let (params, _) = weights.finish().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    export(&path, &params, &info.export.unwrap().into(), BTreeMap::new()).unwrap();
+    export(&path, &params, info.export.as_ref().unwrap(), BTreeMap::new()).unwrap();
     let exported = TensorFile::read(&path).unwrap();
     // What stands for a patch hidden in pretraining has no place here.
     let expected: Vec<&str> =

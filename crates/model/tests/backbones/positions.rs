@@ -40,7 +40,7 @@ fn ask(patches: usize, positions: PositionGrid) -> Result<(Vec<f32>, String), We
         ..WeightsConfig::default()
     };
     let weights = Weights::new(config)?;
-    let tensor = weights.var_builder(DType::F32, &Device::Cpu).get(shape, "pos_embed")?;
+    let tensor = weights.var_builder(DType::F32, &Device::Cpu).candle().get(shape, "pos_embed")?;
     let (_, report) = weights.finish()?;
     let note = report.adapted.iter().map(|entry| entry.note.clone()).collect();
     Ok((tensor.flatten_all()?.to_vec1()?, note))

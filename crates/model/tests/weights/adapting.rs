@@ -28,7 +28,7 @@ fn a_head_of_any_other_shape_is_initialized_whole() {
     // Its weight takes other features, its bias would fit.
     let config = WeightsConfig { head: strings(&["fc2"]), ..from(two_layers()) };
     let weights = Weights::new(config).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     candle_nn::linear(3, 4, vb.pp("fc1")).unwrap();
     candle_nn::linear(5, 2, vb.pp("fc2")).unwrap();
     let (_, report) = weights.finish().unwrap();
@@ -42,7 +42,7 @@ fn a_head_of_any_other_shape_is_initialized_whole() {
 fn a_head_in_keras_s_order_is_a_mismatch() {
     let config = WeightsConfig { head: strings(&["fc2"]), ..from(two_layers()) };
     let weights = Weights::new(config).unwrap();
-    weights.var_builder(DType::F32, &CPU).get((4, 2), "fc2.weight").unwrap();
+    weights.var_builder(DType::F32, &CPU).candle().get((4, 2), "fc2.weight").unwrap();
     assert!(text(weights.finish()).contains("that is Keras's order"));
 }
 
@@ -104,7 +104,7 @@ fn stem(file: usize, net: usize) -> (Tensor, Tensor) {
         ..from(file_of(&[("conv1.weight", weight.clone())]))
     };
     let weights = Weights::new(config).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     let loaded = vb.get((2, net, 3, 3), "conv1.weight").unwrap();
     assert_eq!(weights.finish().unwrap().1.adapted.len(), 1);
     (weight, loaded)
@@ -139,7 +139,7 @@ fn frozen_parameters_get_no_gradient_and_a_rebuild_thaws_them() {
     let config = WeightsConfig { freeze: strings(&["fc1.*"]), ..from(two_layers()) };
     let weights = Weights::new(config).unwrap();
     let gradients = |weights: &Weights| {
-        let vb = weights.var_builder(DType::F32, &CPU);
+        let vb = weights.var_builder(DType::F32, &CPU).candle();
         let fc1 = candle_nn::linear(3, 4, vb.pp("fc1")).unwrap();
         let fc2 = candle_nn::linear(4, 2, vb.pp("fc2")).unwrap();
         let logits = fc2.forward(&fc1.forward(&counting(&[1, 3])).unwrap()).unwrap();
@@ -168,7 +168,7 @@ fn frozen_parameters_get_no_gradient_and_a_rebuild_thaws_them() {
 fn a_frozen_tensor_sees_what_the_parameter_is_set_to() {
     let config = WeightsConfig { freeze: strings(&["x"]), ..WeightsConfig::default() };
     let weights = Weights::new(config).unwrap();
-    let x = weights.var_builder(DType::F32, &CPU).get(2, "x").unwrap();
+    let x = weights.var_builder(DType::F32, &CPU).candle().get(2, "x").unwrap();
     let (params, _) = weights.finish().unwrap();
     params.set(&BTreeMap::from([("x".to_string(), counting(&[2]))])).unwrap();
     assert_eq!(flat(&x), [0.0, 1.0]);
@@ -188,7 +188,7 @@ fn freezing_by_a_pattern_that_matches_nothing_is_an_error() {
 fn a_rebuild_must_ask_for_the_same_parameters() {
     let (params, _) = build(from(two_layers()), 2).unwrap();
     let weights = Weights::from_params(&params, [""; 0]);
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     candle_nn::linear(3, 4, vb.pp("fc1")).unwrap();
     vb.get(3, "fc2.bias").unwrap();
     assert_eq!(

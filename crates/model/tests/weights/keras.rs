@@ -38,7 +38,7 @@ fn at(tensor: &Tensor, index: &[usize]) -> f32 {
 #[test]
 fn dimensions_and_rows_after_a_flatten_are_reordered() {
     let weights = Weights::new(config()).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     let file = exported();
     let conv = vb.get((7, 5, 3, 2), "conv1.weight").unwrap();
     let kernel = file.get("conv2d.kernel").unwrap();
@@ -109,7 +109,7 @@ fn with_metadata() -> TensorFile {
 fn a_flatten_is_read_from_the_files_metadata() {
     let config = WeightsConfig { layout: Layout::Keras, ..from(with_metadata()) };
     let weights = Weights::new(config).unwrap();
-    let dense = weights.var_builder(DType::F32, &CPU).get((2, 4), "dense.weight").unwrap();
+    let dense = weights.var_builder(DType::F32, &CPU).candle().get((2, 4), "dense.weight").unwrap();
     assert_eq!(flat(&dense), [0.0, 4.0, 2.0, 6.0, 1.0, 5.0, 3.0, 7.0]);
 }
 

@@ -25,7 +25,7 @@ fn a_missing_tensor_is_one_line() {
 #[test]
 fn an_extra_tensor_is_one_line() {
     let weights = Weights::new(from(two_layers())).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     candle_nn::linear(3, 4, vb.pp("fc1")).unwrap();
     candle_nn::linear_no_bias(4, 2, vb.pp("fc2")).unwrap();
     assert_eq!(text(weights.finish()), "a.safetensors does not fit the net: unused `fc2.bias` [2]");
@@ -34,7 +34,7 @@ fn an_extra_tensor_is_one_line() {
 #[test]
 fn a_tensor_of_another_shape_is_one_line() {
     let weights = Weights::new(from(two_layers())).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     candle_nn::linear(3, 4, vb.pp("fc1")).unwrap();
     vb.get((2, 5), "fc2.weight").unwrap();
     vb.get(2, "fc2.bias").unwrap();
@@ -107,7 +107,7 @@ fn a_counter_of_batches_is_skipped_and_no_other_integer() {
     tensors.push(("ids", counter));
     let weights = Weights::new(from(file_of(&tensors))).unwrap();
     assert!(text(weights.finish()).ends_with("unused `ids` []"));
-    weights.var_builder(DType::F32, &CPU).get((), "ids").unwrap();
+    weights.var_builder(DType::F32, &CPU).candle().get((), "ids").unwrap();
     assert!(
         text(weights.finish())
             .ends_with("mismatched `ids` []: the file has [] of type i64, which is no float")
@@ -117,7 +117,7 @@ fn a_counter_of_batches_is_skipped_and_no_other_integer() {
 #[test]
 fn a_parameter_beyond_all_measure_is_an_error_and_not_allocated() {
     let weights = Weights::new(WeightsConfig::default()).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     for shape in [[1 << 20, 1 << 20], [usize::MAX, 2]] {
         let error = vb.get(&shape[..], "fc1.weight").unwrap_err().to_string();
         assert!(error.contains("`fc1.weight`") && error.contains("2147483648"), "{error}");
@@ -127,7 +127,7 @@ fn a_parameter_beyond_all_measure_is_an_error_and_not_allocated() {
 #[test]
 fn running_statistics_are_buffers() {
     let weights = Weights::new(WeightsConfig::default()).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     candle_nn::batch_norm(3, 1e-5, vb.pp("bn")).unwrap();
     let (params, _) = weights.finish().unwrap();
     let kinds: Vec<_> = params.iter().map(|(name, p)| (name.as_str(), p.kind)).collect();
@@ -146,7 +146,7 @@ fn running_statistics_are_buffers() {
 #[test]
 fn a_candle_layer_updates_the_buffers_of_the_parameters() {
     let weights = Weights::new(WeightsConfig::default()).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     let bn = candle_nn::batch_norm(1, 1e-5, vb.pp("bn")).unwrap();
     let (params, _) = weights.finish().unwrap();
     bn.forward_train(&Tensor::new(&[[1f32], [3.0]], &CPU).unwrap()).unwrap();
@@ -159,7 +159,7 @@ fn every_float_type_is_converted_and_told_of() {
     for dtype in [DType::F16, DType::BF16, DType::F64] {
         let tensor = counting(&[5]).to_dtype(dtype).unwrap();
         let weights = Weights::new(from(file_of(&[("x", tensor)]))).unwrap();
-        weights.var_builder(DType::F32, &CPU).get(5, "x").unwrap();
+        weights.var_builder(DType::F32, &CPU).candle().get(5, "x").unwrap();
         let (params, report) = weights.finish().unwrap();
         assert_eq!(value(&params, "x"), [0.0, 1.0, 2.0, 3.0, 4.0]);
         assert_eq!(report.loaded[0].note, format!("{} to f32", dtype.as_str()));
@@ -170,14 +170,14 @@ fn every_float_type_is_converted_and_told_of() {
 fn a_value_beyond_the_wanted_type_is_a_mismatch() {
     let tensor = Tensor::new(&[1.0, 1e300], &CPU).unwrap();
     let weights = Weights::new(from(file_of(&[("x", tensor)]))).unwrap();
-    weights.var_builder(DType::F32, &CPU).get(2, "x").unwrap();
+    weights.var_builder(DType::F32, &CPU).candle().get(2, "x").unwrap();
     assert!(text(weights.finish()).ends_with("element 1 of the file's f64 is too large for f32"));
 }
 
 #[test]
 fn a_name_asked_for_twice_is_shared() {
     let weights = Weights::new(from(file_of(&[("x", counting(&[2]))]))).unwrap();
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     let (a, b) = (vb.get(2, "x").unwrap(), vb.get_unchecked("x").unwrap());
     assert_eq!(a.id(), b.id());
     assert!(vb.get(3, "x").is_err());
@@ -191,7 +191,7 @@ fn names_go_through_the_key_map() {
     let file = file_of(&[("module.a.weight", counting(&[2]))]);
     let map = KeyMap::new([("module.*", "*"), ("a.*", "b.*")]);
     let weights = Weights::new(WeightsConfig { key_map: map, ..from(file) }).unwrap();
-    weights.var_builder(DType::F32, &CPU).get(2, "b.weight").unwrap();
+    weights.var_builder(DType::F32, &CPU).candle().get(2, "b.weight").unwrap();
     let (_, report) = weights.finish().unwrap();
     assert_eq!(report.loaded[0].from.as_deref(), Some("module.a.weight"));
     assert!(report.to_string().contains("b.weight  [2]  from module.a.weight"));

@@ -15,7 +15,8 @@ use proptest::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
-use taper_model::init::{self, Initializer};
+use taper_model::ParamBuilder;
+use taper_model::init::Initializer;
 use taper_model::nets::{self, NetConfig};
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
@@ -49,7 +50,7 @@ fn two_layers() -> TensorFile {
 /// Builds the two layers, with `classes` classes, in plain candle.
 fn build(config: WeightsConfig, classes: usize) -> Result<(Params, LoadReport), WeightsError> {
     let weights = Weights::new(config)?;
-    let vb = weights.var_builder(DType::F32, &CPU);
+    let vb = weights.var_builder(DType::F32, &CPU).candle();
     candle_nn::linear(3, 4, vb.pp("fc1"))?;
     candle_nn::linear(4, classes, vb.pp("fc2"))?;
     weights.finish()

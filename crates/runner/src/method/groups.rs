@@ -21,10 +21,9 @@ pub(crate) fn groups(
     if decay == 1.0 {
         return recipe.to_vec();
     }
-    let blocks = (net.blocks)();
     let mut groups = Vec::new();
-    for (block, patterns) in blocks.iter().enumerate() {
-        let nearer = (blocks.len() - 1 - block) as i32;
+    for (block, patterns) in net.stages.iter().enumerate() {
+        let nearer = (net.stages.len() - 1 - block) as i32;
         let scale = decay.powi(nearer);
         let here = |name: &&String| patterns.iter().any(|pattern| matches(pattern, name.as_str()));
         let here: Vec<&String> = names.iter().filter(here).collect();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Which parameters are trained.
 ///
 /// A net says as data what its blocks are and which layer is its head
-/// ([`NetInfo::blocks`](taper_model::nets::NetInfo::blocks)).
+/// ([`NetInfo::stages`](taper_model::nets::NetInfo::stages)).
 ///
 /// `layer_decay` multiplies the learning rate of each block by that much for every block that is
 /// nearer to the head, so that what sees the image changes the least: with 0.75, the block before

@@ -8,7 +8,6 @@ use taper_dataset::Batch;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_model::pattern::matches;
-use taper_model::recompute::with_recompute;
 use taper_model::weights::{Weights, WeightsConfig};
 
 use super::batches::Batches;
@@ -127,11 +126,10 @@ impl Training<'_> {
         let device = &self.plan.device;
         if !self.trainable.head_only || !self.net().has_body() {
             let images = images_of(batch, device)?;
-            let forward = || self.net().forward_t(&images, true);
             return Ok(match self.recipe().train.recompute {
-                true => with_recompute(forward),
-                false => forward(),
-            }?);
+                true => self.net().forward_recomputed(&images)?,
+                false => self.net().forward_t(&images, true)?,
+            });
         }
         let mut cached = self.features.take();
         let net = self.net();

@@ -3,8 +3,8 @@
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use taper_dataset::Batch;
+use taper_model::backward;
 use taper_model::params::ParamKind;
-use taper_model::{backward, recompute};
 use taper_optimizer::{StepRates, clip};
 
 use super::training::Training;
@@ -60,10 +60,7 @@ impl Training<'_> {
             if group.len() > 1 {
                 batch_loss = batch_loss.affine(share, 0.0)?;
             }
-            let mut gradients = backward(&batch_loss)?;
-            if self.recipe().train.recompute {
-                recompute::collect(&mut gradients, self.optimizer.vars())?;
-            }
+            let gradients = backward(&batch_loss)?;
             sum = Some(match sum {
                 None => gradients,
                 Some(sum) => self.add(sum, &gradients)?,

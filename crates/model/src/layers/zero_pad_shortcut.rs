@@ -20,10 +20,10 @@ use crate::summary;
 ///
 /// ```
 /// use candle_core::{Device, Module, Tensor};
-/// use taper_model::layers::Subsample;
+/// use taper_model::layers::ZeroPadShortcut;
 ///
 /// let x = Tensor::new(&[[[[1f32, 2.0, 3.0], [4.0, 5.0, 6.0]]]], &Device::Cpu)?;
-/// let y = Subsample { stride: 2, channels: 3 }.forward(&x)?;
+/// let y = ZeroPadShortcut { stride: 2, channels: 3 }.forward(&x)?;
 /// assert_eq!(y.dims(), [1, 3, 1, 2]);
 /// assert_eq!(y.flatten_all()?.to_vec1::<f32>()?, [0.0, 0.0, 1.0, 3.0, 0.0, 0.0]);
 /// # Ok::<(), candle_core::Error>(())
@@ -31,18 +31,21 @@ use crate::summary;
 ///
 /// He et al., "Deep Residual Learning for Image Recognition", 2015, section 3.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subsample {
+pub struct ZeroPadShortcut {
     /// The step, each way, in pixels.
     pub stride: usize,
     /// The output's channels.
     pub channels: usize,
 }
 
-impl Module for Subsample {
+impl Module for ZeroPadShortcut {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (_, channels, _, _) = x.dims4()?;
         let Some(extra) = self.channels.checked_sub(channels) else {
-            bail!("subsample: {channels} channels can't become {} by adding zeros", self.channels);
+            bail!(
+                "zero-pad shortcut: {channels} channels can't become {} by adding zeros",
+                self.channels
+            );
         };
         // A window of one pixel: its maximum is the pixel, and takes the gradient.
         let pixels = taper_kernels::Pool2dConfig {
@@ -52,7 +55,7 @@ impl Module for Subsample {
         };
         let x = taper_kernels::max_pool2d(x, &pixels)?;
         let y = if extra == 0 { x } else { x.pad_with_zeros(1, extra / 2, extra - extra / 2)? };
-        summary::record("Subsample", "", &y, |_| 0);
+        summary::record("ZeroPadShortcut", "", &y, |_| 0);
         Ok(y)
     }
 }

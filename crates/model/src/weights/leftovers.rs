@@ -1,0 +1,96 @@
+//! What nobody asked for: tensors of the source that the net left, and patterns that stand for
+//! nothing.
+
+use std::collections::BTreeMap;
+
+use super::buffers::{Role, role};
+use super::config::WeightsConfig;
+use super::error::WeightsError;
+use super::layout::Mapped;
+use super::report::{Entry, LoadReport};
+use crate::lora::{Adapters, is_target};
+use crate::params::Params;
+use crate::pattern::{first_match, matches};
+
+/// Notes the parameters of another net that `params` left.
+pub(super) fn of_params(others: &Params, params: &Params, report: &mut LoadReport) {
+    let left = others.iter().filter(|(name, _)| params.get(name).is_none());
+    report.unused.extend(left.map(|(name, param)| Entry {
+        name: name.clone(),
+        shape: param.var.dims().to_vec(),
+        from: None,
+        note: String::new(),
+    }));
+}
+
+/// Notes the tensors of a file that `params` left.
+pub(super) fn of_file(
+    mapped: &BTreeMap<String, Mapped>,
+    params: &Params,
+    config: &WeightsConfig,
+    report: &mut LoadReport,
+) {
+    let left = mapped.iter().filter(|(name, _)| params.get(name).is_none());
+    for (name, Mapped { from, tensor, .. }) in left {
+        let allowed = &config.allow_unused;
+        let allowed = first_match(allowed, name).or(first_match(allowed, from));
+        let known = first_match(&config.key_map.skip, name);
+        let (list, note) = match (role(name), known, allowed) {
+            (Role::Skipped, ..) => (&mut report.skipped, "no weight, by its name".to_string()),
+            (_, Some(pattern), _) => {
+                let note = format!("of no use to this net, key map's `{pattern}`");
+                (&mut report.skipped, note)
+            }
+            (_, _, Some(pattern)) => (&mut report.skipped, format!("allowed by `{pattern}`")),
+            _ => (&mut report.unused, String::new()),
+        };
+        list.push(Entry {
+            name: name.clone(),
+            shape: tensor.shape().to_vec(),
+            from: Some(from.clone()),
+            note,
+        });
+    }
+}
+
+/// Whether each target of the adapters stands for a layer.
+pub(super) fn check_targets(config: &WeightsConfig, params: &Params) -> Result<(), WeightsError> {
+    let Some(adapters) = &config.adapters else { return Ok(()) };
+    for target in &adapters.lora.targets {
+        let mut adapted = params.names().filter_map(Adapters::layer_of);
+        if !adapted.any(|layer| is_target(target, layer)) {
+            // Dense layers and convolutions are those whose weight is a matrix or more.
+            let mut layers = params.iter().filter(|(_, param)| param.var.rank() > 1);
+            let example = layers.find_map(|(name, _)| name.strip_suffix(".weight"));
+            let example = example.unwrap_or_default().to_string();
+            return Err(WeightsError::NoLayerMatches { target: target.clone(), example });
+        }
+    }
+    Ok(())
+}
+
+/// Whether each pattern that allows something stands for a parameter or a tensor of the file.
+pub(super) fn check_allowed(
+    mapped: &BTreeMap<String, Mapped>,
+    params: &Params,
+    config: &WeightsConfig,
+    report: &LoadReport,
+) -> Result<(), WeightsError> {
+    for pattern in &config.allow_missing {
+        if !params.names().any(|name| matches(pattern, name)) {
+            let example = params.names().next().unwrap_or_default().to_string();
+            let (pattern, what) = (pattern.clone(), "parameter of the net");
+            return Err(WeightsError::AllowsNothing { pattern, what, example });
+        }
+    }
+    for pattern in &config.allow_unused {
+        let mut names = mapped.iter().map(|(name, found)| [name, &found.from]);
+        if !names.any(|names| names.iter().any(|name| matches(pattern, name))) {
+            let example = report.loaded.iter().find_map(|entry| entry.from.clone());
+            let (pattern, what) = (pattern.clone(), "tensor of the file");
+            let example = example.unwrap_or_default();
+            return Err(WeightsError::AllowsNothing { pattern, what, example });
+        }
+    }
+    Ok(())
+}
