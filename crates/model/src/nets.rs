@@ -1,7 +1,19 @@
 //! Nets: architectures by name, each with what loading and fine-tuning need to know of it.
 //!
-//! [`all`] lists them. A net is built from a `VarBuilder`, so that a checkpoint, a seed or another
-//! net's parameters may stand behind it:
+//! | nets | what they are | paper |
+//! | --- | --- | --- |
+//! | `keras-cnn`, `mlp` | the Keras MNIST examples | |
+//! | `digit-cnn`, `digit-cnn-large` | small convolutional nets that learn digits fast | |
+//! | `lenet5` | LeNet-5 with ReLU and max-pools | LeCun et al., 1998 |
+//! | `cifar_resnet20` to `cifar_resnet56` | ResNets for 32x32 images, shortcuts without parameters | He et al., 2015, section 4.2 |
+//! | `resnet18` to `resnet101` | ResNets with the names of torchvision and timm | He et al., 2015 |
+//! | `vit_tiny_patch16_224` to `vit_base_patch16_224` | vision transformers with timm's names | Dosovitskiy et al., 2020 |
+//! | `vit_small_patch14_dinov2` | DINOv2, its head on class token and mean | Oquab et al., 2023 |
+//!
+//! Each is a function from a configuration, a builder and a key to a [`Net`], in a file of its own
+//! that says what its layers, first values and parameters' names are. [`all`] lists their
+//! [`NetInfo`]s. A net is built from a [`ParamBuilder`](crate::ParamBuilder), so that a
+//! checkpoint, a seed or another net's parameters may stand behind it:
 //!
 //! ```
 //! use candle_core::{DType, Device, ModuleT, Tensor};

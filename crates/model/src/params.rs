@@ -93,27 +93,6 @@ impl Params {
         of_kind.map(|(name, param)| (name.as_str(), &param.var))
     }
 
-    /// Makes exactly those parameters frozen that match one of `patterns` (`*` stands for any run
-    /// of characters); the others become trainable again, buffers stay buffers.
-    ///
-    /// It changes the kinds alone. A net that exists already still holds its tensors as they were
-    /// handed out: build it again, from
-    /// [`Weights::from_params`](crate::weights::Weights::from_params).
-    ///
-    /// # Errors
-    ///
-    /// A pattern that matches no parameter (buffers don't count); nothing is changed then.
-    pub fn freeze<S: AsRef<str>>(&mut self, patterns: &[S]) -> Result<(), ParamsError> {
-        self.check_patterns(patterns)?;
-        for (name, param) in
-            self.by_name.iter_mut().filter(|(_, param)| param.kind != ParamKind::Buffer)
-        {
-            let frozen = patterns.iter().any(|pattern| matches(pattern.as_ref(), name));
-            param.kind = if frozen { ParamKind::Frozen } else { ParamKind::Trainable };
-        }
-        Ok(())
-    }
-
     /// Whether each pattern matches a parameter that is no buffer.
     pub(crate) fn check_patterns<S: AsRef<str>>(
         &self,
@@ -272,21 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn freezing_replaces_the_frozen_set_and_leaves_buffers_alone() {
-        let mut params = params();
-        params.freeze(&["bn.*"]).unwrap();
-        assert_eq!(params.get("bn.weight").unwrap().kind, ParamKind::Frozen);
-        assert_eq!(params.get("bn.running_mean").unwrap().kind, ParamKind::Buffer);
-        assert_eq!(params.get("fc.bias").unwrap().kind, ParamKind::Trainable);
-        params.freeze::<&str>(&[]).unwrap();
-        assert_eq!(params.num_elements(ParamKind::Frozen), 0);
-    }
-
-    #[test]
     fn freezing_by_a_pattern_that_matches_nothing_is_an_error() {
-        let mut params = params();
+        let params = params();
         for pattern in ["conv9.*", "bn.running_*"] {
-            let message = params.freeze(&["fc.weight", pattern]).unwrap_err().to_string();
+            let message = params.check_patterns(["fc.weight", pattern]).unwrap_err().to_string();
             assert_eq!(
                 message,
                 format!(
@@ -295,7 +263,6 @@ mod tests {
                 )
             );
         }
-        assert_eq!(params.get("fc.weight").unwrap().kind, ParamKind::Trainable);
     }
 
     #[test]

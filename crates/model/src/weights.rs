@@ -78,7 +78,6 @@ pub use layout::{Flatten, Layout};
 pub use position_grid::PositionGrid;
 pub use report::{Entry, LoadReport};
 pub use save::{save, save_as, to_bytes};
-pub use sharded::{INDEX_SUFFIX, ShardIndex};
 pub use tensor_file::{METADATA_KEY, TensorFile};
 
 use crate::init::Initializer;

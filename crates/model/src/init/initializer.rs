@@ -89,9 +89,6 @@ pub enum Initializer {
 }
 
 impl Initializer {
-    /// Kaiming uniform on the fan-in with `a = 0`, for a layer that a ReLU follows.
-    pub const KAIMING_UNIFORM: Self = Self::KaimingUniform { a: 0.0, mode: FanMode::In };
-
     /// Kaiming normal on the fan-out with `a = 0`: what torchvision's ResNets start their
     /// convolutions from.
     pub const KAIMING_NORMAL_FAN_OUT: Self = Self::KaimingNormal { a: 0.0, mode: FanMode::Out };
@@ -111,10 +108,10 @@ impl Initializer {
         Self::Uniform { low: -bound, high: bound }
     }
 
-    /// The normal distribution around 0, cut at two standard deviations: what ViTs start from, with
-    /// `std = 0.02`.
-    pub fn truncated_normal(std: f64) -> Self {
-        Self::TruncatedNormal { mean: 0.0, std, low: -2.0 * std, high: 2.0 * std }
+    /// PyTorch's `trunc_normal_(std=std)`, the normal distribution around 0 cut at -2 and 2: what
+    /// timm starts vision transformers from, with `std = 0.02`.
+    pub fn trunc_normal(std: f64) -> Self {
+        Self::TruncatedNormal { mean: 0.0, std, low: -2.0, high: 2.0 }
     }
 
     /// The values of the parameter called `name`: a function of (self, seed, name, shape, element

@@ -52,12 +52,7 @@ impl PatchEmbed {
         let vb = vb.into();
         let config = Conv2dConfig {
             stride: (size, size),
-            weight_init: Initializer::TruncatedNormal {
-                mean: 0.0,
-                std: 0.02,
-                low: -2.0,
-                high: 2.0,
-            },
+            weight_init: Initializer::trunc_normal(0.02),
             bias_init: Some(Initializer::Zeros),
             ..Conv2dConfig::default()
         };

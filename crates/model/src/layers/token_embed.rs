@@ -54,7 +54,7 @@ impl TokenEmbed {
     ) -> Result<Self> {
         let vb = vb.into();
         let small = Initializer::Normal { mean: 0.0, std: 1e-6 };
-        let normal = Initializer::TruncatedNormal { mean: 0.0, std: 0.02, low: -2.0, high: 2.0 };
+        let normal = Initializer::trunc_normal(0.02);
         Ok(Self {
             cls_token: vb.get((1, 1, features), "cls_token", small)?,
             pos_embed: vb.get((1, 1 + tokens, features), "pos_embed", normal)?,

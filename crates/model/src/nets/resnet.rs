@@ -65,7 +65,7 @@ fn resnet(name: &'static str, block: Block, depths: [usize; 4]) -> NetInfo {
     }
 }
 
-/// The stages of a ResNet of so many blocks: stem, blocks, head.
+/// The stages of a ResNet with `depths` blocks: stem, blocks, head.
 pub(super) fn stages(depths: &[usize], head: &str) -> Vec<Vec<String>> {
     let stem = vec!["conv1.*".to_string(), "bn1.*".to_string()];
     let blocks = (1..).zip(depths).flat_map(|(stage, &depth)| {

@@ -195,7 +195,7 @@ impl Pool {
 /// timm's first values for a dense layer.
 fn dense() -> LinearConfig {
     LinearConfig {
-        weight_init: Initializer::TruncatedNormal { mean: 0.0, std: 0.02, low: -2.0, high: 2.0 },
+        weight_init: Initializer::trunc_normal(0.02),
         bias_init: Some(Initializer::Zeros),
         ..LinearConfig::default()
     }

@@ -74,7 +74,8 @@ pub(super) fn from_file(
             return convert(&resampled, request, Value::Adapted, note);
         }
     }
-    let hint = if keras { "; that is Keras's order, a layout may be what lacks" } else { "" };
+    let hint =
+        if keras { "; that is Keras's order of dimensions, try the layout `keras`" } else { "" };
     Ok(Answer::new(Value::Mismatched, differs + hint))
 }
 

@@ -12,7 +12,7 @@ use super::tensor_file::{FileTensor, TensorFile};
 
 impl TensorFile {
     /// Reads the checkpoint at `path`: a safetensors file, a file of PyTorch's (`.pth`, `.bin`), or
-    /// the index of several of either (`….index.json`, see [`ShardIndex`](super::ShardIndex)).
+    /// the index of several of either (`….index.json`, as the Hub has them).
     ///
     /// What a file is shows in its first bytes, not in its name. Of a PyTorch file the state dict is
     /// taken, at the top or under `state_dict`, `model_state_dict` or `model`; nothing in it is
@@ -139,7 +139,7 @@ mod tests {
         for name in ["../x", "/etc/passwd", "a/b", "..", "C:x", "a\\\\b", "", "a\\u0000b"] {
             let index = format!(r#"{{"weight_map": {{"a": "{name}"}}}}"#);
             let error = read_index(&[], &index).unwrap_err();
-            assert!(error.contains("is no name of a file beside it"), "{name}: {error}");
+            assert!(error.contains("must be a file name in the same folder"), "{name}: {error}");
         }
     }
 

@@ -7,31 +7,14 @@ use serde::Deserialize;
 use super::error::WeightsError;
 
 /// How the index of a sharded checkpoint's file name ends, as in `model.safetensors.index.json`.
-pub const INDEX_SUFFIX: &str = ".index.json";
+pub(super) const INDEX_SUFFIX: &str = ".index.json";
 
 /// The index of a sharded checkpoint: `model.safetensors.index.json` or
 /// `pytorch_model.bin.index.json`.
-///
-/// ```
-/// use taper_model::weights::ShardIndex;
-///
-/// let json = br#"{ "weight_map": { "a": "one.safetensors", "b": "two.safetensors" } }"#;
-/// let index = ShardIndex::from_bytes(json, "model.safetensors.index.json")?;
-/// assert_eq!(index.files().collect::<Vec<_>>(), ["one.safetensors", "two.safetensors"]);
-///
-/// let hostile = br#"{ "weight_map": { "a": "../../.ssh/id_rsa" } }"#;
-/// assert!(ShardIndex::from_bytes(hostile, "index").is_err());
-/// # Ok::<(), taper_model::weights::WeightsError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardIndex {
+#[derive(Deserialize)]
+pub(super) struct ShardIndex {
     /// The file that each tensor is in, by the tensor's name.
     pub weight_map: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Written {
-    weight_map: BTreeMap<String, String>,
 }
 
 impl ShardIndex {
@@ -43,18 +26,18 @@ impl ShardIndex {
     /// the index's own folder.
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, WeightsError> {
         let wrong = |reason: String| WeightsError::Index { file: origin.to_string(), reason };
-        let Written { weight_map } =
-            serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        let index: Self = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        let weight_map = &index.weight_map;
         if weight_map.is_empty() {
             return Err(wrong("its `weight_map` is empty".to_string()));
         }
         if let Some(name) = weight_map.values().find(|name| !is_plain(name)) {
-            return Err(wrong(format!("{name:?} is no name of a file beside it")));
+            return Err(wrong(format!("{name:?} must be a file name in the same folder")));
         }
         if let Some(name) = weight_map.values().find(|name| name.ends_with(INDEX_SUFFIX)) {
             return Err(wrong(format!("{name:?} is an index itself, expected files of tensors")));
         }
-        Ok(Self { weight_map })
+        Ok(index)
     }
 
     /// The names of the files, each once, in ascending order.

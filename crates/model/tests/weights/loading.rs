@@ -57,7 +57,7 @@ fn all_faults_are_told_at_once() {
         "a.safetensors does not fit the net, 3 faults:\
          \n  missing `fc2.weight` [2, 4]\
          \n  mismatched `fc1.weight` [4, 3]: the file has [3, 4]; that is Keras's order, \
-         a layout may be what lacks\
+         try the layout `keras`\
          \n  unused `fc3.bias` [7]"
     );
 }

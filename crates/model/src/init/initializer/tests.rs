@@ -67,8 +67,8 @@ fn normal_has_normal_moments_and_tails() {
 #[test]
 fn the_truncated_normal_stays_within_two_sigma() {
     // Var[z | |z| <= 2] = 1 - 4 φ(2) / (2 Φ(2) - 1) = 0.773741...
-    let values =
-        check_moments(Initializer::truncated_normal(0.02), N, 0.0, 0.773_741 * 0.02 * 0.02);
+    let initializer = Initializer::TruncatedNormal { mean: 0.0, std: 0.02, low: -0.04, high: 0.04 };
+    let values = check_moments(initializer, N, 0.0, 0.773_741 * 0.02 * 0.02);
     assert!(values.iter().all(|value| value.abs() <= 0.04));
     assert!(values.iter().any(|value| value.abs() > 0.0399));
 }
@@ -86,7 +86,12 @@ fn scaled_initializers_have_the_variance_of_their_paper() {
     let uniform = check_moments(Initializer::GlorotUniform, shape, 0.0, glorot);
     assert!(uniform.iter().all(|value| value.abs() <= (3.0 * glorot).sqrt()));
     check_moments(Initializer::GlorotNormal, shape, 0.0, glorot);
-    check_moments(Initializer::KAIMING_UNIFORM, shape, 0.0, 2.0 / 800.0);
+    check_moments(
+        Initializer::KaimingUniform { a: 0.0, mode: FanMode::In },
+        shape,
+        0.0,
+        2.0 / 800.0,
+    );
     check_moments(Initializer::KAIMING_NORMAL_FAN_OUT, shape, 0.0, 2.0 / 1600.0);
     check_moments(
         Initializer::KaimingNormal { a: 2.0, mode: FanMode::In },
