@@ -33,7 +33,6 @@ fn segment(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
     // The parameters' gradients are found on the way to that of the input: there has to be one.
     let input = if needs_input { x.clone() } else { Var::from_tensor(x)?.as_tensor().clone() };
     let layers = layers.to_vec();
-    // By candle's tape, not handed on: an operation that hands its gradients on sees no others.
     with_gradient(&input, &input.detach(), output?.detach(), move |x, _, gradient| {
         let x = Var::from_tensor(&x.detach())?;
         let again = if needs_input { x.as_tensor().clone() } else { x.as_detached_tensor() };

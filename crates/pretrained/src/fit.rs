@@ -78,9 +78,9 @@ impl Fit {
         map.map(Some).ok_or_else(|| PretrainedError::Unknown {
             what: "key map",
             name: self.key_map.clone(),
-            known: match net.key_maps {
+            known: match net.key_maps.as_slice() {
                 [] => format!("none, {} has none", net.name),
-                maps => maps.iter().map(|map| map.name).collect::<Vec<_>>().join(", "),
+                maps => maps.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
             },
         })
     }
