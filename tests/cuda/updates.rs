@@ -24,7 +24,7 @@ impl Trial {
         };
         let vars: Vec<_> = SHAPES.into_iter().enumerate().map(var).collect();
         let slow = ParamGroup {
-            patterns: vec!["bias".into()],
+            parameters: vec!["bias".into()],
             learning_rate_scale: 0.5,
             ..ParamGroup::new("slow")
         };

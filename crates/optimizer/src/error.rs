@@ -71,13 +71,13 @@ pub enum OptimizerError {
         /// The group.
         group: String,
     },
-    /// A group has a pattern that no parameter matches.
-    #[error("parameter group `{group}`: pattern `{pattern}` matches none of the parameters")]
-    UnmatchedPattern {
+    /// A group names what is not a parameter.
+    #[error("parameter group `{group}`: `{parameter}` matches none of the parameters")]
+    UnknownParameter {
         /// The group.
         group: String,
-        /// The pattern.
-        pattern: String,
+        /// The name.
+        parameter: String,
     },
     /// The gradient store has no gradient for any parameter.
     #[error(

@@ -23,7 +23,7 @@
 //!
 //! // The bias learns at twice the rate; being of rank 1, it is not decayed.
 //! let groups = [ParamGroup {
-//!     patterns: vec!["bias".into()],
+//!     parameters: vec!["bias".into()],
 //!     learning_rate_scale: 2.0,
 //!     ..ParamGroup::new("fast")
 //! }];

@@ -54,7 +54,7 @@ impl Optimizer {
     /// # Errors
     ///
     /// A hyperparameter out of its range; a name or a variable given twice; a parameter that is not
-    /// floating-point; a group given twice, or with a pattern that matches no parameter.
+    /// floating-point; a group given twice, or with a name that no parameter has.
     pub fn new(
         params: Vec<(String, Var)>,
         rule: impl Rule + 'static,

@@ -89,7 +89,11 @@ fn noise(values: &[f64], var: &Var) -> Tensor {
 
 fn run(fixture: &Fixture, case: &Trajectory, dtype: DType, rtol: f64, atol: f64) {
     let params = params(fixture, dtype);
-    let groups = [ParamGroup::decay_all()];
+    let groups = [ParamGroup {
+        parameters: params.iter().map(|(name, _)| name.clone()).collect(),
+        decay_biases: true,
+        ..ParamGroup::new("all")
+    }];
     let mut optimizer = Optimizer::new(params.clone(), case.rule, &groups).unwrap();
     for (step, expected) in case.trajectory.iter().enumerate() {
         let grads = store(&params, |name, var| {

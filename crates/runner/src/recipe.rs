@@ -6,6 +6,7 @@
 
 mod card;
 mod differences;
+mod groups;
 mod layers;
 mod long_runs;
 mod method;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use taper_classifier::{DeviceChoice, Tta};
 use taper_dataset::{Augment, Filter, Placement};
 use taper_model::weights::Layout;
-use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
+use taper_optimizer::{AdamW, AverageConfig, RuleConfig, Schedule};
 
 use taper_pretrained::{Fit, Rename};
 
@@ -31,6 +32,7 @@ pub use long_runs::{
 };
 
 pub use card::CardRecipe;
+pub use groups::GroupRecipe;
 pub use method::{FeatureCache, Method};
 
 /// Every setting of a run.
@@ -62,7 +64,7 @@ pub struct Recipe {
     /// The update rule, its learning rate and its other hyperparameters. Default `adamw`.
     pub optimizer: RuleConfig,
     /// Parameters with a learning rate or a weight decay of their own. Default none.
-    pub groups: Vec<ParamGroup>,
+    pub groups: Vec<GroupRecipe>,
     /// The average of the weights that is validated and saved in their place. Default `none`.
     pub average: AverageConfig,
     /// When the state of the run is saved.

@@ -4,22 +4,23 @@ use taper_model::nets::NetInfo;
 use taper_model::pattern::matches;
 use taper_optimizer::ParamGroup;
 
-use crate::recipe::Method;
+use crate::recipe::{GroupRecipe, Method};
 
 /// The recipe's groups with the layer-wise rates worked in.
 ///
 /// A parameter is in one group alone: the parts of each group that are in one block become a group
-/// of their own, by the parameters' names. The recipe's groups stay behind them, for what is in no
-/// such part, and so that a pattern without a parameter is still an error.
+/// of their own. The recipe's groups stay behind them, for what is in no such part, and so that a
+/// pattern without a parameter is still an error.
 pub(crate) fn groups(
     method: &Method,
     net: &NetInfo,
     names: &[String],
-    recipe: &[ParamGroup],
+    recipe: &[GroupRecipe],
 ) -> Vec<ParamGroup> {
+    let recipe: Vec<ParamGroup> = recipe.iter().map(|group| group.of(names)).collect();
     let decay = method.layer_decay();
     if decay == 1.0 {
-        return recipe.to_vec();
+        return recipe;
     }
     let mut groups = Vec::new();
     for (block, patterns) in net.stages.iter().enumerate() {
@@ -28,24 +29,24 @@ pub(crate) fn groups(
         let here = |name: &&String| patterns.iter().any(|pattern| matches(pattern, name.as_str()));
         let here: Vec<&String> = names.iter().filter(here).collect();
         let of = |index: Option<usize>| -> Vec<String> {
-            let first = |name: &str| recipe.iter().position(|group| group.matches(name));
+            let first = |name: &str| recipe.iter().position(|group| group.contains(name));
             let names = here.iter().filter(|name| first(name) == index);
             names.map(|name| name.to_string()).collect()
         };
         for index in (0..recipe.len()).map(Some).chain([None]) {
-            let patterns = of(index);
-            if patterns.is_empty() || nearer == 0 {
+            let parameters = of(index);
+            if parameters.is_empty() || nearer == 0 {
                 continue;
             }
             let group = index.map_or_else(|| ParamGroup::new("rest"), |i| recipe[i].clone());
             groups.push(ParamGroup {
                 name: format!("{} of block {block}", group.name),
-                patterns,
+                parameters,
                 learning_rate_scale: scale * group.learning_rate_scale,
                 ..group
             });
         }
     }
-    groups.extend_from_slice(recipe);
+    groups.extend(recipe);
     groups
 }

@@ -1,8 +1,7 @@
 use taper_model::nets;
-use taper_optimizer::ParamGroup;
 
 use super::*;
-use crate::recipe::FeatureCache;
+use crate::recipe::{FeatureCache, GroupRecipe};
 
 fn net(name: &str) -> &'static NetInfo {
     nets::find(name).unwrap()
@@ -51,26 +50,27 @@ fn gradual_unfreezing_goes_from_the_head_to_all() {
 fn rates_decay_from_the_head_on_and_within_the_groups_of_the_recipe() {
     let names: Vec<String> =
         ["conv1.weight", "conv1.bias", "fc2.weight", "fc3.weight"].map(String::from).to_vec();
-    let biases = ParamGroup {
+    let biases = GroupRecipe {
+        name: "biases".to_string(),
         patterns: vec!["*.bias".to_string()],
         learning_rate_scale: 2.0,
         weight_decay: Some(0.5),
-        ..ParamGroup::new("biases")
+        decay_biases: false,
     };
     let method = Method::Full { layer_decay: 0.5 };
     let groups = groups(&method, net("lenet5"), &names, std::slice::from_ref(&biases));
-    let of = |name: &str| groups.iter().find(|group| group.matches(name));
+    let of = |name: &str| groups.iter().find(|group| group.contains(name));
     let conv1 = of("conv1.weight").unwrap();
     assert_eq!((conv1.learning_rate_scale, conv1.weight_decay), (0.5f64.powi(4), None));
     let bias = of("conv1.bias").unwrap();
     assert_eq!((bias.learning_rate_scale, bias.weight_decay), (2.0 * 0.5f64.powi(4), Some(0.5)));
     assert_eq!(of("fc2.weight").unwrap().learning_rate_scale, 0.5);
     assert_eq!(of("fc3.weight"), None);
-    assert_eq!(groups.last(), Some(&biases));
+    assert_eq!(groups.last(), Some(&biases.of(&names)));
     let plain = Method::default();
     assert_eq!(
         super::groups(&plain, net("lenet5"), &names, std::slice::from_ref(&biases)),
-        [biases]
+        [biases.of(&names)]
     );
 }
 
