@@ -1,14 +1,18 @@
 //! Averages of weights over the steps of a run.
 
-use crate::check::Check;
-use crate::error::OptimizerError;
-use crate::error::StateFault;
-use crate::real::Real;
-use crate::values::{self, CHUNK, PARALLEL_FROM, Values, working_dtype};
-use candle_core::{DType, Device, Tensor, Var, WithDType};
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var, WithDType};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::Check;
+use crate::entry::Buffers;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::rule::Slot;
+use crate::saved::Reader;
+use crate::values::{self, CHUNK, PARALLEL_FROM, Values, working_dtype};
 
 /// Which average of the weights is kept beside them. Its values replace the weights for validation
 /// and in the end.
@@ -138,15 +142,8 @@ pub struct Average {
 struct Entry {
     name: String,
     var: Var,
-    mean: Mean,
-}
-
-#[derive(Debug)]
-enum Mean {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-    /// On the variable's device, where that is none of the host's.
-    Device(Tensor),
+    /// The average, as the one slot of a state.
+    mean: Buffers,
 }
 
 /// The name of the count of steps in the state.
@@ -162,13 +159,7 @@ impl Average {
     pub fn new(vars: Vec<(String, Var)>, config: AverageConfig) -> Result<Self, OptimizerError> {
         config.validate()?;
         let entry = |(name, var): (String, Var)| {
-            let mean = match working_dtype(var.dtype()) {
-                dtype if !var.device().is_cpu() => {
-                    Mean::Device(Tensor::zeros(var.shape(), dtype, var.device())?)
-                }
-                DType::F64 => Mean::F64(vec![0.0; var.elem_count()]),
-                _ => Mean::F32(vec![0.0; var.elem_count()]),
-            };
+            let mean = Buffers::new(&[Slot::zero("average")], &var)?;
             Ok(Entry { name, var, mean })
         };
         let entries = vars.into_iter().map(entry).collect::<Result<_, OptimizerError>>()?;
@@ -183,16 +174,21 @@ impl Average {
     pub fn update(&mut self, step: u64, total: u64) -> Result<(), OptimizerError> {
         let Some(share) = self.config.share(step, total, self.counted) else { return Ok(()) };
         for Entry { var, mean, .. } in &mut self.entries {
-            if let Mean::Device(mean) = mean {
-                let weights = var.as_detached_tensor().to_dtype(mean.dtype())?;
+            if let Buffers::Device(slots) = mean {
+                let mean = &mut slots[0];
+                let weights = var.as_detached_tensor().flatten_all()?.to_dtype(mean.dtype())?;
                 *mean = (&*mean + (weights - &*mean)?.affine(share, 0.0)?)?;
                 continue;
             }
             let host = values::on_host(var, working_dtype(var.dtype()))?;
             values::read(&host, |weights| {
                 match (weights, mean) {
-                    (Values::F32(weights), Mean::F32(mean)) => approach(mean, weights, share),
-                    (Values::F64(weights), Mean::F64(mean)) => approach(mean, weights, share),
+                    (Values::F32(weights), Buffers::F32(mean)) => {
+                        approach(&mut mean[0], weights, share);
+                    }
+                    (Values::F64(weights), Buffers::F64(mean)) => {
+                        approach(&mut mean[0], weights, share);
+                    }
                     _ => candle_core::bail!("a variable has changed its dtype"),
                 }
                 Ok(())
@@ -213,9 +209,9 @@ impl Average {
             return Ok(());
         }
         for entry in &mut self.entries {
-            let average = entry.tensor()?;
-            entry.set(&entry.var.as_detached_tensor())?;
-            let var = &entry.var;
+            let Entry { var, mean, .. } = entry;
+            let average = mean.tensor(0, var.shape())?;
+            *mean = mean.with(&[var.as_detached_tensor()], var)?;
             var.set(&average.to_device(var.device())?.to_dtype(var.dtype())?)?;
         }
         self.swapped = !self.swapped;
@@ -232,7 +228,8 @@ impl Average {
         let counted = Tensor::new(self.counted as i64, &Device::Cpu)?;
         let mut state = BTreeMap::from([(COUNTED.to_string(), counted)]);
         for entry in &self.entries {
-            state.insert(entry.key(), entry.tensor()?.to_device(&Device::Cpu)?);
+            let mean = entry.mean.tensor(0, entry.var.shape())?;
+            state.insert(entry.key(), mean.to_device(&Device::Cpu)?);
         }
         Ok(state)
     }
@@ -244,45 +241,16 @@ impl Average {
     /// Every tensor that is missing, has no place or another shape or dtype, in one
     /// [`OptimizerError::State`]; nothing was changed then.
     pub fn load_state(&mut self, state: &BTreeMap<String, Tensor>) -> Result<(), OptimizerError> {
-        let mut faults = Vec::new();
-        let mut known = BTreeSet::from([COUNTED.to_string()]);
+        let mut reader = Reader::new(state);
+        let mut means = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
-            let (name, dims) = (entry.key(), entry.var.dims());
             let dtype = working_dtype(entry.var.dtype());
-            match state.get(&name) {
-                None => faults.push(StateFault::Missing { name: name.clone() }),
-                Some(tensor) if tensor.dims() != dims => {
-                    let (expected, found) = (dims.to_vec(), tensor.dims().to_vec());
-                    faults.push(StateFault::Shape { name: name.clone(), expected, found });
-                }
-                Some(tensor) if tensor.dtype() != dtype => {
-                    let (name, found) = (name.clone(), tensor.dtype());
-                    faults.push(StateFault::DType { name, expected: dtype, found });
-                }
-                Some(_) => {}
-            }
-            known.insert(name);
+            means.push(reader.get(entry.key(), entry.var.dims(), dtype));
         }
-        let counted = match state.get(COUNTED).map(Tensor::to_scalar::<i64>) {
-            Some(Ok(value)) if value >= 0 => value as u64,
-            Some(Ok(value)) => {
-                faults.push(StateFault::Count { name: COUNTED.to_string(), value });
-                0
-            }
-            _ => {
-                faults.push(StateFault::Missing { name: COUNTED.to_string() });
-                0
-            }
-        };
-        let unknown = state.keys().filter(|name| !known.contains(*name));
-        faults.extend(unknown.map(|name| StateFault::Unexpected { name: name.clone() }));
-        if !faults.is_empty() {
-            return Err(OptimizerError::State { faults });
-        }
-        for entry in &mut self.entries {
-            if let Some(tensor) = state.get(&entry.key()) {
-                entry.set(tensor)?;
-            }
+        let counted = reader.count(COUNTED.to_string())?;
+        reader.finish()?;
+        for (entry, mean) in self.entries.iter_mut().zip(means.into_iter().flatten()) {
+            entry.mean = entry.mean.with(&[mean.clone()], &entry.var)?;
         }
         self.counted = counted;
         Ok(())
@@ -293,29 +261,6 @@ impl Entry {
     /// No variable's key is that of the count: this one has a slash.
     fn key(&self) -> String {
         format!("{}/average", self.name)
-    }
-
-    fn tensor(&self) -> candle_core::Result<Tensor> {
-        match &self.mean {
-            Mean::F32(mean) => Tensor::from_slice(mean, self.var.shape(), &Device::Cpu),
-            Mean::F64(mean) => Tensor::from_slice(mean, self.var.shape(), &Device::Cpu),
-            Mean::Device(mean) => Ok(mean.clone()),
-        }
-    }
-
-    fn set(&mut self, tensor: &Tensor) -> candle_core::Result<()> {
-        let dtype = working_dtype(self.var.dtype());
-        if let Mean::Device(mean) = &mut self.mean {
-            *mean = tensor.to_device(self.var.device())?.to_dtype(dtype)?.copy()?;
-            return Ok(());
-        }
-        let host = values::on_host(tensor, dtype)?.flatten_all()?;
-        match &mut self.mean {
-            Mean::F32(mean) => *mean = host.to_vec1()?,
-            Mean::F64(mean) => *mean = host.to_vec1()?,
-            Mean::Device(_) => {}
-        }
-        Ok(())
     }
 }
 

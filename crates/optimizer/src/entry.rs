@@ -1,6 +1,6 @@
 //! A parameter in an optimizer, with its state.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 
 use crate::group::Assignment;
 use crate::rule::Slot;
@@ -57,5 +57,34 @@ impl Buffers {
             if slot.initial == 0.0 { Ok(zeros) } else { zeros.affine(1.0, slot.initial) }
         };
         Ok(Self::Device(slots.iter().map(tensor).collect::<Result<_>>()?))
+    }
+
+    /// The same kind of state with other values, which are copied.
+    pub fn with(&self, tensors: &[Tensor], var: &Var) -> Result<Self> {
+        let dtype = working_dtype(var.dtype());
+        let flat = |tensor: &Tensor| tensor.detach().flatten_all()?.to_dtype(dtype);
+        let host = |tensor: &Tensor| flat(tensor)?.to_device(&Device::Cpu);
+        let tensors = tensors.iter();
+        Ok(match self {
+            Self::F32(_) => {
+                Self::F32(tensors.map(|tensor| host(tensor)?.to_vec1()).collect::<Result<_>>()?)
+            }
+            Self::F64(_) => {
+                Self::F64(tensors.map(|tensor| host(tensor)?.to_vec1()).collect::<Result<_>>()?)
+            }
+            Self::Device(_) => {
+                let there = tensors.map(|tensor| flat(tensor)?.to_device(var.device())?.copy());
+                Self::Device(there.collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    /// A slot as a tensor of the shape, on the parameter's device or the CPU.
+    pub fn tensor(&self, slot: usize, shape: &Shape) -> Result<Tensor> {
+        match self {
+            Self::F32(slots) => Tensor::from_slice(&slots[slot], shape, &Device::Cpu),
+            Self::F64(slots) => Tensor::from_slice(&slots[slot], shape, &Device::Cpu),
+            Self::Device(tensors) => tensors[slot].reshape(shape),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor, bail};
 
 use crate::rule::{AnyRule, Chunk, StepContext};
-use crate::symbol::{Binary, Operand, Tape, Term, Unary};
+use crate::symbol::{Binary, Operand, Tape, Term};
 
 /// The new parameter, followed by the new state, by the rule's formula.
 pub(crate) fn evaluate(
@@ -53,7 +53,7 @@ impl Formula {
         for (place, term) in self.terms.iter().enumerate() {
             match *term {
                 Term::Given(_) => {}
-                Term::Unary(_, a) => note(a, place),
+                Term::Unary(_, at) => note(Operand::Term(at), place),
                 Term::Binary(_, a, b) => {
                     [a, b].into_iter().for_each(|operand| note(operand, place))
                 }
@@ -70,7 +70,7 @@ impl Formula {
             let value = |operand| Value::of(operand, &tensors);
             let found = match *term {
                 Term::Given(which) => given[which].clone(),
-                Term::Unary(operation, a) => value(a)?.unary(operation)?,
+                Term::Unary(function, at) => function(&tensor(&tensors, at)?)?,
                 Term::Binary(operation, a, b) => value(a)?.binary(operation, value(b)?)?,
             };
             tensors.push(Some(found));
@@ -84,6 +84,13 @@ impl Formula {
     }
 }
 
+fn tensor(tensors: &[Option<Tensor>], at: usize) -> Result<Tensor> {
+    match &tensors[at] {
+        Some(tensor) => Ok(tensor.clone()),
+        None => bail!("a value of the rule's formula is gone"),
+    }
+}
+
 /// A number stays one until it meets a tensor.
 enum Value {
     Number(f64),
@@ -94,10 +101,7 @@ impl Value {
     fn of(operand: Operand, tensors: &[Option<Tensor>]) -> Result<Self> {
         match operand {
             Operand::Number(number) => Ok(Self::Number(number)),
-            Operand::Term(at) => match &tensors[at] {
-                Some(tensor) => Ok(Self::Tensor(tensor.clone())),
-                None => bail!("a value of the rule's formula is gone"),
-            },
+            Operand::Term(at) => Ok(Self::Tensor(tensor(tensors, at)?)),
         }
     }
 
@@ -106,14 +110,6 @@ impl Value {
         match self {
             Self::Number(number) => other.zeros_like()?.affine(1.0, number),
             Self::Tensor(tensor) => Ok(tensor),
-        }
-    }
-
-    fn unary(self, operation: Unary) -> Result<Tensor> {
-        let Self::Tensor(x) = self else { bail!("an operation on a number was recorded") };
-        match operation {
-            Unary::Sqrt => x.sqrt(),
-            Unary::Sign => x.sign(),
         }
     }
 

@@ -66,6 +66,7 @@ mod entry;
 mod formula;
 mod in_place;
 mod multi_tensor;
+mod saved;
 
 mod optimizer;
 

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Sub};
 
+use candle_core::{Result, Tensor};
+
 use crate::real::Real;
 
 /// What was done to symbols, in order.
@@ -14,14 +16,9 @@ pub(crate) struct Tape(RefCell<Vec<Term>>);
 pub(crate) enum Term {
     /// The parameter, the gradient or a slot of the state, by its place.
     Given(usize),
-    Unary(Unary, Operand),
+    /// A function of the term at the place.
+    Unary(fn(&Tensor) -> Result<Tensor>, usize),
     Binary(Binary, Operand, Operand),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Unary {
-    Sqrt,
-    Sign,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +68,11 @@ impl Symbol<'_> {
         Self { operand: Operand::Number(value), tape: None }
     }
 
-    fn unary(self, operation: Unary) -> Self {
-        match (self.tape, self.operand) {
-            (Some(tape), operand) => tape.record(Term::Unary(operation, operand)),
-            (None, Operand::Number(number)) => Self::number(operation.of(number)),
-            (None, Operand::Term(_)) => self,
+    fn unary(self, of_number: fn(f64) -> f64, of_tensor: fn(&Tensor) -> Result<Tensor>) -> Self {
+        match (self.operand, self.tape) {
+            (Operand::Number(number), _) => Self::number(of_number(number)),
+            (Operand::Term(at), Some(tape)) => tape.record(Term::Unary(of_tensor, at)),
+            (Operand::Term(_), None) => self,
         }
     }
 
@@ -89,15 +86,6 @@ impl Symbol<'_> {
             }
             (a, b, Some(tape)) => tape.record(Term::Binary(operation, a, b)),
             (_, _, None) => self,
-        }
-    }
-}
-
-impl Unary {
-    fn of(self, number: f64) -> f64 {
-        match self {
-            Self::Sqrt => number.sqrt(),
-            Self::Sign => number.sign(),
         }
     }
 }
@@ -148,11 +136,11 @@ impl Real for Symbol<'_> {
     }
 
     fn sqrt(self) -> Self {
-        self.unary(Unary::Sqrt)
+        self.unary(f64::sqrt, Tensor::sqrt)
     }
 
     fn sign(self) -> Self {
-        self.unary(Unary::Sign)
+        self.unary(Real::sign, Tensor::sign)
     }
 
     fn max(self, other: Self) -> Self {

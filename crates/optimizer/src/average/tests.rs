@@ -1,3 +1,5 @@
+use candle_core::DType;
+
 use super::*;
 
 fn weight(values: &[f32]) -> (Var, Vec<(String, Var)>) {
@@ -36,7 +38,7 @@ fn an_average_in_tensors_is_that_in_numbers() {
         let ema = AverageConfig::Ema { decay: 0.9, warmup: true };
         let mut average = Average::new(params, ema).unwrap();
         if in_tensors {
-            average.entries[0].mean = Mean::Device(var.zeros_like().unwrap());
+            average.entries[0].mean = Buffers::on_device(&[Slot::zero("average")], &var).unwrap();
         }
         for step in 0..4u8 {
             set(&var, &[f32::from(step), -0.5]);
