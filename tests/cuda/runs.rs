@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use taper_dataset::split::Split;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
-    DeviceChoice, Existing, Outcome, Plan, Registry, RunnerError, SweepConfig, evaluate_on,
-    lr_find, open_run, resolve, run,
+    DeviceChoice, Existing, Outcome, Plan, Registry, RunnerError, SweepConfig, TrainingError,
+    evaluate_on, lr_find, open_run, resolve, run,
 };
 use tempfile::tempdir;
 
@@ -155,7 +155,10 @@ fn the_same_run_has_the_same_bits_and_resumes_to_them() {
         assert!(model(&path("once")) == model(&path("again")), "{net}: other bits the second time");
         let leave: Vec<Box<dyn Listener>> = vec![Box::new(LeaveOff(5))];
         let left = run(&plan("cuda", &settings), &path("parts"), Existing::Refuse, leave);
-        assert!(matches!(left, Err(RunnerError::Suspended { step: 5, .. })), "{net}");
+        assert!(
+            matches!(left, Err(RunnerError::Training(TrainingError::Suspended { step: 5, .. }))),
+            "{net}"
+        );
         let resumed = Plan::of_run(&path("parts"), &Registry::new()).unwrap();
         assert_eq!(resumed.recipe.device, DeviceChoice::Cuda(0));
         let resume = |force| Existing::Resume { force };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use taper_runner::checkpoint::Checkpoints;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
-use taper_runner::{Existing, RunnerError, run};
+use taper_runner::{Existing, RunnerError, TrainingError, run};
 use tempfile::tempdir;
 
 use crate::program::{arg, json};
@@ -14,7 +14,7 @@ use crate::small::{LeaveOff, begin, go_on, history, model, plan};
 
 fn left_off(settings: &[(&str, &str)], out: &Path, step: u64) {
     let left = begin(settings, out, vec![Box::new(LeaveOff(step))]);
-    assert!(matches!(left, Err(RunnerError::Suspended { .. })));
+    assert!(matches!(left, Err(RunnerError::Training(TrainingError::Suspended { .. }))));
 }
 
 fn resume_error(settings: &[(&str, &str)], out: &Path) -> String {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use taper_runner::RunnerError;
 use taper_runner::checkpoint::Checkpoints;
+use taper_runner::{RunnerError, TrainingError};
 use tempfile::tempdir;
 
 use crate::program::{arg, json, stderr, taper};
@@ -25,7 +25,9 @@ fn check_exact(settings: &[(&str, &str)], steps: &[u64]) {
             _ => go_on(settings, &parts, leave),
         };
         match left {
-            Err(RunnerError::Suspended { step: left, .. }) => assert_eq!(left, *step),
+            Err(RunnerError::Training(TrainingError::Suspended { step: left, .. })) => {
+                assert_eq!(left, *step)
+            }
             other => panic!("{settings:?} step {step}: {:?}", other.map(|o| o.results.trained)),
         }
     }

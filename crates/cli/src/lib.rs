@@ -27,7 +27,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use taper_runner::{Registry, RunnerError};
+use taper_runner::{Registry, RunnerError, TrainingError};
 
 use print::note;
 
@@ -84,7 +84,9 @@ pub fn run_as<C: Parser>(
     match carry_out(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if let Some(suspended @ RunnerError::Suspended { .. }) = error.downcast_ref() {
+            if let Some(suspended @ RunnerError::Training(TrainingError::Suspended { .. })) =
+                error.downcast_ref()
+            {
                 note(&suspended.to_string());
                 return ExitCode::from(signals::exit_code().unwrap_or(1));
             }

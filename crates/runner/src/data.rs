@@ -7,7 +7,7 @@ use std::sync::Arc;
 use taper_dataset::split::Split;
 use taper_dataset::{Columns, Dataset, Labelled, Normalization, Part, Preprocessing, cache};
 
-use crate::error::RunnerError;
+use crate::error::{DataError, RunnerError};
 use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
 
@@ -97,7 +97,7 @@ impl Data {
         };
         for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {
             if part.is_empty() {
-                return Err(RunnerError::Empty { part: name, source_name: parts.name });
+                return Err(DataError::Empty { part: name, source_name: parts.name }.into());
             }
         }
         Ok(parts)

@@ -10,7 +10,7 @@ use taper_run_folder::RunFolder;
 
 use crate::contamination;
 use crate::data::Data;
-use crate::error::RunnerError;
+use crate::error::{DataError, RunnerError};
 use crate::recipe::{Recipe, read_resolved};
 use crate::registry::Registry;
 
@@ -55,11 +55,12 @@ pub fn evaluate_on(
     let mut unknown = String::new();
     let (found, expected) = (data.train.class_names(), &classifier.config.label_names);
     if found.len() != expected.len() {
-        return Err(RunnerError::Classes {
+        return Err(DataError::ClassCount {
             data: data.name.clone(),
             found: found.len(),
             expected: expected.len(),
-        });
+        }
+        .into());
     }
     match match_classes(found, expected) {
         ClassMatch::Same => {}
@@ -75,11 +76,12 @@ pub fn evaluate_on(
             data = Data::open(&recipe, registry)?;
         }
         ClassMatch::Others => {
-            return Err(RunnerError::OtherClasses {
+            return Err(DataError::OtherClasses {
                 data: data.name.clone(),
                 found: shortened(found),
                 expected: shortened(expected),
-            });
+            }
+            .into());
         }
     }
     let mut all: Option<Evaluation> = None;
@@ -93,6 +95,6 @@ pub fn evaluate_on(
     }
     match all {
         Some(evaluation) => Ok((data.describe() + &unknown, evaluation)),
-        None => Err(RunnerError::Empty { part: "chosen", source_name: data.name }),
+        None => Err(DataError::Empty { part: "chosen", source_name: data.name }.into()),
     }
 }

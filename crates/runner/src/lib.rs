@@ -52,7 +52,7 @@ mod resume;
 mod run;
 
 pub use data::{Data, divided};
-pub use error::{Difference, RunnerError};
+pub use error::{DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError};
 pub use evaluate::{evaluate_on, open_run};
 pub use load::{Loaded, load};
 pub use machine::available_memory;

@@ -6,7 +6,7 @@ use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
 use taper_model::weights::{LoadReport, Weights};
 
-use crate::error::RunnerError;
+use crate::error::{RunnerError, TrainingError};
 use crate::plan::Plan;
 
 /// A net with its parameters.
@@ -40,10 +40,11 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
     let new_head = |name: &String| report.new_head.contains(name);
     if let Some(entry) = report.initialized.iter().find(|e| new_head(&e.name) && frozen(&e.name)) {
-        return Err(RunnerError::FrozenHead { name: entry.name.clone(), note: entry.note.clone() });
+        let (name, note) = (entry.name.clone(), entry.note.clone());
+        return Err(TrainingError::FrozenHead { name, note }.into());
     }
     if params.trainable().is_empty() {
-        return Err(RunnerError::AllFrozen { frozen: params.len() });
+        return Err(TrainingError::AllFrozen { frozen: params.len() }.into());
     }
     Ok(Loaded { net, params, report, rng })
 }

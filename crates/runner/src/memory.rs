@@ -9,7 +9,7 @@ use taper_classifier::layer_outputs;
 use taper_model::params::ParamKind;
 use taper_optimizer::{AverageConfig, RuleConfig};
 
-use crate::error::RunnerError;
+use crate::error::{RunnerError, TrainingError};
 use crate::load::Loaded;
 use crate::machine::available_memory;
 use crate::plan::Plan;
@@ -67,7 +67,7 @@ impl MemoryEstimate {
 /// Refuses a run that will not fit into the memory that is free.
 ///
 /// # Errors
-/// [`RunnerError::Memory`] with the numbers.
+/// [`TrainingError::Memory`](crate::TrainingError::Memory) with the numbers.
 pub(crate) fn check(plan: &Plan, loaded: &Loaded) -> Result<(), RunnerError> {
     // What a GPU has is its own, and candle does not tell how much of it is free.
     if !plan.recipe.guard.memory || !plan.device.is_cpu() {
@@ -80,13 +80,14 @@ pub(crate) fn check(plan: &Plan, loaded: &Loaded) -> Result<(), RunnerError> {
 fn fits(estimate: &MemoryEstimate, batch_size: usize, free: u64) -> Result<(), RunnerError> {
     match estimate.total() <= free {
         true => Ok(()),
-        false => Err(RunnerError::Memory {
+        false => Err(TrainingError::Memory {
             needed: bytes(estimate.total()),
             weights: bytes(estimate.weights),
             activations: bytes(estimate.activations),
             batch_size,
             free: bytes(free),
-        }),
+        }
+        .into()),
     }
 }
 

@@ -16,7 +16,7 @@ use taper_pretrained::{
 
 use crate::contamination;
 use crate::data::Data;
-use crate::error::{RunnerError, setting};
+use crate::error::{DataError, RunnerError, setting};
 use crate::recipe::{Balance, FeatureCache, Method, Recipe, TrainRecipe, read_resolved};
 use crate::registry::Registry;
 use taper_run_folder::RunFolder;
@@ -98,7 +98,7 @@ impl Plan {
         }
         let classes = data.train.class_names().to_vec();
         if classes.len() < 2 {
-            return Err(RunnerError::FewClasses { data: data.name, found: classes.len() });
+            return Err(DataError::FewClasses { data: data.name, found: classes.len() }.into());
         }
         check_class_weights(&recipe.train, classes.len())?;
         long_runs::check_validation(&recipe, data.validation.is_some())?;

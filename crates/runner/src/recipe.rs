@@ -21,7 +21,7 @@ use taper_optimizer::{AdamW, AverageConfig, RuleConfig, Schedule};
 
 use taper_pretrained::{Fit, Rename};
 
-use crate::error::RunnerError;
+use crate::error::RecipeError;
 
 pub(crate) use differences::{check_recipe, recipe_differences};
 pub(crate) use layers::layered;
@@ -356,8 +356,8 @@ impl Recipe {
     ///
     /// # Errors
     /// A number that TOML cannot hold.
-    pub fn to_toml(&self) -> Result<String, RunnerError> {
-        toml::to_string(self).map_err(|error| RunnerError::Recipe {
+    pub fn to_toml(&self) -> Result<String, RecipeError> {
+        toml::to_string(self).map_err(|error| RecipeError::Invalid {
             origin: "recipe.toml".to_string(),
             reason: error.to_string(),
         })
@@ -386,10 +386,10 @@ impl ModelRecipe {
 ///
 /// # Errors
 /// The file cannot be read, or is no recipe.
-pub fn read_resolved(path: &Path) -> Result<Recipe, RunnerError> {
+pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
-    toml::from_str(&text).map_err(|e| RunnerError::Recipe {
+        .map_err(|source| RecipeError::Io { path: path.to_path_buf(), source })?;
+    toml::from_str(&text).map_err(|e| RecipeError::Invalid {
         origin: path.display().to_string(),
         reason: layers::one_line(&e.to_string()),
     })

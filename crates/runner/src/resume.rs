@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
-use crate::error::RunnerError;
+use crate::error::{ResumeError, RunnerError};
 use crate::plan::Plan;
 use crate::recipe::{read_resolved, recipe_differences};
 use taper_run_folder::RunFolder;
@@ -30,8 +30,8 @@ impl Resumed {
     /// Opens a run by a plan, which should be that of the run.
     ///
     /// # Errors
-    /// [`RunnerError::Differs`] unless `force`: then the run goes on by this plan;
-    /// [`RunnerError::NoCheckpoint`] where all are broken.
+    /// [`ResumeError::Differs`](crate::ResumeError::Differs) unless `force`: then the run goes on by this plan;
+    /// [`ResumeError::NoneWhole`](crate::ResumeError::NoneWhole) where all are broken.
     pub fn open(folder: RunFolder, plan: &Plan, force: bool) -> Result<Self, RunnerError> {
         let newest = Checkpoints::newest(&folder.checkpoints())?;
         let point = newest.found.map(|(path, checkpoint)| ResumePoint { path, checkpoint });
@@ -48,7 +48,7 @@ impl Resumed {
         if !differences.is_empty() {
             if !force {
                 let path = folder.path().to_path_buf();
-                return Err(RunnerError::Differs { path, differences });
+                return Err(ResumeError::Differs { path, differences }.into());
             }
             folder.write_recipe(&plan.recipe.to_toml()?)?;
         }

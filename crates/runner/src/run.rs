@@ -44,7 +44,7 @@ pub enum Existing {
 /// device and kind of machine are the same, which is checked.
 ///
 /// # Errors
-/// A run in the folder that may not be touched, that differs from the plan ([`RunnerError::Differs`]) or
+/// A run in the folder that may not be touched, that differs from the plan ([`ResumeError::Differs`](crate::ResumeError::Differs)) or
 /// whose checkpoints are all broken; whatever [`load`], [`train()`] and [`evaluate()`] report; a folder
 /// that cannot be written.
 pub fn run(

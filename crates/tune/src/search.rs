@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
 use taper_run_folder::{Metric, RunFolder, RunFolderError, Scores, write_json, write_whole};
 use taper_runner::observe::Listener;
-use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, run};
+use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, TrainingError, run};
 use toml::Value;
 
 use crate::error::{BoxedError, TuneError, setting};
@@ -213,9 +213,9 @@ pub fn search(
             let follow = listeners(&name).map_err(TuneError::Listeners)?;
             let (validation, failure) = match validation_scores(&plan, &run, resume, follow) {
                 Ok(scores) => (Some(scores), None),
-                Err(TuneError::Run(error @ RunnerError::NotFinite { .. })) => {
-                    (None, Some(error.to_string()))
-                }
+                Err(TuneError::Run(
+                    error @ RunnerError::Training(TrainingError::NotFinite { .. }),
+                )) => (None, Some(error.to_string())),
                 Err(error) => return Err(error),
             };
             round.push(Trial { number, epochs, settings, validation, failure, run });

@@ -3,10 +3,11 @@
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::stage::{Stage, reached};
 use super::state::{Checkpoint, Header};
-use crate::error::RunnerError;
+use crate::error::{ResumeError, RunnerError};
 use crate::recipe::CheckpointRecipe;
 
 const PREFIX: &str = "step-";
@@ -46,9 +47,8 @@ impl Checkpoints {
         std::fs::create_dir_all(folder).map_err(at(folder))?;
         let path = folder.join(LOCK);
         let lock = File::create(&path).map_err(at(&path))?;
-        // A file system without locks is no reason not to train.
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            return Err(RunnerError::Busy(folder.parent().unwrap_or(folder).to_path_buf()));
+        if is_held(&lock) {
+            return Err(ResumeError::Busy(folder.parent().unwrap_or(folder).to_path_buf()).into());
         }
         let (keep_last, keep_best) = (recipe.keep_last, recipe.keep_best);
         Ok(Self { folder: folder.to_path_buf(), keep_last, keep_best, _lock: lock })
@@ -60,11 +60,11 @@ impl Checkpoints {
     /// whenever the process or the machine stops, the checkpoints that have their name are whole.
     ///
     /// # Errors
-    /// [`RunnerError::Save`], with the last checkpoint that is there.
+    /// [`ResumeError::Save`](crate::ResumeError::Save), with the last checkpoint that is there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf, RunnerError> {
         let step = checkpoint.header.position.step;
         let path = self.folder.join(format!("{PREFIX}{step:010}{SUFFIX}"));
-        let bytes = checkpoint.to_bytes().map_err(|error| RunnerError::Checkpoint {
+        let bytes = checkpoint.to_bytes().map_err(|error| ResumeError::Unsavable {
             path: path.clone(),
             reason: error.to_string(),
         })?;
@@ -76,7 +76,7 @@ impl Checkpoints {
             Ok(()) => Ok(path),
             Err(source) => {
                 let last = files(&self.folder).ok().and_then(|files| files.last().cloned());
-                Err(RunnerError::Save { path, source, last: last.map(|(_, path)| path) })
+                Err(ResumeError::Save { path, source, last: last.map(|(_, path)| path) }.into())
             }
         }
     }
@@ -147,13 +147,25 @@ impl Checkpoints {
         }
         match newest.broken.first() {
             None => Ok(newest),
-            Some((path, reason)) => Err(RunnerError::NoCheckpoint {
+            Some((path, reason)) => Err(ResumeError::NoneWhole {
                 path: path.clone(),
                 reason: reason.clone(),
                 broken: newest.broken.len(),
-            }),
+            }
+            .into()),
         }
     }
+}
+
+/// Whether another process holds the lock after half a second: one that this process is starting has a
+/// copy of the file until it has become its own program. A file system without locks is no reason not to
+/// train.
+fn is_held(lock: &File) -> bool {
+    let held = || {
+        std::thread::sleep(Duration::from_millis(10));
+        matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+    };
+    matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) && (0..50).all(|_| held())
 }
 
 /// The checkpoints of a folder by step, oldest first.

@@ -10,7 +10,7 @@ use toml::Value;
 
 use taper_run_folder::Event;
 
-use crate::error::RunnerError;
+use crate::error::{RunnerError, TrainingError};
 
 /// What a listener wants of the loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ impl Verdicts {
     /// The error that ends the run here, where a listener wants that.
     pub fn suspended(self, step: u64, checkpoint: Option<PathBuf>) -> Result<(), RunnerError> {
         match self.suspend {
-            Some(reason) => Err(RunnerError::Suspended { reason, step, checkpoint }),
+            Some(reason) => Err(TrainingError::Suspended { reason, step, checkpoint }.into()),
             None => Ok(()),
         }
     }
@@ -148,8 +148,8 @@ pub(super) fn saved(
     listener: &'static str,
     state: &impl Serialize,
 ) -> Result<Option<Value>, RunnerError> {
-    let failed = |reason| RunnerError::ListenerState { listener, reason };
-    Value::try_from(state).map(Some).map_err(|error| failed(error.to_string()))
+    let failed = |reason| TrainingError::ListenerState { listener, reason };
+    Ok(Value::try_from(state).map(Some).map_err(|error| failed(error.to_string()))?)
 }
 
 /// Reads a listener's state.
@@ -157,6 +157,7 @@ pub(super) fn state_of<T: serde::de::DeserializeOwned>(
     listener: &'static str,
     state: &Value,
 ) -> Result<T, RunnerError> {
-    let failed = |reason| RunnerError::ListenerState { listener, reason };
-    state.clone().try_into().map_err(|error: toml::de::Error| failed(error.message().to_string()))
+    let failed = |reason| TrainingError::ListenerState { listener, reason };
+    let read = state.clone().try_into();
+    Ok(read.map_err(|error: toml::de::Error| failed(error.message().to_string()))?)
 }

@@ -4,17 +4,19 @@ use taper_run_folder::RunFolder;
 use toml::{Table, Value};
 
 use super::{Recipe, read_resolved};
-use crate::error::{Difference, RunnerError};
+use crate::error::{Difference, ResumeError, RunnerError};
 
 /// Checks that a run has been made by a recipe.
 ///
 /// # Errors
-/// [`RunnerError::Differs`].
+/// [`ResumeError::Differs`](crate::ResumeError::Differs).
 pub(crate) fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<(), RunnerError> {
     let differences = recipe_differences(&read_resolved(&folder.recipe())?, recipe);
     match differences.is_empty() {
         true => Ok(()),
-        false => Err(RunnerError::Differs { path: folder.path().to_path_buf(), differences }),
+        false => {
+            Err(ResumeError::Differs { path: folder.path().to_path_buf(), differences }.into())
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use taper_optimizer::RuleConfig;
 use toml::{Table, Value};
 
 use super::Recipe;
-use crate::error::RunnerError;
+use crate::error::{RecipeError, RunnerError};
 
 /// The recipes that come with Taper: name and TOML text.
 pub const NAMED: &[(&str, &str)] = &[
@@ -52,7 +52,7 @@ pub(crate) fn layered(
     overrides: &[(String, String)],
 ) -> Result<Recipe, RunnerError> {
     let mut origin = "from the flags";
-    let invalid = |origin: &str, reason: String| RunnerError::Recipe {
+    let invalid = |origin: &str, reason: String| RecipeError::Invalid {
         origin: origin.to_string(),
         reason: one_line(&reason),
     };
@@ -90,11 +90,11 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
         if let ("optimizer", Value::String(preset)) = (key.as_str(), &value) {
             let rule = RuleConfig::preset(preset)?;
             value = Value::try_from(rule)
-                .map_err(|e| RunnerError::Recipe { origin: key.clone(), reason: e.to_string() })?;
+                .map_err(|e| RecipeError::Invalid { origin: key.clone(), reason: e.to_string() })?;
         }
         if let ("augment", Value::String(name)) = (key.as_str(), &value) {
             value = Value::try_from(policy(name)?)
-                .map_err(|e| RunnerError::Recipe { origin: key.clone(), reason: e.to_string() })?;
+                .map_err(|e| RecipeError::Invalid { origin: key.clone(), reason: e.to_string() })?;
         }
         if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(table_of("kind", Value::String(name.clone())));
@@ -125,16 +125,16 @@ fn method(name: &str) -> Result<Table, RunnerError> {
     } else if !METHODS.contains(&name) {
         let known = "`full`, `head`, `last-n` (`last-2`: the last two blocks), `gradual`, `lora`";
         let (what, name) = ("method", name.to_string());
-        return Err(RunnerError::Unknown { what, name, known: known.to_string() });
+        return Err(RecipeError::Unknown { what, name, known: known.to_string() }.into());
     }
     Ok(table)
 }
 
-fn policy(name: &str) -> Result<Augment, RunnerError> {
+fn policy(name: &str) -> Result<Augment, RecipeError> {
     Augment::preset(name).ok_or_else(|| {
         let known: Vec<_> = PRESETS.iter().map(|(known, _)| *known).collect();
         let (what, name) = ("augmentation", name.to_string());
-        RunnerError::Unknown { what, name, known: known.join(", ") }
+        RecipeError::Unknown { what, name, known: known.join(", ") }
     })
 }
 
@@ -147,22 +147,23 @@ fn renames(old: &Table, new: &Table) -> bool {
     new.get("name").is_some_and(|name| old.get("name") != Some(name))
 }
 
-fn read(base: &str) -> Result<Table, RunnerError> {
+fn read(base: &str) -> Result<Table, RecipeError> {
     let is_path = base.ends_with(".toml") || Path::new(base).components().count() > 1;
     let text = match named(base) {
         Some(text) => text.to_string(),
         None if is_path => std::fs::read_to_string(base)
-            .map_err(|source| RunnerError::Io { path: base.into(), source })?,
+            .map_err(|source| RecipeError::Io { path: base.into(), source })?,
         None => {
             let known: Vec<_> = NAMED.iter().map(|(n, _)| *n).collect();
-            return Err(RunnerError::Unknown {
+            return Err(RecipeError::Unknown {
                 what: "recipe",
                 name: base.to_string(),
                 known: known.join(", "),
-            });
+            }
+            .into());
         }
     };
-    text.parse::<Table>().map_err(|e| RunnerError::Recipe {
+    text.parse::<Table>().map_err(|e| RecipeError::Invalid {
         origin: base.to_string(),
         reason: one_line(&e.to_string()),
     })

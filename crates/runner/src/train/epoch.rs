@@ -12,7 +12,7 @@ use taper_model::weights::{Weights, WeightsConfig};
 
 use super::batches::Batches;
 use super::training::Training;
-use crate::error::{RunnerError, setting};
+use crate::error::{RunnerError, TrainingError, setting};
 use crate::features::{CachedFeatures, Features};
 use crate::observe::Event;
 use crate::recipe::{Balance, FeatureCache, Method};
@@ -90,7 +90,7 @@ impl Training<'_> {
         let (params, _) = weights.finish()?;
         let net = built?;
         if params.trainable().is_empty() {
-            return Err(RunnerError::AllFrozen { frozen: params.len() });
+            return Err(TrainingError::AllFrozen { frozen: params.len() }.into());
         }
         (self.trainable, self.rebuilt) = (set, Some(net));
         Ok(())

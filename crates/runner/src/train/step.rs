@@ -9,7 +9,7 @@ use taper_optimizer::{StepRates, clip};
 
 use super::training::Training;
 use crate::checkpoint::Tensors;
-use crate::error::RunnerError;
+use crate::error::{DataError, RunnerError, TrainingError};
 use crate::observe::{Event, Step};
 use crate::recipe::NonFinite;
 
@@ -66,7 +66,7 @@ impl Training<'_> {
                 Some(sum) => self.add(sum, &gradients)?,
             });
         }
-        let gradients = sum.ok_or(RunnerError::Empty {
+        let gradients = sum.ok_or(DataError::Empty {
             part: "training",
             source_name: self.plan.data.name.clone(),
         })?;
@@ -203,7 +203,7 @@ impl Training<'_> {
     fn not_finite(&self, what: String, learning_rate: f64) -> RunnerError {
         let (step, epoch) = (self.position.step, self.position.epoch + 1);
         let checkpoint = self.last_checkpoint();
-        RunnerError::NotFinite { what, step, epoch, learning_rate, checkpoint }
+        TrainingError::NotFinite { what, step, epoch, learning_rate, checkpoint }.into()
     }
 
     /// The last checkpoint, if there is one.

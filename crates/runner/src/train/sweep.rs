@@ -5,7 +5,7 @@ use taper_optimizer::StepRates;
 
 use super::batches::next_group;
 use super::training::Training;
-use crate::error::{RunnerError, setting};
+use crate::error::{RunnerError, TrainingError, setting};
 use crate::observe::{Event, Listener, notify};
 
 /// How a sweep goes.
@@ -124,7 +124,7 @@ fn run(
         best = best.min(smoothed);
         points.push(SweepPoint { learning_rate, loss, smoothed });
         let event = match training.update(computed, StepRates { learning_rate, momentum: None }) {
-            Err(RunnerError::NotFinite { .. }) => {
+            Err(RunnerError::Training(TrainingError::NotFinite { .. })) => {
                 exploded = Some(learning_rate);
                 break;
             }

@@ -1,0 +1,82 @@
+//! What can end a training.
+
+use std::path::PathBuf;
+
+use super::resume::last_checkpoint;
+
+/// What can end a training.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// Loss or gradient stopped being a number.
+    #[error(
+        "{what} at step {step} (epoch {epoch}, learning rate {learning_rate:e}){}; \
+         try a lower `optimizer.learning_rate` or `train.clip_norm = 1`",
+        last_checkpoint(.checkpoint)
+    )]
+    NotFinite {
+        /// What was found, and in which layers.
+        what: String,
+        /// Updates done before it.
+        step: u64,
+        /// From 1.
+        epoch: usize,
+        /// The rate at that step.
+        learning_rate: f64,
+        /// The last checkpoint, from before.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A run would not fit into memory.
+    #[error(
+        "training needs about {needed} of memory ({weights} for weights and the optimizer, {activations} for \
+         batches of {batch_size}), and {free} are free; lower `train.batch_size` (with \
+         `train.accumulate` the updates stay the same), set `train.recompute = true`, or go on all \
+         the same with `guard.memory = false`"
+    )]
+    Memory {
+        /// What is needed.
+        needed: String,
+        /// Of that, for weights, gradients and the optimizer's state.
+        weights: String,
+        /// Of that, for one batch.
+        activations: String,
+        /// Images in a batch.
+        batch_size: usize,
+        /// What is free.
+        free: String,
+    },
+    /// No parameter is left to train.
+    #[error("`model.freeze` leaves nothing to train: all {frozen} parameters are frozen")]
+    AllFrozen {
+        /// Parameters that are frozen.
+        frozen: usize,
+    },
+    /// A head that is made anew and then frozen.
+    #[error(
+        "`model.freeze` freezes `{name}`, which the weights do not bring ({note}): the head would stay random"
+    )]
+    FrozenHead {
+        /// The parameter.
+        name: String,
+        /// Why it is initialized.
+        note: String,
+    },
+    /// A listener asked for the run to be suspended; it can be resumed.
+    #[error("{reason} after step {step}{}", last_checkpoint(.checkpoint))]
+    Suspended {
+        /// Who asked.
+        reason: String,
+        /// Updates done.
+        step: u64,
+        /// The checkpoint to go on from.
+        checkpoint: Option<PathBuf>,
+    },
+    /// The saved state of a listener is not what it saves.
+    #[error("the saved state of `{listener}` cannot be used: {reason}")]
+    ListenerState {
+        /// The listener's name.
+        listener: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
