@@ -42,13 +42,13 @@ impl Operation<2> for Add {
 #[cfg(test)]
 mod tests {
     use super::add;
-    use crate::check::{assert_error, check_gradients, check_paths, normal};
+    use crate::check::{assert_error, check_gradients, check_implementations, normal};
 
     #[test]
-    fn all_paths_agree() {
+    fn all_implementations_agree() {
         for shape in [&[1][..], &[3, 5], &[2, 3, 70, 41]] {
             let inputs = [normal(1, shape), normal(2, shape)];
-            check_paths(&format!("{shape:?}"), 1e-6, &inputs, |t| add(&t[0], &t[1]));
+            check_implementations(&format!("{shape:?}"), 1e-6, &inputs, |t| add(&t[0], &t[1]));
         }
         let inputs = [normal(1, &[3, 5]), normal(2, &[3, 5])];
         check_gradients("sum", &inputs, |t| add(&t[0], &t[1]));

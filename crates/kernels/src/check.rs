@@ -1,4 +1,4 @@
-//! What every operation's tests share: one function that holds all paths against each other.
+//! What every operation's tests share: one function that holds all implementations against each other.
 
 use crate::counter::Counter;
 use crate::implementation::{Implementation, with_implementation};
@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
 
 /// Value and gradients of a random weighted sum of the outputs.
 fn outcome(
-    path: Implementation,
+    implementation: Implementation,
     dtype: DType,
     memory: Memory,
     inputs: &[Tensor],
@@ -55,7 +55,8 @@ fn outcome(
         let gradients = vars.iter().map(gradient).collect::<Result<_>>()?;
         Ok(Outcome { value: value.detach(), gradients })
     };
-    with_implementation(path, run).unwrap_or_else(|e| panic!("{path:?} {dtype:?}: {e}"))
+    with_implementation(implementation, run)
+        .unwrap_or_else(|e| panic!("{implementation:?} {dtype:?}: {e}"))
 }
 
 fn strided(t: &Tensor) -> Result<Tensor> {
@@ -101,8 +102,8 @@ fn assert_same_bits(what: &str, a: &Outcome, b: &Outcome) {
     assert!(bits(a) == bits(b), "{what}: other bits");
 }
 
-/// All paths. The first is the one that the others are held against.
-const PATHS: [Implementation; 6] = [
+/// All implementations. The first is the one that the others are held against.
+const IMPLEMENTATIONS: [Implementation; 6] = [
     Implementation::Naive,
     Implementation::Auto,
     Implementation::Avx512,
@@ -111,38 +112,39 @@ const PATHS: [Implementation; 6] = [
     Implementation::Composed,
 ];
 
-/// Holds all paths of an operation of `f64` inputs against the naive one: values and gradients
+/// Holds all implementations of an operation of `f64` inputs against the naive one: values and gradients
 /// in `f64` and `f32`, for inputs anywhere in memory, with 1, 2 and 4 threads.
 ///
-/// In `f64` the paths differ by the order of sums alone, so 1e-11 is ample. In `f32` (24 bits,
+/// In `f64` the implementations differ by the order of sums alone, so 1e-11 is ample. In `f32` (24 bits,
 /// 6e-8) sums of up to some thousand terms lose two digits: `tolerance`, usually 1e-5.
-pub(crate) fn check_paths(
+pub(crate) fn check_implementations(
     what: &str,
     tolerance: f64,
     inputs: &[Tensor],
     f: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
 ) {
     let reference = outcome(Implementation::Naive, DType::F64, Memory::Contiguous, inputs, &f);
-    for path in PATHS {
-        let what = format!("{what}, {path:?}");
-        let double = outcome(path, DType::F64, Memory::Contiguous, inputs, &f);
+    for implementation in IMPLEMENTATIONS {
+        let what = format!("{what}, {implementation:?}");
+        let double = outcome(implementation, DType::F64, Memory::Contiguous, inputs, &f);
         assert_outcomes_close(&format!("{what} f64"), &double, &reference, 1e-11);
-        let single = outcome(path, DType::F32, Memory::Contiguous, inputs, &f);
+        let single = outcome(implementation, DType::F32, Memory::Contiguous, inputs, &f);
         assert_outcomes_close(&format!("{what} f32"), &single, &reference, tolerance);
-        let moved = outcome(path, DType::F32, Memory::Strided, inputs, &f);
+        let moved = outcome(implementation, DType::F32, Memory::Strided, inputs, &f);
         assert_same_bits(&format!("{what}, strided"), &moved, &single);
-        if path != Implementation::Composed {
+        if implementation != Implementation::Composed {
             for threads in [1, 2, 4] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let other =
-                    pool.install(|| outcome(path, DType::F32, Memory::Contiguous, inputs, &f));
+                let other = pool.install(|| {
+                    outcome(implementation, DType::F32, Memory::Contiguous, inputs, &f)
+                });
                 assert_same_bits(&format!("{what}, {threads} threads"), &other, &single);
             }
         }
     }
 }
 
-/// Holds the gradients of every path against central differences in `f64`, at up to 24 elements
+/// Holds the gradients of every implementation against central differences in `f64`, at up to 24 elements
 /// of each input.
 ///
 /// The step of 1e-5 leaves a truncation error near 1e-10 and a rounding error near 1e-10, times
@@ -153,11 +155,11 @@ pub(crate) fn check_gradients(
     f: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
     const STEP: f64 = 1e-5;
-    for path in PATHS {
-        let analytic = outcome(path, DType::F64, Memory::Contiguous, inputs, &f);
+    for implementation in IMPLEMENTATIONS {
+        let analytic = outcome(implementation, DType::F64, Memory::Contiguous, inputs, &f);
         let weights = numbers(&normal(99, analytic.value.dims()));
         let sum = |inputs: &[Tensor]| -> f64 {
-            let value = with_implementation(path, || f(inputs)).unwrap();
+            let value = with_implementation(implementation, || f(inputs)).unwrap();
             numbers(&value).iter().zip(&weights).map(|(v, w)| v * w).sum()
         };
         for (which, input) in inputs.iter().enumerate() {
@@ -174,7 +176,7 @@ pub(crate) fn check_gradients(
                 let numeric = (at(STEP) - at(-STEP)) / (2. * STEP);
                 assert!(
                     (numeric - found[i]).abs() <= 1e-6 * scale,
-                    "{what}, {path:?}, input {which}, element {i}: {} for {numeric}",
+                    "{what}, {implementation:?}, input {which}, element {i}: {} for {numeric}",
                     found[i]
                 );
             }
@@ -182,12 +184,12 @@ pub(crate) fn check_gradients(
     }
 }
 
-/// The message of an error, on every path.
+/// The message of an error, on every implementation.
 pub(crate) fn assert_error(f: impl Fn() -> Result<Tensor>, parts: &[&str]) {
-    for path in PATHS {
-        let message = with_implementation(path, &f).map(|_| ()).unwrap_err().to_string();
+    for implementation in IMPLEMENTATIONS {
+        let message = with_implementation(implementation, &f).map(|_| ()).unwrap_err().to_string();
         for part in parts {
-            assert!(message.contains(part), "{path:?}: {message:?} lacks {part:?}");
+            assert!(message.contains(part), "{implementation:?}: {message:?} lacks {part:?}");
         }
     }
 }

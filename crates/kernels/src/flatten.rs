@@ -51,13 +51,13 @@ impl Operation<1> for Flatten {
 #[cfg(test)]
 mod tests {
     use super::flatten;
-    use crate::check::{assert_error, check_gradients, check_paths, normal};
+    use crate::check::{assert_error, check_gradients, check_implementations, normal};
 
     #[test]
-    fn all_paths_agree() {
+    fn all_implementations_agree() {
         for shape in [&[1, 1][..], &[0, 3, 2], &[3, 5], &[2, 3, 70, 41]] {
             let inputs = [normal(1, shape)];
-            check_paths(&format!("{shape:?}"), 1e-6, &inputs, |t| flatten(&t[0]));
+            check_implementations(&format!("{shape:?}"), 1e-6, &inputs, |t| flatten(&t[0]));
         }
         check_gradients("flatten", &[normal(1, &[2, 3, 4])], |t| flatten(&t[0]));
     }

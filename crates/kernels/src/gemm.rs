@@ -106,11 +106,11 @@ pub(crate) fn product<T: Element>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
 
 /// Steps of a sum that are done before the next rows: a panel of them stays in the first-level
 /// cache, the rows' part in the second.
-const DEPTH: usize = 256;
+const STEPS_AT_ONCE: usize = 256;
 /// Rows that a task takes; a multiple of six.
-const ROWS: usize = 48;
+const ROWS_PER_TASK: usize = 48;
 /// Panels that a task takes.
-const PANELS: usize = 16;
+const PANELS_PER_TASK: usize = 16;
 
 /// What is added to the product, and whether a ReLU follows.
 #[derive(Clone, Copy, Default)]
@@ -127,24 +127,28 @@ pub(crate) struct Panels {
     pub data: Scratch,
     pub depth: usize,
     pub columns: usize,
-    width: usize,
+    /// For which the panels are made, two of its vectors wide.
+    isa: Isa,
 }
 
 impl Panels {
     /// Room for an operand of `depth` rows; to be filled panel by panel, in whole.
     pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Self {
-        let width = 2 * isa.lanes();
-        let data = scratch::buffer(depth * columns.next_multiple_of(width));
-        Self { data, depth, columns, width }
+        let data = scratch::buffer(depth * columns.next_multiple_of(2 * isa.lanes()));
+        Self { data, depth, columns, isa }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.columns.div_ceil(self.width)
+        self.columns.div_ceil(2 * self.isa.lanes())
+    }
+
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// Length of a panel, and its columns.
     pub(crate) fn panel(&self) -> (usize, usize) {
-        (self.depth * self.width, self.width)
+        (self.depth * 2 * self.isa.lanes(), 2 * self.isa.lanes())
     }
 
     /// Packs an operand on this thread.
@@ -230,27 +234,24 @@ impl Kernel for PackPanel<'_> {
 
 /// `a b` and what follows, row by row.
 pub(crate) fn multiply(isa: Isa, a: Matrix<f32>, b: Matrix<f32>, epilogue: Epilogue) -> Vec<f32> {
-    multiply_panels(isa, a, &Panels::pack_parallel(isa, b), epilogue)
+    multiply_panels(a, &Panels::pack_parallel(isa, b), epilogue)
 }
 
 /// [`multiply`] with an operand that is in panels already.
-pub(crate) fn multiply_panels(
-    isa: Isa,
-    a: Matrix<f32>,
-    panels: &Panels,
-    epilogue: Epilogue,
-) -> Vec<f32> {
+pub(crate) fn multiply_panels(a: Matrix<f32>, panels: &Panels, epilogue: Epilogue) -> Vec<f32> {
     assert_eq!(a.columns, panels.depth);
     let mut out = UninitVec::<f32>::new(a.rows * panels.columns);
     let shared = out.send_ptr();
-    let tasks = (a.rows.div_ceil(ROWS), panels.count().div_ceil(PANELS));
+    let tasks = (a.rows.div_ceil(ROWS_PER_TASK), panels.count().div_ceil(PANELS_PER_TASK));
     (0..tasks.0 * tasks.1).into_par_iter().for_each(|task| {
-        let (row, panel) = (task / tasks.1 * ROWS, task % tasks.1 * PANELS);
-        let rows = row..(row + ROWS).min(a.rows);
-        let range = panel..(panel + PANELS).min(panels.count());
+        let (row, panel) = (task / tasks.1 * ROWS_PER_TASK, task % tasks.1 * PANELS_PER_TASK);
+        let rows = row..(row + ROWS_PER_TASK).min(a.rows);
+        let range = panel..(panel + PANELS_PER_TASK).min(panels.count());
         // SAFETY: every task writes its own rows and columns of the output, which has `a.rows`
         // rows of the panels' columns.
-        unsafe { block(isa, a, panels, (rows, range), (shared, panels.columns), epilogue, false) };
+        unsafe {
+            multiply_part(a, panels, (rows, range), (shared, panels.columns), epilogue, false)
+        };
     });
     // SAFETY: the tasks cover all rows and columns.
     unsafe { out.finish() }
@@ -258,6 +259,7 @@ pub(crate) fn multiply_panels(
 
 /// The transpose of a matrix that lies row by row.
 pub(crate) fn transpose(isa: Isa, a: Matrix<f32>) -> Scratch {
+    assert_eq!(a.strides, (a.columns, 1));
     let mut out = scratch::buffer(a.rows * a.columns);
     let shared = SendPtr::new(&mut out);
     (0..a.columns.div_ceil(isa.lanes())).into_par_iter().for_each(|i| {
@@ -298,14 +300,13 @@ impl Kernel for TransposeRows<'_> {
     }
 }
 
-/// A block of the product: rows and panels; `out` starts at the product's first element, and its
+/// A part of the product: rows and panels; `out` starts at the product's first element, and its
 /// rows lie `row_len` apart. With `accumulate` it is added to what is there.
 ///
 /// # Safety
 ///
-/// Nobody else uses the block's elements of `out`, which has them all.
-pub(crate) unsafe fn block(
-    isa: Isa,
+/// Nobody else uses the part's elements of `out`, which has them all.
+pub(crate) unsafe fn multiply_part(
     a: Matrix<f32>,
     panels: &Panels,
     (rows, range): (std::ops::Range<usize>, std::ops::Range<usize>),
@@ -317,10 +318,10 @@ pub(crate) unsafe fn block(
     assert!(rows.end <= a.rows && range.end <= panels.count() && panels.columns <= row_len);
     assert!(epilogue.column_bias.is_none_or(|bias| bias.len() >= panels.columns));
     assert!(epilogue.row_bias.is_none_or(|bias| bias.len() >= a.rows));
-    isa.run(Block { a, panels, rows, range, out, row_len, epilogue, accumulate });
+    panels.isa.run(Part { a, panels, rows, range, out, row_len, epilogue, accumulate });
 }
 
-struct Block<'a> {
+struct Part<'a> {
     a: Matrix<'a, f32>,
     panels: &'a Panels,
     rows: std::ops::Range<usize>,
@@ -331,7 +332,7 @@ struct Block<'a> {
     accumulate: bool,
 }
 
-impl Kernel for Block<'_> {
+impl Kernel for Part<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -339,7 +340,7 @@ impl Kernel for Block<'_> {
         let depth = self.panels.depth;
         let (panel_len, width) = self.panels.panel();
         // The parts of a long sum are of about one length.
-        let part = depth.div_ceil(depth.div_ceil(DEPTH).max(1)).max(1);
+        let part = depth.div_ceil(depth.div_ceil(STEPS_AT_ONCE).max(1)).max(1);
         let by_columns = self.a.strides.1 != 1;
         let mut packed =
             scratch::buffer(if by_columns { self.rows.len() * part.min(depth) } else { 0 });
@@ -357,7 +358,7 @@ impl Kernel for Block<'_> {
                 b_chunk: 0,
                 b_vector: S::LANES,
             };
-            // SAFETY: rows and steps of the left operand, as `block` checked.
+            // SAFETY: rows and steps of the left operand, as `multiply_part` checked.
             let (a, stride) = unsafe {
                 if by_columns {
                     self.pack_rows::<S>(first, inner, &mut packed);
@@ -369,7 +370,7 @@ impl Kernel for Block<'_> {
             };
             let accumulate = self.accumulate || first > 0;
             for panel in self.range.clone() {
-                // SAFETY: `block` checked rows, panels and depth; the output's elements are there
+                // SAFETY: `multiply_part` checked rows, panels and depth; the output's elements are there
                 // by its contract.
                 unsafe {
                     let b = self.panels.data.as_ptr().add(panel * panel_len + first * width);
@@ -397,14 +398,14 @@ impl Kernel for Block<'_> {
     }
 }
 
-impl Block<'_> {
-    /// Steps `first..first + inner` of the block's rows, row by row, from a left operand that
+impl Part<'_> {
+    /// Steps `first..first + inner` of the part's rows, row by row, from a left operand that
     /// lies column by column.
     #[inline(always)]
     unsafe fn pack_rows<S: Simd>(&self, first: usize, inner: usize, packed: &mut [f32]) {
         let (count, step) = (self.rows.len(), self.a.strides.1);
         assert!(packed.len() >= count * inner);
-        // SAFETY: the block's rows at these steps, and room for them.
+        // SAFETY: the part's rows at these steps, and room for them.
         unsafe {
             let from = self.a.data.as_ptr().add(first * step + self.rows.start);
             let to = packed.as_mut_ptr();
@@ -440,7 +441,7 @@ impl Block<'_> {
         let width = 2 * S::LANES;
         for first in (0..self.rows.len()).step_by(GROUP) {
             let group = (self.rows.len() - first).min(GROUP);
-            // SAFETY: rows of the block, and a buffer for six of at most two vectors of sixteen.
+            // SAFETY: rows of the part, and a buffer for six of at most two vectors of sixteen.
             unsafe {
                 let to = buffer.as_mut_ptr();
                 let a = |row: usize| row_start(first + row);
@@ -460,7 +461,7 @@ impl Block<'_> {
         }
     }
 
-    /// Bias and ReLU for the block's rows of `count` columns from `column` on.
+    /// Bias and ReLU for the part's rows of `count` columns from `column` on.
     #[inline(always)]
     unsafe fn epilogue<S: Simd>(&self, column: usize, count: usize, out: *mut f32) {
         let Epilogue { column_bias, row_bias, relu } = self.epilogue;
@@ -468,7 +469,7 @@ impl Block<'_> {
             return;
         }
         for row in 0..self.rows.len() {
-            // SAFETY: the elements were just written; `block` checked the length of the biases.
+            // SAFETY: the elements were just written; `multiply_part` checked the length of the biases.
             unsafe {
                 let out = out.add(row * self.row_len);
                 let row_bias = S::splat(row_bias.map_or(0., |bias| bias[self.rows.start + row]));

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 /// value means `auto`).
 ///
 /// Tensors that no CPU kernel can take (another device, another element type than `f32` and
-/// `f64`) always go the composed path.
+/// `f64`) always take the composed one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Implementation {
@@ -36,9 +36,9 @@ thread_local! {
     static FORCED: Cell<Option<Implementation>> = const { Cell::new(None) };
 }
 
-/// Runs `f` with `path` forced for the operations that it applies on this thread.
+/// Runs `f` with `implementation` forced for the operations that it applies on this thread.
 ///
-/// Calls nest; the path from before comes back when `f` returns or panics.
+/// Calls nest; the implementation from before comes back when `f` returns or panics.
 ///
 /// ```
 /// use taper_kernels::{Implementation, relu, with_implementation};
@@ -48,20 +48,20 @@ thread_local! {
 /// assert_eq!(y.to_vec1::<f32>()?, [0., 2.]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
-pub fn with_implementation<T>(path: Implementation, f: impl FnOnce() -> T) -> T {
+pub fn with_implementation<T>(implementation: Implementation, f: impl FnOnce() -> T) -> T {
     struct Restore(Option<Implementation>);
     impl Drop for Restore {
         fn drop(&mut self) {
             FORCED.set(self.0);
         }
     }
-    let _restore = Restore(FORCED.replace(Some(path)));
+    let _restore = Restore(FORCED.replace(Some(implementation)));
     f()
 }
 
 fn from_environment() -> Implementation {
-    static PATH: OnceLock<Implementation> = OnceLock::new();
-    *PATH.get_or_init(|| match std::env::var("TAPER_KERNELS").as_deref() {
+    static CHOSEN: OnceLock<Implementation> = OnceLock::new();
+    *CHOSEN.get_or_init(|| match std::env::var("TAPER_KERNELS").as_deref() {
         Ok("avx512") => Implementation::Avx512,
         Ok("avx2") => Implementation::Avx2,
         Ok("portable") => Implementation::Portable,
@@ -71,7 +71,7 @@ fn from_environment() -> Implementation {
     })
 }
 
-/// The path for an operation on `x`: what was asked for, or composed where no kernel can run.
+/// The implementation for an operation on `x`: what was asked for, or composed where no kernel can run.
 pub(crate) fn resolve(x: &Tensor) -> Implementation {
     let asked = FORCED.get().unwrap_or_else(from_environment);
     if x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64) {
@@ -82,7 +82,7 @@ pub(crate) fn resolve(x: &Tensor) -> Implementation {
 }
 
 impl Implementation {
-    /// The instruction set for a path that is neither naive nor composed.
+    /// The instruction set for an implementation that is neither naive nor composed.
     pub(crate) fn isa(self) -> Isa {
         match self {
             Implementation::Auto | Implementation::Avx512 => Isa::best(),
@@ -92,10 +92,8 @@ impl Implementation {
             }
         }
     }
-}
 
-impl Implementation {
-    /// The instruction set for kernels in vectors; none for the naive path.
+    /// The instruction set for kernels in vectors; none for the naive implementation.
     pub(crate) fn simd_isa(self) -> Option<Isa> {
         (self != Implementation::Naive).then(|| self.isa())
     }
@@ -107,7 +105,7 @@ mod tests {
     use candle_core::Device;
 
     #[test]
-    fn a_forced_path_holds_inside_and_ends_outside_even_after_a_panic() {
+    fn a_forced_implementation_holds_inside_and_ends_outside_even_after_a_panic() {
         let x = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
         let outside = resolve(&x);
         with_implementation(Implementation::Naive, || {
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_type_without_a_kernel_goes_the_composed_path() {
+    fn an_element_type_without_a_kernel_takes_the_composed_implementation() {
         let x = Tensor::zeros(1, DType::F16, &Device::Cpu).unwrap();
         assert_eq!(
             with_implementation(Implementation::Naive, || resolve(&x)),

@@ -1,8 +1,8 @@
-//! Gradients that operations hand on to each other, past candle's tape.
+//! Gradients that operations pass on to each other, past candle's tape.
 //!
 //! Candle's backward pass takes a tensor of zeros for each gradient and adds to it what an operation gives: two passes
 //! over the memory of every intermediate result, on one thread, where mostly there is nothing to add. The operations of
-//! this crate hand gradients on to each other instead. On the tape, each stands with a *handle* of one element, which
+//! this crate pass gradients on to each other instead. On the tape, each stands with a *handle* of one element, which
 //! says what comes after what; the gradients themselves lie in slots beside it.
 //!
 //! ```text

@@ -27,15 +27,15 @@ pub fn with_gradient(
         return Ok(output);
     }
     let output = Mutex::new(Some(output.force_contiguous()?));
-    a.apply_op2(b, Known { output, backward: Box::new(backward) })
+    a.apply_op2(b, Precomputed { output, backward: Box::new(backward) })
 }
 
-struct Known {
+struct Precomputed {
     output: Mutex<Option<Tensor>>,
     backward: Backward,
 }
 
-impl Known {
+impl Precomputed {
     fn output<T>(&self, of: impl Fn(&Storage, &Layout) -> Result<T>) -> Result<(T, Shape)> {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(output) = output else { bail!("an output is taken once") };
@@ -44,7 +44,7 @@ impl Known {
     }
 }
 
-impl CustomOp2 for Known {
+impl CustomOp2 for Precomputed {
     fn name(&self) -> &'static str {
         "composed"
     }

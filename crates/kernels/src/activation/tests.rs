@@ -1,17 +1,17 @@
 use super::{gelu, gelu_tanh, relu};
-use crate::check::{assert_close, check_gradients, check_paths, normal};
+use crate::check::{assert_close, check_gradients, check_implementations, normal};
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{Device, Tensor, Var};
 
-const PATHS: [Implementation; 3] =
+const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 #[test]
-fn all_paths_agree() {
+fn all_implementations_agree() {
     for shape in [&[1][..], &[3, 7], &[130, 131], &[2, 3, 4, 5]] {
         let inputs = [(normal(1, shape) * 2.).unwrap()];
         for f in [relu, gelu, gelu_tanh] {
-            check_paths(&format!("{shape:?}"), 1e-6, &inputs, |t| f(&t[0]));
+            check_implementations(&format!("{shape:?}"), 1e-6, &inputs, |t| f(&t[0]));
             check_gradients(&format!("{shape:?}"), &inputs, |t| f(&t[0]));
         }
     }
@@ -22,19 +22,19 @@ fn known_values_come_out() {
     let x = Tensor::new(&[-2f64, -0.5, 0., 1., 3.], &Device::Cpu).unwrap();
     // x Φ(x), by tables of the normal distribution.
     let exact = [-0.045500263896, -0.154268769363, 0., 0.841344746069, 2.995950305909];
-    for path in PATHS {
-        let y = with_implementation(path, || gelu(&x)).unwrap();
+    for implementation in IMPLEMENTATIONS {
+        let y = with_implementation(implementation, || gelu(&x)).unwrap();
         assert_close("gelu", &y, &Tensor::new(&exact, &Device::Cpu).unwrap(), 1e-11);
         // The approximation stays within 5e-4 of it.
-        let y = with_implementation(path, || gelu_tanh(&x)).unwrap();
+        let y = with_implementation(implementation, || gelu_tanh(&x)).unwrap();
         assert_close("gelu_tanh", &y, &Tensor::new(&exact, &Device::Cpu).unwrap(), 5e-4);
     }
 }
 
 #[test]
 fn relu_has_no_slope_at_zero_and_lets_a_nan_through() {
-    for path in PATHS {
-        with_implementation(path, || {
+    for implementation in IMPLEMENTATIONS {
+        with_implementation(implementation, || {
             let x = Tensor::new(&[-1f32, 0., 2., f32::NAN], &Device::Cpu).unwrap();
             let x = Var::from_tensor(&x).unwrap();
             let y = relu(&x).unwrap();

@@ -1,5 +1,5 @@
 use super::{attention, attention_packed};
-use crate::check::{assert_error, check_gradients, check_paths, normal};
+use crate::check::{assert_error, check_gradients, check_implementations, normal};
 use candle_core::Tensor;
 
 #[test]
@@ -14,7 +14,7 @@ fn attention_agrees_for_any_number_of_tokens_heads_and_features() {
             normal(3, &[batch, heads, others, width]),
         ];
         let f = |t: &[Tensor]| attention(&t[0], &t[1], &t[2]);
-        check_paths(&what, 1e-5, &inputs, f);
+        check_implementations(&what, 1e-5, &inputs, f);
         if tokens < 100 {
             check_gradients(&what, &inputs, f);
         }
@@ -26,7 +26,7 @@ fn packed_attention_is_attention_of_its_parts() {
     for (batch, heads, tokens, width) in [(1, 1, 1, 1), (2, 3, 9, 4), (2, 2, 140, 16)] {
         let inputs = [normal(1, &[batch, tokens, 3 * heads * width])];
         let f = |t: &[Tensor]| attention_packed(&t[0], heads);
-        check_paths(&format!("{batch} {heads} {tokens} {width}"), 1e-5, &inputs, f);
+        check_implementations(&format!("{batch} {heads} {tokens} {width}"), 1e-5, &inputs, f);
     }
     check_gradients("packed", &[normal(1, &[2, 5, 24])], |t| attention_packed(&t[0], 2));
 }
@@ -36,7 +36,7 @@ fn large_scores_do_not_overflow() {
     // Values alone: with scores of ten thousand, gradients are differences of nearly equal numbers.
     let x = (normal(1, &[1, 1, 9, 8]) * 100.).unwrap();
     let f = |t: &[Tensor]| attention(&t[0].detach(), &t[1].detach(), &t[2].detach());
-    check_paths("large", 1e-5, &[x.clone(), x.clone(), x], f);
+    check_implementations("large", 1e-5, &[x.clone(), x.clone(), x], f);
 }
 
 #[test]

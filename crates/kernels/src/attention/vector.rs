@@ -1,6 +1,6 @@
 //! The kernels: one head of one image a task, some of its queries at a time.
 
-use crate::gemm::{Epilogue, Matrix, Panels, block};
+use crate::gemm::{Epilogue, Matrix, Panels, multiply_part};
 use crate::operation::Output;
 use crate::scratch::{self, SendPtr, UninitVec};
 use crate::simd::math::exp;
@@ -265,7 +265,7 @@ impl Plan {
     unsafe fn multiply(&self, a: Matrix<f32>, b: &Panels, to: (SendPtr<f32>, usize), add: bool) {
         let part = (0..a.rows(), 0..b.count());
         // SAFETY: the caller's promise.
-        unsafe { block(self.isa, a, b, part, to, Epilogue::default(), add) };
+        unsafe { multiply_part(a, b, part, to, Epilogue::default(), add) };
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{batch_norm_eval, batch_norm_train};
-use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal};
+use crate::check::{assert_close, assert_error, check_gradients, check_implementations, normal};
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -28,7 +28,7 @@ fn batch_norm_over_its_batch_agrees() {
     for shape in SHAPES {
         let inputs = inputs(shape, shape[1]);
         let f = |t: &[Tensor]| Ok(batch_norm_train(&t[0], &t[1], &t[2], EPS)?.output);
-        check_paths(&format!("{shape:?}"), 2e-5, &inputs, f);
+        check_implementations(&format!("{shape:?}"), 2e-5, &inputs, f);
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }
@@ -43,7 +43,7 @@ fn batch_norm_with_given_statistics_agrees() {
             let (mean, variance) = (mean.to_dtype(dtype)?, variance.to_dtype(dtype)?);
             batch_norm_eval(&t[0], &t[1], &t[2], &mean, &variance, 0.1)
         };
-        check_paths(&format!("{shape:?}"), 2e-5, &inputs, f);
+        check_implementations(&format!("{shape:?}"), 2e-5, &inputs, f);
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }
@@ -53,12 +53,13 @@ fn the_statistics_are_mean_and_biased_variance_and_are_not_tracked() {
     let x = Tensor::new(&[[1f64, 10.], [3., 30.]], &Device::Cpu).unwrap();
     let x = candle_core::Var::from_tensor(&x).unwrap();
     let one = Tensor::ones(2, DType::F64, &Device::Cpu).unwrap();
-    for path in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
-        let norm = with_implementation(path, || batch_norm_train(&x, &one, &one, EPS)).unwrap();
+    for implementation in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
+        let norm =
+            with_implementation(implementation, || batch_norm_train(&x, &one, &one, EPS)).unwrap();
         assert_eq!(norm.mean.to_vec1::<f64>().unwrap(), [2., 20.]);
         assert_eq!(norm.variance.to_vec1::<f64>().unwrap(), [1., 100.]);
         assert!(!norm.mean.track_op() && !norm.variance.track_op());
-        let again = with_implementation(path, || {
+        let again = with_implementation(implementation, || {
             batch_norm_eval(&x, &one, &one, &norm.mean, &norm.variance, EPS)
         });
         assert_close("eval", &again.unwrap(), &norm.output, 1e-12);

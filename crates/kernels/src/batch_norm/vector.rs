@@ -12,44 +12,44 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers of a row from which on a channel's planes are rows of their own.
-const LARGE: usize = 128;
+const LARGE_PLANE: usize = 128;
 /// Numbers of a row of several channels, at least where there are as many.
-const ROW: usize = 512;
+const NUMBERS_PER_ROW: usize = 512;
 /// Numbers that a task takes at least.
-const TASK: usize = 1 << 15;
+const NUMBERS_PER_TASK: usize = 1 << 15;
 /// Rows whose sums are taken in `f32`; those of all of them in `f64`.
-const RUN: usize = 64;
+const IMAGES_PER_SUM: usize = 64;
 
 impl Dims {
-    /// Channels that are taken at once.
+    /// ChannelGroup that are taken at once.
     fn together(self) -> usize {
-        if self.inner >= LARGE { 1 } else { (ROW / self.inner.max(1)).max(1) }
+        if self.inner >= LARGE_PLANE { 1 } else { (NUMBERS_PER_ROW / self.inner.max(1)).max(1) }
     }
 
-    fn blocks(self) -> usize {
+    fn groups(self) -> usize {
         self.c.div_ceil(self.together())
     }
 
-    fn block(self, block: usize) -> Block {
-        let first = block * self.together();
-        Block { dims: self, first, channels: self.together().min(self.c - first) }
+    fn group(self, index: usize) -> ChannelGroup {
+        let first = index * self.together();
+        ChannelGroup { dims: self, first, channels: self.together().min(self.c - first) }
     }
 
-    /// Blocks that one task takes.
+    /// Groups that one task takes.
     fn task(self) -> usize {
-        TASK.div_ceil((self.n * self.together() * self.inner).max(1))
+        NUMBERS_PER_TASK.div_ceil((self.n * self.together() * self.inner).max(1))
     }
 }
 
 /// Some channels: a row for each image.
 #[derive(Clone, Copy)]
-struct Block {
+struct ChannelGroup {
     dims: Dims,
     first: usize,
     channels: usize,
 }
 
-impl Block {
+impl ChannelGroup {
     fn len(&self) -> usize {
         self.channels * self.dims.inner
     }
@@ -72,41 +72,41 @@ struct Affine {
 /// What one task works with, a number for each position of a row, so that no vector has to know
 /// where a channel ends: four kinds of numbers.
 fn buffer(dims: Dims) -> Scratch {
-    scratch::buffer(4 * if dims.inner >= LARGE { 1 } else { dims.together() * dims.inner })
+    scratch::buffer(4 * if dims.inner >= LARGE_PLANE { 1 } else { dims.together() * dims.inner })
 }
 
-/// Two sums over each channel of a block: of `x - center` and its square with `MOMENTS`, else of
+/// Two sums over each channel of a group: of `x - center` and its square with `MOMENTS`, else of
 /// `y` and `y (x - center)`.
 #[inline(always)]
 unsafe fn sums<S: Simd, const MOMENTS: bool>(
-    block: Block,
+    group: ChannelGroup,
     (x, y): (&[f32], &[f32]),
     centers: &[f32],
     numbers: &mut [f32],
 ) -> Vec<[f64; 2]> {
-    let mut totals = vec![[0f64; 2]; block.channels];
-    // SAFETY: `x` and `y` have the block's row for each image, `numbers` four for each position.
+    let mut totals = vec![[0f64; 2]; group.channels];
+    // SAFETY: `x` and `y` have the group's row for each image, `numbers` four for each position.
     unsafe {
-        if block.dims.inner >= LARGE {
-            for image in 0..block.dims.n {
-                let row = block.row(image)..block.row(image) + block.len();
+        if group.dims.inner >= LARGE_PLANE {
+            for image in 0..group.dims.n {
+                let row = group.row(image)..group.row(image) + group.len();
                 let sums = row_sums::<S, MOMENTS>(&x[row.clone()], &y[row], centers[0]);
                 totals[0][0] += f64::from(sums[0]);
                 totals[0][1] += f64::from(sums[1]);
             }
             return totals;
         }
-        let len = block.len();
+        let len = group.len();
         let (center, sums) = numbers.split_at_mut(len);
-        expand(block, center, |c| centers[c]);
-        for first in (0..block.dims.n).step_by(RUN) {
+        expand(group, center, |c| centers[c]);
+        for first in (0..group.dims.n).step_by(IMAGES_PER_SUM) {
             sums[..2 * len].fill(0.);
-            for image in first..(first + RUN).min(block.dims.n) {
-                let row = block.row(image)..block.row(image) + len;
+            for image in first..(first + IMAGES_PER_SUM).min(group.dims.n) {
+                let row = group.row(image)..group.row(image) + len;
                 let (x, y) = (&x[row.clone()], &y[row]);
                 add_row::<S, MOMENTS>(x, y, center, &mut sums[..2 * len]);
             }
-            let inner = block.dims.inner;
+            let inner = group.dims.inner;
             for (c, total) in totals.iter_mut().enumerate() {
                 for (kind, total) in total.iter_mut().enumerate() {
                     let positions = &sums[kind * len + c * inner..][..inner];
@@ -131,8 +131,8 @@ fn sum(x: &[f32]) -> f64 {
 }
 
 /// The number of each channel, for each of its positions.
-fn expand(block: Block, to: &mut [f32], of: impl Fn(usize) -> f32) {
-    for (c, to) in to.chunks_exact_mut(block.dims.inner.max(1)).enumerate() {
+fn expand(group: ChannelGroup, to: &mut [f32], of: impl Fn(usize) -> f32) {
+    for (c, to) in to.chunks_exact_mut(group.dims.inner.max(1)).enumerate() {
         to.fill(of(c));
     }
 }
@@ -202,34 +202,34 @@ unsafe fn add_row<S: Simd, const MOMENTS: bool>(
     }
 }
 
-/// Writes `affine` of each channel to the block's rows.
+/// Writes `affine` of each channel to the group's rows.
 #[inline(always)]
 unsafe fn write<S: Simd>(
-    block: Block,
+    group: ChannelGroup,
     (x, y): (&[f32], &[f32]),
     affine: &[Affine],
     numbers: &mut [f32],
     out: SendPtr<f32>,
 ) {
-    let large = block.dims.inner >= LARGE;
-    let len = block.len();
+    let large = group.dims.inner >= LARGE_PLANE;
+    let len = group.len();
     if !large {
         let (scale, rest) = numbers.split_at_mut(len);
         let (center, rest) = rest.split_at_mut(len);
         let (other, offset) = rest.split_at_mut(len);
-        expand(block, scale, |c| affine[c].scale);
-        expand(block, center, |c| affine[c].center);
-        expand(block, other, |c| affine[c].other);
-        expand(block, &mut offset[..len], |c| affine[c].offset);
+        expand(group, scale, |c| affine[c].scale);
+        expand(group, center, |c| affine[c].center);
+        expand(group, other, |c| affine[c].other);
+        expand(group, &mut offset[..len], |c| affine[c].offset);
     }
-    for image in 0..block.dims.n {
-        let row = block.row(image)..block.row(image) + len;
+    for image in 0..group.dims.n {
+        let row = group.row(image)..group.row(image) + len;
         let (x, y) = (&x[row.clone()], &y[row]);
         let whole = len / S::LANES * S::LANES;
-        // SAFETY: the block's row of each image, which no other task writes; of a small one,
+        // SAFETY: the group's row of each image, which no other task writes; of a small one,
         // `numbers` has four for each position.
         unsafe {
-            let to = out.pointer().add(block.row(image));
+            let to = out.pointer().add(group.row(image));
             let Affine { scale, center, other, offset } = affine[0];
             let one = [scale, center, other, offset];
             let [scale, center, other, offset] =
@@ -270,24 +270,24 @@ pub(super) fn forward(
     assert!(gamma.len() == dims.c && beta.len() == dims.c);
     let mut y = UninitVec::<f32>::new(x.len());
     let out = y.send_ptr();
-    let blocks = (0..dims.blocks()).into_par_iter().with_min_len(dims.task());
-    let moments: Vec<Vec<[f64; 2]>> = blocks
+    let groups = (0..dims.groups()).into_par_iter().with_min_len(dims.task());
+    let moments: Vec<Vec<[f64; 2]>> = groups
         .map_init(
             || buffer(dims),
-            |numbers, block| {
-                let block = dims.block(block);
-                isa.run(Forward { block, x, gamma, beta, eps, given, numbers, out })
+            |numbers, index| {
+                let group = dims.group(index);
+                isa.run(Forward { group, x, gamma, beta, eps, given, numbers, out })
             },
         )
         .collect();
     let moments = moments.iter().flatten();
     let (mean, variance) = moments.map(|&[mean, variance]| (mean, variance)).unzip();
-    // SAFETY: each block's rows are written.
+    // SAFETY: each group's rows are written.
     (unsafe { y.finish() }, Statistics { mean, variance })
 }
 
 struct Forward<'a> {
-    block: Block,
+    group: ChannelGroup,
     x: &'a [f32],
     gamma: &'a [f32],
     beta: &'a [f32],
@@ -302,8 +302,8 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<[f64; 2]> {
-        let Self { block, x, numbers, .. } = self;
-        let channels: Range<usize> = block.first..block.first + block.channels;
+        let Self { group, x, numbers, .. } = self;
+        let channels: Range<usize> = group.first..group.first + group.channels;
         // SAFETY: `forward` asserted the lengths.
         unsafe {
             let moments: Vec<[f64; 2]> = match self.given {
@@ -312,12 +312,12 @@ impl Kernel for Forward<'_> {
                 }
                 None => {
                     // From the moments around a first guess of the mean, rounded to f32.
-                    let count = block.dims.count();
-                    let zeros = vec![0.; block.channels];
-                    let sums_of_x = sums::<S, true>(block, (x, x), &zeros, numbers);
+                    let count = group.dims.count();
+                    let zeros = vec![0.; group.channels];
+                    let sums_of_x = sums::<S, true>(group, (x, x), &zeros, numbers);
                     let guesses: Vec<f32> =
                         sums_of_x.iter().map(|sums| (sums[0] / count) as f32).collect();
-                    let around = sums::<S, true>(block, (x, x), &guesses, numbers);
+                    let around = sums::<S, true>(group, (x, x), &guesses, numbers);
                     let exact = around.iter().zip(&guesses).map(|(sums, &guess)| {
                         let rest = sums[0] / count;
                         [f64::from(guess) + rest, (sums[1] / count - rest * rest).max(0.)]
@@ -335,7 +335,7 @@ impl Kernel for Forward<'_> {
                     offset: self.beta[c],
                 })
                 .collect();
-            write::<S>(block, (x, x), &affine, numbers, self.out);
+            write::<S>(group, (x, x), &affine, numbers, self.out);
             moments
         }
     }
@@ -357,20 +357,20 @@ pub(super) fn backward(
     let mut dx = want_x.then(|| UninitVec::<f32>::new(x.len()));
     let out = dx.as_mut().map(UninitVec::send_ptr);
     let sum = want_gamma || want_beta || want_x && own;
-    let blocks = (0..dims.blocks()).into_par_iter().with_min_len(dims.task());
-    let sums: Vec<Vec<[f32; 2]>> = blocks
+    let groups = (0..dims.groups()).into_par_iter().with_min_len(dims.task());
+    let sums: Vec<Vec<[f32; 2]>> = groups
         .map_init(
             || buffer(dims),
-            |numbers, block| {
-                let block = dims.block(block);
+            |numbers, index| {
+                let group = dims.group(index);
                 let inputs = [x, gamma, grad];
-                isa.run(Backward { block, inputs, eps, statistics, own, sum, numbers, out })
+                isa.run(Backward { group, inputs, eps, statistics, own, sum, numbers, out })
             },
         )
         .collect();
     let of_channels = |kind: usize| sums.iter().flatten().map(|sums| sums[kind]).collect();
     [
-        // SAFETY: each block's rows are written.
+        // SAFETY: each group's rows are written.
         dx.map(|dx| unsafe { dx.finish() }),
         want_gamma.then(|| of_channels(0)),
         want_beta.then(|| of_channels(1)),
@@ -378,7 +378,7 @@ pub(super) fn backward(
 }
 
 struct Backward<'a> {
-    block: Block,
+    group: ChannelGroup,
     /// x, gamma and the gradient.
     inputs: [&'a [f32]; 3],
     eps: f64,
@@ -396,14 +396,14 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<[f32; 2]> {
-        let Self { block, inputs: [x, gamma, grad], statistics, numbers, .. } = self;
-        let channels = block.first..block.first + block.channels;
+        let Self { group, inputs: [x, gamma, grad], statistics, numbers, .. } = self;
+        let channels = group.first..group.first + group.channels;
         let centers: Vec<f32> = channels.clone().map(|c| statistics.mean[c] as f32).collect();
         // SAFETY: `backward` asserted the lengths.
         unsafe {
             let sums = match self.sum {
-                true => sums::<S, false>(block, (x, grad), &centers, numbers),
-                false => vec![[0.; 2]; block.channels],
+                true => sums::<S, false>(group, (x, grad), &centers, numbers),
+                false => vec![[0.; 2]; group.channels],
             };
             let inverse = |c: usize| (statistics.variance[c] + self.eps).sqrt().recip();
             if let Some(out) = self.out {
@@ -417,14 +417,14 @@ impl Kernel for Backward<'_> {
                             false => (0., 0.),
                         };
                         Affine {
-                            scale: (slope / block.dims.count()) as f32,
+                            scale: (slope / group.dims.count()) as f32,
                             center: statistics.mean[c] as f32,
                             other: scale as f32,
-                            offset: (shift / block.dims.count()) as f32,
+                            offset: (shift / group.dims.count()) as f32,
                         }
                     })
                     .collect();
-                write::<S>(block, (x, grad), &affine, numbers, out);
+                write::<S>(group, (x, grad), &affine, numbers, out);
             }
             let gradients = channels.zip(&sums);
             gradients.map(|(c, sums)| [(sums[1] * inverse(c)) as f32, sums[0] as f32]).collect()

@@ -1,5 +1,7 @@
 use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
-use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal, pick};
+use crate::check::{
+    assert_close, assert_error, check_gradients, check_implementations, normal, pick,
+};
 use crate::implementation::{Implementation, with_implementation};
 use crate::pool::Pool2dConfig;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -14,12 +16,12 @@ fn check(x: &[usize], c_out: usize, kernel: (usize, usize), config: Conv2dConfig
     let what = format!("{x:?} to {c_out}, {kernel:?}, {config:?}");
     let f = |t: &[Tensor]| conv2d(&t[0], &t[1], Some(&t[2]), &config);
     // The Winograd kernels lose three bits more than a plain sum.
-    check_paths(&what, 1e-4, &inputs, f);
+    check_implementations(&what, 1e-4, &inputs, f);
     check_gradients(&what, &inputs, f);
 }
 
 #[test]
-fn all_paths_agree_over_random_shapes() {
+fn all_implementations_agree_over_random_shapes() {
     for seed in 0..40 {
         let draw = |index, low, high| pick(seed, index, low, high);
         let groups = [1, 1, 2, 3][draw(0, 0, 3)];
@@ -58,7 +60,9 @@ fn images_beyond_one_block_of_columns_agree() {
     let config = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
     let inputs = case(&[27, 16, 24, 24], 8, (3, 3), &config);
     // Gradients of the filters are sums of 15,552 terms.
-    check_paths("many images", 1e-4, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), &config));
+    check_implementations("many images", 1e-4, &inputs, |t| {
+        conv2d(&t[0], &t[1], Some(&t[2]), &config)
+    });
 }
 
 #[test]
@@ -93,9 +97,12 @@ fn few_columns_of_long_filters_agree_over_random_shapes() {
             continue;
         }
         let inputs = case(&x, c_out, kernel, &config);
-        check_paths(&format!("{x:?} to {c_out}, {kernel:?} {config:?}"), 1e-4, &inputs, |t| {
-            conv2d(&t[0], &t[1], Some(&t[2]), &config)
-        });
+        check_implementations(
+            &format!("{x:?} to {c_out}, {kernel:?} {config:?}"),
+            1e-4,
+            &inputs,
+            |t| conv2d(&t[0], &t[1], Some(&t[2]), &config),
+        );
     }
 }
 
@@ -111,7 +118,7 @@ fn three_by_three_filters_agree_over_random_shapes() {
         let c_out = draw(5, 4, 36);
         let inputs = case(&x, c_out, (3, 3), &config);
         // Winograd's transforms cost three bits more than a plain sum.
-        check_paths(&format!("{x:?} to {c_out}, {config:?}"), 1e-4, &inputs, |t| {
+        check_implementations(&format!("{x:?} to {c_out}, {config:?}"), 1e-4, &inputs, |t| {
             conv2d(&t[0], &t[1], Some(&t[2]), &config)
         });
     }
@@ -133,7 +140,7 @@ fn three_by_three_filters_with_relu_and_pooling_agree_over_random_shapes() {
             continue;
         }
         checked += 1;
-        check_paths(&format!("{x:?} to {c_out}, {block:?}"), 1e-4, &inputs, |t| {
+        check_implementations(&format!("{x:?} to {c_out}, {block:?}"), 1e-4, &inputs, |t| {
             conv2d_block(&t[0], &t[1], Some(&t[2]), &block)
         });
     }
@@ -174,7 +181,7 @@ fn blocks_with_relu_and_any_pooling_agree() {
                 let block = Conv2dBlock { conv, relu, max_pool };
                 let inputs = case(&x, c_out, (3, 3), &conv);
                 let f = |t: &[Tensor]| conv2d_block(&t[0], &t[1], Some(&t[2]), &block);
-                check_paths(&format!("{x:?} {block:?}"), 1e-4, &inputs, f);
+                check_implementations(&format!("{x:?} {block:?}"), 1e-4, &inputs, f);
                 check_gradients(&format!("{x:?} {block:?}"), &inputs, f);
             }
         }
@@ -186,9 +193,9 @@ fn a_known_convolution_comes_out() {
     let x = Tensor::arange(0f32, 9., &Device::Cpu).unwrap().reshape((1, 1, 3, 3)).unwrap();
     let w = Tensor::new(&[[[[1f32, 2.], [3., 4.]]]], &Device::Cpu).unwrap();
     let b = Tensor::new(&[100f32], &Device::Cpu).unwrap();
-    for path in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
+    for implementation in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
         let config = Conv2dConfig::default();
-        let y = with_implementation(path, || conv2d(&x, &w, Some(&b), &config)).unwrap();
+        let y = with_implementation(implementation, || conv2d(&x, &w, Some(&b), &config)).unwrap();
         // 1 * 0 + 2 * 1 + 3 * 3 + 4 * 4 = 27, and so on: not flipped.
         assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [127., 137., 157., 167.]);
     }
@@ -198,8 +205,8 @@ fn a_known_convolution_comes_out() {
 fn without_a_bias_the_result_is_the_same_as_with_zeros() {
     let config = Conv2dConfig::default();
     let [x, w, b] = case(&[2, 3, 6, 6], 4, (3, 3), &config);
-    for path in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
-        with_implementation(path, || {
+    for implementation in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
+        with_implementation(implementation, || {
             let zeros = b.zeros_like().unwrap();
             let with = conv2d(&x, &w, Some(&zeros), &config).unwrap();
             assert_close("zeros", &conv2d(&x, &w, None, &config).unwrap(), &with, 0.);
@@ -225,8 +232,9 @@ fn arguments_that_nobody_tracks_are_left_out_of_the_backward_pass() -> Result<()
 fn no_images_give_no_outputs() -> Result<()> {
     let x = Tensor::zeros((0, 3, 6, 6), DType::F32, &Device::Cpu)?;
     let w = Tensor::zeros((4, 3, 3, 3), DType::F32, &Device::Cpu)?;
-    for path in [Implementation::Naive, Implementation::Auto] {
-        let y = with_implementation(path, || conv2d(&x, &w, None, &Conv2dConfig::default()))?;
+    for implementation in [Implementation::Naive, Implementation::Auto] {
+        let y =
+            with_implementation(implementation, || conv2d(&x, &w, None, &Conv2dConfig::default()))?;
         assert_eq!(y.dims(), [0, 4, 4, 4]);
     }
     Ok(())

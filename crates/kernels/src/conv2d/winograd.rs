@@ -22,7 +22,7 @@ mod transform;
 use super::algorithm::{Algorithm, BATCH_PIECES, Epilogue, MOST_PARTIALS, Output};
 use crate::scratch::{self, Scratch, UninitVec};
 use backward::{BackwardBlock, Piece, partial_len};
-use filters::{Rows, pack, unpack};
+use filters::{SummedOver, pack, unpack};
 use forward::ForwardBlock;
 pub(super) use plan::Plan;
 use rayon::prelude::*;
@@ -38,7 +38,7 @@ impl Algorithm for Plan {
         let g = &self.g;
         assert_eq!(x.len(), g.n * g.c_in * g.h * g.w);
         assert!(bias.is_none_or(|bias| bias.len() == g.c_out));
-        let filters = pack(self.isa, w, g.c_in, g.c_out, Rows::Input);
+        let filters = pack(self.isa, w, g.c_in, g.c_out, SummedOver::Input);
         let mut y = UninitVec::<f32>::new(self.output_len());
         let mut argmax = UninitVec::<u8>::new(self.argmax_len());
         let outputs = (y.send_ptr(), argmax.send_ptr());
@@ -68,7 +68,7 @@ impl Algorithm for Plan {
         assert_eq!(output.saved.len(), self.argmax_len());
         assert!(output.y.is_none_or(|y| y.len() == output.grad.len()));
         let [want_x, want_w, want_bias] = wanted;
-        let filters = want_x.then(|| pack(self.isa, w, g.c_in, g.c_out, Rows::Output));
+        let filters = want_x.then(|| pack(self.isa, w, g.c_in, g.c_out, SummedOver::Output));
         let mut dx = UninitVec::<f32>::new(if want_x { x.len() } else { 0 });
         let shared = dx.send_ptr();
         let block = |block| BackwardBlock {

@@ -1,18 +1,18 @@
 use super::dropout;
-use crate::check::{assert_error, check_gradients, check_paths, normal};
+use crate::check::{assert_error, check_gradients, check_implementations, normal};
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Tensor, Var};
 
-const PATHS: [Implementation; 3] =
+const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 #[test]
-fn all_paths_draw_the_same_mask() {
+fn all_implementations_draw_the_same_mask() {
     for shape in [&[1][..], &[3, 5], &[130, 131], &[2, 3, 4, 5]] {
         let inputs = [normal(1, shape)];
         for rate in [0., 0.25, 0.5, 1.] {
             let f = |t: &[Tensor]| dropout(&t[0], rate, 77);
-            check_paths(&format!("{shape:?} {rate}"), 1e-6, &inputs, f);
+            check_implementations(&format!("{shape:?} {rate}"), 1e-6, &inputs, f);
             check_gradients(&format!("{shape:?} {rate}"), &inputs, f);
         }
     }
@@ -24,8 +24,8 @@ fn ones(n: usize) -> Tensor {
 
 #[test]
 fn the_backward_pass_uses_the_mask_of_the_forward_pass() {
-    for path in PATHS {
-        with_implementation(path, || {
+    for implementation in IMPLEMENTATIONS {
+        with_implementation(implementation, || {
             let x = Var::from_tensor(&ones(1001)).unwrap();
             let y = dropout(&x, 0.3, 5).unwrap();
             let store = y.sum_all().unwrap().backward().unwrap();

@@ -4,7 +4,7 @@ use crate::element::Element;
 use rayon::prelude::*;
 
 /// Rows whose gradients of gamma and beta one task adds up; the tasks' sums are added in order.
-const ROWS: usize = 64;
+const ROWS_PER_SUM: usize = 64;
 
 /// Mean and 1 / standard deviation of a row.
 fn statistics<T: Element>(x: &[T], eps: f64) -> (f64, f64) {
@@ -31,9 +31,9 @@ pub(super) fn forward<T: Element>(x: &[T], gamma: &[T], beta: &[T], eps: f64) ->
 pub(super) fn backward<T: Element>([x, gamma, grad]: [&[T]; 3], eps: f64) -> [Vec<T>; 3] {
     let k = gamma.len();
     let mut dx = vec![T::ZERO; x.len()];
-    let inputs = x.par_chunks(ROWS * k).zip(grad.par_chunks(ROWS * k));
+    let inputs = x.par_chunks(ROWS_PER_SUM * k).zip(grad.par_chunks(ROWS_PER_SUM * k));
     let partials: Vec<Vec<f64>> = dx
-        .par_chunks_mut(ROWS * k)
+        .par_chunks_mut(ROWS_PER_SUM * k)
         .zip(inputs)
         .map(|(dx, (x, grad))| {
             let mut sums = vec![0.; 2 * k];

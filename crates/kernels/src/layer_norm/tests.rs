@@ -1,5 +1,5 @@
 use super::layer_norm;
-use crate::check::{assert_error, check_gradients, check_paths, normal};
+use crate::check::{assert_error, check_gradients, check_implementations, normal};
 use candle_core::{DType, Device, Tensor};
 
 const EPS: f64 = 1e-5;
@@ -14,7 +14,7 @@ fn layer_norm_agrees() {
     for shape in [&[5][..], &[4, 3], &[130, 8], &[2, 3, 16], &[2, 3, 4, 5], &[3, 1]] {
         let inputs = inputs(shape, shape[shape.len() - 1]);
         let f = |t: &[Tensor]| layer_norm(&t[0], &t[1], &t[2], EPS);
-        check_paths(&format!("{shape:?}"), 2e-5, &inputs, f);
+        check_implementations(&format!("{shape:?}"), 2e-5, &inputs, f);
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }

@@ -4,7 +4,7 @@ use crate::element::Element;
 use rayon::prelude::*;
 
 /// Rows whose gradients of the bias one task adds up.
-const ROWS: usize = 64;
+const ROWS_PER_SUM: usize = 64;
 
 /// Adds the bias to each row of `out` numbers, and applies the ReLU.
 pub(super) fn add_bias<T: Element>(y: &mut [T], out: usize, bias: Option<&[T]>, relu: bool) {
@@ -28,7 +28,7 @@ pub(super) fn column_sums<T: Element>(x: &[T], columns: usize) -> Vec<T> {
         return total;
     }
     let partials: Vec<Vec<T>> = x
-        .par_chunks(ROWS * columns)
+        .par_chunks(ROWS_PER_SUM * columns)
         .map(|rows| {
             let mut sums = vec![T::ZERO; columns];
             for row in rows.chunks(columns) {

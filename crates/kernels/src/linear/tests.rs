@@ -1,21 +1,26 @@
 use super::{linear, linear_relu};
-use crate::check::{assert_error, check_gradients, check_paths, normal};
+use crate::check::{assert_error, check_gradients, check_implementations, normal};
 use candle_core::Tensor;
 
 #[test]
-fn all_paths_agree() {
+fn all_implementations_agree() {
     for leading in [&[][..], &[1], &[5], &[2, 3], &[2, 3, 4]] {
         for (inner, out) in [(1, 1), (7, 3), (33, 20)] {
             let x = normal(1, &[leading, &[inner]].concat());
             let inputs = [x, normal(2, &[out, inner]), normal(3, &[out])];
             let with_bias = |t: &[Tensor]| linear(&t[0], &t[1], Some(&t[2]));
-            check_paths(&format!("{leading:?} {inner} {out}"), 1e-5, &inputs, with_bias);
+            check_implementations(&format!("{leading:?} {inner} {out}"), 1e-5, &inputs, with_bias);
             check_gradients(&format!("{leading:?} {inner} {out}"), &inputs, with_bias);
             let relu = |t: &[Tensor]| linear_relu(&t[0], &t[1], Some(&t[2]));
-            check_paths(&format!("{leading:?} {inner} {out} relu"), 1e-5, &inputs, relu);
+            check_implementations(&format!("{leading:?} {inner} {out} relu"), 1e-5, &inputs, relu);
             check_gradients(&format!("{leading:?} {inner} {out} relu"), &inputs, relu);
             let without = |t: &[Tensor]| linear(&t[0], &t[1], None);
-            check_paths(&format!("{leading:?} {inner} {out}"), 1e-5, &inputs[..2], without);
+            check_implementations(
+                &format!("{leading:?} {inner} {out}"),
+                1e-5,
+                &inputs[..2],
+                without,
+            );
         }
     }
 }

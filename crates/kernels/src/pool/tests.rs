@@ -1,22 +1,24 @@
 use super::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
-use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal, pick};
+use crate::check::{
+    assert_close, assert_error, check_gradients, check_implementations, normal, pick,
+};
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-const PATHS: [Implementation; 3] =
+const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 fn check(x: &[usize], config: Pool2dConfig) {
     let inputs = [normal(1, x)];
     let what = format!("{x:?}, {config:?}");
     for f in [max_pool2d, avg_pool2d] {
-        check_paths(&what, 1e-6, &inputs, |t| f(&t[0], &config));
+        check_implementations(&what, 1e-6, &inputs, |t| f(&t[0], &config));
         check_gradients(&what, &inputs, |t| f(&t[0], &config));
     }
 }
 
 #[test]
-fn all_paths_agree_over_random_shapes() {
+fn all_implementations_agree_over_random_shapes() {
     for seed in 0..30 {
         let draw = |index, low, high| pick(seed, index, low, high);
         let kernel = (draw(0, 1, 4), draw(1, 1, 4));
@@ -52,7 +54,7 @@ fn rows_of_several_vectors_agree() {
 fn global_averages_agree() {
     for shape in [[2, 3, 5, 7], [1, 1, 1, 1], [2, 9, 7, 7], [1, 2, 16, 24]] {
         let inputs = [normal(1, &shape)];
-        check_paths("global", 1e-6, &inputs, |t| global_avg_pool2d(&t[0]));
+        check_implementations("global", 1e-6, &inputs, |t| global_avg_pool2d(&t[0]));
         check_gradients("global", &inputs, |t| global_avg_pool2d(&t[0]));
     }
 }
@@ -69,9 +71,10 @@ fn max_pool_with_gradient(x: &Tensor, config: &Pool2dConfig) -> Result<(Vec<f32>
 fn the_first_of_equal_maxima_takes_all_the_gradient() {
     let x = Tensor::new(&[[[[5f32, 5., 1.], [5., 5., 1.], [0., 0., 0.]]]], &Device::Cpu).unwrap();
     let overlapping = Pool2dConfig { kernel: (2, 2), stride: (1, 1), padding: (0, 0) };
-    for path in PATHS {
+    for implementation in IMPLEMENTATIONS {
         let (y, dx) =
-            with_implementation(path, || max_pool_with_gradient(&x, &overlapping)).unwrap();
+            with_implementation(implementation, || max_pool_with_gradient(&x, &overlapping))
+                .unwrap();
         assert_eq!(y, [5., 5., 5., 5.]);
         // Windows start at (0,0), (0,1), (1,0), (1,1); their first maxima are those very pixels.
         assert_eq!(dx, [1., 1., 0., 1., 1., 0., 0., 0., 0.]);
@@ -82,9 +85,10 @@ fn the_first_of_equal_maxima_takes_all_the_gradient() {
 fn a_pixel_that_wins_several_windows_gets_the_sum() {
     let x = Tensor::new(&[[[[0f32, 0., 0.], [0., 9., 0.], [0., 0., 0.]]]], &Device::Cpu).unwrap();
     let overlapping = Pool2dConfig { kernel: (2, 2), stride: (1, 1), padding: (0, 0) };
-    for path in PATHS {
+    for implementation in IMPLEMENTATIONS {
         let (_, dx) =
-            with_implementation(path, || max_pool_with_gradient(&x, &overlapping)).unwrap();
+            with_implementation(implementation, || max_pool_with_gradient(&x, &overlapping))
+                .unwrap();
         assert_eq!(dx, [0., 0., 0., 0., 4., 0., 0., 0., 0.]);
     }
 }
@@ -93,10 +97,11 @@ fn a_pixel_that_wins_several_windows_gets_the_sum() {
 fn padding_never_wins_a_maximum_and_counts_in_an_average() {
     let x = Tensor::full(-3f32, (1, 1, 2, 2), &Device::Cpu).unwrap();
     let padded = Pool2dConfig { kernel: (2, 2), stride: (2, 2), padding: (1, 1) };
-    for path in PATHS {
-        let (y, _) = with_implementation(path, || max_pool_with_gradient(&x, &padded)).unwrap();
+    for implementation in IMPLEMENTATIONS {
+        let (y, _) =
+            with_implementation(implementation, || max_pool_with_gradient(&x, &padded)).unwrap();
         assert_eq!(y, [-3.; 4]);
-        let mean = with_implementation(path, || avg_pool2d(&x, &padded)).unwrap();
+        let mean = with_implementation(implementation, || avg_pool2d(&x, &padded)).unwrap();
         let expected = Tensor::full(-0.75f32, (1, 1, 2, 2), &Device::Cpu).unwrap();
         assert_close("mean", &mean, &expected, 0.);
     }
@@ -107,11 +112,12 @@ fn pixels_that_are_minus_infinity_or_not_a_number_are_pooled_like_pytorch() {
     let low = f32::NEG_INFINITY;
     let x = Tensor::new(&[[[[low, low], [low, low]], [[1., f32::NAN], [9., 2.]]]], &Device::Cpu);
     let x = x.unwrap();
-    for path in PATHS {
+    for implementation in IMPLEMENTATIONS {
         let config = Pool2dConfig::square(2);
-        let (y, dx) = with_implementation(path, || max_pool_with_gradient(&x, &config)).unwrap();
-        assert!(y[0] == low && y[1].is_nan(), "{path:?} {y:?}");
-        assert_eq!(dx, [1., 0., 0., 0., 0., 1., 0., 0.], "{path:?}");
+        let (y, dx) =
+            with_implementation(implementation, || max_pool_with_gradient(&x, &config)).unwrap();
+        assert!(y[0] == low && y[1].is_nan(), "{implementation:?} {y:?}");
+        assert_eq!(dx, [1., 0., 0., 0., 0., 1., 0., 0.], "{implementation:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
 
 /// Pixels of the images that one task takes at least.
-const TASK: usize = 1 << 15;
+const PIXELS_PER_TASK: usize = 1 << 15;
 
 /// Whether the place of a maximum in its window fits a byte.
 pub(super) fn fits(g: &Geometry) -> bool {
@@ -23,7 +23,7 @@ fn argmax_row(g: &Geometry, isa: Isa) -> usize {
 }
 
 fn tasks(g: &Geometry) -> usize {
-    TASK.div_ceil(g.h * g.w)
+    PIXELS_PER_TASK.div_ceil(g.h * g.w)
 }
 
 /// The maxima, and for each output the tap of its window that has it.
@@ -156,7 +156,7 @@ pub(super) fn mean_backward(isa: Isa, g: &Geometry, grad: &[f32]) -> Vec<f32> {
 /// How the gradients of a plane lie: rows above and columns to the left are zero, since a pixel
 /// looks for the windows before it that reach it.
 #[derive(Clone, Copy)]
-struct Frame {
+struct GradientLayout {
     above: usize,
     left: usize,
     rows: usize,
@@ -172,7 +172,7 @@ struct Seen {
     offset: usize,
 }
 
-impl Frame {
+impl GradientLayout {
     fn new(g: &Geometry, isa: Isa) -> Self {
         let ((kh, kw), stride, padding) = (g.config.kernel, g.config.stride, g.config.padding);
         let (above, left) = ((kh - 1) / stride.0, (kw - 1) / stride.1);
@@ -208,17 +208,17 @@ impl Frame {
 
 fn backward<const MAX: bool>(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]) -> Vec<f32> {
     assert_eq!(grad.len(), g.n * g.c * g.oh * g.ow);
-    let (frame, stride) = (Frame::new(g, isa), g.config.stride);
+    let (layout, stride) = (GradientLayout::new(g, isa), g.config.stride);
     let phases = (0..stride.0).flat_map(|row| (0..stride.1).map(move |column| (row, column)));
-    let taps: Vec<Vec<Seen>> = phases.map(|(row, column)| frame.seen(g, row, column)).collect();
+    let taps: Vec<Vec<Seen>> = phases.map(|(row, column)| layout.seen(g, row, column)).collect();
     let mut dx = UninitVec::<f32>::new(g.n * g.c * g.h * g.w);
     let planes = dx.pieces(g.h * g.w).zip(grad.par_chunks(g.oh * g.ow)).enumerate();
     planes.with_min_len(tasks(g)).for_each_init(
         || {
             let mut blocks = [
-                scratch::buffer(frame.len()),
-                scratch::buffer(frame.len()),
-                scratch::buffer(frame.input.len()),
+                scratch::buffer(layout.len()),
+                scratch::buffer(layout.len()),
+                scratch::buffer(layout.input.len()),
             ];
             blocks[0].fill(0.);
             blocks
@@ -227,12 +227,12 @@ fn backward<const MAX: bool>(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]
             let [padded, places, input] = blocks;
             let rows = if MAX { g.oh * argmax_row(g, isa) } else { 0 };
             let argmax = &argmax[plane * rows..][..rows];
-            let (frame, taps) = (&frame, &taps[..]);
+            let (layout, taps) = (&layout, &taps[..]);
             let dx = dx.as_mut_ptr().cast();
             isa.run(Backward::<MAX> {
                 g,
                 isa,
-                frame,
+                layout,
                 taps,
                 argmax,
                 grad,
@@ -250,11 +250,11 @@ fn backward<const MAX: bool>(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]
 struct Backward<'a, const MAX: bool> {
     g: &'a Geometry,
     isa: Isa,
-    frame: &'a Frame,
+    layout: &'a GradientLayout,
     taps: &'a [Vec<Seen>],
     argmax: &'a [u8],
     grad: &'a [f32],
-    /// The gradients in their frame, zeros around them, and the argmax likewise.
+    /// The gradients in their layout, zeros around them, and the argmax likewise.
     padded: &'a mut [f32],
     places: &'a mut [f32],
     /// For a row of the input's gradient.
@@ -268,17 +268,17 @@ impl<const MAX: bool> Kernel for Backward<'_, MAX> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { g, frame, padded, places, input, .. } = self;
+        let Self { g, layout, padded, places, input, .. } = self;
         let (stride, padding, size) = (g.config.stride, g.config.padding, g.config.kernel);
         let row = g.ow.next_multiple_of(S::LANES);
-        assert!(padded.len() == frame.len() && places.len() == frame.len());
-        assert!(input.len() == frame.input.len() && self.grad.len() == g.oh * g.ow);
+        assert!(padded.len() == layout.len() && places.len() == layout.len());
+        assert!(input.len() == layout.input.len() && self.grad.len() == g.oh * g.ow);
         assert!(!MAX || self.argmax.len() == g.oh * row);
         for i in 0..g.oh {
-            let start = (frame.above + i) * frame.width + frame.left;
+            let start = (layout.above + i) * layout.width + layout.left;
             padded[start..][..g.ow].copy_from_slice(&self.grad[i * g.ow..][..g.ow]);
             for j in (0..if MAX { row } else { 0 }).step_by(S::LANES) {
-                // SAFETY: a row of argmax holds whole vectors, and so does one of the frame.
+                // SAFETY: a row of argmax holds whole vectors, and so does one of the layout.
                 unsafe {
                     let argmax = S::load_bytes(self.argmax.as_ptr().add(i * row + j));
                     S::store(places.as_mut_ptr().add(start + j), argmax);
@@ -287,19 +287,19 @@ impl<const MAX: bool> Kernel for Backward<'_, MAX> {
         }
         let scale = if MAX { 1. } else { 1. / (size.0 * size.1) as f32 };
         for y in 0..g.h {
-            let start = (y + padding.0) / stride.0 * frame.width;
+            let start = (y + padding.0) / stride.0 * layout.width;
             for x in 0..stride.1.min(g.w) {
                 let column = (x + padding.1) % stride.1;
                 let taps = &self.taps[(y + padding.0) % stride.0 * stride.1 + column];
                 let start = start + (x + padding.1) / stride.1;
-                let row = Row {
+                let row = InputRow {
                     grad: padded[start..].as_ptr(),
                     places: places[start..].as_ptr(),
                     count: (g.w - x).div_ceil(stride.1),
                     scale,
-                    to: input[x * frame.input.row..].as_mut_ptr(),
+                    to: input[x * layout.input.row..].as_mut_ptr(),
                 };
-                // SAFETY: a tap looks at most `above` rows and `left` columns back, and the frame
+                // SAFETY: a tap looks at most `above` rows and `left` columns back, and the layout
                 // has whole vectors from there on for every row of the input, whose buffer has
                 // them for every remainder.
                 unsafe {
@@ -312,13 +312,13 @@ impl<const MAX: bool> Kernel for Backward<'_, MAX> {
                 }
             }
             // SAFETY: a row of the plane.
-            unsafe { frame.input.unfill_to(self.isa, input, g.w, self.dx.add(y * g.w), g.w) };
+            unsafe { layout.input.unfill_to(self.isa, input, g.w, self.dx.add(y * g.w), g.w) };
         }
     }
 }
 
 /// Pixels of a row of the input's gradient that are seen by the same taps.
-struct Row {
+struct InputRow {
     /// The gradients that the pixels' windows start from, and the argmax.
     grad: *const f32,
     places: *const f32,
@@ -329,7 +329,7 @@ struct Row {
     to: *mut f32,
 }
 
-impl Row {
+impl InputRow {
     /// Adds up what the taps see. To be called with an array where the compiler shall unroll.
     #[inline(always)]
     unsafe fn sum<S: Simd, const MAX: bool>(&self, taps: &[Seen]) {
@@ -355,7 +355,7 @@ impl Row {
 /// The mean of each plane of `pixels`.
 pub(super) fn plane_means(isa: Isa, pixels: usize, x: &[f32]) -> Vec<f32> {
     let mut y = UninitVec::<f32>::new(x.len() / pixels);
-    let size = TASK.div_ceil(pixels);
+    let size = PIXELS_PER_TASK.div_ceil(pixels);
     y.pieces(size).zip(x.par_chunks(size * pixels)).for_each(|(y, x)| {
         isa.run(Means { pixels, x, y: y.as_mut_ptr().cast() });
     });
@@ -395,7 +395,7 @@ impl Kernel for Means<'_> {
 pub(super) fn spread_means(pixels: usize, grad: &[f32]) -> Vec<f32> {
     let mut dx = UninitVec::<f32>::new(grad.len() * pixels);
     let scale = 1. / pixels as f32;
-    let planes = dx.pieces(pixels).zip(grad).with_min_len(TASK.div_ceil(pixels));
+    let planes = dx.pieces(pixels).zip(grad).with_min_len(PIXELS_PER_TASK.div_ceil(pixels));
     planes.for_each(|(dx, &grad)| {
         dx.fill(std::mem::MaybeUninit::new(grad * scale));
     });

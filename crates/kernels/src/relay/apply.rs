@@ -5,7 +5,7 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Storage, Tensor, bail,
 };
 
-/// `x.apply_op1(op)` that hands its gradient on.
+/// `x.apply_op1(op)` that passes its gradient on.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ pub fn apply_op1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Resu
     join(output, [x], move |[x], y, gradient| Ok([op.bwd(x, y, gradient)?]))
 }
 
-/// `a.apply_op2(b, op)` that hands its gradients on.
+/// `a.apply_op2(b, op)` that passes its gradients on.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn apply_op2(
     join(output, [a, b], move |[a, b], y, gradient| op.bwd(a, b, y, gradient).map(Into::into))
 }
 
-/// `a.apply_op3(b, c, op)` that hands its gradients on.
+/// `a.apply_op3(b, c, op)` that passes its gradients on.
 ///
 /// # Errors
 ///

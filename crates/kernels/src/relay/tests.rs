@@ -69,7 +69,7 @@ fn entries_go_with_their_results() {
     drop(b);
     assert!(ids.iter().all(|id| table::find(*id).is_none()));
 
-    // Without variables there is nothing to hand on.
+    // Without variables there is nothing to pass on.
     let y = relu(&linear(&x.detach(), &w.as_detached_tensor(), None).unwrap()).unwrap();
     assert!(table::find(y.id()).is_none() && !y.track_op());
 }

@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy as operations.
 
-use super::vector::{self, Row};
+use super::vector::{self, Function};
 use super::{composed, naive};
 use crate::element::{Element, as_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
@@ -89,8 +89,8 @@ struct Softmax {
 
 impl Softmax {
     /// Rows in vectors, if there is an instruction set and the elements are `f32`.
-    fn vectors<T: Element>(&self, x: &[T], row: Row) -> Option<Result<Vec<T>>> {
-        Some(from_f32(vector::rows(self.isa?, self.k, as_f32(x)?, row)))
+    fn vectors<T: Element>(&self, x: &[T], function: Function) -> Option<Result<Vec<T>>> {
+        Some(from_f32(vector::rows(self.isa?, self.k, as_f32(x)?, function)))
     }
 }
 
@@ -98,8 +98,8 @@ impl Operation<1> for Softmax {
     type Saved = ();
 
     fn forward<T: Element>(&self, [x]: [&[T]; 1]) -> Result<(Vec<T>, ())> {
-        let row = if self.log { Row::LogSoftmax } else { Row::Softmax };
-        let y = match self.vectors(x, row) {
+        let function = if self.log { Function::LogSoftmax } else { Function::Softmax };
+        let y = match self.vectors(x, function) {
             Some(y) => y?,
             None if self.log => naive::log_softmax(self.k, x),
             None => naive::softmax(self.k, x),
@@ -113,8 +113,9 @@ impl Operation<1> for Softmax {
         Output { y, grad, .. }: Output<T, ()>,
         _: [bool; 1],
     ) -> Result<[Option<Gradient<T>>; 1]> {
-        let row = if self.log { Row::LogSoftmaxGradient } else { Row::SoftmaxGradient };
-        let dx = match as_f32(grad).and_then(|grad| self.vectors(y, row(grad))) {
+        let function =
+            if self.log { Function::LogSoftmaxGradient } else { Function::SoftmaxGradient };
+        let dx = match as_f32(grad).and_then(|grad| self.vectors(y, function(grad))) {
             Some(dx) => dx?,
             None if self.log => naive::log_softmax_gradient(self.k, y, grad),
             None => naive::softmax_gradient(self.k, y, grad),

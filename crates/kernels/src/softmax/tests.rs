@@ -1,9 +1,9 @@
 use super::{log_softmax, softmax, softmax_cross_entropy};
-use crate::check::{assert_close, assert_error, check_gradients, check_paths, normal};
+use crate::check::{assert_close, assert_error, check_gradients, check_implementations, normal};
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Tensor};
 
-const PATHS: [Implementation; 3] =
+const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
 #[test]
@@ -11,7 +11,7 @@ fn softmax_and_its_logarithm_agree() {
     for shape in [&[7][..], &[4, 10], &[65, 3], &[2, 3, 5], &[1, 2, 3, 4], &[3, 1]] {
         let inputs = [(normal(1, shape) * 3.).unwrap()];
         for f in [softmax, log_softmax] {
-            check_paths(&format!("{shape:?}"), 1e-5, &inputs, |t| f(&t[0]));
+            check_implementations(&format!("{shape:?}"), 1e-5, &inputs, |t| f(&t[0]));
             check_gradients(&format!("{shape:?}"), &inputs, |t| f(&t[0]));
         }
     }
@@ -23,7 +23,7 @@ fn cross_entropy_agrees_for_targets_of_any_weight() {
         // Neither one-hot nor of sum 1; the gradient of the targets is checked as well.
         let inputs = [(normal(1, &shape) * 3.).unwrap(), normal(2, &shape).abs().unwrap()];
         let f = |t: &[Tensor]| softmax_cross_entropy(&t[0], &t[1]);
-        check_paths(&format!("{shape:?}"), 1e-5, &inputs, f);
+        check_implementations(&format!("{shape:?}"), 1e-5, &inputs, f);
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }
@@ -32,8 +32,8 @@ fn cross_entropy_agrees_for_targets_of_any_weight() {
 fn large_scores_neither_overflow_nor_lose_the_result() {
     let x = Tensor::new(&[[1000f32, 1001., -1000.]], &Device::Cpu).unwrap();
     let target = Tensor::new(&[[0f32, 0., 1.]], &Device::Cpu).unwrap();
-    for path in PATHS {
-        with_implementation(path, || {
+    for implementation in IMPLEMENTATIONS {
+        with_implementation(implementation, || {
             let p = softmax(&x).unwrap();
             let expected = Tensor::new(&[[0.268_941_42f32, 0.731_058_6, 0.]], &Device::Cpu);
             assert_close("softmax", &p, &expected.unwrap(), 1e-6);
@@ -48,8 +48,8 @@ fn large_scores_neither_overflow_nor_lose_the_result() {
 fn one_class_has_probability_one_and_no_loss() {
     let x = Tensor::new(&[[3f32], [-2.]], &Device::Cpu).unwrap();
     let t = Tensor::ones((2, 1), DType::F32, &Device::Cpu).unwrap();
-    for path in PATHS {
-        let loss = with_implementation(path, || softmax_cross_entropy(&x, &t)).unwrap();
+    for implementation in IMPLEMENTATIONS {
+        let loss = with_implementation(implementation, || softmax_cross_entropy(&x, &t)).unwrap();
         assert_eq!(loss.to_vec1::<f32>().unwrap(), [0., 0.]);
     }
 }

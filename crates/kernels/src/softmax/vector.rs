@@ -6,11 +6,11 @@ use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
 
 /// Numbers that one task takes, in whole rows.
-const TASK: usize = 1 << 13;
+const NUMBERS_PER_TASK: usize = 1 << 13;
 
 /// What becomes of a row.
 #[derive(Clone, Copy)]
-pub(super) enum Row<'a> {
+pub(super) enum Function<'a> {
     Softmax,
     LogSoftmax,
     /// The gradient of softmax, from its result and that of the result.
@@ -20,30 +20,30 @@ pub(super) enum Row<'a> {
 }
 
 /// Rows of `k` elements of `x` (of the result, for the gradients).
-pub(super) fn rows(isa: Isa, k: usize, x: &[f32], row: Row) -> Vec<f32> {
-    if let Row::SoftmaxGradient(grad) | Row::LogSoftmaxGradient(grad) = row {
+pub(super) fn rows(isa: Isa, k: usize, x: &[f32], function: Function) -> Vec<f32> {
+    if let Function::SoftmaxGradient(grad) | Function::LogSoftmaxGradient(grad) = function {
         assert_eq!(grad.len(), x.len());
     }
     let mut y = UninitVec::<f32>::new(x.len());
-    let size = (TASK / k).max(1) * k;
+    let size = (NUMBERS_PER_TASK / k).max(1) * k;
     y.pieces(size).zip(x.par_chunks(size)).enumerate().for_each(|(i, (y, x))| {
-        isa.run(Rows { k, x, first: i * size, row, y: y.as_mut_ptr().cast() });
+        isa.run(Apply { k, x, first: i * size, function, y: y.as_mut_ptr().cast() });
     });
     // SAFETY: every element of every row is written.
     unsafe { y.finish() }
 }
 
-struct Rows<'a> {
+struct Apply<'a> {
     k: usize,
     x: &'a [f32],
     /// Index of the first element in the whole tensor.
     first: usize,
-    row: Row<'a>,
+    function: Function<'a>,
     /// As many elements as `x`, to be written.
     y: *mut f32,
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -53,17 +53,17 @@ impl Kernel for Rows<'_> {
             // the whole tensor, as `rows` asserts.
             unsafe {
                 let y = self.y.add(i * self.k);
-                match self.row {
-                    Row::Softmax => softmax::<S>(x, y, false),
-                    Row::LogSoftmax => softmax::<S>(x, y, true),
-                    Row::SoftmaxGradient(grad) => {
+                match self.function {
+                    Function::Softmax => softmax::<S>(x, y, false),
+                    Function::LogSoftmax => softmax::<S>(x, y, true),
+                    Function::SoftmaxGradient(grad) => {
                         let grad = &grad[self.first + i * self.k..][..self.k];
                         let mean =
                             fold::<S>(x, |sum, p, at| S::fma(p, grad_at::<S>(grad, at), sum));
                         let mean = S::splat(mean);
                         each::<S>(x, y, |p, at| S::mul(p, S::sub(grad_at::<S>(grad, at), mean)));
                     }
-                    Row::LogSoftmaxGradient(grad) => {
+                    Function::LogSoftmaxGradient(grad) => {
                         let grad = &grad[self.first + i * self.k..][..self.k];
                         let sum = S::splat(fold::<S>(grad, |sum, g, _| S::add(sum, g)));
                         each::<S>(x, y, |log, at| {

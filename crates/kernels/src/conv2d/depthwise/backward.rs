@@ -54,7 +54,7 @@ pub(super) fn backward(
     assert_eq!(grad.len(), g.n * g.c_out * pixels_out);
     let mut dx = want_x.then(|| UninitVec::<f32>::new(x.len()));
     let shared = dx.as_mut().map(UninitVec::send_ptr);
-    let phases = Phases::new(plan);
+    let phases = BackwardPlan::new(plan);
     let weights = plan.pack(w);
     // The gradients of weight and bias of a block of channels, of some images; these are added in
     // order.
@@ -93,7 +93,7 @@ pub(super) fn backward(
 }
 
 /// How the blocks lie, and which taps the phases of the input have.
-struct Phases {
+struct BackwardPlan {
     x: Frame,
     grad: Frame,
     rows: Axis,
@@ -111,7 +111,7 @@ struct Buffers {
     dx: Scratch,
 }
 
-impl Phases {
+impl BackwardPlan {
     fn new(plan: &Plan) -> Self {
         let (g, grad, lanes) = (&plan.g, plan.gradient(), plan.isa.lanes());
         let axis = |stride, padding, dilation, kernel, before| Axis {
@@ -153,7 +153,7 @@ impl Phases {
 
 struct Backward<'a> {
     plan: &'a Plan,
-    phases: &'a Phases,
+    phases: &'a BackwardPlan,
     /// Whether the gradients of weight and bias are.
     wanted: [bool; 2],
     channels: usize,

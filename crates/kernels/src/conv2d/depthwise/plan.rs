@@ -14,9 +14,9 @@ pub(in crate::conv2d) struct Plan {
 }
 
 /// Multiply-adds of whole vectors that one task does at least: some 20 microseconds.
-const TASK: usize = 1 << 16;
+const FMAS_PER_TASK: usize = 1 << 16;
 /// Pixels of the output that are summed before they are copied to their planes.
-const BAND: usize = 256;
+const PIXELS_PER_BAND: usize = 256;
 
 impl Plan {
     pub fn new(g: Geometry, isa: Isa, relu: bool) -> Self {
@@ -72,7 +72,7 @@ impl Plan {
     /// Images that a task takes one after the other, and blocks, to be worth it.
     pub fn task(&self, passes: usize) -> usize {
         let pixels = self.g.oh * self.g.ow * self.multiplier() * (self.taps() * passes + 8);
-        TASK.div_ceil(pixels + 4 * self.g.h * self.g.w)
+        FMAS_PER_TASK.div_ceil(pixels + 4 * self.g.h * self.g.w)
     }
 }
 
@@ -107,5 +107,5 @@ impl Kernel for Pack<'_> {
 /// Rows of `columns` pixels each that are summed before they are copied to their planes; all of
 /// them where a row fills no vector.
 pub(super) fn band(rows: usize, columns: usize) -> usize {
-    if columns < 8 { rows } else { (BAND / columns).clamp(1, rows) }
+    if columns < 8 { rows } else { (PIXELS_PER_BAND / columns).clamp(1, rows) }
 }

@@ -1,4 +1,4 @@
-use crate::check::{check_gradients, check_paths, normal, pick};
+use crate::check::{check_gradients, check_implementations, normal, pick};
 use crate::conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 use candle_core::Tensor;
 
@@ -11,11 +11,11 @@ fn check(x: &[usize], m: usize, kernel: (usize, usize), config: &Conv2dConfig) {
     let inputs = case(x, m, kernel);
     let what = format!("{x:?}, {m} times, {kernel:?}, {config:?}");
     // Gradients of the filters are sums of up to some thousand terms.
-    check_paths(&what, 2e-5, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), config));
+    check_implementations(&what, 2e-5, &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), config));
 }
 
 #[test]
-fn all_paths_agree_over_random_shapes() {
+fn all_implementations_agree_over_random_shapes() {
     for seed in 0..60 {
         let draw = |index, low, high| pick(seed, index, low, high);
         let kernel = (draw(0, 1, 8), draw(1, 1, 8));
@@ -75,5 +75,7 @@ fn relu_is_applied_last() {
     let conv = Conv2dConfig { padding: (1, 1), groups: 10, ..Conv2dConfig::default() };
     let inputs = case(&[2, 10, 9, 8], 1, (3, 3));
     let relu = Conv2dBlock { conv, relu: true, max_pool: None };
-    check_paths("relu", 1e-5, &inputs, |t| conv2d_block(&t[0], &t[1], Some(&t[2]), &relu));
+    check_implementations("relu", 1e-5, &inputs, |t| {
+        conv2d_block(&t[0], &t[1], Some(&t[2]), &relu)
+    });
 }

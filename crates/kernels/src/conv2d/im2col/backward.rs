@@ -4,7 +4,7 @@ use super::layout::{Columns, Padded};
 use super::plan::{Plan, whole};
 use super::{patches, small_planes};
 use crate::conv2d::algorithm::{BATCH_PIECES, MOST_PARTIALS};
-use crate::gemm::{Epilogue, Matrix, PackPanel, Panels, block, transpose};
+use crate::gemm::{Epilogue, Matrix, PackPanel, Panels, multiply_part, transpose};
 use crate::microkernel::{Steps, rows};
 use crate::scratch::{self, Scratch, SendPtr, UninitVec};
 use crate::simd::{Kernel, Simd};
@@ -116,30 +116,26 @@ impl Plan {
                     let b = gradient.transposed();
                     self.isa.run(PackPanel { b, first: panel * width, out });
                 }
-                self.isa.run(WeightProduct { columns: &panels, pixels: &pixels, dw });
+                panels.isa().run(WeightProduct { columns: &panels, pixels: &pixels, dw });
             }
             if let Some(filters) = filters {
                 let filters =
                     Matrix::new(&filters[..self.depth() * g.c_out], self.depth(), g.c_out);
-                let mut panels = Panels::new(self.isa, g.c_out, columns.len());
-                let (len, width) = panels.panel();
-                for (panel, out) in panels.data.chunks_mut(len).enumerate() {
-                    self.isa.run(PackPanel { b: gradient, first: panel * width, out });
-                }
+                let panels = Panels::pack(self.isa, gradient);
                 let part = whole(filters, &panels);
                 let epilogue = Epilogue::default();
                 if self.pointwise() {
                     // SAFETY: these columns of the image are the caller's.
                     unsafe {
                         let to = (dx.offset(columns.start), self.plane());
-                        block(self.isa, filters, &panels, part, to, epilogue, false);
+                        multiply_part(filters, &panels, part, to, epilogue, false);
                     }
                 } else {
                     let mut product = scratch::buffer(self.depth() * columns.len());
                     // SAFETY: the product has room for these columns.
                     unsafe {
                         let to = (SendPtr::new(&mut product), columns.len());
-                        block(self.isa, filters, &panels, part, to, epilogue, false);
+                        multiply_part(filters, &panels, part, to, epilogue, false);
                     }
                     let first = columns.start;
                     let product = Matrix::new(&product[..], self.depth(), columns.len());
@@ -193,6 +189,7 @@ impl Kernel for WeightProduct<'_> {
         let (columns, pixels) = (self.columns, self.pixels);
         let ((columns_len, width), (pixels_len, _)) = (columns.panel(), pixels.panel());
         let row_len = pixels.count() * width;
+        assert_eq!((width, pixels.panel().1), (2 * S::LANES, 2 * S::LANES));
         assert_eq!(self.dw.len(), columns.depth * row_len);
         assert_eq!(pixels.depth, columns.count() * width);
         let steps = Steps {

@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, whole};
 use super::small_planes;
-use crate::gemm::{Epilogue, Matrix, block};
+use crate::gemm::{Epilogue, Matrix, multiply_part};
 use crate::scratch::{self, SendPtr, UninitVec};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -34,7 +34,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -
                 unsafe {
                     let at = first * plan.output() + columns.start;
                     let to = (shared.offset(at), plan.plane());
-                    block(plan.isa, filters, &panels, whole(filters, &panels), to, epilogue, false);
+                    multiply_part(filters, &panels, whole(filters, &panels), to, epilogue, false);
                 }
             } else {
                 let mut product = scratch::buffer(g.c_out * columns.len());
@@ -42,7 +42,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -
                 // belong to this task.
                 unsafe {
                     let to = (SendPtr::new(&mut product), columns.len());
-                    block(plan.isa, filters, &panels, whole(filters, &panels), to, epilogue, false);
+                    multiply_part(filters, &panels, whole(filters, &panels), to, epilogue, false);
                     let to = shared.offset(first * plan.output());
                     plan.share_out(&product, columns, to);
                 }

@@ -9,7 +9,7 @@ use crate::simd::Isa;
 use std::ops::Range;
 
 /// Numbers in the panels that are packed at once: half of a small second-level cache.
-const CHUNK: usize = 1 << 16;
+const PANEL_NUMBERS: usize = 1 << 16;
 
 /// A convolution cut into pieces.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,7 @@ impl Plan {
     /// Columns that are packed at once.
     pub fn chunk(&self) -> usize {
         let width = 2 * self.isa.lanes();
-        (CHUNK / self.depth().max(self.g.c_out) / width).clamp(2, 64) * width
+        (PANEL_NUMBERS / self.depth().max(self.g.c_out) / width).clamp(2, 64) * width
     }
 
     /// The columns of some images, in chunks.

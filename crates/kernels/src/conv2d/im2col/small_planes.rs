@@ -11,7 +11,7 @@ use rayon::prelude::*;
 pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let filters = Matrix::new(w, plan.g.c_out, plan.depth());
     let epilogue = Epilogue { row_bias: bias, relu: plan.relu, ..Epilogue::default() };
-    let product = multiply_panels(plan.isa, filters, &plan.all_columns(x), epilogue);
+    let product = multiply_panels(filters, &plan.all_columns(x), epilogue);
     let (columns, plane) = (plan.g.n * plan.plane(), plan.plane());
     let mut y = vec![0f32; product.len()];
     y.par_chunks_exact_mut(plan.output()).enumerate().for_each(|(image, y)| {
@@ -35,7 +35,7 @@ pub(super) fn backward(
     let grad = Matrix::new(&grad[..], plan.g.c_out, columns);
     let dw = want_w.then(|| {
         let pixels = plan.by_pixels(&plan.all_columns(x));
-        multiply_panels(plan.isa, grad, &pixels, Epilogue::default())
+        multiply_panels(grad, &pixels, Epilogue::default())
     });
     let dx = want_x.then(|| {
         let filters = Matrix::new(w, plan.g.c_out, plan.depth()).transposed();
@@ -60,7 +60,7 @@ impl Plan {
         let mut pixels = Panels::new(self.isa, columns.columns, self.depth());
         let (len, width) = pixels.panel();
         pixels.data.par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
-            self.isa.run(TransposePanel { columns, first: panel * width, out });
+            columns.isa().run(TransposePanel { columns, first: panel * width, out });
         });
         pixels
     }

@@ -57,14 +57,14 @@ impl Kernel for Piece<'_> {
         unsafe {
             self.block.transform_gradient::<S>(0..o_blocks, to, db, &mut pixels);
             if let Some(dw) = self.dw {
-                let mut points = scratch::buffer(POINTS * stride_in);
-                let to = (points.as_mut_ptr(), stride_in);
+                let mut transformed = scratch::buffer(POINTS * stride_in);
+                let to = (transformed.as_mut_ptr(), stride_in);
                 transform_input::<S>(plan, x, block, 0..c_blocks, to, &mut pixels);
                 let size = dw.len() / POINTS;
                 for (point, dw) in dw.chunks_exact_mut(size).enumerate() {
                     let gradients = gradients[point * stride_out..].as_ptr();
-                    let points = points[point * stride_in..].as_ptr();
-                    weight_products::<S>(plan, tiles, gradients, points, dw, true);
+                    let transformed = transformed[point * stride_in..].as_ptr();
+                    weight_products::<S>(plan, tiles, gradients, transformed, dw, true);
                 }
             }
             for pair in 0..filters.map_or(0, Packed::pairs) {
@@ -78,14 +78,14 @@ impl Kernel for Piece<'_> {
 ///
 /// # Safety
 ///
-/// The CPU has the features of `S`; `gradients` and `points` are the point's matrices, `dw` holds
+/// The CPU has the features of `S`; `gradients` and `transformed` are the point's matrices, `dw` holds
 /// the product of their channels.
 #[inline(always)]
 pub(super) unsafe fn weight_products<S: Simd>(
     plan: &Plan,
     tiles: usize,
     gradients: *const f32,
-    points: *const f32,
+    transformed: *const f32,
     dw: &mut [f32],
     add: bool,
 ) {
@@ -109,7 +109,7 @@ pub(super) unsafe fn weight_products<S: Simd>(
                 row_count,
                 (c_blocks - c).min(2),
                 |o| gradients.add(o / S::LANES * tiles * S::LANES + o % S::LANES),
-                points.add(c * tiles * S::LANES),
+                transformed.add(c * tiles * S::LANES),
                 dw.as_mut_ptr().add(c * S::LANES),
                 (columns, S::LANES),
                 add,
@@ -123,13 +123,13 @@ impl BackwardBlock<'_> {
     ///
     /// # Safety
     ///
-    /// `points` holds 36 matrices of all output channels, `db` their sums, of which no other task
+    /// `transformed` holds 36 matrices of all output channels, `db` their sums, of which no other task
     /// writes these; `pixels` holds twice [`pixels_len`].
     #[inline(always)]
     pub(super) unsafe fn transform_gradient<S: Simd>(
         &self,
         channels: Range<usize>,
-        points: *mut f32,
+        transformed: *mut f32,
         db: *mut f32,
         pixels: &mut [f32],
     ) {
@@ -165,7 +165,7 @@ impl BackwardBlock<'_> {
                                 let z = transform::output_transposed::<S>(g);
                                 for (j, v) in z.into_iter().enumerate() {
                                     let at = (i * 6 + j) * stride + (first + tile) * S::LANES;
-                                    S::store(points.add(at), v);
+                                    S::store(transformed.add(at), v);
                                 }
                             }
                         }
@@ -181,10 +181,15 @@ impl BackwardBlock<'_> {
     ///
     /// # Safety
     ///
-    /// `points` holds those of [`Self::transform_gradient`] for all
+    /// `transformed` holds those of [`Self::transform_gradient`] for all
     /// channels, `pixels` [`pixels_len`]; no other task writes these channels of the block's images.
     #[inline(always)]
-    pub(super) unsafe fn pair<S: Simd>(&self, pair: usize, points: *const f32, pixels: &mut [f32]) {
+    pub(super) unsafe fn pair<S: Simd>(
+        &self,
+        pair: usize,
+        transformed: *const f32,
+        pixels: &mut [f32],
+    ) {
         let Some(filters) = self.filters else { return };
         let (o_blocks, tiles) = (self.plan.channel_blocks().1, self.plan.tiles(self.block));
         let stride_out = point_stride(o_blocks * tiles, S::LANES);
@@ -196,7 +201,7 @@ impl BackwardBlock<'_> {
                 filters,
                 pair,
                 (o_blocks, tiles),
-                (points, stride_out),
+                (transformed, stride_out),
                 (&mut products, stride),
             );
             for vector in 0..filters.vectors(pair) {

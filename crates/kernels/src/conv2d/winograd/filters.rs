@@ -36,19 +36,19 @@ impl Packed {
 
 /// Which channels are the rows of the packed matrices.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Rows {
+pub(super) enum SummedOver {
     /// Input channels: the forward pass sums over them.
     Input,
     /// Output channels: the input gradient sums over them.
     Output,
 }
 
-pub(super) fn pack(isa: Isa, w: &[f32], c_in: usize, c_out: usize, rows: Rows) -> Packed {
+pub(super) fn pack(isa: Isa, w: &[f32], c_in: usize, c_out: usize, rows: SummedOver) -> Packed {
     assert_eq!(w.len(), c_in * c_out * 9);
     let lanes = isa.lanes();
     let (row_count, column_count) = match rows {
-        Rows::Input => (c_in, c_out),
-        Rows::Output => (c_out, c_in),
+        SummedOver::Input => (c_in, c_out),
+        SummedOver::Output => (c_out, c_in),
     };
     let padded_rows = row_count.div_ceil(lanes) * lanes;
     let columns = column_count.div_ceil(lanes);
@@ -60,8 +60,8 @@ pub(super) fn pack(isa: Isa, w: &[f32], c_in: usize, c_out: usize, rows: Rows) -
             let first = (2 * pair + vector) * lanes;
             let count = (column_count - first).min(lanes);
             let filter = |row: usize, column: usize| match rows {
-                Rows::Input => &w[((first + column) * c_in + row) * 9..][..9],
-                Rows::Output => &w[(row * c_in + first + column) * 9..][..9],
+                SummedOver::Input => &w[((first + column) * c_in + row) * 9..][..9],
+                SummedOver::Output => &w[(row * c_in + first + column) * 9..][..9],
             };
             isa.run(PackColumn { filter, row_count, padded_rows, count, vector, vectors, data });
         }

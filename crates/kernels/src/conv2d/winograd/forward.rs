@@ -26,15 +26,15 @@ impl Kernel for ForwardBlock<'_> {
         let plan = self.plan;
         let (c_blocks, _) = plan.channel_blocks();
         let stride = point_stride(c_blocks * plan.tiles(self.block), S::LANES);
-        let mut points = scratch::buffer(POINTS * stride);
+        let mut transformed = scratch::buffer(POINTS * stride);
         let mut pixels = scratch::buffer(pixels_len::<S>(plan));
-        let to = (points.as_mut_ptr(), stride);
+        let to = (transformed.as_mut_ptr(), stride);
         // SAFETY: the buffers were taken at the sizes that the functions ask for; what a block
         // writes of the output are the rows of its own tiles.
         unsafe {
             transform_input::<S>(plan, self.x, self.block, 0..c_blocks, to, &mut pixels);
             for pair in 0..self.filters.pairs() {
-                self.pair::<S>(pair, points.as_ptr(), &mut pixels);
+                self.pair::<S>(pair, transformed.as_ptr(), &mut pixels);
             }
         }
     }
@@ -45,10 +45,15 @@ impl ForwardBlock<'_> {
     ///
     /// # Safety
     ///
-    /// `points` holds those of [`transform_input`] for all channels, `pixels` [`pixels_len`]; no
+    /// `transformed` holds those of [`transform_input`] for all channels, `pixels` [`pixels_len`]; no
     /// other task writes these channels of the block's rows.
     #[inline(always)]
-    pub(super) unsafe fn pair<S: Simd>(&self, pair: usize, points: *const f32, pixels: &mut [f32]) {
+    pub(super) unsafe fn pair<S: Simd>(
+        &self,
+        pair: usize,
+        transformed: *const f32,
+        pixels: &mut [f32],
+    ) {
         let (c_blocks, tiles) = (self.plan.channel_blocks().0, self.plan.tiles(self.block));
         let stride_in = point_stride(c_blocks * tiles, S::LANES);
         let stride = point_stride(2 * tiles, S::LANES);
@@ -60,7 +65,7 @@ impl ForwardBlock<'_> {
                 self.filters,
                 pair,
                 (c_blocks, tiles),
-                (points, stride_in),
+                (transformed, stride_in),
                 (&mut products, stride),
             );
             for vector in 0..vectors {

@@ -13,13 +13,13 @@ use std::ops::Range;
 ///
 /// # Safety
 ///
-/// `points` holds 36 matrices of as many vectors at its stride, `products` of two vectors a tile.
+/// `transformed` holds 36 matrices of as many vectors at its stride, `products` of two vectors a tile.
 #[inline(always)]
 pub(super) unsafe fn filter_products<S: Simd>(
     filters: &Packed,
     pair: usize,
     (chunks, tiles): (usize, usize),
-    (points, stride_in): (*const f32, usize),
+    (transformed, stride_in): (*const f32, usize),
     (products, stride_out): (&mut [f32], usize),
 ) {
     let vectors = filters.vectors(pair);
@@ -35,7 +35,7 @@ pub(super) unsafe fn filter_products<S: Simd>(
     for point in 0..POINTS {
         // SAFETY: the caller's promise.
         unsafe {
-            let a = points.add(point * stride_in);
+            let a = transformed.add(point * stride_in);
             rows::<S>(
                 steps,
                 tiles,
@@ -62,7 +62,7 @@ pub(super) fn pixels_len<S: Simd>(plan: &Plan) -> usize {
 ///
 /// # Safety
 ///
-/// `points` holds 36 matrices of all channels at `stride`, of which no other task writes these;
+/// `transformed` holds 36 matrices of all channels at `stride`, of which no other task writes these;
 /// `pixels` holds [`pixels_len`].
 #[inline(always)]
 pub(super) unsafe fn transform_input<S: Simd>(
@@ -70,7 +70,7 @@ pub(super) unsafe fn transform_input<S: Simd>(
     x: &[f32],
     block: usize,
     channels: Range<usize>,
-    (points, stride): (*mut f32, usize),
+    (transformed, stride): (*mut f32, usize),
     pixels: &mut [f32],
 ) {
     let (g, tiles) = (&plan.g, plan.tiles(block));
@@ -101,7 +101,7 @@ pub(super) unsafe fn transform_input<S: Simd>(
                             let d = load::<S, 6>(from, S::LANES);
                             for (j, v) in transform::input::<S>(d).into_iter().enumerate() {
                                 let at = (i * 6 + j) * stride + (first + tile) * S::LANES;
-                                S::store(points.add(at), v);
+                                S::store(transformed.add(at), v);
                             }
                         }
                     }

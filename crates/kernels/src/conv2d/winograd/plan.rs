@@ -9,11 +9,11 @@ pub(super) const POINTS: usize = 36;
 
 /// Tiles that a block aims at: few enough for their transforms to stay in the second-level cache,
 /// enough to make the products long.
-const BLOCK: usize = 36;
+const TILES_PER_BLOCK: usize = 36;
 
 /// As many tiles are one block: there are too few blocks of them to share out, and each would stream
 /// all filters, which are many where planes are small.
-const ONE_BLOCK: usize = 128;
+const TILES_OF_ONE_BLOCK: usize = 128;
 
 /// A convolution cut into blocks of tiles.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +44,8 @@ impl Plan {
     pub fn new(g: Geometry, isa: Isa, epilogue: Epilogue) -> Self {
         let (tile_rows, tile_columns) = (g.oh.div_ceil(4), g.ow.div_ceil(4));
         let tiles = match g.n * tile_rows * tile_columns {
-            tiles if tiles <= ONE_BLOCK => tiles,
-            _ => BLOCK,
+            tiles if tiles <= TILES_OF_ONE_BLOCK => tiles,
+            _ => TILES_PER_BLOCK,
         };
         Self {
             g,

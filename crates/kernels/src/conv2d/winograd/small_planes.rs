@@ -19,9 +19,9 @@ pub(super) fn forward<'a>(
     pairs: usize,
     block: impl Fn() -> ForwardBlock<'a> + Sync,
 ) {
-    let points = &input_points(plan, x);
+    let transformed = &transform_all(plan, x);
     (0..pairs).into_par_iter().for_each(|pair| {
-        plan.isa.run(ForwardPair { plan, block: block(), pair, points });
+        plan.isa.run(ForwardPair { plan, block: block(), pair, transformed });
     });
 }
 
@@ -41,15 +41,15 @@ pub(super) fn backward<'a>(
     let mut gradients = scratch::buffer(POINTS * stride_out);
     let to = (SendPtr::new(&mut gradients), SendPtr::new(&mut db));
     (0..o_blocks).into_par_iter().for_each(|o| {
-        plan.isa.run(GradientChannels { plan, block: block(), o, points: to.0, db: to.1 });
+        plan.isa.run(GradientChannels { plan, block: block(), o, transformed: to.0, db: to.1 });
     });
     let gradients = &*gradients;
     if want_w {
-        let points = input_points(plan, x);
+        let transformed = transform_all(plan, x);
         dw.par_chunks_exact_mut(weights / POINTS).enumerate().for_each(|(point, dw)| {
             let gradients = &gradients[point * stride_out..];
-            let points = &points[point * stride_in..];
-            plan.isa.run(WeightPoint { plan, gradients, points, dw });
+            let transformed = &transformed[point * stride_in..];
+            plan.isa.run(WeightPoint { plan, gradients, transformed, dw });
         });
     }
     if want_x {
@@ -61,22 +61,22 @@ pub(super) fn backward<'a>(
 }
 
 /// The points of all of the input.
-fn input_points(plan: &Plan, x: &[f32]) -> Scratch {
+fn transform_all(plan: &Plan, x: &[f32]) -> Scratch {
     let c_blocks = plan.channel_blocks().0;
     let stride = point_stride(c_blocks * plan.tiles(0), plan.isa.lanes());
-    let mut points = scratch::buffer(POINTS * stride);
-    let to = SendPtr::new(&mut points);
+    let mut transformed = scratch::buffer(POINTS * stride);
+    let to = SendPtr::new(&mut transformed);
     (0..c_blocks).into_par_iter().for_each(|c| {
-        plan.isa.run(InputChannels { plan, x, c, points: to, stride });
+        plan.isa.run(InputChannels { plan, x, c, transformed: to, stride });
     });
-    points
+    transformed
 }
 
 struct InputChannels<'a> {
     plan: &'a Plan,
     x: &'a [f32],
     c: usize,
-    points: SendPtr<f32>,
+    transformed: SendPtr<f32>,
     stride: usize,
 }
 
@@ -85,11 +85,11 @@ impl Kernel for InputChannels<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { plan, x, c, points, stride } = self;
+        let Self { plan, x, c, transformed, stride } = self;
         let mut pixels = scratch::buffer(pixels_len::<S>(plan));
-        // SAFETY: `input_points` took the points for all channels, and each task has its own.
+        // SAFETY: `transform_all` took room for all channels, and each task has its own.
         unsafe {
-            let to = (points.pointer(), stride);
+            let to = (transformed.pointer(), stride);
             transform_input::<S>(plan, x, 0, c..c + 1, to, &mut pixels);
         }
     }
@@ -99,7 +99,7 @@ struct ForwardPair<'a> {
     plan: &'a Plan,
     block: ForwardBlock<'a>,
     pair: usize,
-    points: &'a [f32],
+    transformed: &'a [f32],
 }
 
 impl Kernel for ForwardPair<'_> {
@@ -109,7 +109,7 @@ impl Kernel for ForwardPair<'_> {
     unsafe fn run<S: Simd>(self) {
         let mut pixels = scratch::buffer(pixels_len::<S>(self.plan));
         // SAFETY: the points are those of all channels; each task writes channels of its own.
-        unsafe { self.block.pair::<S>(self.pair, self.points.as_ptr(), &mut pixels) }
+        unsafe { self.block.pair::<S>(self.pair, self.transformed.as_ptr(), &mut pixels) }
     }
 }
 
@@ -117,7 +117,7 @@ struct GradientChannels<'a> {
     plan: &'a Plan,
     block: BackwardBlock<'a>,
     o: usize,
-    points: SendPtr<f32>,
+    transformed: SendPtr<f32>,
     db: SendPtr<f32>,
 }
 
@@ -126,12 +126,12 @@ impl Kernel for GradientChannels<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { plan, block, o, points, db } = self;
+        let Self { plan, block, o, transformed, db } = self;
         let mut pixels = scratch::buffer(2 * pixels_len::<S>(plan));
         // SAFETY: `backward` took points and sums for all channels, and each task has its own.
         unsafe {
-            let (points, db) = (points.pointer(), db.pointer());
-            block.transform_gradient::<S>(o..o + 1, points, db, &mut pixels);
+            let (transformed, db) = (transformed.pointer(), db.pointer());
+            block.transform_gradient::<S>(o..o + 1, transformed, db, &mut pixels);
         }
     }
 }
@@ -139,7 +139,7 @@ impl Kernel for GradientChannels<'_> {
 struct WeightPoint<'a> {
     plan: &'a Plan,
     gradients: &'a [f32],
-    points: &'a [f32],
+    transformed: &'a [f32],
     dw: &'a mut [f32],
 }
 
@@ -148,14 +148,14 @@ impl Kernel for WeightPoint<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { plan, gradients, points, dw } = self;
+        let Self { plan, gradients, transformed, dw } = self;
         let tiles = plan.tiles(0);
         let (c_blocks, o_blocks) = plan.channel_blocks();
         assert!(gradients.len() >= o_blocks * tiles * S::LANES);
-        assert!(points.len() >= c_blocks * tiles * S::LANES);
+        assert!(transformed.len() >= c_blocks * tiles * S::LANES);
         // SAFETY: the lengths just asserted.
         unsafe {
-            weight_products::<S>(plan, tiles, gradients.as_ptr(), points.as_ptr(), dw, false);
+            weight_products::<S>(plan, tiles, gradients.as_ptr(), transformed.as_ptr(), dw, false);
         }
     }
 }
