@@ -204,7 +204,10 @@ fn weights_that_are_cut_short() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     let line = weights_error(&folder, &file);
-    assert!(line.contains(arg(&file)) && line.contains("no whole safetensors file"), "{line}");
+    assert!(
+        line.contains(arg(&file)) && line.contains("not a complete safetensors file"),
+        "{line}"
+    );
 }
 
 #[test]

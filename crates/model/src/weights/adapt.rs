@@ -30,7 +30,7 @@ pub(super) fn from_file(
     let tensor = match &found.tensor {
         FileTensor::Float(tensor) => tensor,
         FileTensor::Other { dtype, shape } => {
-            let note = format!("the file has {shape:?} of type {dtype}, which is no float");
+            let note = format!("the file has {shape:?} of type {dtype}, which is not a float type");
             return Ok(Answer::new(Value::Mismatched, note));
         }
     };

@@ -153,7 +153,7 @@ pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), Weight
         let ours = name.strip_prefix(PREFIX).zip(file.get(name));
         let (ours, tensor) = ours.ok_or_else(|| WeightsError::Adapter {
             path: weights.clone(),
-            reason: format!("`{name}` is no tensor of an adapter: expected {PREFIX}…, floats"),
+            reason: format!("`{name}` is not a tensor of an adapter: expected {PREFIX}…, floats"),
         })?;
         tensors.insert(ours.to_string(), tensor.clone());
     }

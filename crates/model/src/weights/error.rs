@@ -21,7 +21,7 @@ pub enum WeightsError {
         source: io::Error,
     },
     /// A file that is no safetensors file, or not the whole of one.
-    #[error("the weights {file} are no whole safetensors file: {}", malformed(source))]
+    #[error("the weights {file} are not a complete safetensors file: {}", malformed(source))]
     Malformed {
         /// The file.
         file: String,
@@ -37,7 +37,7 @@ pub enum WeightsError {
         reason: String,
     },
     /// An index of a sharded checkpoint that is none, or that its files contradict.
-    #[error("{file} is no index of a sharded checkpoint: {reason}")]
+    #[error("{file} is not a valid index of a sharded checkpoint: {reason}")]
     Index {
         /// The index.
         file: String,
@@ -60,7 +60,7 @@ pub enum WeightsError {
         value: f64,
     },
     /// A file whose metadata under the key `taper` is no JSON object.
-    #[error("the metadata `taper` of {file} is no JSON object: {source}")]
+    #[error("the metadata `taper` of {file} is not a JSON object: {source}")]
     Metadata {
         /// The file.
         file: String,

@@ -154,7 +154,10 @@ mod tests {
     fn what_is_no_index_is_an_error() {
         for json in ["", "[]", "{}", r#"{"weight_map": 3}"#, r#"{"weight_map": {}}"#] {
             let error = read_index(&[], json).unwrap_err();
-            assert!(error.contains("is no index of a sharded checkpoint"), "{json}: {error}");
+            assert!(
+                error.contains("is not a valid index of a sharded checkpoint"),
+                "{json}: {error}"
+            );
         }
     }
 }

@@ -49,8 +49,8 @@ pub struct LoadReport {
     /// In the file and not asked for.
     pub unused: Vec<Entry>,
     /// The names of the head's parameters in `initialized`: the file's head is for other classes,
-    /// or it has none. Not written to files.
-    #[serde(skip)]
+    /// or it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub new_head: Vec<String>,
     /// In the file and passed over, because its name says that it is no weight, or because it was
     /// allowed.

@@ -168,12 +168,12 @@ fn a_truncated_file_is_an_error() {
     let bytes = to_bytes(&params(), &metadata(), DType::F32).unwrap();
     assert_eq!(
         read_bytes(&bytes[..bytes.len() - 1]),
-        "the weights a.safetensors are no whole safetensors file: its size and its header \
+        "the weights a.safetensors are not a complete safetensors file: its size and its header \
          disagree; it may be cut short, or have bytes appended"
     );
     assert_eq!(
         read_bytes(&bytes[..20]),
-        "the weights a.safetensors are no whole safetensors file: it ends within its header; \
+        "the weights a.safetensors are not a complete safetensors file: it ends within its header; \
          it may be cut short"
     );
     assert_eq!(read_bytes(b""), read_bytes(&bytes[..20]));
@@ -191,7 +191,7 @@ fn a_file_of_another_format_is_an_error() {
     // How a zip file, which torch.save writes, begins.
     assert_eq!(
         read_bytes(b"PK\x03\x04\x00\x00\x08\x08 and so on"),
-        "the weights a.safetensors are no whole safetensors file: it does not begin with the \
+        "the weights a.safetensors are not a complete safetensors file: it does not begin with the \
          length of a header; it may be of another format"
     );
 }
@@ -220,7 +220,7 @@ fn an_empty_tensor_of_absurd_shape_is_an_error() {
         u64::MAX / 2
     );
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
-    assert!(read_bytes(&bytes).contains("no whole safetensors file"));
+    assert!(read_bytes(&bytes).contains("not a complete safetensors file"));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn metadata_of_another_kind_is_an_error_when_asked_for() {
     let bytes = safetensors::serialize(nothing, Some(metadata)).unwrap();
     let file = TensorFile::from_bytes(&bytes, "a.safetensors").unwrap();
     let message = file.metadata().unwrap_err().to_string();
-    assert!(message.starts_with("the metadata `taper` of a.safetensors is no JSON object"));
+    assert!(message.starts_with("the metadata `taper` of a.safetensors is not a JSON object"));
     assert_eq!(file.raw_metadata()["taper"], "[1]");
 }
 

@@ -56,8 +56,8 @@ fn all_faults_are_told_at_once() {
         text(build(from(file), 2)),
         "a.safetensors does not fit the net, 3 faults:\
          \n  missing `fc2.weight` [2, 4]\
-         \n  mismatched `fc1.weight` [4, 3]: the file has [3, 4]; that is Keras's order, \
-         try the layout `keras`\
+         \n  mismatched `fc1.weight` [4, 3]: the file has [3, 4]; that is Keras's order of \
+         dimensions, try the layout `keras`\
          \n  unused `fc3.bias` [7]"
     );
 }
@@ -109,8 +109,9 @@ fn a_counter_of_batches_is_skipped_and_no_other_integer() {
     assert!(text(weights.finish()).ends_with("unused `ids` []"));
     weights.var_builder(DType::F32, &CPU).candle().get((), "ids").unwrap();
     assert!(
-        text(weights.finish())
-            .ends_with("mismatched `ids` []: the file has [] of type i64, which is no float")
+        text(weights.finish()).ends_with(
+            "mismatched `ids` []: the file has [] of type i64, which is not a float type"
+        )
     );
 }
 

@@ -44,7 +44,7 @@ pub(super) fn state_dict(object: Object) -> Result<Vec<(String, Entry)>, String>
     let mut entries = Vec::new();
     for (name, value) in items {
         let Object::Unicode(name) = name else {
-            return Err("a name in its dictionary is no text".to_string());
+            return Err("a key of its dictionary is not text".to_string());
         };
         // What PyTorch itself adds to a state dict: the versions of the modules.
         if name == "_metadata" {
@@ -97,7 +97,7 @@ fn described(mut args: impl Iterator<Item = Object>) -> Result<Described, String
         return Err(format!("its size {shape:?} and stride {strides:?} differ in length"));
     }
     let Object::PersistentLoad(id) = storage else {
-        return Err("its storage is none".to_string());
+        return Err("its storage cannot be read".to_string());
     };
     // ("storage", type, name, device, elements)
     match *id {
@@ -109,9 +109,9 @@ fn described(mut args: impl Iterator<Item = Object>) -> Result<Described, String
                 offset: number(offset)?,
                 storage: name.clone(),
             }),
-            _ => Err("its storage is none".to_string()),
+            _ => Err("its storage cannot be read".to_string()),
         },
-        _ => Err("its storage is none".to_string()),
+        _ => Err("its storage cannot be read".to_string()),
     }
 }
 
@@ -133,7 +133,7 @@ fn dtype(storage: &str) -> Result<DType, String> {
 fn numbers(object: Object) -> Result<Vec<usize>, String> {
     match object {
         Object::Tuple(items) | Object::List(items) => items.into_iter().map(number).collect(),
-        _ => Err("its size or stride is no list".to_string()),
+        _ => Err("its size or stride is not a list".to_string()),
     }
 }
 
@@ -141,9 +141,9 @@ fn number(object: Object) -> Result<usize, String> {
     let number = match object {
         Object::Int(number) => i64::from(number),
         Object::Long(number) => number,
-        _ => return Err("its size, stride or offset is no number".to_string()),
+        _ => return Err("its size, stride or offset is not a number".to_string()),
     };
-    usize::try_from(number).map_err(|_| format!("{number} is no size"))
+    usize::try_from(number).map_err(|_| format!("{number} is not a size"))
 }
 
 impl Described {
