@@ -22,14 +22,14 @@
 //!     "a checkpoint",
 //! )?;
 //!
-//! // A net with three: the head is replaced, the first layer frozen. Any candle layer will do.
+//! // A net with three: the head is replaced, the first layer frozen. Layers of candle's own will do.
 //! let weights = Weights::new(WeightsConfig {
 //!     source: Some(file),
 //!     head: vec!["fc2".to_string()],
 //!     freeze: vec!["fc1.*".to_string()],
 //!     ..WeightsConfig::default()
 //! })?;
-//! let vb = weights.var_builder(DType::F32, &Device::Cpu);
+//! let vb = weights.var_builder(DType::F32, &Device::Cpu).candle();
 //! let fc1 = candle_nn::linear(4, 16, vb.pp("fc1"))?;
 //! let fc2 = candle_nn::linear(16, 3, vb.pp("fc2"))?;
 //! let (params, report) = weights.finish()?;
