@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use taper_run_folder::{ParameterCounts, Trained};
+use taper_run_folder::{ParameterCounts, TrainingSummary};
 
 use crate::record::Record;
 
@@ -101,7 +101,7 @@ fn body(record: &Record) -> String {
         weights => format!("`{weights}`"),
     };
     let method = &recipe.method.name;
-    let Trained { steps, stopped, .. } = &results.trained;
+    let TrainingSummary { steps, stopped, .. } = &results.trained;
     let ParameterCounts { trainable, frozen, .. } = results.parameters;
     let all = trainable + frozen;
     let share = 100.0 * trainable as f64 / all.max(1) as f64;

@@ -24,7 +24,7 @@ const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// | `config.json` | net, classes, preprocessing: what is needed to use the weights |
 /// | `transformers/` | of nets that timm has not: the same for transformers |
 /// | `mistakes/` | the most confident mistakes, for the page |
-/// | `metrics.json` | what it came to; written last of all that training leaves, so that it says: finished |
+/// | `metrics.json` | the results; written last, so a run that has it is finished |
 /// | `README.md` | the model card |
 /// | `report.html` | a page that shows how it went |
 /// | `tensorboard/` | event files, if asked for |

@@ -31,6 +31,9 @@ pub use folder::RunFolder;
 pub use history::{Epoch, Event, Step, read_history};
 pub use machine::{Machine, bytes};
 pub use mistakes::{Answer, Mistake};
-pub use results::{DataResults, LoadText, NetFacts, ParameterCounts, Results, StartFacts, Trained};
+pub use results::{
+    DataResults, LoadReportText, NetSummary, ParameterCounts, Results, StartingWeights,
+    TrainingSummary,
+};
 pub use scores::{Metric, Scores};
 pub use write::{write_json, write_whole};

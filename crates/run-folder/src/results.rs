@@ -1,4 +1,4 @@
-//! `metrics.json`: what a finished run came to, for people, programs and reports.
+//! `metrics.json`: the results of a finished run, for people, programs and reports.
 
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::scores::Scores;
 use crate::write::write_json;
 
-/// What a run came to.
+/// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// Scores on the held-out part before training.
@@ -27,34 +27,34 @@ pub struct Results {
     pub report: ClassificationReport,
     /// True classes of the held-out part against predicted ones.
     pub confusion: ConfusionMatrix,
-    /// Whether the probabilities on the held-out part are right as often as they say.
+    /// Calibration of the probabilities on the held-out part.
     pub calibration: Calibration,
     /// Seconds that the held-out part took.
     pub evaluation_seconds: f64,
     /// How training went.
-    pub trained: Trained,
+    pub trained: TrainingSummary,
     /// The data.
     pub data: DataResults,
     /// Elements of the net's parameters.
     pub parameters: ParameterCounts,
     /// The net.
     #[serde(default)]
-    pub net: NetFacts,
+    pub net: NetSummary,
     /// The weights that training started from.
     #[serde(default)]
-    pub start: StartFacts,
-    /// What became of each tensor of the weights, as data.
+    pub start: StartingWeights,
+    /// The load report: what became of each tensor of the weights.
     pub load_report: serde_json::Value,
-    /// The same as text.
+    /// The load report as text.
     #[serde(default)]
-    pub load_text: LoadText,
+    pub load_text: LoadReportText,
     /// Where it ran.
     pub machine: Machine,
 }
 
 /// How training went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trained {
+pub struct TrainingSummary {
     /// Updates done.
     pub steps: u64,
     /// Images seen, repeats counted.
@@ -93,10 +93,10 @@ pub struct ParameterCounts {
     pub buffers: usize,
 }
 
-/// What a model card says of a net beside its name.
+/// A net as the model card describes it, beside its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct NetFacts {
+pub struct NetSummary {
     /// One line.
     pub description: String,
     /// Whether timm has it, with the same names of layers.
@@ -105,20 +105,20 @@ pub struct NetFacts {
     pub fixed_size: bool,
 }
 
-/// What a model card says of the weights that training started from beside their name.
+/// The weights that training started from, beside their name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct StartFacts {
+pub struct StartingWeights {
     /// Whether the weights were a folder.
     pub is_folder: bool,
     /// Data sets that the weights had been trained on, as far as they say.
     pub seen_data: Vec<String>,
 }
 
-/// What became of each tensor of the weights, as tables.
+/// The load report as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LoadText {
+pub struct LoadReportText {
     /// Totals, and what is worth saying.
     pub summary: String,
     /// A line for every tensor.

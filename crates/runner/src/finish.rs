@@ -20,7 +20,8 @@ use crate::recipe::Method;
 use crate::results::parameter_counts;
 use crate::scores::{classification_report, confusion, extended_scores, reliability, scores};
 use taper_run_folder::{
-    LoadText, NetFacts, Results, RunFolder, Scores, StartFacts, Trained, write_json,
+    LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
+    write_json,
 };
 
 /// Scores what was trained and writes the run's files, `metrics.json` last.
@@ -29,7 +30,7 @@ pub(crate) fn finish(
     folder: &RunFolder,
     loaded: Loaded,
     before: Scores,
-    trained: Trained,
+    trained: TrainingSummary,
 ) -> Result<Outcome, RunnerError> {
     let recipe = &plan.recipe;
     let answer =
@@ -57,17 +58,17 @@ pub(crate) fn finish(
         trained,
         data: plan.data.results(),
         parameters: parameter_counts(&loaded.params),
-        net: NetFacts {
+        net: NetSummary {
             description: plan.net.description.to_string(),
             in_timm: plan.net.hub.is_some_and(|hub| hub.starts_with("timm/")),
             fixed_size: plan.net.patches.is_some(),
         },
-        start: StartFacts {
+        start: StartingWeights {
             is_folder: Path::new(&recipe.model.weights).is_dir(),
             seen_data: plan.trained_on.clone(),
         },
         load_report: serde_json::to_value(&loaded.report).unwrap_or_default(),
-        load_text: LoadText {
+        load_text: LoadReportText {
             summary: loaded.report.to_string(),
             tensors: format!("{:#}", loaded.report),
         },

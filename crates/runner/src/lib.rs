@@ -78,6 +78,6 @@ pub use taper_metrics as metrics;
 pub use taper_pretrained::{ModelConfig, Models, Pretrained, Rename};
 pub use taper_run_folder::{
     DataResults, ExtendedScores, Machine, Metric, ParameterCounts, Results, RunFolder,
-    RunFolderError, Scores, Trained,
+    RunFolderError, Scores, TrainingSummary,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};

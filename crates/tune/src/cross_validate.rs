@@ -1,4 +1,4 @@
-//! Cross-validation: every image of the training part judged by a model that has not seen it.
+//! Cross-validation: every image of the training part answered by a model that was not trained on it.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub struct Candidate {
     pub recipe: Recipe,
 }
 
-/// What a cross-validation came to.
+/// The result of a cross-validation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrossValidated {
     /// Number of folds.
@@ -77,15 +77,15 @@ pub struct Comparison {
     pub mcnemar: McNemar,
 }
 
-/// The metrics that are told of.
+/// The metrics that are reported, in this order.
 pub const METRICS: [Metric; 5] =
     [Metric::Accuracy, Metric::MacroF1, Metric::MacroPrecision, Metric::MacroRecall, Metric::Loss];
 
-/// Those that are tested.
+/// The metrics that candidates are compared by.
 const TESTED: [Metric; 3] = [Metric::Accuracy, Metric::MacroF1, Metric::Loss];
 
-/// One image, judged by the model of the fold that held it out.
-struct Judged {
+/// The answer to one image, by the model of the fold that held it out.
+struct OutOfFold {
     index: usize,
     item: String,
     fold: usize,
@@ -117,7 +117,7 @@ pub fn cross_validate(
     let mut right: Vec<Vec<bool>> = Vec::new();
     for Candidate { name, recipe } in candidates {
         let folder = out.join(name);
-        let (mut of_folds, mut judged) = (Vec::new(), Vec::new());
+        let (mut of_folds, mut held_out) = (Vec::new(), Vec::new());
         let mut class_names = Vec::new();
         for fold in 0..folds {
             let mut recipe = recipe.clone();
@@ -127,15 +127,15 @@ pub fn cross_validate(
             let follow = listeners(name, fold).map_err(TuneError::Listeners)?;
             let evaluation = answers(&plan, &run, resume, &registry, follow)?;
             of_folds.push(scores(&evaluation)?);
-            judge(&plan, fold, &evaluation, &mut judged);
+            collect(&plan, fold, &evaluation, &mut held_out);
             class_names = evaluation.class_names;
         }
-        judged.sort_by_key(|judged| judged.index);
+        held_out.sort_by_key(|held_out| held_out.index);
         let out_of_fold = folder.join("out-of-fold.csv");
-        let table = csv(&judged, &class_names)
+        let table = csv(&held_out, &class_names)
             .map_err(|source| RunFolderError::Io { path: out_of_fold.clone(), source })?;
         write_whole(&out_of_fold, &table)?;
-        right.push(judged.iter().map(|judged| judged.label == judged.predicted).collect());
+        right.push(held_out.iter().map(|held_out| held_out.label == held_out.predicted).collect());
         let metrics = METRICS.map(|metric| Spread::of(metric, &of_folds)).to_vec();
         all_scores.push(CandidateScores {
             name: name.clone(),
@@ -191,23 +191,30 @@ fn answers(
     Ok(evaluation.map_err(RunnerError::from)?)
 }
 
-fn judge(plan: &Plan, fold: usize, evaluation: &Evaluation, judged: &mut Vec<Judged>) {
+fn collect(plan: &Plan, fold: usize, evaluation: &Evaluation, held_out: &mut Vec<OutOfFold>) {
     let part = &plan.data.test;
     let rows = evaluation.probabilities.chunks_exact(evaluation.num_classes());
     let answers = evaluation.predictions().into_iter().zip(&evaluation.labels).zip(rows);
     for (&index, ((predicted, &label), row)) in part.indices().iter().zip(answers) {
         let item = part.source().item_name(index);
-        judged.push(Judged { index, item, fold, label, predicted, probabilities: row.to_vec() });
+        held_out.push(OutOfFold {
+            index,
+            item,
+            fold,
+            label,
+            predicted,
+            probabilities: row.to_vec(),
+        });
     }
 }
 
 /// The images in the source's order, as RFC 4180 has it.
-fn csv(judged: &[Judged], class_names: &[String]) -> std::io::Result<Vec<u8>> {
+fn csv(held_out: &[OutOfFold], class_names: &[String]) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let columns = ["index", "item", "fold", "label", "predicted"].map(String::from);
     let names = class_names.iter().map(|name| format!("p({name})"));
     writer.write_record(columns.into_iter().chain(names))?;
-    for Judged { index, item, fold, label, predicted, probabilities } in judged {
+    for OutOfFold { index, item, fold, label, predicted, probabilities } in held_out {
         let name = |class: u32| class_names[class as usize].clone();
         let fold = (fold + 1).to_string();
         let cells = [index.to_string(), item.clone(), fold, name(*label), name(*predicted)];
@@ -267,7 +274,7 @@ mod tests {
 
     #[test]
     fn names_with_commas_and_quotes_survive_the_table() {
-        let judged = [Judged {
+        let held_out = [OutOfFold {
             index: 3,
             item: "a, \"b\".png".to_string(),
             fold: 0,
@@ -277,7 +284,7 @@ mod tests {
         }];
         let names = ["cat".to_string(), "dog, wet".to_string()];
         assert_eq!(
-            String::from_utf8(csv(&judged, &names).unwrap()).unwrap(),
+            String::from_utf8(csv(&held_out, &names).unwrap()).unwrap(),
             "index,item,fold,label,predicted,p(cat),\"p(dog, wet)\"\n\
              3,\"a, \"\"b\"\".png\",1,\"dog, wet\",cat,0.75,0.25\n"
         );

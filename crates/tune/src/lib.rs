@@ -1,6 +1,6 @@
-//! Several runs, and the settings to take.
+//! Finding settings by several runs.
 //!
-//! [`lr_find`] sweeps the learning rate of a plan; [`cross_validate`] judges recipes on the same
+//! [`lr_find`] sweeps the learning rate of a plan; [`cross_validate`] scores recipes on the same
 //! stratified folds of the training part; [`search`] draws settings, at random or by successive
 //! halving. Each training is a run in a folder of its own, with its page, so that what was killed
 //! goes on. The held-out part decides nothing.

@@ -37,7 +37,7 @@ pub struct SearchFile {
     pub space: BTreeMap<String, Range>,
 }
 
-/// How settings are searched.
+/// Settings of the search itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchSettings {
@@ -70,7 +70,7 @@ impl Default for SearchSettings {
     }
 }
 
-/// How a search spends its time.
+/// How epochs are given to trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchMethod {
@@ -99,7 +99,7 @@ pub struct Trial {
     pub run: PathBuf,
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Searched {
     /// What was best.

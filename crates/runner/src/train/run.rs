@@ -6,7 +6,7 @@ use super::batches::next_group;
 use super::training::Training;
 use crate::error::RunnerError;
 use crate::observe::{Event, Listener, notify};
-use taper_run_folder::Trained;
+use taper_run_folder::TrainingSummary;
 
 /// Trains: batches, forward, loss, backward, clip, step, observe, save; after each epoch, validate.
 ///
@@ -16,7 +16,7 @@ use taper_run_folder::Trained;
 pub fn train(
     mut training: Training<'_>,
     listeners: &mut [Box<dyn Listener>],
-) -> Result<Trained, RunnerError> {
+) -> Result<TrainingSummary, RunnerError> {
     let accumulate = training.recipe().train.accumulate;
     let verdicts = notify(listeners, &training.opening())?;
     training.apply(verdicts)?;

@@ -15,7 +15,7 @@ use crate::observe::{Epoch, Event};
 use crate::plan::Plan;
 use crate::position::Position;
 use crate::recipe::Recipe;
-use taper_run_folder::{Scores, Trained};
+use taper_run_folder::{Scores, TrainingSummary};
 
 /// What a training run works with, and how far it is.
 pub struct Training<'a> {
@@ -149,9 +149,9 @@ impl<'a> Training<'a> {
     }
 
     /// What came of it.
-    pub(super) fn trained(&self) -> Trained {
+    pub(super) fn trained(&self) -> TrainingSummary {
         let Position { step, images, seconds, skipped, .. } = self.position;
         let stopped = self.position.stopped.clone();
-        Trained { steps: step, images, seconds, skipped, stopped }
+        TrainingSummary { steps: step, images, seconds, skipped, stopped }
     }
 }

@@ -1,0 +1,194 @@
+//! The page and the card of a run whose folder was made by hand: nothing else is needed for them.
+
+use std::path::Path;
+
+use taper_dataset::Image;
+use taper_dataset::sheet::to_png;
+use taper_metrics::{ConfusionMatrix, ZeroDivision, calibration};
+use taper_run_folder::{
+    Answer, DataResults, Epoch, Event, LoadReportText, Machine, Mistake, NetSummary,
+    ParameterCounts, Results, RunFolder, Scores, StartingWeights, Step, TrainingSummary,
+};
+
+const RECIPE: &str = r#"taper_version = "0.1.0"
+seed = 7
+
+[data]
+source = "photos/pets"
+
+[image]
+channels = 1
+height = 28
+width = 28
+
+[model]
+net = "vit_tiny_patch16_224"
+weights = "hub:timm/vit@abc"
+
+[method]
+name = "lora"
+merge = false
+
+[train]
+epochs = 1
+batch_size = 32
+
+[optimizer]
+name = "adamw"
+learning_rate = 0.001
+
+[log]
+report = true
+"#;
+
+/// A finished run with two classes, one of which has a name that would be markup.
+fn run(folder: &Path, recipe: &str) -> RunFolder {
+    let run = RunFolder::create(folder, recipe, true).unwrap();
+    let names = ["<b>cat</b>".to_string(), "dog".to_string()];
+    let (labels, probabilities) = ([0, 1, 1], [0.75f32, 0.25, 0.25, 0.75, 0.75, 0.25]);
+    let mut confusion = ConfusionMatrix::new(2).unwrap();
+    confusion.add_batch(&labels, &[0, 1, 0]).unwrap();
+    let scores = Scores::of(&labels, &probabilities, 2).unwrap();
+
+    let epoch = Epoch {
+        epoch: 0,
+        step: 2,
+        loss: 0.5,
+        learning_rate: 1e-3,
+        validation: None,
+        seconds: 1.0,
+        images_per_second: 3.0,
+        data_wait: 0.25,
+    };
+    let step = |step, loss| Step {
+        epoch: 0,
+        step,
+        loss,
+        learning_rate: 1e-3,
+        gradient_norm: 1.0,
+        images: 3,
+    };
+    let events = [Event::Step(step(1, 0.7)), Event::Step(step(2, f64::NAN)), Event::Epoch(epoch)];
+    let lines = events.map(|event| serde_json::to_string(&event).unwrap() + "\n");
+    std::fs::write(run.history(), lines.concat()).unwrap();
+
+    std::fs::create_dir(run.mistakes()).unwrap();
+    let picture = |name: &str| {
+        std::fs::write(run.mistakes().join(name), to_png(&Image::black(2, 2, 1))).unwrap();
+        name.to_string()
+    };
+    let mistake = Mistake {
+        item: "pets/<3>.png".to_string(),
+        height: 2,
+        width: 2,
+        picture: picture("01.png"),
+        saliency: picture("01-saliency.png"),
+        truth: 1,
+        answers: vec![
+            Answer { class: 0, probability: 0.75 },
+            Answer { class: 1, probability: 0.25 },
+        ],
+        truth_probability: 0.25,
+    };
+    Mistake::write_all(&run, &[mistake]).unwrap();
+
+    let results = Results {
+        before: scores.clone(),
+        after: scores,
+        validation: None,
+        extended: None,
+        report: confusion.report(&names, ZeroDivision::Zero).unwrap(),
+        confusion,
+        calibration: calibration(&labels, &probabilities, 2, 15).unwrap(),
+        evaluation_seconds: 0.1,
+        trained: TrainingSummary {
+            steps: 2,
+            images: 6,
+            seconds: 1.0,
+            skipped: 0,
+            stopped: Some("it is late".to_string()),
+        },
+        data: DataResults {
+            description: "pets: 2 classes".to_string(),
+            class_names: names.to_vec(),
+            train: vec![2, 3],
+            validation: Vec::new(),
+            test: vec![1, 2],
+        },
+        parameters: ParameterCounts { trainable: 10, frozen: 90, buffers: 0 },
+        net: NetSummary { description: "a small net".to_string(), in_timm: true, fixed_size: true },
+        start: StartingWeights { is_folder: false, seen_data: vec!["imagenet".to_string()] },
+        load_report: serde_json::json!({}),
+        load_text: LoadReportText {
+            summary: "loaded 1 tensor".to_string(),
+            tensors: "head.weight".to_string(),
+        },
+        machine: Machine::default(),
+    };
+    results.write(&run).unwrap();
+    run
+}
+
+#[test]
+fn a_folder_alone_gives_a_page_on_which_no_name_is_markup() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    taper_report::complete(run.path()).unwrap();
+    let page = std::fs::read_to_string(run.report()).unwrap();
+    for content in [
+        "Confusion matrix",
+        "&lt;b&gt;cat&lt;/b&gt;",
+        "pets/&lt;3&gt;.png",
+        "data:image/png;base64,iVBOR",
+        "loaded 1 tensor",
+        "it is late",
+        "taper_version = &quot;0.1.0&quot;",
+    ] {
+        assert!(page.contains(content), "{content}");
+    }
+    assert!(!page.contains("<b>cat") && !page.contains("<3>"), "{page}");
+}
+
+#[test]
+fn the_card_says_how_python_opens_the_adapter_and_on_what_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    taper_report::complete(run.path()).unwrap();
+    let card = std::fs::read_to_string(run.card()).unwrap();
+    for content in [
+        "library_name: peft\n",
+        "base_model: \"timm/vit\"\nbase_model_relation: adapter\n",
+        "# vit_tiny_patch16_224 fine-tuned on pets\n",
+        "| Method | `lora`: 10 trainable parameters, 10.00 % |",
+        "1 epoch, 2 updates (it is late), batches of 32, `adamw` at 1e-3, seed 7",
+        "were trained on: imagenet.",
+        "timm.create_model(\"hf-hub:timm/vit\", pretrained=True, num_classes=2, \
+         img_size=(28, 28), in_chans=1)",
+        "seed = 7\n",
+    ] {
+        assert!(card.contains(content), "{content}\n{card}");
+    }
+}
+
+#[test]
+fn what_is_there_stays_and_a_page_is_written_only_where_the_recipe_asks_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), &RECIPE.replace("report = true", "report = false"));
+    std::fs::write(run.card(), "mine").unwrap();
+    taper_report::complete(run.path()).unwrap();
+    assert_eq!(std::fs::read_to_string(run.card()).unwrap(), "mine");
+    assert!(!run.report().exists());
+    assert_eq!(taper_report::report(run.path()).unwrap(), run.report());
+    assert!(run.report().exists());
+}
+
+#[test]
+fn a_run_that_is_not_finished_or_has_another_recipe_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), "seed = 7\n");
+    let error = taper_report::complete(run.path()).unwrap_err().to_string();
+    assert!(error.ends_with("recipe.toml: missing field `taper_version`"), "{error}");
+    std::fs::remove_file(run.metrics()).unwrap();
+    let error = taper_report::report(run.path()).unwrap_err().to_string();
+    assert!(error.ends_with("holds no run: metrics.json is missing"), "{error}");
+}
