@@ -237,12 +237,19 @@ fn an_unknown_flag_value() {
     let line = error(&["train", "--net", "resnet9000"]);
     assert!(line.starts_with("error: unknown net `resnet9000`, expected one of: "), "{line}");
     assert!(line.contains("keras-cnn, lenet5, mlp, resnet101"), "{line}");
+    let line = error(&["train", "--net", "rasnet18"]);
+    assert!(line.ends_with("; did you mean `resnet18`?"), "{line}");
     let line = error(&["train", "--optimizer", "adamax"]);
     assert!(line.contains("adamax") && line.contains("adadelta-keras"), "{line}");
+    assert!(line.ends_with("; did you mean `adam`?"), "{line}");
+    let line = error(&["train", "--data", "mnist-sampel"]);
+    assert!(line.ends_with("; did you mean `mnist-sample`?"), "{line}");
     let line = error(&["train", "--recipe", "keras"]);
-    assert!(line.contains("unknown recipe `keras`") && line.contains("keras-mnist"), "{line}");
+    assert!(line.contains("unknown recipe `keras`"), "{line}");
+    assert!(line.ends_with("; did you mean `keras-mnist`?"), "{line}");
     let line = error(&["train", "--set", "train.epoch=3"]);
-    assert!(line.contains("epoch") && line.contains("epochs"), "{line}");
+    assert!(line.contains("unknown field `epoch`"), "{line}");
+    assert!(line.ends_with("; did you mean `epochs`?"), "{line}");
     let line = error(&["train", "--epochs", "0"]);
     assert_eq!(line, "error: `train.epochs` is 0, expected 1 or more");
     for rate in ["-1", "nan", "inf"] {

@@ -47,7 +47,7 @@ fn other_data_or_another_recipe_is_refused_by_name_and_can_be_forced() {
     let error = resume_error(&[("train.batch_size", "6"), ("optimizer", "sgd")], &out);
     assert!(error.contains("`train.batch_size` was 5, is 6"), "{error}");
     assert!(error.contains("`optimizer.name` was \"adamw\", is \"sgd\""), "{error}");
-    assert!(error.contains("--force"), "{error}");
+    assert!(error.contains("cannot resume exactly: "), "{error}");
     let error = resume_error(&[("data.source", "other-stripes")], &out);
     assert!(error.contains("data was 30+10+10 images "), "{error}");
 
@@ -90,7 +90,7 @@ fn a_run_whose_checkpoints_are_all_broken_is_refused() {
     }
     let error = resume_error(&[], &out);
     assert!(error.contains("step-0000000009.safetensors: 7 bytes are too few"), "{error}");
-    assert!(error.contains("of the 2 checkpoints none is whole"), "{error}");
+    assert!(error.contains("all 2 checkpoints are corrupt"), "{error}");
 }
 
 #[test]

@@ -304,7 +304,7 @@ fn a_line_on_its_head_is_not_read() {
         image::imageops::rotate180(&grey).save(&path).unwrap();
         let output = taper(&["read", arg(&path), "--pattern", "ddddd"]).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains("seems to stand on its head: turned, it reads"), "{said}");
+        assert!(said.contains("appears upside down: rotated it reads"), "{said}");
     }
 }
 

@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+mod advice;
 mod flags;
 mod overrides;
 
@@ -90,7 +91,7 @@ pub fn run_as<C: Parser>(
                 note(&suspended.to_string());
                 return ExitCode::from(signals::exit_code().unwrap_or(1));
             }
-            note(&format!("error: {}", message(&error)));
+            note(&format!("error: {}{}", message(&error), advice::of(&error)));
             ExitCode::FAILURE
         }
     }

@@ -24,7 +24,7 @@ pub enum Error {
 
     /// Digits for testing were asked of a source without a test part.
     #[error(
-        "{0} has no test part to write test lines with; choose another --part, or digits with one"
+        "{0} has no test part to write test lines with; choose another part, or digits with one"
     )]
     NoTestPart(String),
 

@@ -261,7 +261,7 @@ mod tests {
         let error = Generator::new(settings, "mnist-sample").map(|_| ()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "mnist-sample has no test part to write test lines with; choose another --part, or \
+            "mnist-sample has no test part to write test lines with; choose another part, or \
              digits with one"
         );
     }

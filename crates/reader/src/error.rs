@@ -22,8 +22,8 @@ pub enum ReadError {
 
     /// There is a line, but no way to read it as the pattern wants.
     #[error(
-        "cannot be read as \"{pattern}\": without the pattern it reads \"{found}\"; leave --pattern \
-         out, or crop the picture to the line"
+        "cannot be read as \"{pattern}\": without the pattern it reads \"{found}\"; read it \
+         without, or crop the picture to the line"
     )]
     NoMatch {
         /// The pattern.
@@ -47,7 +47,7 @@ pub enum ReadError {
     },
 
     /// The line is likelier to stand on its head.
-    #[error("the line seems to stand on its head: turned, it reads \"{found}\"; turn the picture")]
+    #[error("the line appears upside down: rotated it reads \"{found}\"; rotate the picture")]
     UpsideDown {
         /// What the line reads when it is turned.
         found: String,

@@ -23,7 +23,7 @@ pub enum RunFolderError {
         reason: String,
     },
     /// The output folder holds a run already.
-    #[error("{} holds a run already; choose another folder or allow it with --overwrite", .0.display())]
+    #[error("{} holds a run already; choose another folder or overwrite it", .0.display())]
     RunExists(PathBuf),
     /// The output folder holds other things.
     #[error("{} is not empty and holds no run; choose another folder", .0.display())]

@@ -288,7 +288,7 @@ fn hint(report: &LoadReport) -> String {
         {
             format!(
                 "; all names in the file begin with `{part}.`: \
-                 `--set 'model.renames=[{{from=\"{part}.*\",to=\"*\"}}]'` may be what lacks"
+                 `model.renames=[{{from=\"{part}.*\",to=\"*\"}}]` may be missing"
             )
         }
         _ => String::new(),

@@ -68,7 +68,7 @@ fn a_prefix_on_all_names_is_pointed_out() {
     let message = text(build(from(file), 2));
     assert!(message.ends_with(
         "\nall names in the file begin with `module.`: \
-         `--set 'model.renames=[{from=\"module.*\",to=\"*\"}]'` may be what lacks"
+         `model.renames=[{from=\"module.*\",to=\"*\"}]` may be missing"
     ));
 }
 

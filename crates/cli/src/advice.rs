@@ -1,0 +1,134 @@
+//! What to do about an error in the words of the command line: flags, and the name that was meant.
+
+use taper_classifier::ClassifierError;
+use taper_dataset::source::NAMED;
+use taper_optimizer::OptimizerError;
+use taper_pretrained::PretrainedError;
+use taper_runner::{RecipeError, ResumeError, RunFolderError, RunnerError};
+
+/// What an error's message is followed by; often nothing.
+pub(crate) fn of(error: &anyhow::Error) -> String {
+    if let Some(error) = error.downcast_ref() {
+        return of_run(error);
+    }
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(ClassifierError::Pretrained(error)), _) | (_, Some(error)) => of_pretrained(error),
+        _ => String::new(),
+    }
+}
+
+fn of_run(error: &RunnerError) -> String {
+    match error {
+        RunnerError::Recipe(RecipeError::Unknown { name, known, .. }) => meant(name, words(known)),
+        RunnerError::Pretrained(error)
+        | RunnerError::Classifier(ClassifierError::Pretrained(error)) => of_pretrained(error),
+        RunnerError::Dataset(taper_dataset::Error::NotFound { path }) => {
+            let named = NAMED.iter().map(|named| named.name);
+            meant(&path.to_string_lossy(), named.chain(["digits", "mnist-sample"]))
+        }
+        RunnerError::Optimizer(OptimizerError::UnknownPreset { name, known }) => {
+            meant(name, known.iter().copied())
+        }
+        RunnerError::Recipe(RecipeError::Invalid { reason, .. }) => meant_field(reason),
+        RunnerError::Folder(RunFolderError::RunExists(_)) => " with --overwrite".to_string(),
+        RunnerError::Resume(ResumeError::NoneWhole { .. }) => " with --overwrite".to_string(),
+        RunnerError::Resume(ResumeError::Differs { .. }) => "; --force resumes anyway".to_string(),
+        _ => String::new(),
+    }
+}
+
+fn of_pretrained(error: &PretrainedError) -> String {
+    match error {
+        PretrainedError::Unknown { name, known, .. } => meant(name, words(known)),
+        PretrainedError::NoSuchWeights { path, known } => {
+            meant(&path.to_string_lossy(), words(known))
+        }
+        PretrainedError::NoNet { guess, .. } => format!(" (--net {})", guess.unwrap_or("NET")),
+        _ => String::new(),
+    }
+}
+
+/// The key that was meant by the one that a recipe's reader does not know.
+fn meant_field(reason: &str) -> String {
+    // serde's words: unknown field `epoch`, expected one of `epochs`, `batch_size`, …
+    let Some((_, rest)) = reason.split_once("unknown field ") else { return String::new() };
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let name = names.next().unwrap_or_default();
+    meant(name, names)
+}
+
+/// Which of the known names was meant.
+fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or(String::new(), |known| format!("; did you mean `{known}`?"))
+}
+
+/// The known name that is a slip of the finger away, or the only one that begins so.
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().filter(|known| !known.is_empty()).collect();
+    let off = |known: &&str| strsim::osa_distance(name, known);
+    let near = known.iter().copied().filter(|known| 3 * off(known) <= known.chars().count());
+    near.min_by_key(off).or_else(|| {
+        let mut longer = known.iter().copied().filter(|known| known.starts_with(name));
+        longer.next().filter(|_| longer.next().is_none() && !name.is_empty())
+    })
+}
+
+/// The names in a list of them.
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(", ").map(|name| name.trim_matches('`'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_put_right() {
+        let known = ["lenet5", "mlp", "resnet18", "resnet34"];
+        assert_eq!(nearest("rasnet18", known), Some("resnet18"));
+        assert_eq!(nearest("resnte34", known), Some("resnet34"));
+        assert_eq!(nearest("Lenet5", known), Some("lenet5"));
+        assert_eq!(nearest("transformer", known), None);
+    }
+
+    #[test]
+    fn the_only_name_that_begins_so_is_meant() {
+        let known = ["keras-mnist", "fast-mnist"];
+        assert_eq!(nearest("keras", known), Some("keras-mnist"));
+        assert_eq!(nearest("", known), None);
+        assert_eq!(nearest("resnet", ["resnet18-d", "resnet50-d"]), None);
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+        let reason = "unknown field `epoch`, expected one of `epochs`, `batch_size`; in `train`";
+        assert_eq!(meant_field(reason), "; did you mean `epochs`?");
+        assert_eq!(meant_field("invalid type: string \"a\""), "");
+    }
+
+    #[test]
+    fn an_error_is_followed_by_the_flag_that_helps() {
+        let told = |error: RunnerError| {
+            let error = anyhow::Error::new(error);
+            format!("{error}{}", of(&error))
+        };
+        let path = || std::path::PathBuf::from("runs/a");
+        assert_eq!(
+            told(RunnerError::Folder(RunFolderError::RunExists(path()))),
+            "runs/a holds a run already; choose another folder or overwrite it with --overwrite"
+        );
+        assert_eq!(
+            told(ResumeError::Differs { path: path(), differences: Vec::new() }.into()),
+            "runs/a cannot resume exactly: ; --force resumes anyway"
+        );
+        let (weights, guess) = ("a.pth".to_string(), Some("resnet18"));
+        assert_eq!(
+            told(PretrainedError::NoNet { weights, guess }.into()),
+            "nothing says what net a.pth is of; set `model.net`: its names are like those of \
+             `resnet18` (--net resnet18)"
+        );
+        let (path, known) = ("keras-cnn-mnits".into(), "`keras-cnn-mnist`".to_string());
+        let told = told(PretrainedError::NoSuchWeights { path, known }.into());
+        assert!(told.ends_with("; did you mean `keras-cnn-mnist`?"), "{told}");
+    }
+}
