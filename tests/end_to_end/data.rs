@@ -261,7 +261,7 @@ fn several_looks_at_an_image_are_averaged() {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("Looks     4 at each image, averaged"), "{text}");
+    assert!(text.contains("Views     4 of each image, averaged"), "{text}");
     assert!(text.contains("% of 3 images"), "{text}");
     let picture = folder.path().join("a.png");
     image::GrayImage::from_pixel(28, 28, image::Luma([200])).save(&picture).unwrap();

@@ -108,7 +108,7 @@ fn the_head_of_the_shipped_net_learns_the_digits_with_and_without_kept_features(
 #[test]
 fn a_method_that_does_not_exist_or_does_not_fit_is_told_in_a_line() {
     let message = error(&["finetune", "--method", "heads"]);
-    assert!(message.contains("`heads`") && message.contains("`last-n` (`last-2`"), "{message}");
+    assert!(message.contains("`heads`") && message.contains("(last-2: the last two"), "{message}");
     let message = error(&["finetune", "--method", "head", "--merge"]);
     assert!(message.contains("--merge is for --method lora"), "{message}");
     let message = plan(&[("method", "last-99")]).err().unwrap().to_string();

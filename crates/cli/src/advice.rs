@@ -4,15 +4,25 @@ use taper_classifier::ClassifierError;
 use taper_dataset::source::NAMED;
 use taper_optimizer::OptimizerError;
 use taper_pretrained::PretrainedError;
-use taper_runner::{RecipeError, ResumeError, RunFolderError, RunnerError};
+use taper_runner::{RecipeError, ResumeError, RunFolderError, RunnerError, keys};
 
 /// What an error's message is followed by; often nothing.
 pub(crate) fn of(error: &anyhow::Error) -> String {
     if let Some(error) = error.downcast_ref() {
         return of_run(error);
     }
+    if let Some(error) = error.downcast_ref() {
+        return of_folder(error);
+    }
     match (error.downcast_ref(), error.downcast_ref()) {
         (Some(ClassifierError::Pretrained(error)), _) | (_, Some(error)) => of_pretrained(error),
+        _ => String::new(),
+    }
+}
+
+fn of_folder(error: &RunFolderError) -> String {
+    match error {
+        RunFolderError::RunExists(_) => " with --overwrite".to_string(),
         _ => String::new(),
     }
 }
@@ -30,7 +40,7 @@ fn of_run(error: &RunnerError) -> String {
             meant(name, known.iter().copied())
         }
         RunnerError::Recipe(RecipeError::Invalid { reason, .. }) => meant_field(reason),
-        RunnerError::Folder(RunFolderError::RunExists(_)) => " with --overwrite".to_string(),
+        RunnerError::Folder(error) => of_folder(error),
         RunnerError::Resume(ResumeError::NoneWhole { .. }) => " with --overwrite".to_string(),
         RunnerError::Resume(ResumeError::Differs { .. }) => "; --force resumes anyway".to_string(),
         _ => String::new(),
@@ -48,13 +58,28 @@ fn of_pretrained(error: &PretrainedError) -> String {
     }
 }
 
+/// Which key of the recipe was meant.
+pub(crate) fn meant_key(name: &str) -> String {
+    let known = || keys().iter().map(|key| key.name.as_str());
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
+    let elsewhere: Vec<_> =
+        known().filter(|key| last(key) == last(name)).map(|key| format!("`{key}`")).collect();
+    match elsewhere.is_empty() {
+        true => meant(name, known()),
+        false => format!("; did you mean {}?", elsewhere.join(" or ")),
+    }
+}
+
 /// The key that was meant by the one that a recipe's reader does not know.
 fn meant_field(reason: &str) -> String {
     // serde's words: unknown field `epoch`, expected one of `epochs`, `batch_size`, …
     let Some((_, rest)) = reason.split_once("unknown field ") else { return String::new() };
     let mut names = rest.split('`').skip(1).step_by(2);
     let name = names.next().unwrap_or_default();
-    meant(name, names)
+    match meant(name, names) {
+        nothing if nothing.is_empty() => meant_key(name),
+        meant => meant,
+    }
 }
 
 /// Which of the known names was meant.
@@ -73,9 +98,9 @@ fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
     })
 }
 
-/// The names in a list of them.
+/// The names in a list of them; what is said of one behind it is left out.
 fn words(list: &str) -> impl Iterator<Item = &str> {
-    list.split(", ").map(|name| name.trim_matches('`'))
+    list.split(", ").filter_map(|name| name.split(' ').next()).map(|name| name.trim_matches('`'))
 }
 
 #[cfg(test)]
@@ -100,10 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+    fn a_key_is_found_where_it_lives() {
+        assert_eq!(meant_key("epochs"), "; did you mean `train.epochs`?");
+        assert_eq!(meant_key("trian.epoch"), "; did you mean `train.epochs`?");
         let reason = "unknown field `epoch`, expected one of `epochs`, `batch_size`; in `train`";
         assert_eq!(meant_field(reason), "; did you mean `epochs`?");
-        assert_eq!(meant_field("invalid type: string \"a\""), "");
+        let reason = "unknown field `epochs`, expected one of `seed`, `data`";
+        assert_eq!(meant_field(reason), "; did you mean `train.epochs`?");
     }
 
     #[test]

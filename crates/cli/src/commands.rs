@@ -4,6 +4,7 @@ mod cross_validate;
 mod evaluate;
 mod finetune;
 mod inspect;
+mod keys;
 mod lr_find;
 mod models;
 mod predict;
@@ -42,5 +43,6 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
         Command::Search(flags) => search::run(flags, output, registry),
         Command::Summary(flags) => summary::run(flags, output, registry),
         Command::Models => models::run(output, registry),
+        Command::Keys(flags) => keys::run(flags, output),
     }
 }

@@ -2,17 +2,16 @@
 
 mod finding;
 mod reading;
+mod settings;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use taper_runner::DeviceChoice;
+use taper_runner::{DeviceChoice, Recipe};
 
 pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
 pub use reading::ReadFlags;
-
-/// The largest seed that a recipe can hold: TOML's integers have 64 bits, the sign among them.
-const MAX_SEED: u64 = i64::MAX as u64;
+use settings::{Images, Pretrained, Settings, Subset, Training};
 
 /// The most classes that `summary` builds a net for.
 const MAX_CLASSES: u64 = 1_000_000;
@@ -40,28 +39,30 @@ pub enum Command {
     Finetune(FinetuneFlags),
     /// Train from random weights
     Train(TrainFlags),
-    /// Go on with a run that was killed or left off, to the result it would have had
+    /// Resume a run that was killed or interrupted, to the result it would have had
     Resume(ResumeFlags),
-    /// Score a run's model, or a weights file, on labelled images
+    /// Evaluate a run's model, or a weights file, on labelled images
     Evaluate(EvaluateFlags),
-    /// Look at a data set: counts, sizes, values, equal and broken images, and pictures
+    /// Inspect a data set: counts, sizes, pixel values, duplicate and broken images, and pictures
     Inspect(InspectFlags),
-    /// Name the class of image files
+    /// Predict the class of image files
     Predict(PredictFlags),
     /// Read the digits of a line in a picture: a postcode, a card number
     Read(ReadFlags),
-    /// Write a run's report.html anew, or compare several runs on one page
+    /// Rewrite a run's report.html, or compare several runs on one page
     Report(ReportFlags),
     /// Sweep the learning rate and suggest one
     LrFind(LrFindFlags),
-    /// Judge a recipe, or several side by side, on stratified folds
+    /// Cross-validate a recipe, or compare several, on stratified folds
     CrossValidate(CrossValidateFlags),
-    /// Search for settings, at random or by successive halving
+    /// Search hyperparameters, at random or by successive halving
     Search(SearchFlags),
     /// Show a net's layers, shapes, parameters and multiply-adds
     Summary(SummaryFlags),
     /// List the nets: parameters, multiply-adds, input size, and weights of the Hub to start from
     Models,
+    /// List the keys of a recipe: what each sets, and its default
+    Keys(KeysFlags),
 }
 
 /// Flags of `finetune`.
@@ -71,35 +72,9 @@ pub struct FinetuneFlags {
     #[command(flatten)]
     pub recipe: RecipeFlags,
 
-    /// Weights to start from: a file (safetensors, .pth, .bin, an index of several), a folder of the
-    /// Hub's layout, a run's folder, `hub:OWNER/NAME[@REVISION]`, or `keras-cnn-mnist`
-    #[arg(long, value_name = "WEIGHTS")]
-    pub weights: Option<String>,
-
-    /// How the weights file stores its arrays
-    #[arg(long, value_enum)]
-    pub layout: Option<Layout>,
-
-    /// What is trained: full, head, last-n (last-2: the last two blocks), gradual or lora; its
-    /// settings are keys of the recipe, such as --set method.rank=4 [default: full]
-    #[arg(long, value_name = "METHOD")]
-    pub method: Option<String>,
-
-    /// With the method lora: save the net with its adapters worked in, too
-    #[arg(long)]
-    pub merge: bool,
-
-    /// Keep parameters as loaded, by name or pattern such as 'conv*' (may be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub freeze: Vec<String>,
-
-    /// Initialize parameters that the weights lack, by name or pattern (may be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub allow_missing: Vec<String>,
-
-    /// Leave out tensors that the net has no use for, by name or pattern (may be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub allow_unused: Vec<String>,
+    /// What starts from weights.
+    #[command(flatten)]
+    pub pretrained: Settings<Pretrained>,
 
     /// Also train from random weights with the same budget, and print all three results
     #[arg(long)]
@@ -121,52 +96,20 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<String>,
 
-    /// Images: a file or folder (IDX, parquet, a folder per class, a CSV or JSON-lines list,
-    /// safetensors), `hub:OWNER/NAME`, or a name (digits, mnist-sample, mnist, fashion-mnist, …)
-    #[arg(long, value_name = "DATA")]
-    pub data: Option<String>,
+    /// The images and how they are changed.
+    #[command(flatten)]
+    pub images: Settings<Images>,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub subset: SubsetFlags,
+    pub subset: Settings<Subset>,
 
-    /// Change the images to train on at random: none, light, digits, cifar or imagenet; single
-    /// settings by --set augment.rotation=10
-    #[arg(long, value_name = "POLICY")]
-    pub augment: Option<String>,
-
-    /// The net, by name; `models` lists them all
-    #[arg(long, value_name = "NET")]
-    pub net: Option<String>,
-
-    /// Passes over the training part
-    #[arg(long, value_name = "N")]
-    pub epochs: Option<usize>,
-
-    /// Images a training step
-    #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
-
-    /// Peak learning rate
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    pub learning_rate: Option<f64>,
-
-    /// The update rule: sgd, adadelta, adagrad, rmsprop, adam or adamw with PyTorch's defaults,
-    /// NAME-keras with Keras's
-    #[arg(long, value_name = "NAME")]
-    pub optimizer: Option<String>,
-
-    /// Seed of initialization, order and dropout
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
-    pub seed: Option<u64>,
-
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal; auto takes a GPU if this program was built for one (see
-    /// docs/performance.md) and it is there
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<DeviceChoice>,
+    /// The net and how it is trained.
+    #[command(flatten)]
+    pub training: Settings<Training>,
 
     /// Any other setting, by its key in the recipe: --set train.label_smoothing=0.1 (may be
-    /// repeated)
+    /// repeated); `keys` lists them all
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
 
@@ -174,41 +117,47 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Replace a run that the folder holds already
+    /// Overwrite the run in --out
     #[arg(long)]
     pub overwrite: bool,
 
-    /// Go on with the run in --out where it was left off; begin it where there is none
+    /// Resume the run in --out; start it if there is none
     #[arg(long, requires = "out", conflicts_with = "overwrite")]
     pub resume: bool,
 
-    /// Resume although data, version, machine or recipe are others
+    /// Resume although data, version, machine or recipe differ
     #[arg(long, requires = "resume")]
     pub force: bool,
 
-    /// Batches whose gradients make one update
-    #[arg(long, value_name = "N")]
-    pub accumulate: Option<usize>,
-
-    /// End after so many updates; the schedule ends with them
-    #[arg(long, value_name = "N")]
-    pub max_steps: Option<u64>,
-
-    /// End after so many minutes
-    #[arg(long, value_name = "MINUTES")]
-    pub max_time: Option<f64>,
-
-    /// One epoch of one batch of each part: does everything work?
+    /// Trial run: one epoch of one batch of each part
     #[arg(long)]
     pub fast_dev_run: bool,
+}
 
-    /// Train and validate on N batches alone: can the net learn at all?
-    #[arg(long, value_name = "N")]
-    pub overfit_batches: Option<usize>,
+impl FinetuneFlags {
+    /// The overrides of a recipe that the flags ask for; `--set` comes last and wins.
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let mut overrides = self.pretrained.overrides.clone();
+        overrides.extend(self.recipe.overrides());
+        overrides
+    }
+}
 
-    /// Write event files for TensorBoard to the run's folder
-    #[arg(long)]
-    pub tensorboard: bool,
+impl RecipeFlags {
+    /// The overrides of a recipe that the flags ask for; `--set` comes last and wins.
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let groups = [&self.images.overrides, &self.subset.overrides, &self.training.overrides];
+        groups.into_iter().chain([&self.set]).flatten().cloned().collect()
+    }
+
+    /// Makes a recipe a trial of whether everything works, if that is asked for: one epoch of one
+    /// batch of each part.
+    pub fn shorten(&self, recipe: &mut Recipe) {
+        if self.fast_dev_run {
+            recipe.train.epochs = 1;
+            recipe.data.limit = recipe.train.batch_size;
+        }
+    }
 }
 
 /// Where to compute.
@@ -217,22 +166,6 @@ pub struct DeviceFlags {
     /// Where to compute: auto, cpu, cuda, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
     pub device: DeviceChoice,
-}
-
-/// Which images of the data are taken.
-#[derive(Debug, Args)]
-pub struct SubsetFlags {
-    /// Take at most N images of each part
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub limit: Option<u64>,
-
-    /// Take at most N images of each class to train on
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub per_class: Option<u64>,
-
-    /// Take these classes only, numbered in this order
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub classes: Vec<String>,
 }
 
 /// How results are printed; of every command, before or after its name.
@@ -254,7 +187,7 @@ pub struct ResumeFlags {
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
 
-    /// Resume although data, version or machine are others
+    /// Resume although data, version or machine differ
     #[arg(long)]
     pub force: bool,
 }
@@ -276,13 +209,13 @@ pub struct EvaluateFlags {
 
     /// Which images of the data.
     #[command(flatten)]
-    pub subset: SubsetFlags,
+    pub subset: Settings<Subset>,
 
     /// Which part of the data [default: test]
     #[arg(long, value_enum, default_value_t = Part::Test)]
     pub part: Part,
 
-    /// Test-time augmentation: average over N looks at each image
+    /// Test-time augmentation: average over N views of each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
 }
@@ -290,21 +223,17 @@ pub struct EvaluateFlags {
 /// Flags of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectFlags {
-    /// Images, as --data of `train` takes them [default: the recipe's; digits]
-    #[arg(long, value_name = "DATA")]
-    pub data: Option<String>,
+    /// The images, and a policy to show them changed by.
+    #[command(flatten)]
+    pub images: Settings<Images>,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub subset: SubsetFlags,
+    pub subset: Settings<Subset>,
 
     /// A recipe whose data and augmentation to look at
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<String>,
-
-    /// Also show images as this policy changes them: light, digits, cifar or imagenet
-    #[arg(long, value_name = "POLICY")]
-    pub augment: Option<String>,
 
     /// Any setting of data, image or augment: --set augment.rotation=10 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
@@ -330,11 +259,11 @@ pub struct PredictFlags {
     #[arg(value_name = "FILE|FOLDER", required = true)]
     pub images: Vec<PathBuf>,
 
-    /// How many classes to name for each image
+    /// How many classes to print for each image, the most probable first
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub top_k: u32,
 
-    /// Test-time augmentation: average over N looks at each image
+    /// Test-time augmentation: average over N views of each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub tta: u64,
 
@@ -342,7 +271,7 @@ pub struct PredictFlags {
     #[arg(long)]
     pub invert: bool,
 
-    /// How answers are written: lines to read, CSV, or a JSON object a line
+    /// Output format: a table, CSV, or a JSON object per line
     #[arg(long, value_enum, default_value_t = PredictionFormat::Table, conflicts_with = "json")]
     pub format: PredictionFormat,
 }
@@ -350,11 +279,11 @@ pub struct PredictFlags {
 /// How `predict` writes its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PredictionFormat {
-    /// Lines to read.
+    /// A table.
     Table,
-    /// A line an image, after a line of names.
+    /// A line per image, after a header.
     Csv,
-    /// A JSON object a line.
+    /// A JSON object per line.
     Jsonl,
 }
 
@@ -388,15 +317,6 @@ pub struct ModelFlags {
     pub weights: Option<String>,
 }
 
-/// How a weights file stores its arrays.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Layout {
-    /// Kernels out-in-height-width, dense rows out-in
-    Pytorch,
-    /// Kernels height-width-in-out, dense in-out, flattened height-width-channels
-    Keras,
-}
-
 /// A part of a data set.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Part {
@@ -415,4 +335,12 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected KEY=VALUE, such as train.epochs=3".to_string()),
     }
+}
+
+/// Flags of `keys`.
+#[derive(Debug, Args)]
+pub struct KeysFlags {
+    /// One key, or a table such as `train`, in place of all
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
 }

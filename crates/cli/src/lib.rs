@@ -14,7 +14,6 @@
 
 mod advice;
 mod flags;
-mod overrides;
 
 mod launch;
 mod model;

@@ -1,6 +1,5 @@
 //! Results as text and as JSON.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use anyhow::Result;
@@ -38,10 +37,8 @@ fn outcome_text(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
         writeln!(text, "Note      {note}")?;
     }
     let ParameterCounts { trainable, frozen, .. } = outcome.results.parameters;
-    let all = trainable + frozen;
-    let share = 100.0 * trainable as f64 / all.max(1) as f64;
     let method = plan.recipe.method.name();
-    writeln!(text, "Method    {method}: {trainable} of {all} numbers trained, {share:.2} %")?;
+    writeln!(text, "Method    {method}: {}", trained_share(trainable, frozen))?;
     writeln!(
         text,
         "\nOn {images} held-out images{:>16}{:>10}{:>10}",
@@ -118,13 +115,13 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
 }
 
 /// The result of `evaluate`.
-pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<String> {
+pub fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Result<String> {
     let scores = scores(evaluation)?;
     let n = scores.n;
     let mut text = String::new();
     writeln!(text, "Data      {data}")?;
-    if looks > 1 {
-        writeln!(text, "Looks     {looks} at each image, averaged (test-time augmentation)")?;
+    if views > 1 {
+        writeln!(text, "Views     {views} of each image, averaged (test-time augmentation)")?;
     }
     writeln!(
         text,
@@ -140,7 +137,7 @@ pub fn evaluation(data: &str, evaluation: &Evaluation, looks: u64) -> Result<Str
 }
 
 /// The result of `evaluate` for programs.
-pub fn evaluation_json(evaluation: &Evaluation, looks: u64) -> Result<Value> {
+pub fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Value> {
     let mut value = serde_json::to_value(scores(evaluation)?)?;
     if let (Value::Object(all), Value::Object(more)) =
         (&mut value, serde_json::to_value(extended_scores(evaluation)?)?)
@@ -148,7 +145,7 @@ pub fn evaluation_json(evaluation: &Evaluation, looks: u64) -> Result<Value> {
         all.extend(more);
     }
     value["report"] = serde_json::to_value(classification_report(evaluation)?)?;
-    value["tta"] = looks.into();
+    value["tta"] = views.into();
     value["seconds"] = evaluation.seconds.into();
     value["images_per_second"] =
         images_per_second(evaluation.labels.len(), evaluation.seconds).into();
@@ -173,32 +170,27 @@ pub fn predictions(predictions: &[Prediction], width: usize) -> String {
 
 /// The result of `predict` as CSV (RFC 4180, but for lines that end as elsewhere here): a line an
 /// image, with a line of names before if `names`.
-pub fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> String {
-    let mut text = String::new();
+pub fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Result<String> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
     if names {
-        let ranks = (2..=top_k).map(|rank| format!(",class_{rank},probability_{rank}"));
-        text = format!("image,class,probability{},withheld,error\n", ranks.collect::<String>());
+        let ranks = (2..=top_k).flat_map(|n| [format!("class_{n}"), format!("probability_{n}")]);
+        let first = ["image", "class", "probability"].map(str::to_string).into_iter();
+        csv.write_record(first.chain(ranks).chain(["withheld".to_string(), "error".to_string()]))?;
     }
     for prediction in predictions {
-        text += &field(&prediction.image);
+        csv.write_field(&prediction.image)?;
         for rank in 0..top_k {
-            text += &match prediction.classes.get(rank) {
-                // The form of JSON: short, and with an exponent where there would be many zeros.
-                Some(class) => format!(",{},{:?}", field(&class.class_name), class.probability),
-                None => ",,".to_string(),
-            };
+            let class = prediction.classes.get(rank);
+            csv.write_field(class.map_or("", |class| &class.class_name))?;
+            // The form of JSON: short, and with an exponent where there would be many zeros.
+            csv.write_field(
+                class.map_or(String::new(), |class| format!("{:?}", class.probability)),
+            )?;
         }
         let error = prediction.error.as_deref().unwrap_or_default();
-        text += &format!(",{},{}\n", prediction.withheld, field(error));
+        csv.write_record([&prediction.withheld.to_string(), error])?;
     }
-    text
-}
-
-fn field(text: &str) -> Cow<'_, str> {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
-        false => text.into(),
-    }
+    Ok(String::from_utf8(csv.into_inner().map_err(|error| error.into_error())?)?)
 }
 
 /// The result of `predict` as JSON, an object a line.
@@ -229,6 +221,27 @@ fn extended(scores: &ExtendedScores) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// How many of a net's parameters are trained.
+fn trained_share(trainable: usize, frozen: usize) -> String {
+    let all = trainable + frozen;
+    match frozen {
+        0 => format!("all {} parameters trained", count(all)),
+        _ => {
+            let share = 100.0 * trainable as f64 / all as f64;
+            format!("{} of {} parameters trained, {share:.2} %", count(trainable), count(all))
+        }
+    }
+}
+
+/// A number with the digits that matter.
+pub fn count(n: usize) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => format!("{:.0} k", n as f64 / 1e3),
+        _ => format!("{:.1} M", n as f64 / 1e6),
+    }
 }
 
 fn images_per_second(images: usize, seconds: f64) -> f64 {

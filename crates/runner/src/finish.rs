@@ -16,7 +16,7 @@ use crate::machine::this_machine;
 use crate::mistakes::record_mistakes;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::recipe::Method;
+use crate::recipe::{LoraMethod, Method};
 use crate::results::parameter_counts;
 use crate::scores::{classification_report, confusion, extended_scores, reliability, scores};
 use taper_run_folder::{
@@ -90,7 +90,7 @@ pub(crate) fn finish(
 /// transformers reads it where timm has not the same.
 fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), RunnerError> {
     let merged = match (&plan.recipe.method, &plan.weights.adapters) {
-        (Method::Lora { merge, .. }, Some(adapters)) => {
+        (Method::Lora(LoraMethod { merge, .. }), Some(adapters)) => {
             let (lora, base) = (&adapters.lora, &plan.recipe.model.weights);
             save_adapter(folder.path(), params, lora, plan.net.head, base, metadata(plan))?;
             if !merge {

@@ -62,9 +62,9 @@ pub use position::{EpochSums, Position};
 pub use pretrained::resolve_pretrained;
 pub use recipe::{
     Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
-    EarlyStoppingRecipe, FeatureCache, GroupRecipe, GuardRecipe, ImageRecipe, LayoutRecipe,
-    LogRecipe, Method, ModelRecipe, NAMED, NonFinite, PlateauRecipe, Recipe, SelectRecipe,
-    TrainRecipe, named, resolve,
+    EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GroupRecipe, GuardRecipe,
+    HeadMethod, ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED,
+    NonFinite, PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, resolve,
 };
 pub use registry::{OpenDataset, Registry};
 pub use run::{Existing, from_scratch, run};

@@ -10,7 +10,7 @@ use taper_model::nets::NetInfo;
 use taper_model::rng::RngKey;
 
 use crate::error::{RunnerError, setting};
-use crate::recipe::Method;
+use crate::recipe::{FullMethod, GradualMethod, LastNMethod, LoraMethod, Method};
 
 pub(crate) use groups::groups;
 
@@ -44,22 +44,11 @@ impl TrainableSet {
 }
 
 impl Method {
-    /// Its name in a recipe.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Full { .. } => "full",
-            Self::Head { .. } => "head",
-            Self::LastN { .. } => "last-n",
-            Self::Gradual { .. } => "gradual",
-            Self::Lora { .. } => "lora",
-        }
-    }
-
     /// What is trained in an epoch: a function of the epoch alone, so that a resumed run needs
     /// nothing else.
     pub(crate) fn trainable_set(&self, net: &NetInfo, epoch: usize) -> TrainableSet {
         match *self {
-            Self::Gradual { frozen_epochs, blocks_per_epoch, .. } => {
+            Self::Gradual(GradualMethod { frozen_epochs, blocks_per_epoch, .. }) => {
                 match epoch.checked_sub(frozen_epochs) {
                     None => TrainableSet::head(net),
                     Some(_) if blocks_per_epoch == 0 => TrainableSet::all(),
@@ -75,10 +64,10 @@ impl Method {
     /// All that is trained at some time.
     pub(crate) fn largest_set(&self, net: &NetInfo) -> TrainableSet {
         match *self {
-            Self::Full { .. } | Self::Gradual { .. } => TrainableSet::all(),
-            Self::Head { .. } => TrainableSet::head(net),
-            Self::LastN { blocks, .. } => TrainableSet::last(net, blocks),
-            Self::Lora { .. } => {
+            Self::Full(_) | Self::Gradual(_) => TrainableSet::all(),
+            Self::Head(_) => TrainableSet::head(net),
+            Self::LastN(LastNMethod { blocks, .. }) => TrainableSet::last(net, blocks),
+            Self::Lora(_) => {
                 TrainableSet { trainable: lora::trainable(net.head), head_only: false }
             }
         }
@@ -86,7 +75,9 @@ impl Method {
 
     /// The adapters that it puts beside the net's layers.
     pub(crate) fn adapters(&self, net: &NetInfo, seed: u64) -> Option<Adapters> {
-        let Self::Lora { rank, alpha, dropout, targets, .. } = self else { return None };
+        let Self::Lora(LoraMethod { rank, alpha, dropout, targets, .. }) = self else {
+            return None;
+        };
         let targets = match targets.is_empty() {
             true => net.lora.iter().map(|target| target.to_string()).collect(),
             false => targets.clone(),
@@ -97,10 +88,10 @@ impl Method {
 
     fn layer_decay(&self) -> f64 {
         match *self {
-            Self::Full { layer_decay }
-            | Self::LastN { layer_decay, .. }
-            | Self::Gradual { layer_decay, .. } => layer_decay,
-            Self::Head { .. } | Self::Lora { .. } => 1.0,
+            Self::Full(FullMethod { layer_decay })
+            | Self::LastN(LastNMethod { layer_decay, .. })
+            | Self::Gradual(GradualMethod { layer_decay, .. }) => layer_decay,
+            Self::Head(_) | Self::Lora(_) => 1.0,
         }
     }
 
@@ -109,7 +100,7 @@ impl Method {
     /// # Errors
     /// A setting outside its range; a net without a head or blocks by name.
     pub(crate) fn check(&self, net: &NetInfo) -> Result<(), RunnerError> {
-        if let (Self::LastN { blocks, .. }, steps @ 1..) = (self, net.stages.len())
+        if let (Self::LastN(LastNMethod { blocks, .. }), steps @ 1..) = (self, net.stages.len())
             && *blocks >= steps
         {
             let expected =
@@ -120,10 +111,10 @@ impl Method {
         if !(decay > 0.0 && decay <= 1.0) {
             return Err(setting("method.layer_decay", decay, "a number above 0, up to 1"));
         }
-        if let Self::Gradual { frozen_epochs: 0, .. } = self {
+        if let Self::Gradual(GradualMethod { frozen_epochs: 0, .. }) = self {
             return Err(setting("method.frozen_epochs", 0, "1 or more"));
         }
-        if let Self::Lora { rank, alpha, dropout, .. } = *self {
+        if let Self::Lora(LoraMethod { rank, alpha, dropout, .. }) = *self {
             if rank == 0 {
                 return Err(setting("method.rank", rank, "1 or more"));
             }
@@ -134,9 +125,9 @@ impl Method {
                 return Err(setting("method.dropout", dropout, "0 to below 1"));
             }
         }
-        let needs_head = matches!(self, Self::Head { .. } | Self::Gradual { .. });
-        let per_epoch = matches!(self, Self::Gradual { blocks_per_epoch: 1.., .. });
-        let needs_blocks = matches!(self, Self::LastN { .. }) || per_epoch || decay != 1.0;
+        let needs_head = matches!(self, Self::Head(_) | Self::Gradual(_));
+        let per_epoch = matches!(self, Self::Gradual(GradualMethod { blocks_per_epoch: 1.., .. }));
+        let needs_blocks = matches!(self, Self::LastN(_)) || per_epoch || decay != 1.0;
         let unknown = |what| {
             let expected = format!("full without layer_decay: `{}` does not say {what}", net.name);
             Err(setting("method", self.name(), expected))

@@ -17,7 +17,9 @@ use taper_pretrained::{
 use crate::contamination;
 use crate::data::Data;
 use crate::error::{DataError, RunnerError, setting};
-use crate::recipe::{Balance, FeatureCache, Method, Recipe, TrainRecipe, read_resolved};
+use crate::recipe::{
+    Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, TrainRecipe, read_resolved,
+};
 use crate::registry::Registry;
 use taper_run_folder::RunFolder;
 
@@ -55,7 +57,7 @@ impl Plan {
         long_runs::check(&recipe)?;
         let net = registry.models.net(&recipe.model.net)?.clone();
         recipe.method.check(&net)?;
-        if let (Method::Lora { .. }, "") = (&recipe.method, recipe.model.weights.as_str()) {
+        if let (Method::Lora(_), "") = (&recipe.method, recipe.model.weights.as_str()) {
             let expected = "another method where there are no weights to adapt, or `model.weights`";
             return Err(setting("method", "lora", expected));
         }
@@ -248,14 +250,14 @@ fn notes(
             ));
         }
     }
-    if let Method::Gradual { frozen_epochs, .. } = recipe.method
+    if let Method::Gradual(GradualMethod { frozen_epochs, .. }) = recipe.method
         && frozen_epochs >= recipe.train.epochs
     {
         notes.push(format!(
             "the head alone is trained: `method.frozen_epochs` is {frozen_epochs}, and there are no more epochs"
         ));
     }
-    if let Method::Head { cache } = recipe.method
+    if let Method::Head(HeadMethod { cache }) = recipe.method
         && cache == FeatureCache::Auto
         && (recipe.augment.changes_images() || recipe.augment.mixes())
     {

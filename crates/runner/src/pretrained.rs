@@ -7,7 +7,7 @@ mod layer;
 use taper_pretrained::Pretrained;
 
 use crate::error::RunnerError;
-use crate::recipe::{Recipe, layered, resolve};
+use crate::recipe::{Recipe, layered, merge, resolve};
 use crate::registry::Registry;
 use layer::layer_of;
 
@@ -54,12 +54,12 @@ pub fn resolve_pretrained(
     let info = registry.models.net(net)?;
     let mut layer = defaults::image(info).filter(|_| pretrained.is_some()).unwrap_or_default();
     if let Some(metadata) = metadata {
-        defaults::overlay(&mut layer, layer_of(metadata));
+        merge(&mut layer, layer_of(metadata))?;
     }
     let layer = match (base, info.prepared) {
         (None, Some(_)) => {
             let mut below = defaults::training(info, &recipe.method);
-            defaults::overlay(&mut below, layer);
+            merge(&mut below, layer)?;
             below
         }
         _ => layer,

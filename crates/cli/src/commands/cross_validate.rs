@@ -10,7 +10,6 @@ use taper_tune::{Candidate, Comparison, CrossValidated, METRICS, cross_validate}
 use super::finetune;
 use crate::flags::{CrossValidateFlags, Output};
 use crate::launch::{check_out, listeners, out_folder, run_error};
-use crate::overrides;
 use crate::print::{print, print_json};
 
 pub fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
@@ -42,7 +41,7 @@ fn candidates(flags: &CrossValidateFlags, registry: &Registry) -> Result<Vec<Can
     let base = flags.finetune.recipe.recipe.as_deref();
     let recipe = finetune::recipe_of(&flags.finetune, registry)?;
     let mut candidates = vec![Candidate { name: name(base, &recipe), recipe }];
-    let overrides = overrides::finetune(&flags.finetune);
+    let overrides = flags.finetune.overrides();
     for other in &flags.against {
         let recipe = finetune::recipe(&flags.finetune, Some(other), &overrides, registry)?;
         candidates.push(Candidate { name: name(Some(other), &recipe), recipe });

@@ -11,18 +11,9 @@ use crate::{model, table};
 
 pub fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result<()> {
     let (classifier, mut recipe) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
-    let data = &mut recipe.data;
+    recipe = recipe.with(&flags.subset.overrides)?;
     if let Some(source) = &flags.data {
-        data.source.clone_from(source);
-    }
-    if let Some(limit) = flags.subset.limit {
-        data.limit = limit as usize;
-    }
-    if let Some(per_class) = flags.subset.per_class {
-        data.per_class = per_class as usize;
-    }
-    if !flags.subset.classes.is_empty() {
-        data.classes.clone_from(&flags.subset.classes);
+        recipe.data.source.clone_from(source);
     }
     let split = match flags.part {
         Part::Train => Some(Split::Train),

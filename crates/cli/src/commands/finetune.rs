@@ -5,15 +5,17 @@ use taper_runner::{Recipe, Registry, RunnerError, Scores, from_scratch, resolve_
 
 use crate::flags::{FinetuneFlags, Output};
 use crate::launch::{carry_out, listeners};
-use crate::{overrides, table};
+use crate::table;
 
 /// The recipe when none is named.
 const DEFAULT_RECIPE: &str = "finetune-digits";
 
 pub fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result<()> {
-    let base = flags.recipe.recipe.as_deref();
+    let base = &flags.recipe.recipe;
+    let set = &flags.pretrained.overrides;
+    let sets = |key: &str, value: &str| set.iter().any(|(k, v)| k == key && v == value);
     anyhow::ensure!(
-        !flags.merge || base.is_some() || flags.method.as_deref() == Some("lora"),
+        base.is_some() || !sets("method.merge", "true") || sets("method", "\"lora\""),
         "--merge is for --method lora: other methods save the whole net anyway"
     );
     let recipe = recipe_of(flags, registry)?;
@@ -37,7 +39,7 @@ pub fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result
 
 /// The recipe that a run by these flags carries out.
 pub(super) fn recipe_of(flags: &FinetuneFlags, registry: &Registry) -> Result<Recipe, RunnerError> {
-    recipe(flags, flags.recipe.recipe.as_deref(), &overrides::finetune(flags), registry)
+    recipe(flags, flags.recipe.recipe.as_deref(), &flags.overrides(), registry)
 }
 
 /// The same with another base or other single keys; without weights it starts from random ones.
@@ -48,6 +50,6 @@ pub(super) fn recipe(
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
     let mut recipe = resolve_pretrained(DEFAULT_RECIPE, base, overrides, registry)?;
-    overrides::shorten(&mut recipe, &flags.recipe);
+    flags.recipe.shorten(&mut recipe);
     Ok(recipe)
 }

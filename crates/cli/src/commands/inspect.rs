@@ -5,11 +5,12 @@ use taper_report::{InspectConfig, inspect};
 use taper_runner::{Registry, divided, resolve};
 
 use crate::flags::{InspectFlags, Output};
-use crate::overrides;
 use crate::print::{print, print_json};
 
 pub fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<()> {
-    let recipe = resolve(flags.recipe.as_deref(), &overrides::inspect(flags))?;
+    let overrides = [&flags.images.overrides, &flags.subset.overrides, &flags.set];
+    let overrides: Vec<_> = overrides.into_iter().flatten().cloned().collect();
+    let recipe = resolve(flags.recipe.as_deref(), &overrides)?;
     let (dataset, left_out) = divided(&recipe, registry)?;
     let config = InspectConfig {
         preprocessing: recipe.image.preprocessing(),

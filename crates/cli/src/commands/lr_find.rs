@@ -52,7 +52,7 @@ fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
         )?;
     }
     if let Some(rate) = sweep.exploded {
-        writeln!(text, "\nThe loss exploded at {rate:.2e}.")?;
+        writeln!(text, "\nThe loss diverged at {rate:.2e}.")?;
     }
     match (sweep.suggestion, sweep.lowest) {
         (Some(rate), Some(lowest)) => writeln!(

@@ -8,6 +8,7 @@ use taper_runner::Registry;
 
 use crate::flags::Output;
 use crate::print::{print, print_json};
+use crate::table::count;
 
 pub fn run(output: Output, registry: &Registry) -> Result<()> {
     let names: Vec<&str> = registry.models.net_names().collect();
@@ -35,7 +36,7 @@ pub fn run(output: Output, registry: &Registry) -> Result<()> {
     );
     for net in nets {
         let (parameters, multiply_adds) = match net.size {
-            Some(size) => (millions(size.parameters), millions(size.multiply_adds)),
+            Some(size) => (count(size.parameters), count(size.multiply_adds)),
             None => ("?".to_string(), "?".to_string()),
         };
         let (c, h, w) = net.default_input;
@@ -48,11 +49,4 @@ pub fn run(output: Output, registry: &Registry) -> Result<()> {
         writeln!(text, "{}", line.trim_end())?;
     }
     print(&text)
-}
-
-/// Millions with the digits that tell nets apart.
-fn millions(count: usize) -> String {
-    let millions = count as f64 / 1e6;
-    let digits = if millions < 1.0 { 3 } else { 1 };
-    format!("{millions:.digits$} M")
 }

@@ -32,7 +32,7 @@ pub fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<
         match flags.format {
             _ if output.json => all.extend(some),
             PredictionFormat::Table => print(&table::predictions(&some, width))?,
-            PredictionFormat::Csv => print(&table::csv(&some, top_k, batch == 0))?,
+            PredictionFormat::Csv => print(&table::csv(&some, top_k, batch == 0)?)?,
             PredictionFormat::Jsonl => print(&table::json_lines(&some)?)?,
         }
     }

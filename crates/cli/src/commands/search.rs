@@ -10,7 +10,6 @@ use taper_tune::{SearchFile, Searched, search};
 use super::finetune;
 use crate::flags::{Output, SearchFlags};
 use crate::launch::{check_out, listeners, out_folder, run_error};
-use crate::overrides;
 use crate::print::{print, print_json};
 
 pub fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<()> {
@@ -20,7 +19,7 @@ pub fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<(
     let out = out_folder(&shared.out, "search", &stem);
     check_out(&out, shared)?;
     let recipe = |settings: &std::collections::BTreeMap<String, toml::Value>| {
-        let mut overrides = overrides::finetune(&flags.finetune);
+        let mut overrides = flags.finetune.overrides();
         overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
         finetune::recipe(&flags.finetune, shared.recipe.as_deref(), &overrides, registry)
     };

@@ -17,11 +17,11 @@ pub struct LrFindFlags {
     #[arg(long, value_name = "RATE", default_value_t = 1e-7)]
     pub low: f64,
 
-    /// The last learning rate, if the loss does not explode before
+    /// The last learning rate, if the loss does not diverge before
     #[arg(long, value_name = "RATE", default_value_t = 10.0)]
     pub high: f64,
 
-    /// Updates from one to the other
+    /// Update steps from the first rate to the last
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub steps: usize,
 }
@@ -57,7 +57,7 @@ pub struct SearchFlags {
 /// Flags of `report`.
 #[derive(Debug, Args)]
 pub struct ReportFlags {
-    /// The run whose page is written anew, or the runs that are compared
+    /// The run whose report is rewritten, or the runs to compare
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
 

@@ -1,7 +1,7 @@
 use taper_model::nets;
 
 use super::*;
-use crate::recipe::{FeatureCache, GroupRecipe};
+use crate::recipe::{FeatureCache, GroupRecipe, HeadMethod};
 
 fn net(name: &str) -> &'static NetInfo {
     nets::find(name).unwrap()
@@ -9,31 +9,32 @@ fn net(name: &str) -> &'static NetInfo {
 
 #[test]
 fn the_head_alone_is_the_layer_that_the_net_calls_so() {
-    let stage = Method::Head { cache: FeatureCache::Auto }.trainable_set(net("resnet18"), 5);
+    let stage =
+        Method::Head(HeadMethod { cache: FeatureCache::Auto }).trainable_set(net("resnet18"), 5);
     assert_eq!(stage, TrainableSet { trainable: vec!["fc.*".to_string()], head_only: true });
 }
 
 #[test]
 fn the_last_blocks_are_counted_before_the_head() {
     let last = |blocks| {
-        Method::LastN { blocks, layer_decay: 1.0 }.trainable_set(net("resnet18"), 0).trainable
+        Method::LastN(LastNMethod { blocks, layer_decay: 1.0 })
+            .trainable_set(net("resnet18"), 0)
+            .trainable
     };
     assert_eq!(last(0), ["fc.*"]);
     assert_eq!(last(2), ["layer4.0.*", "layer4.1.*", "fc.*"]);
     // Stem, eight blocks, head: from nine on it is all.
     assert_eq!(last(8)[0], "layer1.0.*");
     assert!(last(9).is_empty() && last(usize::MAX).is_empty());
-    let vit = Method::LastN { blocks: 1, layer_decay: 1.0 };
+    let vit = Method::LastN(LastNMethod { blocks: 1, layer_decay: 1.0 });
     let vit = vit.trainable_set(net("vit_tiny_patch16_224"), 0).trainable;
     assert_eq!(vit, ["blocks.11.*", "norm.*", "head.*"]);
 }
 
 #[test]
 fn gradual_unfreezing_goes_from_the_head_to_all() {
-    let gradual = |frozen_epochs, blocks_per_epoch| Method::Gradual {
-        frozen_epochs,
-        blocks_per_epoch,
-        layer_decay: 0.75,
+    let gradual = |frozen_epochs, blocks_per_epoch| {
+        Method::Gradual(GradualMethod { frozen_epochs, blocks_per_epoch, layer_decay: 0.75 })
     };
     let at_once = gradual(2, 0);
     let stages: Vec<_> = (0..4).map(|epoch| at_once.trainable_set(net("lenet5"), epoch)).collect();
@@ -57,7 +58,7 @@ fn rates_decay_from_the_head_on_and_within_the_groups_of_the_recipe() {
         weight_decay: Some(0.5),
         decay_biases: false,
     };
-    let method = Method::Full { layer_decay: 0.5 };
+    let method = Method::Full(FullMethod { layer_decay: 0.5 });
     let groups = groups(&method, net("lenet5"), &names, std::slice::from_ref(&biases));
     let of = |name: &str| groups.iter().find(|group| group.contains(name));
     let conv1 = of("conv1.weight").unwrap();
@@ -78,15 +79,19 @@ fn rates_decay_from_the_head_on_and_within_the_groups_of_the_recipe() {
 fn settings_outside_their_range_are_errors() {
     for (method, expected) in [
         (
-            Method::Full { layer_decay: 0.0 },
+            Method::Full(FullMethod { layer_decay: 0.0 }),
             "`method.layer_decay` is 0, expected a number above 0, up to 1",
         ),
         (
-            Method::LastN { blocks: 1, layer_decay: f64::NAN },
+            Method::LastN(LastNMethod { blocks: 1, layer_decay: f64::NAN }),
             "`method.layer_decay` is NaN, expected a number above 0, up to 1",
         ),
         (
-            Method::Gradual { frozen_epochs: 0, blocks_per_epoch: 0, layer_decay: 1.0 },
+            Method::Gradual(GradualMethod {
+                frozen_epochs: 0,
+                blocks_per_epoch: 0,
+                layer_decay: 1.0,
+            }),
             "`method.frozen_epochs` is 0, expected 1 or more",
         ),
     ] {
@@ -100,12 +105,12 @@ fn a_net_that_says_nothing_of_its_parts_is_trained_whole() {
     assert!(Method::default().check(&unknown).is_ok());
     for (method, expected) in [
         (
-            Method::Head { cache: FeatureCache::Auto },
+            Method::Head(HeadMethod { cache: FeatureCache::Auto }),
             "`method` is head, expected full without layer_decay: `mine` does not say which layer \
              is its head",
         ),
         (
-            Method::Full { layer_decay: 0.5 },
+            Method::Full(FullMethod { layer_decay: 0.5 }),
             "`method` is full, expected full without layer_decay: `mine` does not say what its \
              blocks are",
         ),

@@ -1,11 +1,12 @@
 //! What is usual for a net where neither checkpoint nor recipe say: how images are prepared, and the rates.
 
 use taper_model::nets::{Family, NetInfo, Prepared};
+use taper_model::weights::Layout;
 use taper_pretrained::{Pretrained, PretrainedError, likely_net};
 use toml::{Table, Value};
 
 use crate::error::RunnerError;
-use crate::recipe::{LayoutRecipe, Method, Recipe};
+use crate::recipe::{Method, Recipe};
 use crate::registry::Registry;
 
 /// How images are prepared for a net, as a layer of a recipe; `None` for one that is for digits.
@@ -30,7 +31,7 @@ pub(super) fn image(info: &NetInfo) -> Option<Table> {
 /// has them; 3e-4 for a ResNet; 1e-3, AdamW's own, where little is trained (a head, adapters) or the net is
 /// small. With `gradual` and `last-n` they are those of the whole net.
 pub(super) fn training(info: &NetInfo, method: &Method) -> Table {
-    let all = matches!(method, Method::Full { .. } | Method::LastN { .. } | Method::Gradual { .. });
+    let all = matches!(method, Method::Full(_) | Method::LastN(_) | Method::Gradual(_));
     let rate = match (info.family, all) {
         (Family::Transformer, true) => 5e-5,
         (Family::Convolutional, true) => 3e-4,
@@ -64,17 +65,6 @@ fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
     entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
 }
 
-/// Lays `above` over `below`, table by table.
-pub(super) fn overlay(below: &mut Table, above: Table) {
-    for (key, value) in above {
-        match (below.get_mut(&key), value) {
-            // A crop is not a part of another placement.
-            (Some(Value::Table(old)), Value::Table(new)) if key != "placement" => overlay(old, new),
-            (_, value) => drop(below.insert(key, value)),
-        }
-    }
-}
-
 /// Whether the default net may be that of a checkpoint that does not say, by the names in it.
 ///
 /// # Errors
@@ -86,7 +76,7 @@ pub(super) fn guess(
 ) -> Result<(), RunnerError> {
     let net = registry.models.net(&recipe.model.net)?;
     let file = pretrained.read()?;
-    let keras = recipe.model.layout == LayoutRecipe::Keras || !recipe.model.renames.is_empty();
+    let keras = recipe.model.layout == Layout::Keras || !recipe.model.renames.is_empty();
     let has_head = || file.names().any(|name| name.starts_with(&format!("{}.", net.head)));
     if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {
         return Ok(());

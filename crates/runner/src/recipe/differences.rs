@@ -3,7 +3,8 @@
 use taper_run_folder::RunFolder;
 use toml::{Table, Value};
 
-use super::{Recipe, read_resolved};
+use super::layers::read_resolved;
+use super::tables::Recipe;
 use crate::error::{Difference, ResumeError, RunnerError};
 
 /// Checks that a run has been made by a recipe.

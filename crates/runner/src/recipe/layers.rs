@@ -7,7 +7,8 @@ use taper_dataset::augment::PRESETS;
 use taper_optimizer::RuleConfig;
 use toml::{Table, Value};
 
-use super::Recipe;
+use super::method::Method;
+use super::tables::Recipe;
 use crate::error::{RecipeError, RunnerError};
 
 /// The recipes that come with Taper: name and TOML text.
@@ -17,9 +18,6 @@ pub const NAMED: &[(&str, &str)] = &[
     ("keras-mnist", include_str!("../../recipes/keras-mnist.toml")),
     ("reading", include_str!("../../recipes/reading.toml")),
 ];
-
-/// The methods by their names in a recipe.
-const METHODS: [&str; 5] = ["full", "head", "last-n", "gradual", "lora"];
 
 /// The TOML text of a recipe that comes with Taper.
 pub fn named(name: &str) -> Option<&'static str> {
@@ -34,7 +32,7 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// additions: `optimizer = "adam-keras"` stands for all settings of that preset
 /// ([`RuleConfig::preset`]), `augment = "digits"` for those of that policy,
 /// `schedule = "cosine"` for that schedule with its defaults,
-/// `method = "head"` for that [`Method`](super::Method) with its (`last-2` is the last two blocks),
+/// `method = "head"` for that [`Method`] with its (`last-2` is the last two blocks),
 /// and a table with another `name` replaces the one below, since its keys belong to something else.
 ///
 /// # Errors
@@ -51,13 +49,8 @@ pub(crate) fn layered(
     base: Option<&str>,
     overrides: &[(String, String)],
 ) -> Result<Recipe, RunnerError> {
-    let mut origin = "from the flags";
-    let invalid = |origin: &str, reason: String| RecipeError::Invalid {
-        origin: origin.to_string(),
-        reason: one_line(&reason),
-    };
-    let mut table =
-        Table::try_from(Recipe::default()).map_err(|e| invalid(origin, e.to_string()))?;
+    let mut origin = OVERRIDDEN;
+    let mut table = Table::try_from(Recipe::default()).map_err(|e| invalid(origin, e))?;
     if let Some(below) = below {
         merge(&mut table, read(below)?)?;
     }
@@ -69,32 +62,53 @@ pub(crate) fn layered(
             origin = base;
         }
     }
+    override_keys(&mut table, overrides)?;
+    let mut recipe: Recipe =
+        Value::Table(table).try_into().map_err(|e: toml::de::Error| invalid(origin, e))?;
+    recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
+    Ok(recipe)
+}
+
+impl Recipe {
+    /// The same recipe with single keys changed, as [`resolve`] does it.
+    ///
+    /// # Errors
+    /// An unknown key, a value of the wrong type.
+    pub fn with(&self, overrides: &[(String, String)]) -> Result<Recipe, RunnerError> {
+        let mut table = Table::try_from(self).map_err(|e| invalid(OVERRIDDEN, e))?;
+        override_keys(&mut table, overrides)?;
+        Ok(Value::Table(table).try_into().map_err(|e: toml::de::Error| invalid(OVERRIDDEN, e))?)
+    }
+}
+
+/// What an error is of that has come with the overrides.
+const OVERRIDDEN: &str = "with overrides";
+
+fn invalid(origin: &str, error: impl ToString) -> RecipeError {
+    RecipeError::Invalid { origin: origin.to_string(), reason: one_line(&error.to_string()) }
+}
+
+fn override_keys(table: &mut Table, overrides: &[(String, String)]) -> Result<(), RunnerError> {
     for (key, value) in overrides {
         let overlay = key
             .rsplit('.')
             .fold(parse_value(value), |value, part| Value::Table(table_of(part, value)));
         if let Value::Table(overlay) = overlay {
-            merge(&mut table, overlay)?;
+            merge(table, overlay)?;
         }
     }
-    let mut recipe: Recipe = Value::Table(table)
-        .try_into()
-        .map_err(|e: toml::de::Error| invalid(origin, e.to_string()))?;
-    recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
-    Ok(recipe)
+    Ok(())
 }
 
-/// Lays `above` over `below`.
-fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
+/// Lays `above` over `below`, table by table, as [`resolve`] describes it.
+pub(crate) fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
     for (key, mut value) in above {
         if let ("optimizer", Value::String(preset)) = (key.as_str(), &value) {
             let rule = RuleConfig::preset(preset)?;
-            value = Value::try_from(rule)
-                .map_err(|e| RecipeError::Invalid { origin: key.clone(), reason: e.to_string() })?;
+            value = Value::try_from(rule).map_err(|e| invalid(&key, e))?;
         }
         if let ("augment", Value::String(name)) = (key.as_str(), &value) {
-            value = Value::try_from(policy(name)?)
-                .map_err(|e| RecipeError::Invalid { origin: key.clone(), reason: e.to_string() })?;
+            value = Value::try_from(policy(name)?).map_err(|e| invalid(&key, e))?;
         }
         if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(table_of("kind", Value::String(name.clone())));
@@ -116,16 +130,15 @@ fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
 }
 
 /// A method by its name; `last-3` is `last-n` with three blocks.
-fn method(name: &str) -> Result<Table, RunnerError> {
+fn method(name: &str) -> Result<Table, RecipeError> {
     let last = name.strip_prefix("last-").and_then(|blocks| blocks.parse::<i64>().ok());
     let mut table = table_of("name", Value::String(name.to_string()));
     if let Some(blocks) = last {
         table.insert("name".to_string(), "last-n".into());
         table.insert("blocks".to_string(), blocks.into());
-    } else if !METHODS.contains(&name) {
-        let known = "`full`, `head`, `last-n` (`last-2`: the last two blocks), `gradual`, `lora`";
-        let (what, name) = ("method", name.to_string());
-        return Err(RecipeError::Unknown { what, name, known: known.to_string() }.into());
+    } else if !Method::NAMES.contains(&name) {
+        let known = Method::NAMES.join(", ") + " (last-2: the last two blocks)";
+        return Err(RecipeError::Unknown { what: "method", name: name.to_string(), known });
     }
     Ok(table)
 }
@@ -159,14 +172,20 @@ fn read(base: &str) -> Result<Table, RecipeError> {
                 what: "recipe",
                 name: base.to_string(),
                 known: known.join(", "),
-            }
-            .into());
+            });
         }
     };
-    text.parse::<Table>().map_err(|e| RecipeError::Invalid {
-        origin: base.to_string(),
-        reason: one_line(&e.to_string()),
-    })
+    text.parse::<Table>().map_err(|e| invalid(base, e))
+}
+
+/// Reads a complete recipe, as a run writes it.
+///
+/// # Errors
+/// The file cannot be read, or is no recipe.
+pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| RecipeError::Io { path: path.to_path_buf(), source })?;
+    toml::from_str(&text).map_err(|e| invalid(&path.display().to_string(), e))
 }
 
 fn parse_value(text: &str) -> Value {
@@ -178,7 +197,7 @@ fn parse_value(text: &str) -> Value {
 }
 
 /// TOML's errors draw the place over several lines; an error of ours is one line.
-pub(crate) fn one_line(message: &str) -> String {
+fn one_line(message: &str) -> String {
     let lines: Vec<_> = message
         .lines()
         .map(str::trim)
@@ -303,7 +322,7 @@ mod tests {
             ("groups", "1", "integer `1`, expected a list"),
         ] {
             let error = with(Some("keras-mnist"), &[(key, value)]).unwrap_err();
-            assert!(error.starts_with("recipe from the flags: "), "{error}");
+            assert!(error.starts_with("recipe with overrides: "), "{error}");
             assert!(error.contains(expected), "{error}");
         }
     }
@@ -326,7 +345,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_those_there_are() {
         let error = with(None, &[("train.epoch", "3")]).unwrap_err();
-        assert!(error.starts_with("recipe from the flags: "), "{error}");
+        assert!(error.starts_with("recipe with overrides: "), "{error}");
         assert!(error.contains("`epoch`") && error.contains("`epochs`"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }

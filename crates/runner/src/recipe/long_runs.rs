@@ -1,145 +1,38 @@
-//! What a long run needs: checkpoints, guards, averages, what validation decides.
+//! What a long run needs: checkpoints, guards, what validation decides, what is written.
 
 use serde::{Deserialize, Serialize};
 use taper_run_folder::Metric;
 
+use super::keys::settings;
+
+settings! {
 /// When the run's state is written to `checkpoints/`, and how many of the files stay.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CheckpointRecipe {
-    /// Write the state at all: at the end of each epoch, and as the next two say. Default true.
-    pub enabled: bool,
-    /// Updates between two checkpoints within an epoch; 0: not by updates. Default 0.
-    pub every_steps: u64,
-    /// Minutes between two checkpoints within an epoch; 0: not by time. Default 5.
-    pub every_minutes: f64,
-    /// How many of the newest stay; 1 or more. Default 2: should one be broken, there is another.
-    pub keep_last: usize,
-    /// How many of the best epochs' stay besides, by `select.metric`. Default 0.
-    pub keep_best: usize,
+"checkpoint." => CheckpointRecipe {
+    /// Write checkpoints: at the end of each epoch, and as the next two say.
+    enabled: bool = true,
+    /// Updates between two checkpoints within an epoch; 0: not by updates.
+    every_steps: u64 = 0,
+    /// Minutes between two checkpoints within an epoch; 0: not by time.
+    every_minutes: f64 = 5.0,
+    /// How many of the newest are kept, 1 or more; two, so that there is another should one be
+    /// corrupt.
+    keep_last: usize = 2,
+    /// How many of the best epochs' are kept besides, by `select.metric`.
+    keep_best: usize = 0,
+}
 }
 
-impl Default for CheckpointRecipe {
-    fn default() -> Self {
-        Self { enabled: true, every_steps: 0, every_minutes: 5.0, keep_last: 2, keep_best: 0 }
-    }
+settings! {
+/// What happens when loss or gradient is not finite, and when memory is short.
+#[derive(Copy)]
+"guard." => GuardRecipe {
+    /// When loss or gradient is not finite: `stop` the run, or `skip` the update.
+    non_finite: NonFinite = NonFinite::Stop,
+    /// With `skip`: how many updates of a run may be skipped before it stops.
+    skip_limit: u64 = 10,
+    /// Refuse a run that will not fit into the memory that is free.
+    memory: bool = true,
 }
-
-/// Which epoch's weights the run ends with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SelectRecipe {
-    /// End with the weights of the epoch that was best on the validation part, not with those of
-    /// the last. Default false.
-    pub best: bool,
-    /// What is best: `loss`, `accuracy`, `macro_precision`, `macro_recall`, `macro_f1`. Default
-    /// `loss`.
-    pub metric: Metric,
-}
-
-impl Default for SelectRecipe {
-    fn default() -> Self {
-        Self { best: false, metric: Metric::Loss }
-    }
-}
-
-/// When a run that no longer gets better ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EarlyStoppingRecipe {
-    /// Epochs in a row without an improvement on the validation part; 0: never stop early.
-    /// Default 0.
-    pub patience: usize,
-    /// What has to improve. Default `loss`.
-    pub metric: Metric,
-    /// By how much, at least. Default 0: by anything.
-    pub min_delta: f64,
-}
-
-impl Default for EarlyStoppingRecipe {
-    fn default() -> Self {
-        Self { patience: 0, metric: Metric::Loss, min_delta: 0.0 }
-    }
-}
-
-/// When the learning rate of a run that no longer gets better is lowered, on top of the schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PlateauRecipe {
-    /// What the rate is multiplied with, from 0 to 1; 1: the rate is never lowered. Default 1.
-    pub factor: f64,
-    /// Epochs in a row without an improvement on the validation part that are put up with.
-    /// Default 10.
-    pub patience: usize,
-    /// What has to improve. Default `loss`.
-    pub metric: Metric,
-    /// By how much, at least. Default 0: by anything.
-    pub min_delta: f64,
-    /// Epochs after lowering in which nothing is counted. Default 0.
-    pub cooldown: usize,
-    /// The smallest product of all factors. Default 0.
-    pub min_scale: f64,
-}
-
-impl Default for PlateauRecipe {
-    fn default() -> Self {
-        Self {
-            factor: 1.0,
-            patience: 10,
-            metric: Metric::Loss,
-            min_delta: 0.0,
-            cooldown: 0,
-            min_scale: 0.0,
-        }
-    }
-}
-
-/// What a run tells of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogRecipe {
-    /// Updates between two lines of `history.jsonl`, and two points of TensorBoard's curves; 0: the
-    /// epochs alone. Default 10.
-    pub every_steps: u64,
-    /// Write event files for TensorBoard to `tensorboard/`. Default false.
-    pub tensorboard: bool,
-    /// Write `report.html` at the end. Default true.
-    pub report: bool,
-}
-
-impl Default for LogRecipe {
-    fn default() -> Self {
-        Self { every_steps: 10, tensorboard: false, report: true }
-    }
-}
-
-/// What is fitted on the validation part at the end of a run, and saved with the model.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CalibrationRecipe {
-    /// Fit a temperature that makes the probabilities as sure as they are right. Default false.
-    pub temperature: bool,
-    /// Withhold answers below the confidence at which this share of the others is right; 0: answer
-    /// always. Default 0.
-    pub precision: f64,
-}
-
-/// What happens when loss or gradient is not finite.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GuardRecipe {
-    /// `stop` the run, or `skip` the update. Default `stop`.
-    pub non_finite: NonFinite,
-    /// With `skip`: how many updates of a run may be skipped before it stops. Default 10.
-    pub skip_limit: u64,
-    /// Refuse a run that will not fit into the memory that is free. Default true.
-    pub memory: bool,
-}
-
-impl Default for GuardRecipe {
-    fn default() -> Self {
-        Self { non_finite: NonFinite::Stop, skip_limit: 10, memory: true }
-    }
 }
 
 /// What to do about a loss or gradient that is not finite.
@@ -148,6 +41,89 @@ impl Default for GuardRecipe {
 pub enum NonFinite {
     /// End the run with an error.
     Stop,
-    /// Pass over the update, and count it.
+    /// Leave out the update, and count it.
     Skip,
+}
+
+settings! {
+/// Which epoch's weights the run ends with.
+#[derive(Copy)]
+"select." => SelectRecipe {
+    /// End with the weights of the epoch that was best on the validation part, not with those of the
+    /// last.
+    best: bool = false,
+    /// What is best: `loss`, `accuracy`, `macro_precision`, `macro_recall` or `macro_f1`.
+    metric: Metric = Metric::Loss,
+}
+}
+
+settings! {
+/// When a run that no longer gets better ends.
+#[derive(Copy)]
+"early_stopping." => EarlyStoppingRecipe {
+    /// Epochs in a row without an improvement on the validation part before the run ends; 0: never.
+    patience: usize = 0,
+    /// What has to improve, as in `select.metric`.
+    metric: Metric = Metric::Loss,
+    /// The least improvement that counts; 0: any.
+    min_delta: f64 = 0.0,
+}
+}
+
+settings! {
+/// When the learning rate of a run that no longer gets better is lowered, on top of the schedule.
+#[derive(Copy)]
+"plateau." => PlateauRecipe {
+    /// What the learning rate is multiplied with, from 0 to 1; 1: it is never lowered.
+    factor: f64 = 1.0,
+    /// Epochs in a row without an improvement on the validation part that are tolerated.
+    patience: usize = 10,
+    /// What has to improve, as in `select.metric`.
+    metric: Metric = Metric::Loss,
+    /// The least improvement that counts; 0: any.
+    min_delta: f64 = 0.0,
+    /// Epochs after lowering in which nothing is counted.
+    cooldown: usize = 0,
+    /// The smallest product of all factors.
+    min_scale: f64 = 0.0,
+}
+}
+
+settings! {
+/// What is fitted on the validation part at the end of a run, and saved with the model.
+#[derive(Copy)]
+"calibration." => CalibrationRecipe {
+    /// Fit a temperature, so that the probabilities are as sure as they are right.
+    temperature: bool = false,
+    /// Withhold answers below the confidence at which this share of the others is right; 0: answer
+    /// always.
+    precision: f64 = 0.0,
+}
+}
+
+settings! {
+/// What a run writes about itself.
+#[derive(Copy)]
+"log." => LogRecipe {
+    /// Updates between two lines of `history.jsonl`, and two points of TensorBoard's curves; 0: the
+    /// epochs alone.
+    every_steps: u64 = 10,
+    /// Write event files for TensorBoard to the run's folder.
+    tensorboard: bool = false,
+    /// Write `report.html` at the end.
+    report: bool = true,
+}
+}
+
+settings! {
+/// What goes into the model card, `README.md`, beside what the run knows.
+#[derive(Eq)]
+"card." => CardRecipe {
+    /// The model's licence, by its id on the Hub (`apache-2.0`, `cc-by-4.0`, …); empty: that of the
+    /// weights it started from, if they say, else `unknown`.
+    license: String = "",
+    /// The licence of the images; empty: what is known of the data sets that come with Taper, else
+    /// `unknown`.
+    data_license: String = "",
+}
 }

@@ -2,106 +2,124 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which parameters are trained.
-///
-/// A net says as data what its blocks are and which layer is its head
-/// ([`NetInfo::stages`](taper_model::nets::NetInfo::stages)).
-///
-/// `layer_decay` multiplies the learning rate of each block by that much for every block that is
-/// nearer to the head, so that what sees the image changes the least: with 0.75, the block before
-/// the head's has 0.75 of the rate, the one before that 0.5625. It goes on top of a group's
-/// `learning_rate_scale`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Method {
+use super::keys::{Declared, settings};
+
+/// Declares the methods: each a name in a recipe and the struct of its settings.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $method:ident($settings:ident) = $name:literal,)*) => {
+        /// Which parameters are trained.
+        ///
+        /// A net says as data what its blocks are and which layer is its head
+        /// ([`NetInfo::stages`](taper_model::nets::NetInfo::stages)).
+        ///
+        /// `layer_decay` multiplies the learning rate of each block by that much for every block that
+        /// is nearer to the head, so that what sees the image changes the least: with 0.75, the block
+        /// before the head's has 0.75 of the rate, the one before that 0.5625. It goes on top of a
+        /// group's `learning_rate_scale`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name")]
+        pub enum Method {
+            $($(#[$doc])* #[serde(rename = $name)] $method($settings),)*
+        }
+
+        impl Method {
+            /// The methods' names in a recipe.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            pub(crate) const KEYS: &'static [&'static [Declared]] = &[$($settings::KEYS),*];
+
+            /// Its name in a recipe.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$method(_) => $name,)*
+                }
+            }
+        }
+    };
+}
+
+methods! {
     /// All parameters. The default.
-    Full {
-        /// From above 0 to 1. Default 1: one rate for all.
-        #[serde(default = "one")]
-        layer_decay: f64,
-    },
+    Full(FullMethod) = "full",
     /// The head alone. The rest runs in evaluation mode, and what it makes of an image is computed
-    /// once and kept, so that all epochs but the first are nearly free. Whether it is kept changes
-    /// no bit of the result.
-    Head {
-        /// Where the features are kept. Default `auto`.
-        #[serde(default)]
-        cache: FeatureCache,
-    },
+    /// once and kept, so that all epochs but the first are nearly free. Whether it is kept changes no
+    /// bit of the result.
+    Head(HeadMethod) = "head",
     /// The head and the last blocks before it.
-    LastN {
-        /// How many blocks besides the head; 0 or more. Default 1.
-        #[serde(default = "one_block")]
-        blocks: usize,
-        /// From above 0 to 1. Default 1: one rate for all.
-        #[serde(default = "one")]
-        layer_decay: f64,
-    },
+    LastN(LastNMethod) = "last-n",
     /// First the head alone, then all, the blocks nearer to the image at lower rates: a new head's
     /// first gradients do not spoil what is before it (Howard and Ruder, "Universal Language Model
     /// Fine-tuning for Text Classification", 2018).
-    Gradual {
-        /// Epochs in which the head alone is trained, 1 or more. Default 1.
-        #[serde(default = "one_block")]
-        frozen_epochs: usize,
-        /// Blocks that join in with each epoch after that, from the head on; 0: all at once.
-        /// Default 0.
-        #[serde(default)]
-        blocks_per_epoch: usize,
-        /// From above 0 to 1. Default 0.75.
-        #[serde(default = "three_quarters")]
-        layer_decay: f64,
-    },
+    Gradual(GradualMethod) = "gradual",
     /// The head, and low-rank adapters beside layers that stay as they are (Hu et al., "LoRA", 2021;
     /// see [`taper_model::lora`]). What is saved is the adapter, in the layout of Python's `peft`.
-    Lora {
-        /// Features between the two halves of an adapter, 1 or more. Default 8.
-        #[serde(default = "eight")]
-        rank: usize,
-        /// An adapter's output is multiplied by `alpha / rank`. Default 16.
-        #[serde(default = "sixteen")]
-        alpha: f64,
-        /// The probability that an element of an adapter's input is zeroed in training, from 0 to
-        /// below 1. Default 0.
-        #[serde(default)]
-        dropout: f64,
-        /// Patterns of the layers' names, or their last parts (`qkv`). Default empty: the net's own
-        /// choice, for a vision transformer its attention, for a ResNet the blocks' convolutions.
-        #[serde(default)]
-        targets: Vec<String>,
-        /// Also save the net with the adapters worked into its weights. Default false.
-        #[serde(default)]
-        merge: bool,
-    },
+    Lora(LoraMethod) = "lora",
 }
 
-fn eight() -> usize {
-    8
+settings! {
+/// Settings of [`Method::Full`].
+"method." => FullMethod {
+    /// Of `full`: the factor of the learning rate from each block to the one before it, above 0, up to
+    /// 1; 1: one rate for all.
+    layer_decay: f64 = 1.0,
+}
 }
 
-fn sixteen() -> f64 {
-    16.0
+settings! {
+/// Settings of [`Method::Head`].
+"method." => HeadMethod {
+    /// Of `head`: where the net's features are cached: `auto`, `memory`, `disk` or `off`.
+    cache: FeatureCache = FeatureCache::Auto,
+}
 }
 
-fn one() -> f64 {
-    1.0
+settings! {
+/// Settings of [`Method::LastN`].
+"method." => LastNMethod {
+    /// Of `last-n`: how many blocks are trained besides the head, 0 or more.
+    blocks: usize = 1,
+    /// Of `last-n`: as for `full`.
+    layer_decay: f64 = 1.0,
+}
 }
 
-fn one_block() -> usize {
-    1
+settings! {
+/// Settings of [`Method::Gradual`].
+"method." => GradualMethod {
+    /// Of `gradual`: epochs in which the head alone is trained, 1 or more.
+    frozen_epochs: usize = 1,
+    /// Of `gradual`: blocks that are unfrozen with each epoch after that, from the head on; 0: all at
+    /// once.
+    blocks_per_epoch: usize = 0,
+    /// Of `gradual`: as for `full`.
+    layer_decay: f64 = 0.75,
+}
 }
 
-fn three_quarters() -> f64 {
-    0.75
+settings! {
+/// Settings of [`Method::Lora`].
+"method." => LoraMethod {
+    /// Of `lora`: features between the two halves of an adapter, 1 or more.
+    rank: usize = 8,
+    /// Of `lora`: an adapter's output is multiplied by `alpha / rank`.
+    alpha: f64 = 16.0,
+    /// Of `lora`: dropout of an adapter's input in training, from 0 to below 1.
+    dropout: f64 = 0.0,
+    /// Of `lora`: patterns of the layers' names, or their last parts (`qkv`); empty: the net's own
+    /// choice, for a vision transformer its attention, for a ResNet the blocks' convolutions.
+    targets: Vec<String> = [],
+    /// With the method `lora`: also save the net with the adapters merged into its weights.
+    merge: bool = false,
+}
 }
 
 impl Default for Method {
     fn default() -> Self {
-        Self::Full { layer_decay: 1.0 }
+        Self::Full(FullMethod::default())
     }
 }
 
-/// Where the features of a frozen net are kept.
+/// Where the features of a frozen net are cached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureCache {

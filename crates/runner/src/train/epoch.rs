@@ -15,7 +15,7 @@ use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
 use crate::features::{CachedFeatures, Features};
 use crate::observe::Event;
-use crate::recipe::{Balance, FeatureCache, Method};
+use crate::recipe::{Balance, FeatureCache, HeadMethod, Method};
 
 impl Training<'_> {
     /// Caches what a frozen body makes of the images, if the method is one that allows it; a file
@@ -24,7 +24,7 @@ impl Training<'_> {
     /// # Errors
     /// It is asked for, and the net has no body of its own, or the images are augmented.
     pub(crate) fn cache_features(mut self, folder: &Path) -> Result<Self, RunnerError> {
-        let Method::Head { cache } = self.recipe().method else { return Ok(self) };
+        let Method::Head(HeadMethod { cache }) = self.recipe().method else { return Ok(self) };
         let found = match cache {
             FeatureCache::Off => return Ok(self),
             FeatureCache::Auto if !self.loaded.net.has_body() => return Ok(self),
