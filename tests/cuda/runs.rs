@@ -186,7 +186,7 @@ fn a_model_answers_on_either_device_alike() {
         let device = device.parse::<DeviceChoice>().unwrap().open().unwrap();
         let run = folder.path().join("run");
         let (mut classifier, recipe) = open_run(&run, &device, &registry).unwrap();
-        classifier.tta = recipe.tta(2);
+        classifier.tta = recipe.tta(2).unwrap();
         evaluate_on(&classifier, &recipe, Some(Split::Test), &registry, |_, _| {}).unwrap().1
     });
     for (a, b) in answers[0].probabilities.iter().zip(&answers[1].probabilities) {

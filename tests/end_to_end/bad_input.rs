@@ -116,7 +116,7 @@ fn an_image_file_that_is_none() {
     let file = data.join("dog").join("2.png");
     std::fs::write(&file, "this is text").unwrap();
     let line = train_error(&folder, &data);
-    assert!(line.contains(arg(&file)) && line.contains("is no readable image"), "{line}");
+    assert!(line.contains(arg(&file)) && line.contains("is not a readable image"), "{line}");
 }
 
 #[test]

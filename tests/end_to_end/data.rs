@@ -99,8 +99,8 @@ fn broken_images_are_all_listed_or_left_out() {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[0].starts_with("error: 2 of "), "{text}");
-        assert!(lines[1].contains("3.png is no readable image"), "{text}");
-        assert!(lines[2].contains("7.png is no readable image"), "{text}");
+        assert!(lines[1].contains("3.png is not a readable image"), "{text}");
+        assert!(lines[2].contains("7.png is not a readable image"), "{text}");
         assert!(!out.join("model.safetensors").exists());
     }
     let skip = ["--set", "data.broken=skip", "--out", arg(&out)];
@@ -109,7 +109,7 @@ fn broken_images_are_all_listed_or_left_out() {
     let text = stderr(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.starts_with("train leaves out 2 images that cannot be read:\n  "), "{text}");
-    assert_eq!(text.matches(".png is no readable image").count(), 2, "{text}");
+    assert_eq!(text.matches(".png is not a readable image").count(), 2, "{text}");
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("seed 0), 2 left out, which cannot be read\n"), "{said}");
     let history = std::fs::read_to_string(out.join("history.jsonl")).unwrap();
@@ -119,7 +119,7 @@ fn broken_images_are_all_listed_or_left_out() {
 
     std::fs::remove_file(data.join("cat/3.png")).unwrap();
     let line = error(&[&args[..], &["--out", arg(&folder.path().join("one"))]].concat());
-    assert!(line.contains("7.png is no readable image"), "{line}");
+    assert!(line.contains("7.png is not a readable image"), "{line}");
     assert!(line.ends_with("or leave it out with data.broken=skip"), "{line}");
 }
 

@@ -91,7 +91,7 @@ fn broken_files_are_reported_and_the_others_answered() {
     assert_eq!((code, said.lines().count()), (Some(1), 3), "{said}");
     let lines: Vec<&str> = error.lines().filter(|line| !line.starts_with("warning")).collect();
     assert_eq!(lines[0], "error: 2 of 5 images cannot be read:");
-    assert!(lines[1].contains("cat/0.png is no readable image"), "{error}");
+    assert!(lines[1].contains("cat/0.png is not a readable image"), "{error}");
     assert!(lines[2].contains("cannot read ") && lines[2].contains("missing.png"), "{error}");
     assert_eq!(lines.len(), 3, "{error}");
 
@@ -99,7 +99,7 @@ fn broken_files_are_reported_and_the_others_answered() {
     let (code, said, _) = output(&[&predict[..], &format, &files].concat());
     assert_eq!((code, said.lines().count()), (Some(1), 5), "{said}");
     let broken: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
-    assert!(broken["error"].as_str().unwrap().contains("0.png is no readable image"), "{said}");
+    assert!(broken["error"].as_str().unwrap().contains("0.png is not a readable image"), "{said}");
     assert_eq!(broken["classes"], serde_json::json!([]));
 
     // One file alone: one line.

@@ -149,7 +149,7 @@ fn bad_input_is_told_in_one_line() {
     let folder = tempdir().unwrap();
     let broken = folder.path().join("broken.png");
     std::fs::write(&broken, b"no picture").unwrap();
-    assert!(error(&["read", arg(&broken)]).contains("broken.png is no readable image"));
+    assert!(error(&["read", arg(&broken)]).contains("broken.png is not a readable image"));
     let missing = folder.path().join("missing.png");
     assert!(error(&["read", arg(&missing)]).contains("missing.png"));
     assert!(error(&["read", arg(&broken), "--pattern", "99999"]).contains("has a '9'"));
@@ -193,7 +193,7 @@ fn a_file_that_cannot_be_opened_stops_neither_the_others_nor_the_measuring() {
         assert_eq!(said.matches(&text).count(), 2, "{said}");
         let said = stderr(&output);
         assert!(said.contains("2 of 4 pictures cannot be opened:\n  "), "{said}");
-        assert!(said.contains("broken.png is no readable image"), "{said}");
+        assert!(said.contains("broken.png is not a readable image"), "{said}");
         assert!(said.contains("missing.png"), "{said}");
     }
 

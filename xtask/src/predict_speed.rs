@@ -36,7 +36,8 @@ pub fn run(Flags { run, folder }: &Flags, registry: &Registry) -> Result<()> {
     let preprocessing = model.config.preprocessing();
     // What `predict` takes of a small net.
     let config = LoaderConfig { batch_size: 256, ..Default::default() };
-    let load = || Loader::new(source.clone(), (0..count).collect(), preprocessing.clone(), config);
+    let load =
+        || Loader::new(source.clone(), (0..count).collect(), preprocessing.clone(), config.clone());
     let batches: Vec<Batch> = load()?.collect::<Result<_, _>>()?;
 
     let mut seconds = [const { Vec::new() }; 3];

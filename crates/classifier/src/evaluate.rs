@@ -52,7 +52,7 @@ pub fn evaluate_tta(
         return Ok(all);
     }
     for view in 1..tta.views {
-        let views = batches(part.view(batch_size, tta.augment, tta.seed, view)?);
+        let views = batches(part.view(batch_size, tta.augment.clone(), tta.seed, view)?);
         let one = evaluate_by(part, views, logits, |_| {})?;
         all.seconds += one.seconds;
         all.logits.iter_mut().zip(one.logits).for_each(|(sum, logit)| *sum += logit);

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Module, ModuleT, Tensor};
 use serde::{Serialize, Serializer};
+use taper_dataset::augment::Policy;
 use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{
-    Augment, Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Placement,
-    Preprocessing,
+    Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Placement, Preprocessing,
 };
 use taper_model::layers::Softmax;
 
@@ -117,7 +117,7 @@ impl<'a> Predictions<'a> {
         });
         let tta = &model.tta;
         let view = |view: u64| {
-            let augment = if view == 0 { Augment::none() } else { tta.augment.clone() };
+            let augment = if view == 0 { Policy::default() } else { tta.augment.clone() };
             let (seed, epoch) = (tta.seed, view);
             let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
             Loader::unlabelled(files.clone(), order.clone(), preprocessing.clone(), config)

@@ -22,6 +22,6 @@ pub fn open(
         // clap requires one of them.
         (None, None) => anyhow::bail!("name a model with --run or --weights"),
     };
-    classifier.tta = recipe.tta(views);
+    classifier.tta = recipe.tta(views)?;
     Ok((classifier, recipe))
 }

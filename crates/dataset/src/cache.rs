@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::augment::Augment;
+use crate::augment::Policy;
 use crate::error::Result;
 use crate::image::Image;
 use crate::prepare::PrepareJob;
@@ -44,7 +44,7 @@ pub fn cache(
         source: source.as_ref(),
         indices: &indices,
         preprocessing: &preprocessing,
-        augment: &Augment::none(),
+        augment: &Policy::default(),
         seed: 0,
         epoch: 0,
     };

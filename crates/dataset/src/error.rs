@@ -53,12 +53,12 @@ pub enum Error {
     },
 
     /// One item cannot be read.
-    #[error("{0}; mend or remove it, or leave it out with data.broken=skip")]
+    #[error("{0}; fix or remove it, or leave it out with data.broken=skip")]
     Fault(Box<Error>),
 
     /// Several items cannot be read.
     #[error(
-        "{count} of {of} images cannot be read; mend or remove them, or leave them out with \
+        "{count} of {of} images cannot be read; fix or remove them, or leave them out with \
          data.broken=skip:{lines}"
     )]
     Faults {
@@ -80,7 +80,7 @@ pub enum Error {
     },
 
     /// A folder has none of the layouts that are known.
-    #[error("{} is no data set: {reason}", path.display())]
+    #[error("{} is not a data set: {reason}", path.display())]
     Layout {
         /// The folder.
         path: PathBuf,
@@ -137,7 +137,7 @@ pub enum Error {
     },
 
     /// A file that should be an image is none, or is broken.
-    #[error("{item} is no readable image: {reason}")]
+    #[error("{item} is not a readable image: {reason}")]
     Image {
         /// The path, or the name of the item.
         item: String,
@@ -179,6 +179,20 @@ pub enum Error {
         /// Height, width, channels that are wanted.
         expected: [usize; 3],
         /// Height, width, channels of the image.
+        found: [usize; 3],
+    },
+
+    /// An augmentation of the caller's does not keep an image's size.
+    #[error(
+        "the augmentation `{name}` made an image of height, width, channels {found:?}, expected \
+         {expected:?}"
+    )]
+    Augmentation {
+        /// Its name.
+        name: String,
+        /// Height, width, channels of the image before.
+        expected: [usize; 3],
+        /// What its result has.
         found: [usize; 3],
     },
 

@@ -237,7 +237,7 @@ mod tests {
         let dataset = crate::open(folder.path().to_str().unwrap()).unwrap();
         let part = &inspect(&dataset).parts[0];
         assert_eq!((part.faults.len(), part.description.count), (2, 2));
-        assert!(part.faults[0].contains("2.jpg is no readable image"), "{}", part.faults[0]);
+        assert!(part.faults[0].contains("2.jpg is not a readable image"), "{}", part.faults[0]);
         assert_eq!(part.endings, BTreeMap::from([("png".to_owned(), 2)]));
         assert_eq!(part.stored, BTreeMap::from([("grey".to_owned(), 2)]));
         assert_eq!(part.description.sizes, [([3, 2, 1], 2)]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::augment::{Augment, mix};
+use crate::augment::Policy;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::normalize;
@@ -14,7 +14,7 @@ use crate::sampler::epoch_order;
 use crate::source::{Images, Labelled, check_indices, with_all_faults};
 
 /// How a loader goes through its items.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct LoaderConfig {
     /// Items per batch; the last batch holds what is left. Default 128.
     pub batch_size: usize,
@@ -29,7 +29,7 @@ pub struct LoaderConfig {
     /// Batches that are kept ready. Default 4.
     pub prefetch: usize,
     /// What is changed at random, by seed, epoch and index. Default nothing.
-    pub augment: Augment,
+    pub augment: Policy,
 }
 
 impl Default for LoaderConfig {
@@ -41,7 +41,7 @@ impl Default for LoaderConfig {
             epoch: 0,
             first_batch: 0,
             prefetch: 4,
-            augment: Augment::none(),
+            augment: Policy::default(),
         }
     }
 }
@@ -182,7 +182,6 @@ impl BatchMaker {
         config: LoaderConfig,
     ) -> Result<Self> {
         preprocessing.check()?;
-        config.augment.check()?;
         check_indices(images.as_ref(), indices)?;
         if config.batch_size == 0 {
             return Err(Error::setting("batch size", "at least 1", 0));
@@ -235,9 +234,9 @@ impl BatchMaker {
             indices: indices.to_vec(),
             targets: None,
         };
-        if let Some(source) = &self.labels {
+        if let (Some(mix), Some(source)) = (&augment.mix, &self.labels) {
             let classes = source.class_names().len();
-            mix(augment, &mut batch, classes, *seed, *epoch, number as u64)?;
+            mix.apply(&mut batch, classes, *seed, *epoch, number as u64)?;
         }
         Ok(batch)
     }

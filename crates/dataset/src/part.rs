@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::augment::Augment;
+use crate::augment::{Augmentation, Policy};
 use crate::batch::Batch;
 use crate::describe::Normalization;
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub struct Part {
     indices: Vec<usize>,
     preprocessing: Preprocessing,
     /// What is changed at random where this part is trained on.
-    augment: Augment,
+    augment: Policy,
 }
 
 impl Part {
@@ -28,9 +28,19 @@ impl Part {
         source: Arc<dyn Labelled>,
         indices: Vec<usize>,
         preprocessing: Preprocessing,
-        augment: Augment,
+        augment: Policy,
     ) -> Self {
         Self { source, indices, preprocessing, augment }
+    }
+
+    /// Changes images by an augmentation of the caller's, too, where they are trained on.
+    pub fn add_augmentation(&mut self, augmentation: impl Augmentation + 'static) {
+        self.augment = std::mem::take(&mut self.augment).with(augmentation);
+    }
+
+    /// Whether images are changed at random where they are trained on.
+    pub fn augments(&self) -> bool {
+        self.augment.changes_images() || self.augment.mixes()
     }
 
     /// Number of images.
@@ -131,13 +141,7 @@ impl Part {
     ///
     /// # Errors
     /// The thread that prepares them cannot be started.
-    pub fn view(
-        &self,
-        batch_size: usize,
-        augment: Augment,
-        seed: u64,
-        view: u64,
-    ) -> Result<Loader> {
+    pub fn view(&self, batch_size: usize, augment: Policy, seed: u64, view: u64) -> Result<Loader> {
         self.load(LoaderConfig { batch_size, augment, seed, epoch: view, ..Default::default() })
     }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::augment::{Augment, Scratch};
+use crate::augment::{Policy, Scratch};
 use crate::error::Result;
 use crate::image::Image;
 use crate::preprocessing::Preprocessing;
@@ -14,7 +14,7 @@ pub(crate) struct PrepareJob<'a> {
     pub source: &'a dyn Images,
     pub indices: &'a [usize],
     pub preprocessing: &'a Preprocessing,
-    pub augment: &'a Augment,
+    pub augment: &'a Policy,
     pub seed: u64,
     pub epoch: u64,
 }

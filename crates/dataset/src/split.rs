@@ -89,7 +89,7 @@ impl<T> Splits<T> {
 ///
 /// # Errors
 ///
-/// When a share is no number from 0 to 1, or the two add up to more than 1.
+/// When a share is not a number from 0 to 1, or the two add up to more than 1.
 ///
 /// ```
 /// use taper_dataset::split::{SplitConfig, stratified};

@@ -65,6 +65,6 @@ fn a_chunk_that_claims_more_than_the_file_has_is_an_error() {
     bytes.extend_from_slice(b"EXIF\xff\xff\xff\xff");
     assert_eq!(
         decode_image(&bytes, "x", &ImageLimits::default()).unwrap_err().to_string(),
-        "x is no readable image: the WebP data is cut short"
+        "x is not a readable image: the WebP data is cut short"
     );
 }

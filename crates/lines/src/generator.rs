@@ -288,7 +288,7 @@ mod tests {
             }
         }
         let error = generator.line(0).unwrap_err().to_string();
-        assert!(error.contains(".png is no readable image"), "{error}");
+        assert!(error.contains(".png is not a readable image"), "{error}");
         let set = folder.path().join("set");
         assert!(crate::write(&generator, 3, &set).is_err());
     }

@@ -1,10 +1,9 @@
 //! A data set looked at: its numbers, and pictures of its images.
 
+use taper_dataset::augment::Policy;
 use taper_dataset::inspect::{InspectedPart, Inspection};
 use taper_dataset::sheet::{cross, gap, sheet, to_png};
-use taper_dataset::{
-    Augment, Batch, Dataset, Image, Labelled, Loader, LoaderConfig, Preprocessing,
-};
+use taper_dataset::{Batch, Dataset, Image, Labelled, Loader, LoaderConfig, Preprocessing};
 
 use crate::error::ReportError;
 
@@ -37,7 +36,7 @@ pub struct InspectConfig {
     /// most images.
     pub preprocessing: Preprocessing,
     /// What training changes at random, to be shown.
-    pub augment: Augment,
+    pub augment: Policy,
     /// Seed of the changes.
     pub seed: u64,
 }
@@ -52,7 +51,6 @@ pub fn inspect(
     left_out: Vec<String>,
     config: &InspectConfig,
 ) -> Result<Inspected, ReportError> {
-    config.augment.check()?;
     let inspection = taper_dataset::inspect::inspect(dataset);
     let train = dataset.train.as_ref();
     let rows = by_class(train);
@@ -123,7 +121,7 @@ fn augmented(
             batch_size: items.len().max(1),
             seed: config.seed,
             epoch,
-            augment: config.augment,
+            augment: config.augment.clone(),
             ..Default::default()
         };
         let loader =

@@ -46,7 +46,7 @@ impl Data {
     /// Data that cannot be read, shares that leave nothing.
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
-        recipe.augment.check()?;
+        let policy = recipe.augment.policy()?;
         let preprocessing = recipe.image.preprocessing();
         let divided = Divided::open(recipe, registry)?;
         let limit = data.cache_mib.saturating_mul(1 << 20);
@@ -75,14 +75,14 @@ impl Data {
             };
             let source = prepared.map_or(items.source, |cached| cached.source.clone());
             let preprocessing = prepared.map_or(&preprocessing, |cached| &cached.preprocessing);
-            Part::new(source, items.indices, preprocessing.clone(), recipe.augment.clone())
+            Part::new(source, items.indices, preprocessing.clone(), policy.clone())
         };
         let as_it_is = divided.train.clone();
         // A resized crop takes the place of the resizing, so it needs the images as they are.
-        let train = match recipe.augment.crops() {
+        let train = match policy.crops() {
             true => {
                 let Items { source, indices, .. } = divided.train;
-                Part::new(source, indices, preprocessing.clone(), recipe.augment.clone())
+                Part::new(source, indices, preprocessing.clone(), policy.clone())
             }
             false => part(divided.train),
         };

@@ -107,7 +107,7 @@ impl Plan {
 
         let config = model_config(&recipe, &net, classes, data.border());
         let weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
-        let notes = notes(&recipe, &net, &config, metadata.as_ref());
+        let notes = notes(&recipe, &net, &config, metadata.as_ref(), data.train.augments());
         Ok(Self { recipe, net, config, device, data, weights, trained_on, notes })
     }
 
@@ -224,6 +224,7 @@ fn notes(
     net: &NetInfo,
     config: &ModelConfig,
     metadata: Option<&CheckpointMetadata>,
+    augments: bool,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     let [channels, height, width] = config.pretrained_cfg.input_size;
@@ -259,7 +260,7 @@ fn notes(
     }
     if let Method::Head(HeadMethod { cache }) = recipe.method
         && cache == FeatureCache::Auto
-        && (recipe.augment.changes_images() || recipe.augment.mixes())
+        && augments
     {
         notes.push(
             "features are not kept: with augmentation each epoch sees other images".to_string(),

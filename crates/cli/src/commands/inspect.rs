@@ -14,7 +14,7 @@ pub fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<
     let (dataset, left_out) = divided(&recipe, registry)?;
     let config = InspectConfig {
         preprocessing: recipe.image.preprocessing(),
-        augment: recipe.augment,
+        augment: recipe.augment.policy()?,
         seed: recipe.seed,
     };
     let inspected = inspect(&dataset, left_out, &config)?;

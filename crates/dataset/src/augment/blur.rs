@@ -1,7 +1,33 @@
 //! Gaussian blur.
 
+use crate::augment::augmentation::{Augmentation, Scratch};
 use crate::augment::elastic::gaussian;
 use crate::image::Image;
+use crate::random::Random;
+
+/// Blurs with a probability, by a random deviation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Blur {
+    pub probability: f64,
+    /// Least and largest deviation, in pixels.
+    pub sigma: [f64; 2],
+}
+
+impl Augmentation for Blur {
+    fn name(&self) -> &str {
+        "blur"
+    }
+
+    fn lane(&self) -> u8 {
+        9
+    }
+
+    fn apply(&self, image: &mut Image, random: &mut Random, _: &mut Scratch) {
+        if random.chance(self.probability) {
+            blur(image, random.between(self.sigma[0], self.sigma[1]));
+        }
+    }
+}
 
 /// Blurs by a Gaussian of a deviation in pixels, cut off at three deviations; beyond the border the
 /// image is mirrored without repeating its border pixels (`scipy.ndimage`'s `mirror`).

@@ -2,40 +2,51 @@
 //!
 //! The operations and their ranges are torchvision's `ColorJitter`, on bytes, rounded after each.
 
+use crate::augment::augmentation::{Augmentation, Scratch};
 use crate::image::{Image, luma};
 use crate::random::Random;
 
-/// How far each may go.
+/// How far each may go: a factor of 1 ± its strength; hue is turned by ± its share of the circle.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Jitter {
+pub(crate) struct ColorJitter {
     pub brightness: f64,
     pub contrast: f64,
     pub saturation: f64,
     pub hue: f64,
 }
 
-impl Jitter {
-    pub(crate) const NONE: Jitter =
-        Jitter { brightness: 0.0, contrast: 0.0, saturation: 0.0, hue: 0.0 };
+impl ColorJitter {
+    pub(crate) fn is_on(&self) -> bool {
+        [self.brightness, self.contrast, self.saturation, self.hue].iter().any(|most| *most > 0.0)
+    }
 }
 
-/// Applies all four in random order, each with a random factor of 1 ± its strength (hue: turned by
-/// ± its share of the circle).
-pub(crate) fn jitter(image: &mut Image, jitter: &Jitter, random: &mut Random) {
-    let mut factor = |strength: f64| random.between((1.0 - strength).max(0.0), 1.0 + strength);
-    let brightness_by = factor(jitter.brightness);
-    let contrast_by = factor(jitter.contrast);
-    let saturation_by = factor(jitter.saturation);
-    let hue_by = random.between(-jitter.hue, jitter.hue);
-    let mut order = [0, 1, 2, 3];
-    random.shuffle(&mut order);
-    for step in order {
-        match step {
-            0 if jitter.brightness > 0.0 => brightness(image, brightness_by),
-            1 if jitter.contrast > 0.0 => contrast(image, contrast_by),
-            2 if jitter.saturation > 0.0 => saturation(image, saturation_by),
-            3 if jitter.hue > 0.0 => hue(image, hue_by),
-            _ => {}
+impl Augmentation for ColorJitter {
+    fn name(&self) -> &str {
+        "colour jitter"
+    }
+
+    fn lane(&self) -> u8 {
+        8
+    }
+
+    /// All four in random order.
+    fn apply(&self, image: &mut Image, random: &mut Random, _: &mut Scratch) {
+        let mut factor = |strength: f64| random.between((1.0 - strength).max(0.0), 1.0 + strength);
+        let brightness_by = factor(self.brightness);
+        let contrast_by = factor(self.contrast);
+        let saturation_by = factor(self.saturation);
+        let hue_by = random.between(-self.hue, self.hue);
+        let mut order = [0, 1, 2, 3];
+        random.shuffle(&mut order);
+        for step in order {
+            match step {
+                0 if self.brightness > 0.0 => brightness(image, brightness_by),
+                1 if self.contrast > 0.0 => contrast(image, contrast_by),
+                2 if self.saturation > 0.0 => saturation(image, saturation_by),
+                3 if self.hue > 0.0 => hue(image, hue_by),
+                _ => {}
+            }
         }
     }
 }

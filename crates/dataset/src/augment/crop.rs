@@ -2,49 +2,76 @@
 //!
 //! The way of drawing is torchvision's `RandomResizedCrop` (Szegedy et al., 2015, section 6).
 
+use crate::image::Image;
 use crate::random::Random;
+use crate::resize::{Edge, Filter, resize_part};
+
+/// Cuts a part of an image out and brings it to the net's size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ResizedCrop {
+    /// Least and largest share of the image.
+    pub area: [f64; 2],
+    /// Least and largest width over height.
+    pub ratio: [f64; 2],
+}
 
 /// A part of an image, in whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub top: usize,
-    pub left: usize,
-    pub height: usize,
-    pub width: usize,
-}
-
-/// Draws a part of an image of `height` x `width`: `area` is its share of the image, `ratio` its
-/// width over its height, evenly spread on a logarithmic scale. After ten that do not fit, the
-/// centre of the nearest ratio.
-pub(crate) fn draw(
+struct Part {
+    top: usize,
+    left: usize,
     height: usize,
     width: usize,
-    area: [f64; 2],
-    ratio: [f64; 2],
-    random: &mut Random,
-) -> Part {
-    let whole = height as f64 * width as f64;
-    for _ in 0..10 {
-        let area = whole * random.between(area[0], area[1]);
-        let ratio = random.between(ratio[0].ln(), ratio[1].ln()).exp();
-        let (w, h) = ((area * ratio).sqrt().round(), (area / ratio).sqrt().round());
-        let fits = (1.0..=width as f64).contains(&w) && (1.0..=height as f64).contains(&h);
-        if fits {
-            let (w, h) = (w as usize, h as usize);
-            let top = random.below(height - h + 1);
-            let left = random.below(width - w + 1);
-            return Part { top, left, height: h, width: w };
-        }
+}
+
+impl ResizedCrop {
+    const LANE: u8 = 1;
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.area != [1.0, 1.0]
     }
-    let own = width as f64 / height as f64;
-    let (h, w) = if own < ratio[0] {
-        (((width as f64 / ratio[0]).round() as usize).clamp(1, height), width)
-    } else if own > ratio[1] {
-        (height, ((height as f64 * ratio[1]).round() as usize).clamp(1, width))
-    } else {
-        (height, width)
-    };
-    Part { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
+
+    /// A random part of the image in another size (height, width).
+    pub(crate) fn apply(
+        &self,
+        image: &Image,
+        size: (usize, usize),
+        filter: Filter,
+        random: Random,
+    ) -> Image {
+        let part = self.draw(image.height, image.width, &mut random.lane(Self::LANE));
+        let range = |start: usize, len: usize| (start as f64, (start + len) as f64);
+        let (rows, columns) = (range(part.top, part.height), range(part.left, part.width));
+        resize_part(image, rows, columns, size, filter, Edge::Cut)
+    }
+
+    /// A part of an image of `height` x `width`, its ratio evenly spread on a logarithmic scale. After
+    /// ten that do not fit, the centre of the nearest ratio.
+    fn draw(&self, height: usize, width: usize, random: &mut Random) -> Part {
+        let ResizedCrop { area, ratio } = *self;
+        let whole = height as f64 * width as f64;
+        for _ in 0..10 {
+            let area = whole * random.between(area[0], area[1]);
+            let ratio = random.between(ratio[0].ln(), ratio[1].ln()).exp();
+            let (w, h) = ((area * ratio).sqrt().round(), (area / ratio).sqrt().round());
+            let fits = (1.0..=width as f64).contains(&w) && (1.0..=height as f64).contains(&h);
+            if fits {
+                let (w, h) = (w as usize, h as usize);
+                let top = random.below(height - h + 1);
+                let left = random.below(width - w + 1);
+                return Part { top, left, height: h, width: w };
+            }
+        }
+        let own = width as f64 / height as f64;
+        let (h, w) = if own < ratio[0] {
+            (((width as f64 / ratio[0]).round() as usize).clamp(1, height), width)
+        } else if own > ratio[1] {
+            (height, ((height as f64 * ratio[1]).round() as usize).clamp(1, width))
+        } else {
+            (height, width)
+        };
+        Part { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
+    }
 }
 
 #[cfg(test)]
@@ -52,12 +79,16 @@ mod tests {
     use super::*;
     use crate::random::Purpose;
 
+    fn crop(area: [f64; 2]) -> ResizedCrop {
+        ResizedCrop { area, ratio: [0.75, 4.0 / 3.0] }
+    }
+
     #[test]
     fn parts_stay_inside_and_within_their_bounds() {
         let mut total = 0.0;
         for index in 0..2000 {
             let mut random = Random::new(1, Purpose::Augment, 0, index);
-            let part = draw(60, 90, [0.25, 1.0], [0.75, 4.0 / 3.0], &mut random);
+            let part = crop([0.25, 1.0]).draw(60, 90, &mut random);
             assert!(part.top + part.height <= 60 && part.left + part.width <= 90, "{part:?}");
             let share = (part.height * part.width) as f64 / 5400.0;
             let ratio = part.width as f64 / part.height as f64;
@@ -73,7 +104,7 @@ mod tests {
     #[test]
     fn where_nothing_fits_it_is_the_centre() {
         let mut random = Random::new(1, Purpose::Augment, 0, 0);
-        let part = draw(4, 100, [1.0, 1.0], [0.75, 4.0 / 3.0], &mut random);
+        let part = crop([1.0, 1.0]).draw(4, 100, &mut random);
         assert_eq!(part, Part { top: 0, left: 47, height: 4, width: 5 });
     }
 }

@@ -6,6 +6,32 @@
 
 use crate::random::Random;
 
+/// How strong it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Elastic {
+    /// Factor of the smoothed displacements, in pixels.
+    pub alpha: f64,
+    /// Deviation of the Gaussian that smooths them, in pixels.
+    pub sigma: f64,
+}
+
+impl Elastic {
+    pub(crate) const LANE: u8 = 6;
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.alpha > 0.0
+    }
+
+    /// Fills a field for an image of `height` x `width`.
+    pub(crate) fn draw(&self, height: usize, width: usize, mut random: Random, field: &mut Field) {
+        gaussian(self.sigma, &mut field.kernel);
+        for part in [&mut field.x, &mut field.y] {
+            uniform(height * width, self.alpha as f32, &mut random, part);
+            smooth(part, height, width, &field.kernel, &mut field.between);
+        }
+    }
+}
+
 /// A displacement in pixels for every pixel, row by row.
 #[derive(Debug, Default)]
 pub(crate) struct Field {
@@ -14,24 +40,6 @@ pub(crate) struct Field {
     /// What smoothing needs in between.
     between: Vec<f32>,
     kernel: Vec<f32>,
-}
-
-impl Field {
-    /// Fills the field for an image of `height` x `width`.
-    pub(crate) fn draw(
-        &mut self,
-        height: usize,
-        width: usize,
-        alpha: f64,
-        sigma: f64,
-        random: &mut Random,
-    ) {
-        gaussian(sigma, &mut self.kernel);
-        for part in [&mut self.x, &mut self.y] {
-            uniform(height * width, alpha as f32, random, part);
-            smooth(part, height, width, &self.kernel, &mut self.between);
-        }
-    }
 }
 
 /// Numbers from `-most` to `most`, one of 65,536 each: 16 bits are enough here.
@@ -99,9 +107,9 @@ mod tests {
     #[test]
     fn displacements_have_the_deviation_that_theory_gives() {
         let mut field = Field::default();
-        let mut random = Random::new(0, Purpose::Augment, 0, 0);
+        let random = Random::new(0, Purpose::Augment, 0, 0);
         let (alpha, sigma) = (34.0, 4.0);
-        field.draw(200, 200, alpha, sigma, &mut random);
+        Elastic { alpha, sigma }.draw(200, 200, random, &mut field);
         // Uniform noise has deviation 1/sqrt 3; smoothing leaves 1/(2 sqrt(pi) sigma) of it, away
         // from the border. About (200 / 2 sqrt(pi) sigma)^2 = 200 independent values: 15 %.
         let expected = alpha / 3f64.sqrt() / (2.0 * std::f64::consts::PI.sqrt() * sigma);

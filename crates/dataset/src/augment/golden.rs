@@ -3,15 +3,18 @@
 
 use serde_json::Value;
 
-use super::elastic::{Field, gaussian, smooth};
-use super::geometry::{Map, Motion};
-use super::warp::warp;
-use super::*;
+use crate::augment::augmentation::Scratch;
+use crate::augment::elastic::{Field, gaussian, smooth};
+use crate::augment::erase::EraseFill;
+use crate::augment::geometry::{Map, Motion};
+use crate::augment::settings::Augment;
+use crate::augment::warp::{Border, warp};
+use crate::augment::{blur, color, tone};
 use crate::image::Image;
-use crate::resize::{Edge, resize_part};
+use crate::preprocessing::Preprocessing;
+use crate::resize::{Edge, Filter, resize_part};
 use crate::sheet::sheet;
-use crate::source::embedded;
-use crate::{Filter, InMemory, Preprocessing};
+use crate::source::{InMemory, embedded};
 
 fn golden() -> Value {
     let text =
@@ -250,13 +253,14 @@ fn pictures() -> Image {
     let (digits, house, mut scratch) = (embedded::mnist_sample(), house(), Scratch::default());
     let mut tiles = Vec::new();
     for (_, augment) in kinds() {
+        let policy = augment.policy().unwrap();
         for epoch in 0..2 {
             let size = &Preprocessing::plain(32, 32, 3);
-            tiles.push(augment.prepare(&digits, size, 1, epoch, 2500, &mut scratch).unwrap());
+            tiles.push(policy.prepare(&digits, size, 1, epoch, 2500, &mut scratch).unwrap());
         }
         for epoch in 0..2 {
             let size = &Preprocessing::plain(32, 32, 3);
-            tiles.push(augment.prepare(&house, size, 1, epoch, 0, &mut scratch).unwrap());
+            tiles.push(policy.prepare(&house, size, 1, epoch, 0, &mut scratch).unwrap());
         }
     }
     sheet(&tiles, 4, 32)

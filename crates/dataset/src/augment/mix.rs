@@ -1,14 +1,24 @@
 //! Mixup and CutMix: a batch mixed with itself in another order, images and labels alike.
 
-use crate::augment::Augment;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::one_hot;
+use crate::one_hot::one_hot;
 use crate::random::{Purpose, Random};
 
-/// How a batch is mixed.
+/// How batches are mixed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mix {
+    /// Mixup's alpha; 0: off.
+    pub mixup: f64,
+    /// CutMix's alpha; 0: off. With both on, each mixes half of the batches.
+    pub cutmix: f64,
+    /// That a batch is mixed at all.
+    pub probability: f64,
+}
+
+/// How one batch is mixed.
 #[derive(Debug, Clone, PartialEq)]
-struct Mix {
+struct Drawn {
     /// For each item, the item that it is mixed with.
     partners: Vec<usize>,
     /// The item's own share.
@@ -17,61 +27,63 @@ struct Mix {
     cut: Option<[[usize; 2]; 2]>,
 }
 
-/// Mixes a batch as the policy says and sets its targets; `number` is the batch's number in its
-/// epoch.
-///
-/// # Errors
-///
-/// A label that is no class.
-pub(crate) fn mix(
-    augment: &Augment,
-    batch: &mut Batch,
-    classes: usize,
-    seed: u64,
-    epoch: u64,
-    number: u64,
-) -> Result<()> {
-    if !augment.mixes() {
-        return Ok(());
+impl Mix {
+    pub(crate) fn is_on(&self) -> bool {
+        self.mixup > 0.0 || self.cutmix > 0.0
     }
-    let mut random = Random::new(seed, Purpose::Mix, epoch, number);
-    let mut targets = one_hot(&batch.labels, classes, 0.0)?;
-    if let Some(mix) = draw(augment, batch.shape, &mut random) {
-        blend_images(&mut batch.images, batch.shape, &mix);
-        blend(&mut targets, classes, &mix.partners, mix.share as f32);
+
+    /// Mixes a batch and sets its targets; `number` is the batch's number in its epoch.
+    ///
+    /// # Errors
+    ///
+    /// A label that is none of the classes.
+    pub(crate) fn apply(
+        &self,
+        batch: &mut Batch,
+        classes: usize,
+        seed: u64,
+        epoch: u64,
+        number: u64,
+    ) -> Result<()> {
+        let mut random = Random::new(seed, Purpose::Mix, epoch, number);
+        let mut targets = one_hot(&batch.labels, classes, 0.0)?;
+        if let Some(drawn) = self.draw(batch.shape, &mut random) {
+            blend_images(&mut batch.images, batch.shape, &drawn);
+            blend(&mut targets, classes, &drawn.partners, drawn.share as f32);
+        }
+        batch.targets = Some(targets);
+        Ok(())
     }
-    batch.targets = Some(targets);
-    Ok(())
+
+    /// `None` where this batch is left as it is.
+    fn draw(&self, shape: [usize; 4], random: &mut Random) -> Option<Drawn> {
+        let [n, _, height, width] = shape;
+        if !random.chance(self.probability) {
+            return None;
+        }
+        let mut partners: Vec<usize> = (0..n).collect();
+        random.shuffle(&mut partners);
+        // Where both are wanted, each gets half of the batches.
+        let cuts = self.cutmix > 0.0 && (self.mixup == 0.0 || random.chance(0.5));
+        if !cuts {
+            return Some(Drawn { partners, share: random.beta(self.mixup), cut: None });
+        }
+        // Yun et al., 2019, section 3: a part of the share's area, cut at the border; the share is
+        // then that of the pixels.
+        let side = (1.0 - random.beta(self.cutmix)).sqrt();
+        let mut range = |len: usize| {
+            let (middle, half) = (random.below(len) as f64, 0.5 * side * len as f64);
+            let place = |place: f64| place.clamp(0.0, len as f64).round() as usize;
+            [place(middle - half), place(middle + half)]
+        };
+        let (rows, columns) = (range(height), range(width));
+        let cut = (rows[1] - rows[0]) * (columns[1] - columns[0]);
+        let share = 1.0 - cut as f64 / (height * width) as f64;
+        Some(Drawn { partners, share, cut: Some([rows, columns]) })
+    }
 }
 
-/// `None` where this batch is left as it is.
-fn draw(augment: &Augment, shape: [usize; 4], random: &mut Random) -> Option<Mix> {
-    let [n, _, height, width] = shape;
-    if !random.chance(augment.mix_probability) {
-        return None;
-    }
-    let mut partners: Vec<usize> = (0..n).collect();
-    random.shuffle(&mut partners);
-    // Where both are wanted, each gets half of the batches.
-    let cuts = augment.cutmix > 0.0 && (augment.mixup == 0.0 || random.chance(0.5));
-    if !cuts {
-        return Some(Mix { partners, share: random.beta(augment.mixup), cut: None });
-    }
-    // Yun et al., 2019, section 3: a part of the share's area, cut at the border; the share is then
-    // that of the pixels.
-    let side = (1.0 - random.beta(augment.cutmix)).sqrt();
-    let mut range = |len: usize| {
-        let (middle, half) = (random.below(len) as f64, 0.5 * side * len as f64);
-        let place = |place: f64| place.clamp(0.0, len as f64).round() as usize;
-        [place(middle - half), place(middle + half)]
-    };
-    let (rows, columns) = (range(height), range(width));
-    let cut = (rows[1] - rows[0]) * (columns[1] - columns[0]);
-    let share = 1.0 - cut as f64 / (height * width) as f64;
-    Some(Mix { partners, share, cut: Some([rows, columns]) })
-}
-
-fn blend_images(images: &mut [f32], [_, channels, height, width]: [usize; 4], mix: &Mix) {
+fn blend_images(images: &mut [f32], [_, channels, height, width]: [usize; 4], mix: &Drawn) {
     let each = channels * height * width;
     let Some([rows, columns]) = mix.cut else {
         return blend(images, each, &mix.partners, mix.share as f32);
@@ -111,20 +123,20 @@ mod tests {
         Batch { images, shape: [4, 1, 4, 4], labels, indices: vec![0; 4], targets: None }
     }
 
-    fn mixed(augment: Augment, number: u64) -> Batch {
+    const MIXUP: Mix = Mix { mixup: 0.5, cutmix: 0.0, probability: 1.0 };
+    const CUTMIX: Mix = Mix { mixup: 0.0, cutmix: 1.0, probability: 1.0 };
+
+    fn mixed(mix: Mix, number: u64) -> Batch {
         let mut batch = batch();
-        mix(&augment, &mut batch, 4, 7, 1, number).unwrap();
+        mix.apply(&mut batch, 4, 7, 1, number).unwrap();
         batch
     }
 
     #[test]
     fn images_and_targets_are_mixed_alike() {
-        let mixup = Augment { mixup: 0.5, ..Augment::none() };
-        let cutmix = Augment { cutmix: 1.0, ..Augment::none() };
-        let both = Augment { mixup: 0.5, cutmix: 1.0, ..Augment::none() };
-        for augment in [mixup, cutmix, both] {
+        for mix in [MIXUP, CUTMIX, Mix { cutmix: 1.0, ..MIXUP }] {
             for number in 0..50 {
-                let batch = mixed(augment, number);
+                let batch = mixed(mix, number);
                 let targets = batch.targets.unwrap();
                 for (image, target) in batch.images.chunks(16).zip(targets.chunks(4)) {
                     // Pixels are class numbers: their mean is the targets' expectation.
@@ -140,23 +152,20 @@ mod tests {
     #[test]
     fn cutmix_keeps_every_pixel_as_it_was_and_mixup_does_not() {
         let whole = |batch: &Batch| batch.images.iter().all(|value| value.fract() == 0.0);
-        let cutmix = Augment { cutmix: 1.0, ..Augment::none() };
-        assert!((0..50).all(|number| whole(&mixed(cutmix, number))));
-        let mixup = Augment { mixup: 1.0, ..Augment::none() };
+        assert!((0..50).all(|number| whole(&mixed(CUTMIX, number))));
+        let mixup = Mix { mixup: 1.0, ..MIXUP };
         assert!((0..50).any(|number| !whole(&mixed(mixup, number))));
     }
 
     #[test]
     fn a_mix_is_a_function_of_its_place() {
-        let augment = Augment { mixup: 0.5, ..Augment::none() };
-        assert_eq!(mixed(augment, 3), mixed(augment, 3));
-        assert_ne!(mixed(augment, 3), mixed(augment, 4));
+        assert_eq!(mixed(MIXUP, 3), mixed(MIXUP, 3));
+        assert_ne!(mixed(MIXUP, 3), mixed(MIXUP, 4));
     }
 
     #[test]
     fn a_batch_that_is_not_mixed_has_hard_targets() {
-        let augment = Augment { mixup: 0.5, mix_probability: 0.0, ..Augment::none() };
-        let batch = mixed(augment, 0);
+        let batch = mixed(Mix { probability: 0.0, ..MIXUP }, 0);
         assert_eq!(batch.images, self::batch().images);
         assert_eq!(batch.targets.unwrap()[..4], [1.0, 0.0, 0.0, 0.0]);
     }

@@ -1,11 +1,34 @@
 //! Gaussian noise.
 
+use crate::augment::augmentation::{Augmentation, Scratch};
 use crate::image::Image;
 use crate::random::Random;
 
+/// Adds normal noise of a random deviation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Noise {
+    /// The largest deviation, in units of `value / 255`.
+    pub deviation: f64,
+}
+
+impl Augmentation for Noise {
+    fn name(&self) -> &str {
+        "noise"
+    }
+
+    fn lane(&self) -> u8 {
+        10
+    }
+
+    fn apply(&self, image: &mut Image, random: &mut Random, _: &mut Scratch) {
+        let deviation = random.between(0.0, self.deviation);
+        add(image, deviation, random);
+    }
+}
+
 /// Adds independent normal noise of a deviation in units of `value / 255` to every value, cut to 0
 /// to 255.
-pub(crate) fn add(image: &mut Image, deviation: f64, random: &mut Random) {
+fn add(image: &mut Image, deviation: f64, random: &mut Random) {
     let deviation = (255.0 * deviation) as f32;
     for pair in image.pixels.chunks_mut(2) {
         for (value, noise) in pair.iter_mut().zip(random.normals()) {

@@ -1,6 +1,6 @@
 //! Policies by name.
 
-use crate::augment::Augment;
+use crate::augment::settings::Augment;
 use crate::augment::warp::Border;
 
 /// Policies by name: `none`; `light`, small moves and nothing else; `digits` for handwriting, which
@@ -13,7 +13,7 @@ pub const PRESETS: &[(&str, Augment)] = &[
     ("imagenet", IMAGENET),
 ];
 
-const LIGHT: Augment =
+pub(crate) const LIGHT: Augment =
     Augment { rotation: 5.0, shift: 0.05, scale: [0.95, 1.05], ..Augment::none() };
 
 const DIGITS: Augment = Augment {
@@ -39,14 +39,6 @@ const IMAGENET: Augment = Augment {
 };
 
 impl Augment {
-    /// This policy for looking at an image several times when it is judged: without what hides
-    /// something (erasing, noise, RandAugment, mixing); `light` where that leaves nothing.
-    pub fn views(&self) -> Self {
-        let (mixup, cutmix, erase, noise) = (0.0, 0.0, 0.0, 0.0);
-        let views = Augment { mixup, cutmix, erase, noise, rand_augment: 0, ..*self };
-        if views.changes_images() { views } else { LIGHT }
-    }
-
     /// A policy of [`PRESETS`].
     ///
     /// ```

@@ -2,6 +2,7 @@
 //!
 //! List and ranges are torchvision's `RandAugment`. Geometric ones fill with the policy's border.
 
+use crate::augment::augmentation::{Augmentation, Scratch};
 use crate::augment::geometry::{Map, Motion};
 use crate::augment::warp::{Border, warp};
 use crate::augment::{color, tone};
@@ -9,7 +10,48 @@ use crate::image::Image;
 use crate::random::Random;
 
 /// The largest magnitude.
-pub(crate) const MOST: f64 = 30.0;
+const MOST: f64 = 30.0;
+
+/// Applies `count` operations, drawn with repetition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RandAugment {
+    pub count: usize,
+    /// 0 to 30.
+    pub magnitude: f64,
+    pub border: Border,
+}
+
+impl Augmentation for RandAugment {
+    fn name(&self) -> &str {
+        "RandAugment"
+    }
+
+    fn lane(&self) -> u8 {
+        7
+    }
+
+    fn apply(&self, image: &mut Image, random: &mut Random, scratch: &mut Scratch) {
+        for _ in 0..self.count {
+            let operation = draw(image, self.magnitude / MOST, random);
+            let (height, width) = (image.height, image.width);
+            let map = match operation {
+                Operation::Move(motion) => Map::affine(height, width, &motion),
+                // Rows lean as columns do when the axes change places.
+                Operation::Lean(slope) => Map([
+                    [1.0, 0.0, 0.0],
+                    [slope, 1.0, -slope * width as f64 / 2.0],
+                    [0.0, 0.0, 1.0],
+                ]),
+                _ => {
+                    change(image, operation);
+                    continue;
+                }
+            };
+            warp(image, &map, None, self.border, &mut scratch.pixels);
+            std::mem::swap(&mut image.pixels, &mut scratch.pixels);
+        }
+    }
+}
 
 /// One of the operations, with its strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,34 +67,6 @@ enum Operation {
     Solarize(f64),
     Autocontrast,
     Equalize,
-}
-
-/// Applies `count` operations of a magnitude from 0 to 30, drawn with repetition.
-pub(crate) fn apply(
-    image: &mut Image,
-    count: usize,
-    magnitude: f64,
-    border: Border,
-    random: &mut Random,
-    pixels: &mut Vec<u8>,
-) {
-    for _ in 0..count {
-        let operation = draw(image, magnitude / MOST, random);
-        let (height, width) = (image.height, image.width);
-        let map = match operation {
-            Operation::Move(motion) => Map::affine(height, width, &motion),
-            // Rows lean as columns do when the axes change places.
-            Operation::Lean(slope) => {
-                Map([[1.0, 0.0, 0.0], [slope, 1.0, -slope * width as f64 / 2.0], [0.0, 0.0, 1.0]])
-            }
-            _ => {
-                change(image, operation);
-                continue;
-            }
-        };
-        warp(image, &map, None, border, pixels);
-        std::mem::swap(&mut image.pixels, pixels);
-    }
 }
 
 fn draw(image: &Image, share: f64, random: &mut Random) -> Operation {

@@ -1,9 +1,11 @@
 use super::*;
+use crate::image::Image;
+use crate::preprocessing::Preprocessing;
+use crate::random::Random;
 use crate::source::{Images, InMemory, embedded};
-use crate::{Image, Loader, LoaderConfig, Preprocessing};
 
 /// Everything at once.
-fn all() -> Augment {
+pub(crate) fn all() -> Augment {
     Augment {
         resized_crop: [0.5, 1.0],
         horizontal_flip: 0.5,
@@ -32,16 +34,9 @@ fn all() -> Augment {
 fn augmented(augment: &Augment, seed: u64, epoch: u64, index: usize) -> Image {
     let mut scratch = Scratch::default();
     let preprocessing = Preprocessing::mnist();
-    augment.prepare(&embedded::digits(), &preprocessing, seed, epoch, index, &mut scratch).unwrap()
-}
-
-fn batches(augment: Augment, config: LoaderConfig, threads: usize) -> Vec<crate::Batch> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let source = std::sync::Arc::new(embedded::digits());
-    let indices: Vec<usize> = (0..100).collect();
-    let config = LoaderConfig { augment, shuffle: true, seed: 5, epoch: 2, ..config };
-    // The loader's thread uses the global pool; making the batches here uses this one.
-    pool.install(|| crate::loader::all_batches(source, &indices, Preprocessing::mnist(), config))
+    augment
+        .list()
+        .prepare(&embedded::digits(), &preprocessing, seed, epoch, index, &mut scratch)
         .unwrap()
 }
 
@@ -55,40 +50,6 @@ fn the_same_address_gives_the_same_pixels_and_another_one_others() {
 }
 
 #[test]
-fn neither_threads_nor_the_place_in_a_batch_change_a_pixel() {
-    let config = LoaderConfig { batch_size: 32, ..LoaderConfig::default() };
-    let one = batches(all(), config, 1);
-    assert_eq!(one, batches(all(), config, 3));
-    let unmixed = Augment { mixup: 0.0, cutmix: 0.0, ..all() };
-    let pixels = |batch_size| -> Vec<f32> {
-        let config = LoaderConfig { batch_size, ..config };
-        batches(unmixed, config, 2).into_iter().flat_map(|batch| batch.images).collect()
-    };
-    assert_eq!(pixels(32), pixels(7));
-}
-
-#[test]
-fn an_epoch_entered_in_its_middle_goes_on_as_it_would_have() {
-    let config = LoaderConfig { batch_size: 16, ..LoaderConfig::default() };
-    let whole = batches(all(), config, 2);
-    let rest = batches(all(), LoaderConfig { first_batch: 3, ..config }, 2);
-    assert_eq!(rest, whole[3..]);
-    assert!(rest.iter().all(|batch| batch.targets.is_some()));
-}
-
-#[test]
-fn a_loader_gives_what_making_the_batches_gives() {
-    let config = LoaderConfig { batch_size: 40, augment: all(), ..LoaderConfig::default() };
-    let source = std::sync::Arc::new(embedded::digits());
-    let indices: Vec<usize> = (0..100).collect();
-    let preprocessing = Preprocessing::mnist();
-    let made = crate::loader::all_batches(source.clone(), &indices, preprocessing.clone(), config)
-        .unwrap();
-    let loader = Loader::new(source, indices, preprocessing, config).unwrap();
-    assert_eq!(loader.collect::<crate::Result<Vec<_>>>().unwrap(), made);
-}
-
-#[test]
 fn what_one_change_draws_does_not_depend_on_the_others() {
     // Noise of deviation 0.1 at most, after a rotation or not: the same noise.
     let preprocessing = Preprocessing::plain(8, 8, 1);
@@ -96,8 +57,9 @@ fn what_one_change_draws_does_not_depend_on_the_others() {
     let (source, mut scratch) = (grey.unwrap(), Scratch::default());
     let noise = Augment { noise: 0.1, ..Augment::none() };
     let both = Augment { border: Border::Edge, rotation: 30.0, ..noise };
-    let mut image =
-        |augment: Augment| augment.prepare(&source, &preprocessing, 1, 1, 0, &mut scratch).unwrap();
+    let mut image = |augment: Augment| {
+        augment.list().prepare(&source, &preprocessing, 1, 1, 0, &mut scratch).unwrap()
+    };
     assert_eq!(image(noise), image(both));
 }
 
@@ -118,7 +80,8 @@ fn flips_come_as_often_as_they_should() {
     let augment = Augment { horizontal_flip: 0.3, ..Augment::none() };
     let (preprocessing, mut scratch) = (Preprocessing::plain(1, 2, 1), Scratch::default());
     let flipped = (0..3000).filter(|&epoch| {
-        let image = augment.prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
+        let image =
+            augment.list().prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
         assert!(image.pixels == [0, 200] || image.pixels == [200, 0], "{image:?}");
         image.pixels[0] == 200
     });
@@ -136,7 +99,8 @@ fn moves_stay_within_their_bounds() {
     let (preprocessing, mut scratch) = (Preprocessing::plain(41, 41, 1), Scratch::default());
     let (mut most, mut total) = (0.0f64, 0.0f64);
     for epoch in 0..500 {
-        let image = augment.prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
+        let image =
+            augment.list().prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
         let mass: f64 = image.pixels.iter().map(|&value| f64::from(value)).sum();
         let places = image.pixels.iter().enumerate();
         let column = places.map(|(p, &v)| (p % 41) as f64 * f64::from(v)).sum::<f64>() / mass;
@@ -182,8 +146,57 @@ fn a_net_of_one_pixel_is_no_fault() {
     let mut scratch = Scratch::default();
     for epoch in 0..50 {
         let preprocessing = Preprocessing::plain(1, 1, 3);
-        let image = all().prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
+        let image =
+            all().list().prepare(&source, &preprocessing, 0, epoch, 0, &mut scratch).unwrap();
         assert_eq!(image.size(), [1, 1, 3]);
     }
     assert_eq!(source.len(), 1);
+}
+
+#[derive(Debug)]
+struct Own(fn(&mut Image, &mut Random));
+
+impl Augmentation for Own {
+    fn name(&self) -> &str {
+        "own"
+    }
+
+    fn apply(&self, image: &mut Image, random: &mut Random, _: &mut Scratch) {
+        self.0(image, random);
+    }
+}
+
+#[test]
+fn an_augmentation_of_ones_own_comes_last_and_draws_numbers_of_its_own() {
+    let (source, preprocessing) = (embedded::digits(), Preprocessing::plain(8, 8, 1));
+    let own = Own(|image, random| image.pixels[0] = random.next_u32() as u8);
+    let first = |policy: Policy| {
+        let image = policy.prepare(&source, &preprocessing, 3, 1, 7, &mut Scratch::default());
+        image.unwrap().pixels[0]
+    };
+    let alone = first(Policy::default().with(Own(own.0)));
+    assert_eq!(alone, first(all().list().with(own)));
+    let fresh = || Random::new(3, crate::random::Purpose::Augment, 1, 7);
+    let lanes: Vec<u8> = (0..12).map(|lane| fresh().lane(lane).next_u32() as u8).collect();
+    assert!(!lanes.contains(&alone), "{alone} in {lanes:?}");
+}
+
+#[test]
+fn an_augmentation_that_changes_the_size_is_an_error() {
+    let own = Own(|image, _| *image = Image::black(1, 2, 3));
+    let (source, preprocessing) = (embedded::digits(), Preprocessing::plain(8, 8, 1));
+    let policy = Policy::default().with(own);
+    let error = policy.prepare(&source, &preprocessing, 0, 0, 0, &mut Scratch::default());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "the augmentation `own` made an image of height, width, channels [1, 2, 3], expected \
+         [8, 8, 1]"
+    );
+}
+
+#[test]
+fn every_key_is_told_with_what_it_sets() {
+    let settings = serde_json::to_value(Augment::none()).unwrap();
+    assert_eq!(KEYS.len(), settings.as_object().unwrap().len());
+    assert!(KEYS.iter().all(|(key, doc)| settings.get(key).is_some() && doc.len() > 15));
 }

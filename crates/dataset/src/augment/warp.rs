@@ -1,8 +1,75 @@
 //! One look-up per pixel: flips, affine maps, perspective and elastic displacement together.
 
-use crate::augment::elastic::Field;
+use crate::augment::affine::Affine;
+use crate::augment::augmentation::{Augmentation, Scratch};
+use crate::augment::elastic::{Elastic, Field};
+use crate::augment::flip::Flip;
 use crate::augment::geometry::Map;
+use crate::augment::padding::PaddingCrop;
+use crate::augment::perspective::Perspective;
 use crate::image::Image;
+use crate::random::Random;
+
+/// Everything that moves pixels, in one look-up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Warp {
+    pub flip: Flip,
+    pub padding: PaddingCrop,
+    pub affine: Affine,
+    pub perspective: Perspective,
+    pub elastic: Elastic,
+    /// That the last three are done.
+    pub probability: f64,
+    pub border: Border,
+}
+
+impl Warp {
+    pub(crate) fn is_on(&self) -> bool {
+        self.flip.is_on() || self.padding.padding > 0 || self.distorts()
+    }
+
+    fn distorts(&self) -> bool {
+        self.affine.is_on() || self.perspective.is_on() || self.elastic.is_on()
+    }
+}
+
+impl Augmentation for Warp {
+    fn name(&self) -> &str {
+        "warp"
+    }
+
+    fn lane(&self) -> u8 {
+        Affine::LANE
+    }
+
+    fn apply(&self, image: &mut Image, random: &mut Random, scratch: &mut Scratch) {
+        let (height, width) = (image.height, image.width);
+        let lane = |lane: u8| random.clone().lane(lane);
+        // Maps lead from the result to the image, so the last change comes first.
+        let flip = self.flip.draw(height, width, lane(Flip::LANE));
+        let mut map = self.padding.draw(lane(PaddingCrop::LANE)).then(&flip);
+        let mut field = None;
+        let mut random = lane(Affine::LANE);
+        if self.distorts() && random.chance(self.probability) {
+            map = self.affine.draw(height, width, &mut random).then(&map);
+            if self.perspective.is_on()
+                && let Some(perspective) =
+                    self.perspective.draw(height, width, lane(Perspective::LANE))
+            {
+                map = perspective.then(&map);
+            }
+            if self.elastic.is_on() {
+                self.elastic.draw(height, width, lane(Elastic::LANE), &mut scratch.field);
+                field = Some(&scratch.field);
+            }
+        }
+        if map == Map::IDENTITY && field.is_none() {
+            return;
+        }
+        warp(image, &map, field, self.border, &mut scratch.pixels);
+        std::mem::swap(&mut image.pixels, &mut scratch.pixels);
+    }
+}
 
 /// What lies beyond the border of an image that is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::augment::Augment;
+use crate::augment::tests::all;
 use crate::image::Image;
 use crate::source::{InMemory, embedded};
 
@@ -78,9 +80,9 @@ fn a_shuffled_epoch_is_the_samplers_order() {
 #[test]
 fn an_epoch_can_be_entered_in_its_middle() {
     let config = LoaderConfig { shuffle: true, ..config(3) };
-    let whole = load(Ten::new(None), config);
+    let whole = load(Ten::new(None), config.clone());
     let source = Ten::new(None);
-    let rest = load(source.clone(), LoaderConfig { first_batch: 2, ..config });
+    let rest = load(source.clone(), LoaderConfig { first_batch: 2, ..config.clone() });
     assert_eq!(rest, whole[2..]);
     assert_eq!(source.decoded.load(Ordering::Relaxed), 4);
     assert!(load(source, LoaderConfig { first_batch: 9, ..config }).is_empty());
@@ -96,8 +98,8 @@ fn broken_images_end_the_epoch_and_all_are_named() {
     let error = loader.next().unwrap().unwrap_err().to_string();
     assert_eq!(
         error,
-        "2 of 10 images cannot be read; mend or remove them, or leave them out with \
-         data.broken=skip:\n  file8.png is no readable image: torn\n  file9.png is no readable \
+        "2 of 10 images cannot be read; fix or remove them, or leave them out with \
+         data.broken=skip:\n  file8.png is not a readable image: torn\n  file9.png is not a readable \
          image: torn"
     );
     assert!(loader.next().is_none());
@@ -107,7 +109,7 @@ fn broken_images_end_the_epoch_and_all_are_named() {
     let error = loader.last().unwrap().unwrap_err().to_string();
     assert_eq!(
         error,
-        "file9.png is no readable image: torn; mend or remove it, or leave it out with \
+        "file9.png is not a readable image: torn; fix or remove it, or leave it out with \
          data.broken=skip"
     );
 }
@@ -157,7 +159,7 @@ fn caching_changes_no_batch() {
     let config = LoaderConfig { shuffle: true, ..config(100) };
     let indices: Vec<usize> = (0..500).collect();
     let cached = crate::cache(source.clone(), &preprocessing, usize::MAX).unwrap();
-    let direct = Loader::new(source, indices.clone(), preprocessing, config).unwrap();
+    let direct = Loader::new(source, indices.clone(), preprocessing, config.clone()).unwrap();
     let kept = Loader::new(cached.source, indices, cached.preprocessing, config).unwrap();
     for (direct, kept) in direct.zip(kept) {
         assert_eq!(direct.unwrap(), kept.unwrap());
@@ -203,7 +205,55 @@ fn images_without_labels_are_loaded_too() {
     };
     let batch = load(config(4)).unwrap().next().unwrap().unwrap();
     assert_eq!((batch.images, batch.labels.len()), (vec![0.0, 0.2], 0));
-    let augment = Augment { mixup: 0.2, ..Augment::none() };
+    let augment = Augment { mixup: 0.2, ..Augment::none() }.policy().unwrap();
     let error = load(LoaderConfig { augment, ..config(4) }).unwrap_err().to_string();
     assert_eq!(error, "mixing is on, expected none of images without labels");
+}
+
+fn batches(augment: Augment, config: LoaderConfig, threads: usize) -> Vec<Batch> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let source = Arc::new(embedded::digits());
+    let indices: Vec<usize> = (0..100).collect();
+    let augment = augment.policy().unwrap();
+    let config = LoaderConfig { augment, shuffle: true, seed: 5, epoch: 2, ..config };
+    // The loader's thread uses the global pool; making the batches here uses this one.
+    pool.install(|| all_batches(source, &indices, Preprocessing::mnist(), config)).unwrap()
+}
+
+#[test]
+fn neither_threads_nor_the_place_in_a_batch_change_a_pixel() {
+    let config = LoaderConfig { batch_size: 32, ..LoaderConfig::default() };
+    let one = batches(all(), config.clone(), 1);
+    assert_eq!(one, batches(all(), config.clone(), 3));
+    let unmixed = Augment { mixup: 0.0, cutmix: 0.0, ..all() };
+    let pixels = |batch_size| -> Vec<f32> {
+        let config = LoaderConfig { batch_size, ..config.clone() };
+        batches(unmixed, config, 2).into_iter().flat_map(|batch| batch.images).collect()
+    };
+    assert_eq!(pixels(32), pixels(7));
+}
+
+#[test]
+fn an_epoch_entered_in_its_middle_goes_on_as_it_would_have() {
+    let config = LoaderConfig { batch_size: 16, ..LoaderConfig::default() };
+    let whole = batches(all(), config.clone(), 2);
+    let rest = batches(all(), LoaderConfig { first_batch: 3, ..config }, 2);
+    assert_eq!(rest, whole[3..]);
+    assert!(rest.iter().all(|batch| batch.targets.is_some()));
+}
+
+#[test]
+fn a_loader_gives_what_making_the_batches_gives() {
+    let config = LoaderConfig {
+        batch_size: 40,
+        augment: all().policy().unwrap(),
+        ..LoaderConfig::default()
+    };
+    let source = Arc::new(embedded::digits());
+    let indices: Vec<usize> = (0..100).collect();
+    let preprocessing = Preprocessing::mnist();
+    let made =
+        all_batches(source.clone(), &indices, preprocessing.clone(), config.clone()).unwrap();
+    let loader = Loader::new(source, indices, preprocessing, config).unwrap();
+    assert_eq!(loader.collect::<Result<Vec<_>>>().unwrap(), made);
 }

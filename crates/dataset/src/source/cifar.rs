@@ -25,7 +25,7 @@ pub(crate) fn is_cifar(folder: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// When a file cannot be read or is no whole number of records, or a label is 10 or more.
+/// When a file cannot be read or is not a whole number of records, or a label is 10 or more.
 pub(crate) fn read(folder: &Path) -> Result<Dataset> {
     let batch = |number: usize| folder.join(format!("data_batch_{number}.bin"));
     let mut train = Vec::new();

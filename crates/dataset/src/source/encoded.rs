@@ -34,7 +34,7 @@ impl Default for Rows {
 }
 
 impl Rows {
-    /// Rows of which so many bytes are kept in memory.
+    /// Rows of which at most this many bytes are kept in memory.
     pub(crate) fn within(in_memory: usize) -> Self {
         let (labels, names) = (Labels::default(), Vec::new());
         Rows { labels, bytes: Vec::new(), ends: Vec::new(), file: None, names, in_memory }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn rows_without_image_or_label_are_an_error() {
         let empty = Rows::default().finish("x".to_owned(), None).unwrap_err();
-        assert_eq!(empty.to_string(), "x is no data set: it has no rows");
+        assert_eq!(empty.to_string(), "x is not a data set: it has no rows");
         let mut rows = Rows::default();
         rows.add(b"").unwrap();
         let error = rows.finish("x".to_owned(), None).unwrap_err().to_string();
@@ -216,6 +216,6 @@ mod tests {
         rows.labels.add_number(0);
         let source = rows.finish("x".to_owned(), None).unwrap();
         let error = source.decode(0).unwrap_err().to_string();
-        assert_eq!(error, "a.parquet row 0 is no readable image: the file is empty");
+        assert_eq!(error, "a.parquet row 0 is not a readable image: the file is empty");
     }
 }

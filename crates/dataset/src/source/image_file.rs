@@ -32,7 +32,7 @@ const DECODER_BYTES: u64 = 4 << 20;
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is no image or is larger than allowed; the error names it.
+/// When the file cannot be read, is not an image or is larger than allowed; the error names it.
 pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image> {
     let read_error = |source| Error::Read { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(read_error)?.len();
@@ -123,7 +123,7 @@ fn open<'a>(
     reader.into_decoder().map_err(|error| error.to_string())
 }
 
-/// The limits of a decoder whose image takes so many bytes.
+/// The limits of a decoder whose image takes `image` bytes.
 fn within(image: u64, file: &[u8]) -> ::image::Limits {
     let mut limits = ::image::Limits::default();
     limits.max_alloc = Some(2 * (image + file.len() as u64) + DECODER_BYTES);

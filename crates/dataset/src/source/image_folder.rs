@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(
             source.decode(1).unwrap_err().to_string(),
             format!(
-                "{} is no readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP",
+                "{} is not a readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP",
                 folder.path().join("a/1.png").display()
             )
         );
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(
             read(&folder).unwrap_err().to_string(),
             format!(
-                "{} is no data set: expected image files in every class folder, found none",
+                "{} is not a data set: expected image files in every class folder, found none",
                 folder.path().join("b").display()
             )
         );

@@ -127,7 +127,7 @@ fn parse_separated(
         .from_reader(text);
     let (mut columns, mut entries) = (None::<[Option<usize>; 3]>, Vec::new());
     for record in reader.records() {
-        let record = record.map_err(|error| format!("it is no CSV: {error}"))?;
+        let record = record.map_err(|error| format!("it is not CSV: {error}"))?;
         let line = record.position().map_or(0, csv::Position::line);
         let [path, label, split] = match columns {
             Some(columns) => columns,
@@ -225,7 +225,7 @@ fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<E
             continue;
         }
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line)
-            .map_err(|error| format!("line {number}: it is no JSON object: {error}"))?;
+            .map_err(|error| format!("line {number}: it is not a JSON object: {error}"))?;
         let find = |names: &[&str]| names.iter().find_map(|name| object.get(*name));
         let text = |value: &serde_json::Value| match value {
             serde_json::Value::String(text) => Some(text.clone()),
@@ -309,7 +309,7 @@ mod tests {
             json("{\"path\": 1, \"label\": 1}").starts_with("line 1: expected a string `path`")
         );
         assert!(json("{\"path\": \"a\", \"label\": 1.5}").starts_with("line 1: expected"));
-        assert!(json("[]").starts_with("line 1: it is no JSON object"));
+        assert!(json("[]").starts_with("line 1: it is not a JSON object"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ const LABELS: &[&str] = &["label", "labels", "fine_label", "class", "target", "d
 ///
 /// # Errors
 ///
-/// When a file is no readable parquet file, or has no column of images or labels.
+/// When a file is not a readable parquet file, or has no column of images or labels.
 pub fn read(name: &str, files: Vec<PathBuf>, columns: &Columns) -> Result<Dataset> {
     let mut splits = Splits::<Option<Vec<PathBuf>>>::default();
     for path in files {
@@ -141,7 +141,7 @@ impl From<std::io::Error> for Fault {
 
 impl From<&str> for Fault {
     fn from(reason: &str) -> Self {
-        Fault::Format(format!("it is no readable parquet file: {reason}"))
+        Fault::Format(format!("it is not a readable parquet file: {reason}"))
     }
 }
 

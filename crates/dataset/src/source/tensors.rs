@@ -33,7 +33,7 @@ pub(crate) fn read(path: &Path) -> Result<Dataset> {
     let bytes = read_whole(path, LIMIT)?;
     let layout = |reason: String| Error::Layout { path: path.to_owned(), reason };
     let tensors = SafeTensors::deserialize(&bytes)
-        .map_err(|error| layout(format!("it is no safetensors file: {error}")))?;
+        .map_err(|error| layout(format!("it is not a safetensors file: {error}")))?;
     let mut splits = Splits::<Option<(TensorView<'_>, TensorView<'_>)>>::default();
     let prefixes = [
         ("", Split::Train),

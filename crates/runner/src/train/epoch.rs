@@ -31,7 +31,7 @@ impl Training<'_> {
             // There the size of a batch may change the last bits of an image's features.
             FeatureCache::Auto if !self.plan.device.is_cpu() => return Ok(self),
             // Each epoch sees other images.
-            FeatureCache::Auto if self.augments() => return Ok(self),
+            FeatureCache::Auto if self.plan.data.train.augments() => return Ok(self),
             FeatureCache::Auto => "auto",
             FeatureCache::Memory => "memory",
             FeatureCache::Disk => "disk",
@@ -41,7 +41,7 @@ impl Training<'_> {
             let expected = format!("auto or off: `{net}` is not made of a body and a head");
             return Err(setting("method.cache", found, expected));
         }
-        if self.augments() {
+        if self.plan.data.train.augments() {
             let expected = "auto or off: with augmentation each epoch sees other images";
             return Err(setting("method.cache", found, expected));
         }
@@ -52,11 +52,6 @@ impl Training<'_> {
         let validation = data.validation.as_ref().map(features);
         self.features = Some(CachedFeatures { train, validation });
         Ok(self)
-    }
-
-    fn augments(&self) -> bool {
-        let augment = self.recipe().augment;
-        augment.changes_images() || augment.mixes()
     }
 
     /// What is left of the epoch, the net being made ready for it.

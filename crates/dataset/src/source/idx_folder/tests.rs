@@ -227,10 +227,10 @@ fn files_in_each_others_place_are_an_error() {
 fn a_missing_file_of_a_part_is_an_error() {
     assert_eq!(
         message(&mnist(images(), labels())[..1]),
-        "FOLDER is no data set: its train part has images but no labels"
+        "FOLDER is not a data set: its train part has images but no labels"
     );
     assert_eq!(
         message(&[("t10k-images-idx3-ubyte", images())]),
-        "FOLDER is no data set: expected train-images-idx3-ubyte, with its labels"
+        "FOLDER is not a data set: expected train-images-idx3-ubyte, with its labels"
     );
 }

@@ -63,14 +63,14 @@ fn bytes_that_are_no_image_are_an_error() {
     let message = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
     assert_eq!(
         message(b"hello"),
-        "x.png is no readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, \
+        "x.png is not a readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, \
          TIFF or WebP"
     );
-    assert_eq!(message(b""), "x.png is no readable image: the file is empty");
+    assert_eq!(message(b""), "x.png is not a readable image: the file is empty");
     let png = encode(::image::GrayImage::new(9, 9).into(), ImageFormat::Png);
     for end in 1..png.len() - 12 {
         // The last 12 bytes are the end mark, which carries nothing.
-        assert!(message(&png[..end]).starts_with("x.png is no readable image: "));
+        assert!(message(&png[..end]).starts_with("x.png is not a readable image: "));
     }
 }
 

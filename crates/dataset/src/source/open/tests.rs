@@ -15,7 +15,7 @@ fn a_folder_with_nothing_known_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.csv"), "").unwrap();
     let error = open(folder.path().to_str().unwrap()).unwrap_err().to_string();
-    assert!(error.contains("is no data set: expected IDX files"), "{error}");
+    assert!(error.contains("is not a data set: expected IDX files"), "{error}");
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_file_that_is_no_idx_file_is_an_error() {
         let path = folder.path().join(name);
         std::fs::write(&path, "").unwrap();
         let error = open(path.to_str().unwrap()).unwrap_err().to_string();
-        assert!(error.contains(&format!("{name} is no data set: ")), "{error}");
+        assert!(error.contains(&format!("{name} is not a data set: ")), "{error}");
     }
 }
 
@@ -94,7 +94,7 @@ fn images_without_classes_are_an_error_that_says_where_classes_stand() {
     assert!(error.contains("it holds images, but no folder per class"), "{error}");
     assert!(error.contains("expected the folder above"), "{error}");
     let error = error_of(&folder_of(&["train", "test"]));
-    assert!(error.contains("train is no data set: it holds images, but no folder"), "{error}");
+    assert!(error.contains("train is not a data set: it holds images, but no folder"), "{error}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_image_is_no_data_set() {
     let folder = folder_of(&["."]);
     let path = folder.path().join("0.png");
     let error = open(path.to_str().unwrap()).unwrap_err().to_string();
-    assert!(error.contains("0.png is no data set: it is one image; expected a "), "{error}");
+    assert!(error.contains("0.png is not a data set: it is one image; expected a "), "{error}");
     assert!(error.contains(".csv") && error.contains(".safetensors"), "{error}");
 }
 

@@ -146,7 +146,7 @@ fn columns(schema: &[Element]) -> Result<Vec<Column>> {
         while open.len() > 1 && open.last().is_some_and(|node| node.left == 0) {
             open.pop();
         }
-        let parent = open.last_mut().ok_or("its schema is no tree")?;
+        let parent = open.last_mut().ok_or("its schema is not a tree")?;
         parent.left -= 1; // above 0, or the root's
         let path = match parent.path.as_str() {
             "" => element.name.clone(),

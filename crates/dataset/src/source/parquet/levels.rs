@@ -12,7 +12,7 @@ pub(super) struct Levels<'a> {
 }
 
 enum Run {
-    /// The same number so many times more.
+    /// The same number this many times more.
     Same { value: u32, left: usize },
     /// So many more, from this bit on, within the bytes of the run.
     Packed { bit: usize, left: usize, end: usize },

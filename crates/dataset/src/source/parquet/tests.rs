@@ -92,7 +92,8 @@ fn a_folder_is_divided_by_the_names_of_its_files() {
 fn what_is_not_read_is_told() {
     let message = |name: &str| open(name).unwrap_err().to_string();
     assert!(
-        message("missing.parquet").ends_with("missing.parquet is no data set: row 2 has no label")
+        message("missing.parquet")
+            .ends_with("missing.parquet is not a data set: row 2 has no label")
     );
     assert!(message("zstd.parquet").contains("compressed with zstd; write it with snappy"));
     assert!(message("other.parquet").ends_with(
@@ -105,7 +106,7 @@ fn what_is_not_read_is_told() {
     std::fs::write(&path, "PAR1 and no more than that").unwrap();
     let error = read_table(&path, &Columns::default()).unwrap_err().to_string();
     assert!(
-        error.ends_with("it is no readable parquet file: it does not end with PAR1"),
+        error.ends_with("it is not a readable parquet file: it does not end with PAR1"),
         "{error}"
     );
 }

@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Text; what is no UTF-8 is replaced.
+    /// Text; what is not UTF-8 is replaced.
     pub(super) fn text(&mut self) -> Result<String> {
         Ok(String::from_utf8_lossy(self.binary()?).into_owned())
     }
