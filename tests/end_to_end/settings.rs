@@ -126,7 +126,7 @@ fn normalization_is_fitted_on_the_training_part_alone() {
     // Sums in f32 on the way.
     assert!(of_train.abs() < 1e-5, "{of_train}");
     assert!(mean > 0.1 && std > 0.1);
-    assert_eq!(fitted.config.pretrained_cfg.mean, [mean]);
+    assert_eq!(fitted.config.preprocessing.mean, [mean]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn run(Flags { run, folder }: &Flags, registry: &Registry) -> Result<()> {
     let model = open_run(run, &Device::Cpu, registry)?.0;
     let source = Arc::new(ImageFolder::read(folder, ImageLimits::default())?);
     let count = source.len();
-    let preprocessing = model.config.preprocessing();
+    let preprocessing = model.config.preprocessing.clone();
     // What `predict` takes of a small net.
     let config = LoaderConfig { batch_size: 256, ..Default::default() };
     let load =

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device};
-use taper_dataset::{Part, Placement};
+use taper_dataset::{Part, Preprocessing, ResizeMode};
 use taper_model::nets::{Net, NetInfo};
 use taper_model::params::Params;
 use taper_model::rng::RngKey;
@@ -65,7 +65,7 @@ impl Classifier {
         models: &Models,
     ) -> Result<Self, ClassifierError> {
         let info = models.net(&config.architecture)?;
-        let [_, height, width] = config.pretrained_cfg.input_size;
+        let Preprocessing { height, width, .. } = config.preprocessing;
         Self::build(file, &Fit::default(), info, config, Some((height, width)), device)
     }
 
@@ -121,10 +121,10 @@ impl Classifier {
     }
 
     /// How light the borders of the images were that the model was trained on, 0 to 1, as far as that
-    /// is known: [`Placement::Digit`] is for white on black.
-    pub fn border(&self) -> Option<f64> {
-        let placed = self.config.pretrained_cfg.placement == Placement::Digit;
-        self.config.border.or_else(|| placed.then_some(0.0))
+    /// is known: [`ResizeMode::Digit`] is for white on black.
+    pub fn border_brightness(&self) -> Option<f64> {
+        let placed = self.config.preprocessing.placement == ResizeMode::Digit;
+        self.config.border_brightness.or_else(|| placed.then_some(0.0))
     }
 
     /// What the logits are divided by before the softmax; 1 where nothing was fitted.

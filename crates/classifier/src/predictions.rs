@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use taper_dataset::augment::Policy;
 use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{
-    Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Placement, Preprocessing,
+    Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Preprocessing, ResizeMode,
 };
 use taper_model::layers::Softmax;
 
@@ -103,8 +103,8 @@ impl<'a> Predictions<'a> {
                 false => paths.push(path.clone()),
             }
         }
-        let preprocessing = model.config.preprocessing();
-        let size = model.config.pretrained_cfg.input_size;
+        let preprocessing = model.config.preprocessing.clone();
+        let size = preprocessing.shape();
         let batch_size = evaluation_batch(&model.net, size, BATCH, &model.device)?;
         let order: Vec<usize> = (0..paths.len()).collect();
         let files = Arc::new(Files {
@@ -112,7 +112,7 @@ impl<'a> Predictions<'a> {
             preprocessing: preprocessing.clone(),
             faults: Mutex::default(),
             inverts: model.inverts,
-            border: model.border(),
+            border_brightness: model.border_brightness(),
             unlike: Mutex::default(),
         });
         let tta = &model.tta;
@@ -208,7 +208,7 @@ struct Files {
     /// Whether light and dark are swapped.
     inverts: bool,
     /// How light borders were in training, if that is known.
-    border: Option<f64>,
+    border_brightness: Option<f64>,
     /// Images whose borders are far from that.
     unlike: Mutex<BTreeSet<usize>>,
 }
@@ -228,11 +228,12 @@ impl Files {
         if self.inverts {
             image = image.inverted();
         }
-        if self.border.is_some_and(|border| (border - image.border()).abs() > UNLIKE) {
+        let unlike = |trained: f64| (trained - image.border_brightness()).abs() > UNLIKE;
+        if self.border_brightness.is_some_and(unlike) {
             self.unlike.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
         }
         let (found, expected) = (image.size(), self.preprocessing.size());
-        if self.preprocessing.placement == Placement::AsIs && found != expected {
+        if self.preprocessing.placement == ResizeMode::AsIs && found != expected {
             return Err(Error::Size { item: self.item_name(index), expected, found });
         }
         Ok(image)

@@ -24,12 +24,12 @@ impl Classifier {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let size = self.config.pretrained_cfg.input_size;
-        let batch_size = evaluation_batch(&self.net, size, BATCH, &self.device)?;
+        let preprocessing = self.config.preprocessing.clone();
+        let shape = preprocessing.shape();
+        let batch_size = evaluation_batch(&self.net, shape, BATCH, &self.device)?;
         let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
         let order = (0..images.len()).collect();
         let mut rows = Vec::with_capacity(images.len());
-        let preprocessing = self.config.preprocessing();
         for batch in Loader::unlabelled(Arc::new(images), order, preprocessing, config)? {
             let logits = self.net.forward_t(&images_of(&batch?, &self.device)?, false)?;
             for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {

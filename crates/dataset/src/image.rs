@@ -48,10 +48,10 @@ impl Image {
     ///
     /// ```
     /// let image = taper_dataset::Image::new(3, 3, 1, vec![255, 255, 255, 255, 0, 255, 255, 255, 255])?;
-    /// assert_eq!(image.border(), 1.0);
+    /// assert_eq!(image.border_brightness(), 1.0);
     /// # Ok::<(), taper_dataset::Error>(())
     /// ```
-    pub fn border(&self) -> f64 {
+    pub fn border_brightness(&self) -> f64 {
         let (mut sum, mut count) = (0u64, 0u64);
         for (row, line) in self.pixels.chunks_exact(self.width * self.channels).enumerate() {
             let inner = match row == 0 || row + 1 == self.height {
@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn the_border_is_the_outermost_pixels_each_once() {
         let border = |height, width, channels, pixels: &[u8]| {
-            255.0 * Image::new(height, width, channels, pixels.to_vec()).unwrap().border()
+            255.0
+                * Image::new(height, width, channels, pixels.to_vec()).unwrap().border_brightness()
         };
         assert_eq!(border(3, 3, 1, &[1, 2, 3, 4, 99, 5, 6, 7, 8]), 4.5);
         assert_eq!(border(3, 1, 1, &[1, 2, 3]), 2.0);

@@ -66,7 +66,7 @@ pub use one_hot::one_hot;
 pub use part::Part;
 pub use preprocessing::Preprocessing;
 pub use resize::{Filter, resize};
-pub use resize_mode::{Crop, ResizeMode, ResizeMode as Placement, place_digit};
+pub use resize_mode::{Crop, ResizeMode, place_digit};
 pub use source::{
     Columns, Dataset, ImageFolder, ImageLimits, Images, InMemory, Labelled, open, open_with,
 };

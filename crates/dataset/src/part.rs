@@ -162,7 +162,7 @@ impl Part {
 
     /// Channels, height and width of an image as the net takes it.
     pub fn size(&self) -> [usize; 3] {
-        [self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width]
+        self.preprocessing.shape()
     }
 
     /// Normalizes by other numbers from now on.

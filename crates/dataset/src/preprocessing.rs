@@ -80,6 +80,11 @@ impl Preprocessing {
         [self.height, self.width, self.channels]
     }
 
+    /// Channels, height, width: the shape of one image as a net takes it.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
     /// Whether all settings can be used.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Bringing an image to the size that a net takes.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -23,6 +25,19 @@ pub enum ResizeMode {
     /// As MNIST places its digits, white on black; [`place_digit`] has the rule. An image that has
     /// the size already is taken as it is.
     Digit,
+}
+
+impl fmt::Display for ResizeMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResizeMode::AsIs => f.write_str("as is"),
+            ResizeMode::Stretch => f.write_str("stretch"),
+            ResizeMode::Fit => f.write_str("fit"),
+            ResizeMode::Crop(Crop::Share(share)) => write!(f, "centre crop {share}"),
+            ResizeMode::Crop(Crop::Edge { edge, of }) => write!(f, "centre crop {of} of {edge}"),
+            ResizeMode::Digit => f.write_str("digit"),
+        }
+    }
 }
 
 /// How large an image is before its centre is cut out, and which pixels the centre is.

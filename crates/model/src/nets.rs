@@ -46,7 +46,7 @@ mod vit;
 
 use std::sync::LazyLock;
 
-pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches, Prepared};
+pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches};
 pub use net::Net;
 
 /// The files of nets; each is one family.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use taper_dataset::Preprocessing;
 
 use crate::error::PretrainedError;
 
@@ -44,4 +45,26 @@ pub(crate) fn numbers(value: &Value, name: &str) -> Result<Vec<f64>, String> {
 pub(crate) fn count(value: &Value, name: &str) -> Result<usize, String> {
     let count = value.as_u64().and_then(|n| usize::try_from(n).ok());
     count.ok_or_else(|| format!("{name} is {value}, expected a count"))
+}
+
+/// Checks what a file could say and nobody could do.
+pub(crate) fn checked(image: Preprocessing) -> Result<Preprocessing, String> {
+    let channels = image.channels;
+    for (name, values) in [("mean", &image.mean), ("std", &image.std)] {
+        if values.len() != channels && values.len() != 1 {
+            return Err(format!("{name} has {} values for {channels} channels", values.len()));
+        }
+    }
+    match image.shape().iter().find(|&&n| n == 0 || n > 1 << 14) {
+        Some(n) => Err(format!("{n} is not a size of an image")),
+        None => Ok(image),
+    }
+}
+
+/// A number for each channel: neither timm nor transformers takes one for all.
+pub(crate) fn per_channel(values: &[f64], channels: usize) -> Vec<f64> {
+    match values {
+        [one] => vec![*one; channels],
+        values => values.to_vec(),
+    }
 }

@@ -32,6 +32,7 @@ mod classes;
 mod contamination;
 mod fit;
 mod likely_net;
+mod usual;
 
 mod read;
 
@@ -44,11 +45,12 @@ pub use contamination::{TRAINED_ON, trained_on};
 pub use error::PretrainedError;
 pub use fit::{Fit, Rename};
 pub use likely_net::likely_net;
-pub use metadata::{CheckpointMetadata, CheckpointPreprocessing};
-pub use model_config::{CalibrationConfig, ModelConfig, PretrainedConfig, Rejection};
+pub use metadata::CheckpointMetadata;
+pub use model_config::{CalibrationConfig, ModelConfig, Rejection};
 pub use models::Models;
 #[cfg(feature = "hub")]
 pub use models::OnDownload;
 pub use pretrained::{HUB, Pretrained};
 pub use read::read_config;
 pub use transformers_export::transformers_export;
+pub use usual::usual_preprocessing;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use taper_dataset::{Crop, Filter, Placement};
+use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 
 use crate::error::PretrainedError;
-use crate::json::{count, label_names, numbers};
-use crate::metadata::{CheckpointMetadata, CheckpointPreprocessing};
+use crate::json::{checked, count, label_names, numbers};
+use crate::metadata::CheckpointMetadata;
 
 /// Which net is which, by the sizes in `config.json`: for each `model_type` what transformers takes
 /// where the file is silent, and for each net what differs from that.
@@ -45,7 +45,7 @@ pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
         }),
         license: String::new(),
         calibration: None,
-        border: None,
+        border_brightness: None,
     })
 }
 
@@ -98,25 +98,27 @@ pub(crate) fn sizes(net: &str) -> Result<Option<(String, Sizes)>, PretrainedErro
     }))
 }
 
+/// Pillow's numbers of the filters, which transformers takes over.
+const RESAMPLE: [(u64, Filter); 3] =
+    [(2, Filter::Bilinear), (3, Filter::Bicubic), (4, Filter::Area)];
+
+/// transformers' number of a filter.
+pub(crate) fn resample(filter: Filter) -> Option<u64> {
+    RESAMPLE.iter().find(|(_, known)| *known == filter).map(|(number, _)| *number)
+}
+
 /// Reads `preprocessor_config.json`; the number of channels is in `config`.
-pub(crate) fn read_preprocessor(
-    file: &Value,
-    config: &Value,
-) -> Result<CheckpointPreprocessing, String> {
+pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preprocessing, String> {
     let get = |key: &str| file.get(key).filter(|v| !v.is_null());
     let flag = |key: &str, default| get(key).and_then(Value::as_bool).unwrap_or(default);
     let kind = get("image_processor_type").or_else(|| get("feature_extractor_type"));
     let kind = kind.and_then(Value::as_str).unwrap_or_default();
     let channels = config.get("num_channels").map_or(Ok(3), |n| count(n, "num_channels"))?;
-    let filter = match get("resample").map_or(Some(2), Value::as_u64) {
-        Some(2) => Filter::Bilinear,
-        Some(3) => Filter::Bicubic,
-        Some(4) => Filter::Area,
-        other => {
-            return Err(format!(
-                "resample is {other:?}, expected 2 (bilinear), 3 (bicubic) or 4 (box)"
-            ));
-        }
+    let resample = get("resample").map_or(Some(2), Value::as_u64);
+    let filter = RESAMPLE.iter().find(|(number, _)| Some(*number) == resample);
+    let Some(&(_, filter)) = filter else {
+        let expected = "expected 2 (bilinear), 3 (bicubic) or 4 (box)";
+        return Err(format!("resample is {resample:?}, {expected}"));
     };
     if !flag("do_rescale", true) || get("rescale_factor").is_some_and(|f| !is_one_255th(f)) {
         return Err("it does not scale pixels to 0..1".to_string());
@@ -147,18 +149,18 @@ pub(crate) fn read_preprocessor(
                 Some(crop) if sides(crop, "crop_size")? != (height, width) => {
                     return Err("it cuts the image after stretching it".to_string());
                 }
-                _ => (height, width, Placement::Stretch),
+                _ => (height, width, ResizeMode::Stretch),
             }
         }
         // Below 384 ConvNeXT's cuts the centre out, from there on it stretches.
         Some(edge) if kind.starts_with("ConvNext") && edge >= 384 => {
-            (edge, edge, Placement::Stretch)
+            (edge, edge, ResizeMode::Stretch)
         }
         Some(edge) if kind.starts_with("ConvNext") => {
             let crop = get("crop_pct").map_or(Some(224.0 / 256.0), Value::as_f64);
             let crop = crop.filter(|c| *c > 0.0 && *c <= 1.0).ok_or("crop_pct is no share")?;
             let size = (edge as f64 / crop) as usize;
-            (edge, edge, Placement::Crop(Crop::Edge { edge: size, of: edge }))
+            (edge, edge, ResizeMode::Crop(Crop::Edge { edge: size, of: edge }))
         }
         Some(edge) => {
             if !flag("do_center_crop", true) {
@@ -168,11 +170,10 @@ pub(crate) fn read_preprocessor(
             if height.max(width) > edge {
                 return Err(format!("crop_size is larger than shortest_edge, {edge}"));
             }
-            (height, width, Placement::Crop(Crop::Edge { edge, of: height.min(width) }))
+            (height, width, ResizeMode::Crop(Crop::Edge { edge, of: height.min(width) }))
         }
     };
-    CheckpointPreprocessing { input_size: [channels, height, width], mean, std, placement, filter }
-        .checked()
+    checked(Preprocessing { height, width, channels, placement, filter, mean, std })
 }
 
 fn is_one_255th(factor: &Value) -> bool {

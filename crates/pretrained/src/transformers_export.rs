@@ -5,15 +5,16 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Map, Value, json};
-use taper_dataset::{Crop, Filter, Placement};
+use taper_dataset::{Crop, Preprocessing, ResizeMode};
 use taper_hub::{CONFIG, PREPROCESSOR};
 use taper_model::nets::NetInfo;
 use taper_model::params::Params;
 use taper_model::weights;
 
 use crate::error::PretrainedError;
+use crate::json::per_channel;
 use crate::model_config::ModelConfig;
-use crate::transformers::sizes;
+use crate::transformers::{resample, sizes};
 
 /// Writes the weights into `folder`, which is created, as transformers reads them, and gives the files that
 /// it wants beside them, `config.json` and `preprocessor_config.json`; `None` for a net that has no names
@@ -38,12 +39,12 @@ pub fn transformers_export(
     }
     weights::export(&folder.join("model.safetensors"), params, map, more)?;
     let config = config(model, &model_type, sizes);
-    Ok(Some([(CONFIG, config), (PREPROCESSOR, preprocessor(model))]))
+    Ok(Some([(CONFIG, config), (PREPROCESSOR, preprocessor(&model.preprocessing))]))
 }
 
 fn config(model: &ModelConfig, model_type: &str, sizes: Map<String, Value>) -> Value {
-    let ModelConfig { label_names, pretrained_cfg, .. } = model;
-    let [channels, height, width] = pretrained_cfg.input_size;
+    let ModelConfig { label_names, preprocessing, .. } = model;
+    let [channels, height, width] = preprocessing.shape();
     let names = label_names.iter().enumerate();
     let id2label: BTreeMap<String, &String> =
         names.clone().map(|(class, name)| (class.to_string(), name)).collect();
@@ -66,31 +67,21 @@ fn config(model: &ModelConfig, model_type: &str, sizes: Map<String, Value>) -> V
     config
 }
 
-/// What transformers does to an image; of our placements it knows two.
-fn preprocessor(config: &ModelConfig) -> Value {
-    let cfg = &config.pretrained_cfg;
-    let [channels, height, width] = cfg.input_size;
-    let each = |values: &[f64]| match values {
-        [one] => vec![*one; channels],
-        values => values.to_vec(),
-    };
-    let resample = match cfg.interpolation {
-        Filter::Bilinear => 2,
-        Filter::Bicubic => 3,
-        Filter::Area => 4,
-    };
+/// What transformers does to an image; of our ways to resize it knows two.
+fn preprocessor(image: &Preprocessing) -> Value {
+    let [channels, height, width] = image.shape();
     let mut value = json!({
         "do_normalize": true,
         "do_rescale": true,
         "do_resize": true,
-        "image_mean": each(&cfg.mean),
-        "image_std": each(&cfg.std),
-        "resample": resample,
+        "image_mean": per_channel(&image.mean, channels),
+        "image_std": per_channel(&image.std, channels),
+        "resample": resample(image.filter),
         "rescale_factor": 1.0 / 255.0,
     });
     let sides = json!({ "height": height, "width": width });
-    match cfg.placement {
-        Placement::Crop(crop) => {
+    match image.placement {
+        ResizeMode::Crop(crop) => {
             let edge = match crop {
                 Crop::Edge { edge, of } => height.min(width) * edge / of,
                 Crop::Share(share) => (height.min(width) as f64 / share).floor() as usize,

@@ -117,10 +117,10 @@ impl Data {
 
     /// How light the borders of training images are, 0 (black) to 1 (white): the mean over some of
     /// them as they are stored. `None` where none of those can be read.
-    pub fn border(&self) -> Option<f64> {
+    pub fn border_brightness(&self) -> Option<f64> {
         let mut some = self.as_it_is.clone();
         some.spread(BORDERS);
-        let read = |&index: &usize| Some(some.source.decode(index).ok()?.border());
+        let read = |&index: &usize| Some(some.source.decode(index).ok()?.border_brightness());
         let borders: Vec<f64> = some.indices.iter().filter_map(read).collect();
         // Rounded, so that it can be read.
         let mean = |sum: f64| (1e3 * sum / borders.len() as f64).round() / 1e3;

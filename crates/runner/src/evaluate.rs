@@ -50,7 +50,7 @@ pub fn evaluate_on(
 ) -> Result<(String, Evaluation), RunnerError> {
     contamination::check(&classifier.trained_on, &recipe.data.source)?;
     let mut recipe = recipe.clone();
-    recipe.image.set(&classifier.config.preprocessing());
+    recipe.image.set(&classifier.config.preprocessing);
     let mut data = Data::open(&recipe, registry)?;
     let mut unknown = String::new();
     let (found, expected) = (data.train.class_names(), &classifier.config.label_names);

@@ -6,13 +6,11 @@ use std::path::Path;
 
 use candle_core::Device;
 use taper_classifier::DeviceChoice;
-use taper_dataset::{Crop, Normalization, Placement};
+use taper_dataset::Normalization;
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
-use taper_pretrained::{
-    CheckpointMetadata, ModelConfig, Pretrained, PretrainedConfig, head_classes, trained_on,
-};
+use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, head_classes, trained_on};
 
 use crate::contamination;
 use crate::data::Data;
@@ -105,7 +103,7 @@ impl Plan {
         check_class_weights(&recipe.train, classes.len())?;
         long_runs::check_validation(&recipe, data.validation.is_some())?;
 
-        let config = model_config(&recipe, &net, classes, data.border());
+        let config = model_config(&recipe, &net, classes, data.border_brightness());
         let weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
         let notes = notes(&recipe, &net, &config, metadata.as_ref(), data.train.augments());
         Ok(Self { recipe, net, config, device, data, weights, trained_on, notes })
@@ -172,25 +170,18 @@ fn model_config(
     recipe: &Recipe,
     net: &NetInfo,
     label_names: Vec<String>,
-    border: Option<f64>,
+    border_brightness: Option<f64>,
 ) -> ModelConfig {
-    let image = &recipe.image;
     ModelConfig {
         architecture: net.name.to_string(),
         num_classes: label_names.len(),
         label_names,
+        preprocessing: recipe.image.preprocessing(),
+        first_conv: net.stem.to_string(),
+        classifier: net.head.to_string(),
+        license: recipe.card.license.clone(),
         calibration: None,
-        border,
-        pretrained_cfg: PretrainedConfig {
-            input_size: [image.channels, image.height, image.width],
-            mean: image.mean.clone(),
-            std: image.std.clone(),
-            first_conv: net.stem.to_string(),
-            classifier: net.head.to_string(),
-            interpolation: image.filter,
-            placement: image.placement,
-            license: recipe.card.license.clone(),
-        },
+        border_brightness,
     }
 }
 
@@ -227,14 +218,14 @@ fn notes(
     augments: bool,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    let [channels, height, width] = config.pretrained_cfg.input_size;
+    let [channels, height, width] = config.preprocessing.shape();
     if !recipe.model.weights.is_empty() && metadata.is_none_or(|metadata| metadata.image.is_none())
     {
         let image = &recipe.image;
         notes.push(format!(
             "the weights do not say how images are prepared: {channels}x{height}x{width}, {}, {:?}, mean \
              {:?}, deviation {:?}, as is usual for `{}` or set",
-            placement_words(image.placement),
+            image.placement,
             image.filter,
             image.mean,
             image.std,
@@ -267,14 +258,6 @@ fn notes(
         );
     }
     notes
-}
-
-fn placement_words(placement: Placement) -> String {
-    match placement {
-        Placement::Crop(Crop::Share(share)) => format!("centre crop {share}"),
-        Placement::Crop(Crop::Edge { edge, of }) => format!("centre crop {of} of {edge}"),
-        other => format!("{other:?}"),
-    }
 }
 
 fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {

@@ -4,12 +4,13 @@
 mod defaults;
 mod layer;
 
-use taper_pretrained::Pretrained;
+use taper_pretrained::{Pretrained, usual_preprocessing};
+use toml::Table;
 
 use crate::error::RunnerError;
 use crate::recipe::{Recipe, layered, merge, resolve};
 use crate::registry::Registry;
-use layer::layer_of;
+use layer::{image_layer, layer_of};
 
 /// Resolves a recipe that starts from a checkpoint: the defaults; then, if no `base` is named, those for
 /// the net and the method (`default_base` for a net that is for digits); then what the checkpoint says of
@@ -52,11 +53,15 @@ pub fn resolve_pretrained(
         _ => recipe.model.net.as_str(),
     };
     let info = registry.models.net(net)?;
-    let mut layer = defaults::image(info).filter(|_| pretrained.is_some()).unwrap_or_default();
+    let usual = usual_preprocessing(&info.name);
+    let mut layer = match (&usual, &pretrained) {
+        (Some(usual), Some(_)) => image_layer(usual),
+        _ => Table::new(),
+    };
     if let Some(metadata) = metadata {
         merge(&mut layer, layer_of(metadata))?;
     }
-    let layer = match (base, info.prepared) {
+    let layer = match (base, &usual) {
         (None, Some(_)) => {
             let mut below = defaults::training(info, &recipe.method);
             merge(&mut below, layer)?;
@@ -64,7 +69,7 @@ pub fn resolve_pretrained(
         }
         _ => layer,
     };
-    let below = (base.is_none() && info.prepared.is_none()).then_some(default_base);
+    let below = (base.is_none() && usual.is_none()).then_some(default_base);
     let mut resolved = layered(below, layer, base, &overrides)?;
     if let Some(pretrained) = &pretrained {
         resolved.model.weights.clone_from(&pretrained.name);

@@ -41,8 +41,8 @@ pub fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<
         print_json(&serde_json::json!({ "predictions": all }))?;
     }
     if predictions.unlike() > 0 {
-        let (dark, light) = match model.border() {
-            Some(border) if border > 0.5 => ("light", "dark"),
+        let (dark, light) = match model.border_brightness() {
+            Some(brightness) if brightness > 0.5 => ("light", "dark"),
             _ => ("dark", "light"),
         };
         note(&format!(

@@ -2,7 +2,7 @@
 
 use candle_core::Result;
 
-use super::info::{NetConfig, NetInfo, NetSize, Prepared};
+use super::info::{NetConfig, NetInfo, NetSize};
 use super::net::Net;
 use super::resnet::{check_size, stages};
 use crate::builder::ParamBuilder;
@@ -49,9 +49,6 @@ fn cifar_resnet(name: &'static str, depth: usize) -> NetInfo {
         key_maps: vec![("data-parallel", KeyMap::new([("module.*", "*")]))],
         stages: stages(&[depth; 3], "linear.*"),
         lora: &["layer*.conv*"],
-        // ImageNet's mean and deviation, as the widely used PyTorch implementation has them for
-        // CIFAR-10, too.
-        prepared: Some(Prepared { crop: None, ..Prepared::torchvision() }),
         ..NetInfo::new(name, move |config, vb, _| build(depth, config, vb))
     }
 }

@@ -1,6 +1,6 @@
 //! DINOv2.
 
-use super::info::{NetInfo, NetSize, Patches, Prepared};
+use super::info::{NetInfo, NetSize, Patches};
 use super::vit::{Pool, VitConfig, qkv, vit};
 use crate::weights::KeyMap;
 
@@ -29,7 +29,6 @@ pub(super) fn nets() -> Vec<NetInfo> {
         key_maps: vec![("transformers", transformers())],
         export: Some(to_transformers()),
         patches: Some(Patches { size: sizes.patch, antialias: false }),
-        prepared: Some(Prepared { bicubic: true, ..Prepared::torchvision() }),
         size: Some(NetSize { parameters: 22_397_800, multiply_adds: 6_126_797_184 }),
         hub: Some("facebook/dinov2-small-imagenet1k-1-layer"),
         ..vit("vit_small_patch14_dinov2", sizes)

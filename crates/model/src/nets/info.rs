@@ -44,34 +44,6 @@ pub struct Patches {
     pub antialias: bool,
 }
 
-/// How images are usually prepared for a net: what its published weights were trained with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prepared {
-    /// Mean of each channel, after scaling to 0..1.
-    pub mean: [f64; 3],
-    /// Standard deviation of each channel, after scaling to 0..1.
-    pub std: [f64; 3],
-    /// The share of the resized image that is cut out of its centre; `None`: images are stretched to
-    /// the net's size.
-    pub crop: Option<f64>,
-    /// Whether images are resized bicubically; bilinearly otherwise.
-    pub bicubic: bool,
-}
-
-impl Prepared {
-    /// torchvision's for its ResNets: 224 out of 256, bilinear, ImageNet's mean and deviation.
-    pub const fn torchvision() -> Self {
-        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-        Self { mean, std, crop: Some(0.875), bicubic: false }
-    }
-
-    /// That of the vision transformers trained by Google, in timm and in transformers: mean and deviation
-    /// 0.5.
-    pub const fn half() -> Self {
-        Self { mean: [0.5; 3], std: [0.5; 3], crop: Some(0.9), bicubic: true }
-    }
-}
-
 /// The rates that a net is usually fine-tuned at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -153,8 +125,6 @@ pub struct NetInfo {
     /// The layers that low-rank adapters are put beside unless others are named, as
     /// [`LoraConfig::targets`](crate::lora::LoraConfig::targets) names them.
     pub lora: &'static [&'static str],
-    /// How images are prepared where a checkpoint does not say; `None`: as for handwritten digits.
-    pub prepared: Option<Prepared>,
     /// What its rates follow where a recipe does not say.
     pub family: Family,
     /// How large it is; `None` if nobody counted.
@@ -192,7 +162,6 @@ impl NetInfo {
             patches: None,
             stages: Vec::new(),
             lora: &["*"],
-            prepared: None,
             family: Family::Small,
             size: None,
             hub: None,

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize, Prepared};
+use super::info::{Family, NetConfig, NetInfo, NetSize};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -59,7 +59,6 @@ fn resnet(name: &'static str, block: Block, depths: [usize; 4]) -> NetInfo {
         key_maps: vec![("transformers", transformers())],
         stages: stages(&depths, "fc.*"),
         lora: &["layer*.conv*"],
-        prepared: Some(Prepared::torchvision()),
         family: Family::Convolutional,
         ..NetInfo::new(name, move |config, vb, _| build(block, depths, config, vb))
     }

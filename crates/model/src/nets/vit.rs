@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize, Patches, Prepared};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Patches};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -71,7 +71,6 @@ fn augreg(name: &'static str, sizes: VitConfig) -> NetInfo {
     NetInfo {
         key_maps: vec![("transformers", transformers())],
         patches: Some(Patches { size: sizes.patch, antialias: true }),
-        prepared: Some(Prepared::half()),
         ..vit(name, sizes)
     }
 }

@@ -1,11 +1,10 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use taper_dataset::{Crop, Filter, Placement};
+use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::metadata::CheckpointPreprocessing;
 
 const TIMM: &str = r#"{
     "architecture": "resnet18", "num_classes": 3, "num_features": 512,
@@ -43,12 +42,12 @@ fn transformers(config: &str, preprocessor: &str) -> Result<CheckpointMetadata, 
 #[test]
 fn timm_says_net_classes_and_preprocessing() {
     let said = said(&[("config.json", TIMM)]).unwrap().unwrap();
-    let image = CheckpointPreprocessing {
-        input_size: [3, 224, 224],
+    let image = Preprocessing {
         mean: vec![0.485, 0.456, 0.406],
         std: vec![0.229, 0.224, 0.225],
-        placement: Placement::Crop(Crop::Share(0.95)),
+        placement: ResizeMode::Crop(Crop::Share(0.95)),
         filter: Filter::Bicubic,
+        ..Preprocessing::plain(224, 224, 3)
     };
     assert_eq!((said.net.as_str(), said.key_map.as_str()), ("resnet18", ""));
     assert_eq!((said.num_classes, said.label_names.len()), (Some(3), 3));
@@ -63,9 +62,9 @@ fn where_timm_is_silent_its_defaults_hold() {
     assert_eq!(said.num_classes, None);
     assert_eq!(
         (image.placement, image.filter),
-        (Placement::Crop(Crop::Share(0.875)), Filter::Bicubic)
+        (ResizeMode::Crop(Crop::Share(0.875)), Filter::Bicubic)
     );
-    assert_eq!((image.input_size, image.mean), ([3, 224, 224], vec![0.485, 0.456, 0.406]));
+    assert_eq!((image.shape(), image.mean), ([3, 224, 224], vec![0.485, 0.456, 0.406]));
 }
 
 #[test]
@@ -74,7 +73,7 @@ fn what_timm_may_say_and_nobody_can_do_is_an_error_with_the_file() {
         ("\"bicubic\"", "\"lanczos\"", "interpolation is `lanczos`"),
         ("\"center\"", "\"border\"", "crop_mode is `border`"),
         ("0.95", "1.5", "crop_pct"),
-        ("[3, 224, 224]", "[3, 0, 224]", "0 is no size"),
+        ("[3, 224, 224]", "[3, 0, 224]", "0 is not a size"),
         ("[3, 224, 224]", "[224]", "input_size is [224]"),
         ("[0.485, 0.456, 0.406]", "[0.5, 0.5]", "mean has 2 values for 3 channels"),
         ("[\"a\", \"b\", \"c\"]", "{\"0\": \"a\", \"2\": \"b\"}", "have gaps"),
@@ -126,16 +125,16 @@ fn transformers_preprocessors_are_ours() {
         said.image.unwrap()
     };
     let (vit, convnext, bit) = (image(vit), image(convnext), image(bit));
-    assert_eq!((vit.placement, vit.filter), (Placement::Stretch, Filter::Bilinear));
-    assert_eq!((vit.input_size, vit.mean), ([3, 224, 224], vec![0.5, 0.5, 0.5]));
-    let crop = Placement::Crop(Crop::Edge { edge: 256, of: 224 });
+    assert_eq!((vit.placement, vit.filter), (ResizeMode::Stretch, Filter::Bilinear));
+    assert_eq!((vit.shape(), vit.mean), ([3, 224, 224], vec![0.5, 0.5, 0.5]));
+    let crop = ResizeMode::Crop(Crop::Edge { edge: 256, of: 224 });
     assert_eq!((convnext.placement, convnext.filter), (crop, Filter::Bicubic));
     assert_eq!(convnext.std, [0.229, 0.224, 0.225]);
     assert_eq!(bit.placement, crop);
     assert_eq!((bit.mean, bit.std), (vec![0.0], vec![1.0]));
     let large = r#"{"image_processor_type": "ConvNextImageProcessor", "resample": 3,
         "size": {"shortest_edge": 384}}"#;
-    assert_eq!(image(large).placement, Placement::Stretch);
+    assert_eq!(image(large).placement, ResizeMode::Stretch);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use taper_dataset::{Crop, Filter, Placement};
+use taper_dataset::{Crop, Filter, ResizeMode};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -40,18 +40,18 @@ fn the_checkpoint_is_a_layer_above_the_defaults_and_below_what_is_named() {
     let recipe = resolve(None, &[]);
     assert_eq!((recipe.model.net.as_str(), recipe.data.source.as_str()), ("resnet18", "digits"));
     assert_eq!((recipe.image.channels, recipe.image.width), (3, 224));
-    assert_eq!(recipe.image.placement, Placement::Crop(Crop::Share(0.95)));
+    assert_eq!(recipe.image.placement, ResizeMode::Crop(Crop::Share(0.95)));
     assert_eq!(recipe.image.std, [0.229, 0.224, 0.225]);
     assert_eq!(recipe.train.epochs, 10);
 
     let flags = [("image.height", "64"), ("image.placement", "fit"), ("model.net", "lenet5")];
     let recipe = resolve(None, &flags);
     assert_eq!((recipe.image.height, recipe.image.width), (64, 224));
-    assert_eq!((recipe.image.placement, recipe.model.net.as_str()), (Placement::Fit, "lenet5"));
+    assert_eq!((recipe.image.placement, recipe.model.net.as_str()), (ResizeMode::Fit, "lenet5"));
 
     let recipe = resolve(Some("finetune-digits"), &[]);
     assert_eq!(recipe.model.net, "keras-cnn");
-    assert_eq!(recipe.image.placement, Placement::Digit);
+    assert_eq!(recipe.image.placement, ResizeMode::Digit);
     assert_eq!(recipe.image.filter, Filter::Bicubic);
     assert_eq!(recipe.image.channels, 3);
 }
@@ -70,16 +70,16 @@ fn silent(overrides: &[(&str, &str)]) -> Result<Recipe, String> {
 fn where_a_checkpoint_is_silent_images_are_prepared_as_is_usual_for_its_net() {
     let image = |net: &str| silent(&[("model.net", net)]).unwrap().image;
     let resnet = image("resnet18");
-    assert_eq!(resnet.placement, Placement::Crop(Crop::Share(0.875)));
+    assert_eq!(resnet.placement, ResizeMode::Crop(Crop::Share(0.875)));
     assert_eq!((resnet.filter, resnet.mean), (Filter::Bilinear, vec![0.485, 0.456, 0.406]));
     let vit = image("vit_tiny_patch16_224");
     assert_eq!((vit.filter, vit.mean), (Filter::Bicubic, vec![0.5; 3]));
     let cifar = image("cifar_resnet20");
-    assert_eq!((cifar.placement, cifar.std), (Placement::Stretch, vec![0.229, 0.224, 0.225]));
+    assert_eq!((cifar.placement, cifar.std), (ResizeMode::Stretch, vec![0.229, 0.224, 0.225]));
     // A net for digits has digits.
-    assert_eq!(image("lenet5").placement, Placement::Digit);
+    assert_eq!(image("lenet5").placement, ResizeMode::Digit);
     let flags = [("model.net", "resnet18"), ("image.placement", "fit")];
-    assert_eq!(silent(&flags).unwrap().image.placement, Placement::Fit);
+    assert_eq!(silent(&flags).unwrap().image.placement, ResizeMode::Fit);
 }
 
 #[test]

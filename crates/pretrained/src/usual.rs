@@ -1,0 +1,58 @@
+//! How images are usually prepared for the nets that have pretrained weights, where a checkpoint is silent.
+
+use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
+
+/// How images were prepared for the published weights of a net, its size left open (0); `None` for a net
+/// that has none, such as those for handwritten digits.
+///
+/// ```
+/// use taper_pretrained::usual_preprocessing;
+///
+/// let resnet = usual_preprocessing("resnet18").expect("torchvision has published weights");
+/// assert_eq!(resnet.mean, [0.485, 0.456, 0.406]);
+/// assert_eq!(usual_preprocessing("keras-cnn"), None);
+/// ```
+pub fn usual_preprocessing(net: &str) -> Option<Preprocessing> {
+    // torchvision's for its ResNets: 224 out of 256, bilinear, ImageNet's mean and deviation.
+    let torchvision = Preprocessing {
+        placement: ResizeMode::Crop(Crop::Share(0.875)),
+        mean: vec![0.485, 0.456, 0.406],
+        std: vec![0.229, 0.224, 0.225],
+        ..Preprocessing::default()
+    };
+    match net {
+        "resnet18" | "resnet34" | "resnet50" | "resnet101" => Some(torchvision),
+        // ImageNet's mean and deviation, as the widely used PyTorch implementation has them for CIFAR-10,
+        // too.
+        "cifar_resnet20" | "cifar_resnet32" | "cifar_resnet44" | "cifar_resnet56" => {
+            Some(Preprocessing { placement: ResizeMode::Stretch, ..torchvision })
+        }
+        "vit_small_patch14_dinov2" => {
+            Some(Preprocessing { filter: Filter::Bicubic, ..torchvision })
+        }
+        // Trained by Google, in timm and in transformers: mean and deviation 0.5.
+        "vit_tiny_patch16_224" | "vit_small_patch16_224" | "vit_base_patch16_224" => {
+            Some(Preprocessing {
+                placement: ResizeMode::Crop(Crop::Share(0.9)),
+                filter: Filter::Bicubic,
+                mean: vec![0.5; 3],
+                std: vec![0.5; 3],
+                ..Preprocessing::default()
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_net_of_three_channels_has_its_own() {
+        for net in taper_model::nets::all() {
+            let usual = usual_preprocessing(&net.name);
+            assert_eq!(usual.is_some(), net.default_input.0 == 3, "{}", net.name);
+        }
+    }
+}
