@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use taper_classifier::{Classifier, Tta};
+use taper_dataset::augment::Policy;
 use taper_dataset::sheet::to_png;
-use taper_dataset::{Augment, Part, open};
+use taper_dataset::{Part, open};
 use taper_pretrained::Models;
 
 fn shipped() -> Classifier {
@@ -19,8 +20,8 @@ fn images_in_memory_and_a_labelled_part_are_answered_alike() {
     let digits = open("digits").unwrap().train;
     let indices: Vec<usize> = (0..40).collect();
     let images = indices.iter().map(|&index| digits.decode(index).unwrap()).collect();
-    let preprocessing = classifier.config.preprocessing();
-    let part = Part::new(digits.clone(), indices, preprocessing, Augment::none());
+    let preprocessing = classifier.config.preprocessing.clone();
+    let part = Part::new(digits.clone(), indices, preprocessing, Policy::default());
     let mut done = Vec::new();
     let evaluation = classifier.evaluate(&part, 16, |images| done.push(images)).unwrap();
     assert_eq!(done, [16, 32, 40]);

@@ -1,6 +1,6 @@
-//! What is usual for a net where neither checkpoint nor recipe say: how images are prepared, and the rates.
+//! What is usual for a net where neither checkpoint nor recipe say: the rates, and which net it may be.
 
-use taper_model::nets::{Family, NetInfo, Prepared};
+use taper_model::nets::{Family, NetInfo};
 use taper_model::weights::Layout;
 use taper_pretrained::{Pretrained, PretrainedError, likely_net};
 use toml::{Table, Value};
@@ -8,22 +8,6 @@ use toml::{Table, Value};
 use crate::error::RunnerError;
 use crate::recipe::{Method, Recipe};
 use crate::registry::Registry;
-
-/// How images are prepared for a net, as a layer of a recipe; `None` for one that is for digits.
-pub(super) fn image(info: &NetInfo) -> Option<Table> {
-    let Prepared { mean, std, crop, bicubic } = info.prepared?;
-    let placement = match crop {
-        Some(crop) => table([("crop", crop.into())]).into(),
-        None => "stretch".into(),
-    };
-    let image = table([
-        ("mean", mean.to_vec().into()),
-        ("std", std.to_vec().into()),
-        ("placement", placement),
-        ("filter", if bicubic { "bicubic" } else { "bilinear" }.into()),
-    ]);
-    Some(table([("image", image.into())]))
-}
 
 /// How a net is trained by a method: AdamW with a warm-up over a tenth of the run, then a cosine.
 ///

@@ -231,8 +231,11 @@ pub enum Balance {
 impl Recipe {
     /// Several views of each image: as the recipe's augmentation shows images, what hides something left
     /// out; with the policy `light` where there is none.
-    pub fn tta(&self, views: u64) -> Tta {
-        Tta { views, augment: self.augment.views(), seed: self.seed }
+    ///
+    /// # Errors
+    /// A setting of the augmentation that is outside its range.
+    pub fn tta(&self, views: u64) -> taper_dataset::Result<Tta> {
+        Ok(Tta { views, augment: self.augment.tta_policy()?, seed: self.seed })
     }
 
     /// As `recipe.toml` has it.
