@@ -6,7 +6,8 @@ use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::Linear;
 use taper_dataset::{Dataset, InMemory};
 use taper_model::nets::{Net, NetInfo};
-use taper_runner::{Existing, Plan, Registry, resolve, run};
+use taper_optimizer::{RuleConfig, Sgd};
+use taper_runner::{Existing, Plan, Recipe, Registry, run};
 use tempfile::tempdir;
 
 /// Logistic regression with candle's own layer; no trait of ours.
@@ -50,15 +51,12 @@ fn a_net_and_a_data_set_of_ones_own_train_by_name() {
         let train = Arc::new(stripes());
         Ok(Dataset { name: "stripes".to_string(), train, validation: None, test: None })
     });
-    let overrides = [
-        ("model.net", "logistic"),
-        ("data.source", "stripes"),
-        ("train.batch_size", "8"),
-        ("optimizer", "sgd"),
-        ("optimizer.learning_rate", "0.1"),
-    ];
-    let overrides = overrides.map(|(key, value)| (key.to_string(), value.to_string()));
-    let plan = Plan::new(resolve(None, &overrides).unwrap(), &registry).unwrap();
+    let mut recipe = Recipe::default();
+    recipe.model.net = "logistic".to_string();
+    recipe.data.source = "stripes".to_string();
+    recipe.train.batch_size = 8;
+    recipe.optimizer = RuleConfig::Sgd(Sgd { learning_rate: 0.1, ..Sgd::pytorch() });
+    let plan = Plan::new(recipe, &registry).unwrap();
     let folder = tempdir().unwrap();
     let outcome = run(&plan, &folder.path().join("run"), Existing::Refuse, Vec::new()).unwrap();
     assert_eq!(outcome.results.after.accuracy, 1.0);

@@ -142,7 +142,7 @@ fn what_has_no_effect_is_told() {
     assert!(head[0].starts_with("features are not kept: with augmentation"), "{head:?}");
     let wide =
         [("model.net", "vit_tiny_patch16_224"), ("image.height", "40"), ("image.width", "32")];
-    let rest = "images of 40x32 are no whole number of patches of 16x16: the last 8 rows and 0 columns \
+    let rest = "images of 40x32 are not a multiple of the patch size 16x16: the last 8 rows and 0 columns \
                 are left out";
     assert_eq!(notes(&wide), [rest]);
 }

@@ -30,16 +30,18 @@ pub fn transformers_export(
 ) -> Result<Option<[(&'static str, Value); 2]>, PretrainedError> {
     let Some(map) = &info.export else { return Ok(None) };
     let Some((model_type, sizes)) = sizes(info.name)? else { return Ok(None) };
+    let features = sizes.get("hidden_size").and_then(Value::as_u64);
+    let config = config(model, &model_type, sizes);
+    let files = [(CONFIG, config), (PREPROCESSOR, preprocessor(&model.preprocessing))];
     std::fs::create_dir_all(folder).map_err(PretrainedError::io(folder))?;
     let mut more = BTreeMap::new();
-    if let (true, Some(features)) = (model_type == "dinov2", sizes["hidden_size"].as_u64()) {
+    if let (true, Some(features)) = (model_type == "dinov2", features) {
         // Stands for a patch that is hidden in pretraining; without it transformers speaks of missing weights.
         let token = Tensor::zeros((1, features as usize), DType::F32, &Device::Cpu)?;
         more.insert("dinov2.embeddings.mask_token".to_string(), token);
     }
     weights::export(&folder.join("model.safetensors"), params, map, more)?;
-    let config = config(model, &model_type, sizes);
-    Ok(Some([(CONFIG, config), (PREPROCESSOR, preprocessor(&model.preprocessing))]))
+    Ok(Some(files))
 }
 
 fn config(model: &ModelConfig, model_type: &str, sizes: Map<String, Value>) -> Value {

@@ -1,6 +1,6 @@
 //! The parts of the data: what is trained on, validated on and held out.
 
-mod divided;
+mod splits;
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::error::{DataError, RunnerError};
 use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
 
-pub use divided::divided;
-use divided::{Divided, Items};
+pub use splits::split_dataset;
+use splits::{Items, Splits};
 
 /// The parts of a data set.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Data {
         let data = &recipe.data;
         let policy = recipe.augment.policy()?;
         let preprocessing = recipe.image.preprocessing();
-        let divided = Divided::open(recipe, registry)?;
+        let splits = Splits::open(recipe, registry)?;
         let limit = data.cache_mib.saturating_mul(1 << 20);
         let chosen = format!(
             "{} {:?} {:?} {:?} {limit}",
@@ -62,7 +62,7 @@ impl Data {
             registry
                 .prepared(&what, &preprocessing, || cache(source.clone(), &preprocessing, limit))
         };
-        let Dataset { name, train, validation, test } = &divided.dataset;
+        let Dataset { name, train, validation, test } = &splits.dataset;
         let train = prepare("train", train)?;
         let validation =
             validation.as_ref().map(|source| prepare("validation", source)).transpose()?;
@@ -77,22 +77,22 @@ impl Data {
             let preprocessing = prepared.map_or(&preprocessing, |cached| &cached.preprocessing);
             Part::new(source, items.indices, preprocessing.clone(), policy.clone())
         };
-        let as_it_is = divided.train.clone();
+        let as_it_is = splits.train.clone();
         // A resized crop takes the place of the resizing, so it needs the images as they are.
         let train = match policy.crops() {
             true => {
-                let Items { source, indices, .. } = divided.train;
+                let Items { source, indices, .. } = splits.train;
                 Part::new(source, indices, preprocessing.clone(), policy.clone())
             }
-            false => part(divided.train),
+            false => part(splits.train),
         };
         let parts = Self {
             name: name.clone(),
             train,
-            validation: divided.validation.map(part),
-            test: part(divided.test),
-            left_out: divided.left_out,
-            division: divided.division,
+            validation: splits.validation.map(part),
+            test: part(splits.test),
+            left_out: splits.left_out,
+            division: splits.division,
             as_it_is,
         };
         for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {

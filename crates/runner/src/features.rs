@@ -127,7 +127,7 @@ impl Features {
 
 impl Store {
     fn disk(folder: &Path) -> Result<Self, RunnerError> {
-        let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
+        let io = RunnerError::io(folder);
         Ok(Self::Disk { file: tempfile::tempfile_in(folder).map_err(io)?, folder: folder.into() })
     }
 
@@ -141,7 +141,7 @@ impl Store {
                     file.seek(SeekFrom::Start(4 * first as u64))?;
                     file.write_all(&bytes)
                 };
-                write().map_err(|source| RunnerError::Io { path: folder.clone(), source })?;
+                write().map_err(RunnerError::io(folder))?;
             }
         }
         Ok(())
@@ -157,7 +157,7 @@ impl Store {
                     file.seek(SeekFrom::Start(4 * first as u64))?;
                     file.read_exact(&mut bytes)
                 };
-                read().map_err(|source| RunnerError::Io { path: folder.clone(), source })?;
+                read().map_err(RunnerError::io(folder))?;
                 for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
                     *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
                 }

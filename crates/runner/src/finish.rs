@@ -89,10 +89,11 @@ pub(crate) fn finish(
 /// Writes what was trained: an adapter, with `merge` the net with it merged; else the net, also as
 /// transformers reads it where timm has not the same.
 fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), RunnerError> {
+    let metadata = metadata(plan);
     let merged = match (&plan.recipe.method, &plan.weights.adapters) {
         (Method::Lora(LoraMethod { merge, .. }), Some(adapters)) => {
             let (lora, base) = (&adapters.lora, &plan.recipe.model.weights);
-            save_adapter(folder.path(), params, lora, plan.net.head, base, metadata(plan))?;
+            save_adapter(folder.path(), params, lora, plan.net.head, base, metadata.clone())?;
             if !merge {
                 return Ok(());
             }
@@ -101,7 +102,7 @@ fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), 
         _ => None,
     };
     let params = merged.as_ref().unwrap_or(params);
-    weights::save(folder.model(), params, &metadata(plan))?;
+    weights::save(folder.model(), params, &metadata)?;
     let export = transformers_export(&plan.net, &plan.config, params, &folder.transformers())?;
     for (name, value) in export.into_iter().flatten() {
         write_json(&folder.transformers().join(name), &value)?;

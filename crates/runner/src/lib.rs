@@ -10,8 +10,8 @@
 //! use taper_runner::{Existing, Plan, Registry, resolve, run};
 //!
 //! let registry = Registry::new();
-//! let overrides = [("data.source".to_string(), "photos".to_string())];
-//! let recipe = resolve(Some("keras-mnist"), &overrides)?;
+//! let mut recipe = resolve(Some("keras-mnist"), &[])?;
+//! recipe.data.source = "photos".to_string();
 //! let plan = Plan::new(recipe, &registry)?;
 //! let outcome = run(&plan, "runs/photos".as_ref(), Existing::Refuse, Vec::new())?;
 //! println!("{:.2} %", 100.0 * outcome.results.after.accuracy);
@@ -19,43 +19,43 @@
 //! ```
 
 mod error;
+
+mod hub;
+mod pretrained;
 mod recipe;
+mod registry;
 
 mod contamination;
 mod data;
-mod hub;
+mod method;
 mod plan;
-mod pretrained;
-mod registry;
 
-mod evaluate;
-mod features;
-mod finish;
 mod load;
 mod machine;
 pub mod memory;
-pub mod observe;
 
 pub mod checkpoint;
+mod features;
+pub mod observe;
 mod position;
 mod train;
 
 mod calibrate;
+mod finish;
 mod mistakes;
 mod results;
 mod saliency;
 mod scores;
 
-mod method;
+mod evaluate;
 mod outcome;
 mod resume;
 mod run;
 
-pub use data::{Data, divided};
+pub use data::{Data, split_dataset};
 pub use error::{DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError};
 pub use evaluate::{evaluate_on, open_run};
 pub use load::{Loaded, load};
-pub use machine::available_memory;
 pub use outcome::Outcome;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
@@ -75,7 +75,7 @@ pub use taper_classifier::{
 };
 pub use taper_dataset::Part;
 pub use taper_metrics as metrics;
-pub use taper_pretrained::{ModelConfig, Models, Pretrained, Rename};
+pub use taper_pretrained::Models;
 pub use taper_run_folder::{
     DataResults, ExtendedScores, Machine, Metric, ParameterCounts, Results, RunFolder,
     RunFolderError, Scores, TrainingSummary,

@@ -20,7 +20,7 @@ pub(crate) fn this_machine(device: &Device) -> Machine {
 
 /// Bytes that this process can still get without swapping, where the system tells it: what Linux
 /// counts as available, or what a control group leaves of its limit, whichever is less.
-pub fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
     let groups = [
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),

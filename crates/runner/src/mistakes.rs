@@ -40,8 +40,7 @@ pub(crate) fn record_mistakes(
     device: &Device,
 ) -> Result<(), RunnerError> {
     let path = folder.mistakes();
-    std::fs::create_dir_all(&path)
-        .map_err(|source| RunnerError::Io { path: path.clone(), source })?;
+    std::fs::create_dir_all(&path).map_err(RunnerError::io(&path))?;
     let row = |place: usize| {
         let classes = evaluation.num_classes();
         &evaluation.probabilities[place * classes..(place + 1) * classes]

@@ -1,6 +1,6 @@
 //! A recipe, validated: everything that can be known before the first step is known here.
 
-mod long_runs;
+mod checks;
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::contamination;
 use crate::data::Data;
 use crate::error::{DataError, RunnerError, setting};
 use crate::recipe::{
-    Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, TrainRecipe, read_resolved,
+    Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, read_resolved,
 };
 use crate::registry::Registry;
 use taper_run_folder::RunFolder;
@@ -48,11 +48,10 @@ impl Plan {
     /// # Errors
     /// A setting outside its range, an unknown name, a device that is not there, data or weights that cannot be read.
     pub fn new(mut recipe: Recipe, registry: &Registry) -> Result<Self, RunnerError> {
-        check_train(&recipe.train)?;
         recipe.schedule.validate()?;
         recipe.optimizer.rule().validate()?;
         recipe.average.validate()?;
-        long_runs::check(&recipe)?;
+        checks::check(&recipe)?;
         let net = registry.models.net(&recipe.model.net)?.clone();
         recipe.method.check(&net)?;
         if let (Method::Lora(_), "") = (&recipe.method, recipe.model.weights.as_str()) {
@@ -100,8 +99,8 @@ impl Plan {
         if classes.len() < 2 {
             return Err(DataError::FewClasses { data: data.name, found: classes.len() }.into());
         }
-        check_class_weights(&recipe.train, classes.len())?;
-        long_runs::check_validation(&recipe, data.validation.is_some())?;
+        checks::check_class_weights(&recipe.train, classes.len())?;
+        checks::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border_brightness());
         let weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
@@ -236,7 +235,7 @@ fn notes(
         let (rest_h, rest_w) = (height % patches.size, width % patches.size);
         if rest_h + rest_w > 0 {
             notes.push(format!(
-                "images of {height}x{width} are no whole number of patches of {0}x{0}: the last {rest_h} rows \
+                "images of {height}x{width} are not a multiple of the patch size {0}x{0}: the last {rest_h} rows \
                  and {rest_w} columns are left out",
                 patches.size
             ));
@@ -258,44 +257,4 @@ fn notes(
         );
     }
     notes
-}
-
-fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
-    let counts = [
-        ("train.epochs", train.epochs),
-        ("train.batch_size", train.batch_size),
-        ("train.eval_batch_size", train.eval_batch_size),
-        ("train.accumulate", train.accumulate),
-    ];
-    for (key, found) in counts {
-        if found == 0 {
-            return Err(setting(key, found, "1 or more"));
-        }
-    }
-    for (key, found) in
-        [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)]
-    {
-        if !(found >= 0.0 && found.is_finite()) {
-            return Err(setting(key, found, "0 (off) or more"));
-        }
-    }
-    if !(0.0..1.0).contains(&train.label_smoothing) {
-        return Err(setting("train.label_smoothing", train.label_smoothing, "0 to below 1"));
-    }
-    Ok(())
-}
-
-fn check_class_weights(train: &TrainRecipe, classes: usize) -> Result<(), RunnerError> {
-    let weights = &train.class_weights;
-    if !weights.is_empty() && train.balance == Balance::Loss {
-        return Err(setting("train.class_weights", "set", "empty where `train.balance` is `loss`"));
-    }
-    if !weights.is_empty() && weights.len() != classes {
-        let found = format!("{} weights", weights.len());
-        return Err(setting("train.class_weights", found, format!("{classes}, one a class")));
-    }
-    match weights.iter().find(|w| !(w.is_finite() && **w >= 0.0)) {
-        Some(found) => Err(setting("train.class_weights", found, "weights of 0 or more")),
-        None => Ok(()),
-    }
 }

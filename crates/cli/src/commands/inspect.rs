@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use taper_report::{InspectConfig, inspect};
-use taper_runner::{Registry, divided, resolve};
+use taper_runner::{Registry, resolve, split_dataset};
 
 use crate::flags::{InspectFlags, Output};
 use crate::print::{print, print_json};
@@ -11,7 +11,7 @@ pub fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<
     let overrides = [&flags.images.overrides, &flags.subset.overrides, &flags.set];
     let overrides: Vec<_> = overrides.into_iter().flatten().cloned().collect();
     let recipe = resolve(flags.recipe.as_deref(), &overrides)?;
-    let (dataset, left_out) = divided(&recipe, registry)?;
+    let (dataset, left_out) = split_dataset(&recipe, registry)?;
     let config = InspectConfig {
         preprocessing: recipe.image.preprocessing(),
         augment: recipe.augment.policy()?,

@@ -40,13 +40,9 @@ impl Checkpoints {
     /// # Errors
     /// The folder cannot be created; another process is at work in it.
     pub fn open(folder: &Path, recipe: &CheckpointRecipe) -> Result<Self, RunnerError> {
-        let at = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| RunnerError::Io { path, source }
-        };
-        std::fs::create_dir_all(folder).map_err(at(folder))?;
+        std::fs::create_dir_all(folder).map_err(RunnerError::io(folder))?;
         let path = folder.join(LOCK);
-        let lock = File::create(&path).map_err(at(&path))?;
+        let lock = File::create(&path).map_err(RunnerError::io(&path))?;
         if is_held(&lock) {
             return Err(ResumeError::Busy(folder.parent().unwrap_or(folder).to_path_buf()).into());
         }
@@ -132,7 +128,7 @@ impl Checkpoints {
     /// # Errors
     /// The folder cannot be read; it holds checkpoints, and every one is broken.
     pub fn newest(folder: &Path) -> Result<Newest, RunnerError> {
-        let io = |source| RunnerError::Io { path: folder.to_path_buf(), source };
+        let io = RunnerError::io(folder);
         let mut newest = Newest::default();
         for (_, path) in files(folder).map_err(io)?.into_iter().rev() {
             let read = std::fs::read(&path).map_err(|error| error.to_string());

@@ -36,8 +36,7 @@ impl History {
     /// # Errors
     /// The file cannot be created.
     pub fn create(path: &Path) -> Result<Self, RunnerError> {
-        let file = File::create(path)
-            .map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
+        let file = File::create(path).map_err(RunnerError::io(path))?;
         Ok(Self { path: path.to_path_buf(), file, every: 10, bytes: 0 })
     }
 
@@ -48,7 +47,7 @@ impl History {
     pub fn resume(path: &Path) -> Result<Self, RunnerError> {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = opened.map_err(|source| RunnerError::Io { path: path.to_path_buf(), source })?;
+        let file = opened.map_err(RunnerError::io(path))?;
         Ok(Self { path: path.to_path_buf(), file, every: 10, bytes: 0 })
     }
 
@@ -67,9 +66,8 @@ impl History {
         truncate(&mut self.file, self.bytes)
     }
 
-    fn io(&self) -> impl Fn(std::io::Error) -> RunnerError {
-        let path = self.path.clone();
-        move |source| RunnerError::Io { path: path.clone(), source }
+    fn io(&self) -> impl Fn(std::io::Error) -> RunnerError + use<> {
+        RunnerError::io(&self.path)
     }
 }
 

@@ -63,15 +63,11 @@ impl TensorBoard {
     }
 
     fn open(folder: &Path, anew: bool) -> Result<Self, RunnerError> {
-        let at = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| RunnerError::Io { path, source }
-        };
-        std::fs::create_dir_all(folder).map_err(at(folder))?;
+        std::fs::create_dir_all(folder).map_err(RunnerError::io(folder))?;
         let path = folder.join(NAME);
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(anew).open(&path);
-        let file = opened.map_err(at(&path))?;
+        let file = opened.map_err(RunnerError::io(&path))?;
         Ok(Self { path, file, every: 10, bytes: 0 })
     }
 

@@ -1,11 +1,12 @@
-//! Checks of the settings of long runs.
+//! Whether each setting is in its range.
 
 use crate::error::{RunnerError, setting};
-use crate::recipe::Recipe;
+use crate::recipe::{Balance, Recipe, TrainRecipe};
 
 /// Whether each setting is in its range.
 pub(super) fn check(recipe: &Recipe) -> Result<(), RunnerError> {
     let Recipe { checkpoint, early_stopping, plateau, train, .. } = recipe;
+    check_train(train)?;
     let not_negative = [
         ("checkpoint.every_minutes", checkpoint.every_minutes),
         ("train.max_minutes", train.max_minutes),
@@ -51,5 +52,46 @@ pub(super) fn check_validation(recipe: &Recipe, validation: bool) -> Result<(), 
             );
             Err(setting(key, "set", expected))
         }
+    }
+}
+
+fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
+    let counts = [
+        ("train.epochs", train.epochs),
+        ("train.batch_size", train.batch_size),
+        ("train.eval_batch_size", train.eval_batch_size),
+        ("train.accumulate", train.accumulate),
+    ];
+    for (key, found) in counts {
+        if found == 0 {
+            return Err(setting(key, found, "1 or more"));
+        }
+    }
+    for (key, found) in
+        [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)]
+    {
+        if !(found >= 0.0 && found.is_finite()) {
+            return Err(setting(key, found, "0 (off) or more"));
+        }
+    }
+    if !(0.0..1.0).contains(&train.label_smoothing) {
+        return Err(setting("train.label_smoothing", train.label_smoothing, "0 to below 1"));
+    }
+    Ok(())
+}
+
+/// Whether there is a weight for each class, where there are any.
+pub(super) fn check_class_weights(train: &TrainRecipe, classes: usize) -> Result<(), RunnerError> {
+    let weights = &train.class_weights;
+    if !weights.is_empty() && train.balance == Balance::Loss {
+        return Err(setting("train.class_weights", "set", "empty where `train.balance` is `loss`"));
+    }
+    if !weights.is_empty() && weights.len() != classes {
+        let found = format!("{} weights", weights.len());
+        return Err(setting("train.class_weights", found, format!("{classes}, one a class")));
+    }
+    match weights.iter().find(|w| !(w.is_finite() && **w >= 0.0)) {
+        Some(found) => Err(setting("train.class_weights", found, "weights of 0 or more")),
+        None => Ok(()),
     }
 }

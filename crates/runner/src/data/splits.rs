@@ -11,7 +11,7 @@ use crate::recipe::{BrokenImages, DataRecipe, Recipe};
 use crate::registry::Registry;
 
 /// The parts of a data set as lists of items, nothing decoded.
-pub(super) struct Divided {
+pub(super) struct Splits {
     pub dataset: Dataset,
     pub train: Items,
     pub validation: Option<Items>,
@@ -28,7 +28,7 @@ pub(super) struct Items {
     pub indices: Vec<usize>,
 }
 
-impl Divided {
+impl Splits {
     /// Opens the recipe's data set and divides it.
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
@@ -124,12 +124,11 @@ impl Items {
 ///
 /// # Errors
 /// Data that cannot be opened; settings that cannot be used.
-pub fn divided(
+pub fn split_dataset(
     recipe: &Recipe,
     registry: &Registry,
 ) -> Result<(Dataset, Vec<String>), RunnerError> {
-    let Divided { dataset, train, validation, test, left_out, .. } =
-        Divided::open(recipe, registry)?;
+    let Splits { dataset, train, validation, test, left_out, .. } = Splits::open(recipe, registry)?;
     let dataset = Dataset {
         name: dataset.name,
         train: train.into_source().unwrap_or(dataset.train),
