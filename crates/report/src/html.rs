@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// Colors that lines and bars can have; then they repeat.
-pub const COLORS: usize = 8;
+pub(crate) const COLORS: usize = 8;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -31,12 +31,12 @@ pub fn section(heading: &str, content: &str) -> String {
 }
 
 /// Charts side by side where there is room.
-pub fn grid(figures: &[String]) -> String {
+pub(crate) fn grid(figures: &[String]) -> String {
     format!("<div class=\"grid\">{}</div>", figures.concat())
 }
 
 /// Two columns: what, and how much.
-pub fn facts(rows: &[(&str, String)]) -> String {
+pub(crate) fn facts(rows: &[(&str, String)]) -> String {
     let rows = rows
         .iter()
         .map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>", escape(name), escape(value)));
@@ -57,13 +57,13 @@ pub fn tiles(tiles: &[(&str, String, String)]) -> String {
 }
 
 /// Texts one below the other.
-pub fn list(items: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+pub(crate) fn list(items: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let items = items.into_iter().map(|item| format!("<li>{}</li>", escape(item.as_ref())));
     format!("<ul>{}</ul>", items.collect::<String>())
 }
 
 /// Text that is folded away until it is asked for.
-pub fn folded(summary: &str, text: &str) -> String {
+pub(crate) fn folded(summary: &str, text: &str) -> String {
     format!("<details><summary>{}</summary><pre>{}</pre></details>", escape(summary), escape(text))
 }
 
@@ -86,12 +86,12 @@ pub fn escape(text: &str) -> String {
 }
 
 /// `98.76 %`
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.2}\u{a0}%", 100.0 * share)
 }
 
 /// Seconds in words: `3 min 12 s`.
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
@@ -104,7 +104,7 @@ pub fn duration(seconds: f64) -> String {
 
 /// An image that the page holds, PNG or JPEG; `alt` says what it shows, `size` is its width and height
 /// in pixels, where they are known. With `pixels`, an enlarged one shows its pixels as squares.
-pub fn image(bytes: &[u8], size: Option<[usize; 2]>, alt: &str, pixels: bool) -> String {
+pub(crate) fn image(bytes: &[u8], size: Option<[usize; 2]>, alt: &str, pixels: bool) -> String {
     let kind = if bytes.starts_with(&[0xff, 0xd8]) { "jpeg" } else { "png" };
     let class = if pixels { " class=\"pixels\"" } else { "" };
     let size = size

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::html::{COLORS, escape};
 
 /// Width of a chart in its own units; on a telephone about a pixel each.
-pub const WIDTH: f64 = 360.0;
+const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 10.0;

@@ -103,7 +103,7 @@ impl Listener for Progress {
                 notes.iter().for_each(|note| self.line(&format!("note: {note}")));
             }
             Event::Unfrozen { epoch, trainable } => self.line(&format!(
-                "{} epoch {}/{}: {trainable} numbers are trained from now on",
+                "{} epoch {}/{}: unfroze, {trainable} trainable parameters",
                 self.label,
                 epoch + 1,
                 self.epochs

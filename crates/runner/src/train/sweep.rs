@@ -44,7 +44,7 @@ pub struct Sweep {
     /// Where the smoothed loss falls fastest over the logarithm of the rate; none where it never
     /// falls.
     pub suggestion: Option<f64>,
-    /// Where the smoothed loss is lowest: more than this is too much.
+    /// Where the smoothed loss is lowest; higher rates diverge.
     pub lowest: Option<f64>,
     /// The rate at which the loss exploded, if it did.
     pub exploded: Option<f64>,
