@@ -168,7 +168,7 @@ fn a_download_that_was_given_up_goes_on_at_the_next_run() {
     let fixture = Fixture::new(1000);
     fixture.server.state.lock().unwrap().cuts = vec![400, 0, 0];
     let line = fixture.fetch().unwrap_err();
-    let expected = "the download of model.safetensors of hub:taper/test breaks off at 400 bytes";
+    let expected = "the download of model.safetensors of hub:taper/test broke off at 400 bytes";
     assert!(line.starts_with(expected), "{line}");
     fixture.fetch_whole();
     assert_eq!(fixture.requests_of("bytes=400-").len(), 3 + 3, "{:?}", fixture.server.log());

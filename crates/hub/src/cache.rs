@@ -113,7 +113,7 @@ impl<'a> Snapshot<'a> {
         self.repo.blob_path(etag)
     }
 
-    /// Waits until nobody else writes a blob, and keeps others from it until it is dropped.
+    /// Locks a blob for writing, in this and other processes, until it is dropped.
     pub fn lock(&self, etag: &str) -> Result<File, HubError> {
         let folder = self.cache.join(".locks").join(repo(self.id).folder_name());
         std::fs::create_dir_all(&folder).map_err(at(&folder))?;
@@ -129,7 +129,7 @@ impl<'a> Snapshot<'a> {
         let folder = link.parent().unwrap_or(&link).to_path_buf();
         std::fs::create_dir_all(&folder).map_err(at(&folder))?;
         // Made beside its place and renamed over what is there: a reader finds the old or the new.
-        // The blob's lock is held, so nobody else has the name.
+        // The blob's lock is held: no other process uses the name.
         let fresh = folder.join(format!(".{etag}.new"));
         match std::fs::remove_file(&fresh) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

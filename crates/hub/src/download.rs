@@ -8,7 +8,7 @@ use crate::cache::{Snapshot, sha256};
 use crate::client::{Client, FileMetadata};
 use crate::error::{HubError, at};
 
-/// A download that breaks off goes on; less than this between two breaks counts as a failed try.
+/// A download that breaks off resumes; fewer bytes than this between two breaks are a failed try.
 const PROGRESS: u64 = 64 << 10;
 
 /// What happens in a download, for a progress bar.
@@ -46,7 +46,7 @@ pub(crate) fn ensure(
     let blob = snapshot.blob(&metadata.etag);
     let folder = blob.parent().unwrap_or(&blob).to_path_buf();
     std::fs::create_dir_all(&folder).map_err(at(&folder))?;
-    // Another process may have been at the same, and be done by now.
+    // Another process may have downloaded it in the meantime.
     let _lock = snapshot.lock(&metadata.etag)?;
     if snapshot.holds(file) {
         return Ok(());
@@ -98,7 +98,7 @@ fn receive(
         let mut have = part.metadata().map_or(0, |metadata| metadata.len());
         match size {
             Some(size) if have == size && part.is_file() => return Ok(()),
-            // Without a length nobody can say whether what is here is the file's beginning.
+            // Without a length it is unknown whether what is here is the file's beginning.
             Some(size) if have < size => {}
             _ => have = 0,
         }

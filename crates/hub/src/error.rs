@@ -129,9 +129,7 @@ pub enum HubError {
         folders: Vec<String>,
     },
     /// The connection ended before the file did, again and again.
-    #[error(
-        "the download of {file} of {id} breaks off at {received} bytes; try again to go on from there"
-    )]
+    #[error("the download of {file} of {id} broke off at {received} bytes; run again to resume it")]
     Cut {
         /// The repository.
         id: HubId,

@@ -267,15 +267,15 @@ impl Entry {
 /// `mean += share * (weights - mean)`.
 fn approach<T: Real + WithDType>(mean: &mut [T], weights: &[T], share: f64) {
     let share = <T as Real>::of(share);
-    let piece = |(mean, weights): (&mut [T], &[T])| {
+    let chunk = |(mean, weights): (&mut [T], &[T])| {
         for (mean, &weight) in mean.iter_mut().zip(weights) {
             *mean = *mean + share * (weight - *mean);
         }
     };
     if mean.len() < PARALLEL_FROM {
-        piece((mean, weights));
+        chunk((mean, weights));
     } else {
-        mean.par_chunks_mut(CHUNK).zip(weights.par_chunks(CHUNK)).for_each(piece);
+        mean.par_chunks_mut(CHUNK).zip(weights.par_chunks(CHUNK)).for_each(chunk);
     }
 }
 

@@ -5,7 +5,7 @@ use candle_core::backprop::GradStore;
 
 use crate::error::OptimizerError;
 use crate::optimizer::Optimizer;
-use crate::rule::Rule;
+use crate::rule::BoxedRule;
 use crate::rules::RuleConfig;
 
 /// Any rule as a [`candle_nn::Optimizer`].
@@ -43,13 +43,14 @@ impl CandleOptimizer {
     /// # Errors
     ///
     /// As [`Optimizer::new`].
-    pub fn with_rule(vars: Vec<Var>, rule: impl Rule + 'static) -> Result<Self, OptimizerError> {
+    pub fn with_rule(vars: Vec<Var>, rule: impl Into<BoxedRule>) -> Result<Self, OptimizerError> {
         let params = vars
             .into_iter()
             .enumerate()
             .filter(|(_, var)| var.dtype().is_float())
             .map(|(index, var)| (index.to_string(), var))
             .collect();
+        let rule = rule.into();
         let learning_rate = rule.learning_rate();
         Ok(CandleOptimizer { inner: Optimizer::new(params, rule, &[])?, learning_rate })
     }

@@ -3,19 +3,20 @@
 //! Both look at the gradients of the variables given and at no others, and put a clipped gradient
 //! into the store in place of the old one, which is left as it is: gradients may share memory.
 
-use crate::check::Check;
-use crate::error::OptimizerError;
-use crate::real::Real;
-use crate::values::{self, CHUNK, PARALLEL_FROM, Values};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
 
+use crate::check::Check;
+use crate::error::OptimizerError;
+use crate::real::Real;
+use crate::values::{self, CHUNK, PARALLEL_FROM, Values};
+
 /// The 2-norm of all gradients of the variables, taken as one vector.
 ///
-/// Squares are summed in `f64`, in pieces cut by size and added in their order, so that it has the
-/// same bits for any number of threads. Gradients on a GPU are squared and summed there in `f32`, in pieces of the same
-/// size: there an element above 1e19 makes the norm infinite.
+/// Squares are summed in `f64`, in chunks cut by size and added in their order, so that it has the
+/// same bits for any number of threads. Gradients on a GPU are squared and summed there in `f32`, in chunks of
+/// the same size: there an element above 1e19 makes the norm infinite.
 ///
 /// # Errors
 ///
@@ -146,33 +147,33 @@ fn clamped_there(gradient: &Tensor, max_value: f64) -> candle_core::Result<Tenso
     gradient.eq(&gradient)?.where_cond(&gradient.clamp(-max_value, max_value)?, &gradient)
 }
 
-/// [`sum_of_squares`] by tensor operations, of gradients of one device: a sum a piece, then one transfer.
+/// [`sum_of_squares`] by tensor operations, of gradients of one device: a sum a chunk, then one transfer.
 fn sum_of_squares_there(gradients: &[&Tensor]) -> candle_core::Result<f64> {
     let gradients: Vec<Tensor> = gradients.iter().map(|gradient| gradient.detach()).collect();
     let all = values::concatenated(&gradients, DType::F32)?;
-    let pieces = all.elem_count().div_ceil(CHUNK);
-    let all = all.pad_with_zeros(0, 0, pieces * CHUNK - all.elem_count())?;
-    let sums = all.reshape((pieces, CHUNK))?.sqr()?.sum(1)?.to_vec1::<f32>()?;
+    let chunks = all.elem_count().div_ceil(CHUNK);
+    let all = all.pad_with_zeros(0, 0, chunks * CHUNK - all.elem_count())?;
+    let sums = all.reshape((chunks, CHUNK))?.sqr()?.sum(1)?.to_vec1::<f32>()?;
     Ok(sums.into_iter().map(f64::from).sum())
 }
 
 fn sum_of_squares<T: Copy + Sync>(values: &[T], wide: impl Fn(T) -> f64 + Sync) -> f64 {
-    let piece = |values: &[T]| {
+    let of_chunk = |values: &[T]| {
         // Eight sums side by side, so that the loop can use vector registers.
         let mut sums = [0f64; 8];
-        let chunks = values.chunks_exact(8);
-        let rest: f64 = chunks.remainder().iter().map(|&value| wide(value) * wide(value)).sum();
-        for chunk in chunks {
-            for (sum, &value) in sums.iter_mut().zip(chunk) {
+        let eights = values.chunks_exact(8);
+        let rest: f64 = eights.remainder().iter().map(|&value| wide(value) * wide(value)).sum();
+        for eight in eights {
+            for (sum, &value) in sums.iter_mut().zip(eight) {
                 *sum += wide(value) * wide(value);
             }
         }
         sums.iter().sum::<f64>() + rest
     };
     if values.len() < PARALLEL_FROM {
-        return values.chunks(CHUNK).map(piece).sum();
+        return values.chunks(CHUNK).map(of_chunk).sum();
     }
-    values.par_chunks(CHUNK).map(piece).collect::<Vec<_>>().iter().sum()
+    values.par_chunks(CHUNK).map(of_chunk).collect::<Vec<_>>().iter().sum()
 }
 
 #[cfg(test)]

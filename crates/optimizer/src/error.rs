@@ -57,7 +57,7 @@ pub enum OptimizerError {
         /// The second name.
         second: String,
     },
-    /// A parameter's elements are no floating-point numbers.
+    /// A parameter is not floating-point.
     #[error("parameter `{name}` has dtype {dtype:?}, expected a floating-point dtype")]
     NotFloat {
         /// The parameter.

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor, bail};
 
 use crate::rule::{AnyRule, Chunk, StepContext};
-use crate::symbol::{Binary, Operand, Tape, Term};
+use crate::symbol::{Binary, Operand, Operation, Tape};
 
 /// The new parameter, followed by the new state, by the rule's formula.
 pub(crate) fn evaluate(
@@ -18,9 +18,15 @@ pub(crate) fn evaluate(
     Formula::of(rule, step).evaluate(&given)
 }
 
+/// Runs the formula once, so that one that does not fit its slots is found before the first step.
+pub(crate) fn check(rule: &dyn AnyRule) {
+    let step = StepContext { learning_rate: 0.0, weight_decay: 0.0, momentum: None, step: 1 };
+    Formula::of(rule, &step);
+}
+
 /// How the new parameter and state come from the old ones and the gradient.
 struct Formula {
-    terms: Vec<Term>,
+    operations: Vec<Operation>,
     /// The new parameter, then the new state.
     results: Vec<Operand>,
 }
@@ -38,23 +44,23 @@ impl Formula {
         };
         rule.update_symbols(step, chunk);
         let results = parameter.iter().chain(state.iter().flatten());
-        let results = results.map(|symbol| symbol.operand).collect();
-        Self { terms: tape.into_terms(), results }
+        let results = results.map(|symbol| symbol.operand()).collect();
+        Self { operations: tape.into_operations(), results }
     }
 
-    /// The last term that needs each one; its own place where none does.
+    /// The last operation that needs each one's value; its own place where none does.
     fn last_uses(&self) -> Vec<usize> {
-        let mut last: Vec<usize> = (0..self.terms.len()).collect();
+        let mut last: Vec<usize> = (0..self.operations.len()).collect();
         let mut note = |operand: Operand, place: usize| {
-            if let Operand::Term(at) = operand {
+            if let Operand::Value(at) = operand {
                 last[at] = place;
             }
         };
-        for (place, term) in self.terms.iter().enumerate() {
-            match *term {
-                Term::Given(_) => {}
-                Term::Unary(_, at) => note(Operand::Term(at), place),
-                Term::Binary(_, a, b) => {
+        for (place, operation) in self.operations.iter().enumerate() {
+            match *operation {
+                Operation::Given(_) => {}
+                Operation::Unary(_, at) => note(Operand::Value(at), place),
+                Operation::Binary(_, a, b) => {
                     [a, b].into_iter().for_each(|operand| note(operand, place))
                 }
             }
@@ -65,16 +71,16 @@ impl Formula {
 
     fn evaluate(&self, given: &[Tensor]) -> Result<Vec<Tensor>> {
         let last = self.last_uses();
-        let mut tensors: Vec<Option<Tensor>> = Vec::with_capacity(self.terms.len());
-        for (place, term) in self.terms.iter().enumerate() {
+        let mut tensors: Vec<Option<Tensor>> = Vec::with_capacity(self.operations.len());
+        for (place, operation) in self.operations.iter().enumerate() {
             let value = |operand| Value::of(operand, &tensors);
-            let found = match *term {
-                Term::Given(which) => given[which].clone(),
-                Term::Unary(function, at) => function(&tensor(&tensors, at)?)?,
-                Term::Binary(operation, a, b) => value(a)?.binary(operation, value(b)?)?,
+            let found = match *operation {
+                Operation::Given(which) => given[which].clone(),
+                Operation::Unary(function, at) => function(&tensor(&tensors, at)?)?,
+                Operation::Binary(binary, a, b) => value(a)?.binary(binary, value(b)?)?,
             };
             tensors.push(Some(found));
-            // Large tensors go as soon as nobody needs them.
+            // Large tensors are freed as soon as no later operation needs them.
             for (tensor, _) in tensors.iter_mut().zip(&last).filter(|(_, last)| **last == place) {
                 *tensor = None;
             }
@@ -101,7 +107,7 @@ impl Value {
     fn of(operand: Operand, tensors: &[Option<Tensor>]) -> Result<Self> {
         match operand {
             Operand::Number(number) => Ok(Self::Number(number)),
-            Operand::Term(at) => Ok(Self::Tensor(tensor(tensors, at)?)),
+            Operand::Value(at) => Ok(Self::Tensor(tensor(tensors, at)?)),
         }
     }
 
@@ -114,7 +120,7 @@ impl Value {
     }
 
     fn binary(self, operation: Binary, other: Self) -> Result<Tensor> {
-        use Binary::{Add, Div, Max, Mul, Sub};
+        use Binary::{Add, Div, Max, Min, Mul, Sub};
         use Value::{Number, Tensor};
         match (operation, self, other) {
             (_, Number(_), Number(_)) => bail!("an operation on numbers was recorded"),
@@ -130,16 +136,19 @@ impl Value {
             (Sub, Tensor(a), Tensor(b)) => a - b,
             (Mul, Tensor(a), Tensor(b)) => a * b,
             (Div, Tensor(a), Tensor(b)) => a / b,
-            (Max, Number(number), Tensor(x)) => max(&Number(number).like(&x)?, &x),
-            (Max, Tensor(x), other) => max(&x, &other.like(&x)?),
+            // As with numbers: the second where either is NaN.
+            (Max | Min, a, b) => {
+                let ((Tensor(like), _) | (_, Tensor(like))) = (&a, &b) else {
+                    bail!("an operation on numbers was recorded")
+                };
+                let like = like.clone();
+                let (a, b) = (a.like(&like)?, b.like(&like)?);
+                if let Max = operation { a.gt(&b) } else { a.lt(&b) }?.where_cond(&a, &b)
+            }
         }
     }
 }
 
 fn affine(x: Tensor, factor: f64, term: f64) -> Result<Tensor> {
     if factor == 1.0 && term == 0.0 { Ok(x) } else { x.affine(factor, term) }
-}
-
-fn max(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.gt(b)?.where_cond(a, b)
 }

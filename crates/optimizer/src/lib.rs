@@ -3,13 +3,13 @@
 //! An [`Optimizer`] updates named parameters by a [`Rule`]: [`Sgd`], [`Adadelta`], [`Adagrad`],
 //! [`RmsProp`], [`Adam`] or [`AdamW`], each with the defaults and the form of PyTorch and of Keras
 //! by name. [`ParamGroup`]s give some parameters a rate or a decay of their own; a [`Schedule`]
-//! says the rate of each step; [`clip`] tames gradients; an [`Average`] keeps a mean of the weights. On a CPU a step is one pass in place, and
-//! its result has the same bits for any number of threads. [`CandleOptimizer`] is candle's own
+//! gives the rate of each step; [`clip`] limits gradients; an [`Average`] keeps a mean of the
+//! weights. On a CPU a step is one pass in place, and its result has the same bits for any number of threads. [`CandleOptimizer`] is candle's own
 //! trait, for an existing loop.
 //!
 //! # Example
 //!
-//! Fit a line, save the state and go on from it.
+//! Fit a line, save the state and resume from it.
 //!
 //! ```
 //! use candle_core::{Device, Tensor, Var};
@@ -48,33 +48,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// What the others stand on.
 mod check;
 mod error;
 mod real;
-mod values;
-
 mod symbol;
-
+mod values;
+// Rules.
 mod rule;
-
 mod rules;
-
+// What a step needs beside a rule.
+mod entry;
 mod group;
 mod schedule;
-
-mod entry;
+// A step: on a CPU, and on other devices.
 mod formula;
 mod in_place;
 mod multi_tensor;
-mod saved;
-
-mod optimizer;
-
-mod state;
-
+// The optimizer, and what goes with it.
 mod average;
 mod candle_loop;
 pub mod clip;
+mod optimizer;
+mod saved;
+mod state;
 
 pub use average::{Average, AverageConfig};
 pub use candle_loop::CandleOptimizer;
@@ -82,7 +79,7 @@ pub use error::{OptimizerError, StateFault};
 pub use group::{Assignment, ParamGroup};
 pub use optimizer::Optimizer;
 pub use real::Real;
-pub use rule::{Chunk, Rule, Slot, StepContext};
+pub use rule::{BoxedRule, Chunk, Rule, Slot, StepContext};
 pub use rules::{
     Adadelta, Adagrad, Adam, AdamEpsilon, AdamW, Decay, EpsilonPlace, MomentumForm, RmsProp,
     RuleConfig, Sgd,

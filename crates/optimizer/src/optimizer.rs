@@ -8,10 +8,11 @@ use candle_core::{DType, Var};
 use crate::check::Check;
 use crate::entry::{Buffers, Entry};
 use crate::error::OptimizerError;
+use crate::formula;
 use crate::group::{self, Assignment, ParamGroup};
 use crate::in_place;
 use crate::multi_tensor::{BatchState, MultiTensorStep};
-use crate::rule::{AnyRule, Rule, StepContext};
+use crate::rule::{AnyRule, BoxedRule, StepContext};
 use crate::schedule::StepRates;
 
 /// Updates named parameters by a rule.
@@ -55,12 +56,18 @@ impl Optimizer {
     ///
     /// A hyperparameter out of its range; a name or a variable given twice; a parameter that is not
     /// floating-point; a group given twice, or with a name that no parameter has.
+    ///
+    /// # Panics
+    ///
+    /// A rule's formula takes another number of slots than the rule names.
     pub fn new(
         params: Vec<(String, Var)>,
-        rule: impl Rule + 'static,
+        rule: impl Into<BoxedRule>,
         groups: &[ParamGroup],
     ) -> Result<Self, OptimizerError> {
+        let rule = rule.into();
         rule.validate()?;
+        formula::check(&*rule.0);
         let mut names = HashSet::new();
         let mut variables = HashMap::new();
         for (name, var) in &params {
@@ -86,7 +93,7 @@ impl Optimizer {
                 Ok(Entry { var, assignment, steps: 0, buffers })
             })
             .collect::<Result<_, OptimizerError>>()?;
-        Ok(Optimizer { rule: Box::new(rule), entries, steps: 0, batches: Vec::new() })
+        Ok(Optimizer { rule: rule.0, entries, steps: 0, batches: Vec::new() })
     }
 
     /// Updates every parameter that has a gradient, at the learning rate.
@@ -161,11 +168,6 @@ impl Optimizer {
     /// How many steps were taken, those before a restored state included.
     pub fn steps(&self) -> u64 {
         self.steps
-    }
-
-    /// The rule.
-    pub fn rule(&self) -> &dyn Rule {
-        &*self.rule
     }
 
     /// The variables, in the order in which they were given.

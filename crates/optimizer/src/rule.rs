@@ -1,6 +1,7 @@
 //! What a rule is: hyperparameters, the state it keeps, and one formula.
 
 use std::fmt::Debug;
+use std::ops::Deref;
 
 use crate::error::OptimizerError;
 use crate::real::Real;
@@ -12,7 +13,8 @@ use crate::symbol::Symbol;
 /// The formula is written once, over any [`Real`]. On a CPU it is a loop over numbers, which the
 /// optimizer cuts into chunks and hands over in any order and on several threads: the result
 /// depends on neither. On every other device it runs once over symbols, and what it did to them is
-/// done to whole tensors.
+/// done to whole tensors. So a formula computes with what [`Real`] has (sums, products, quotients,
+/// roots, signs, absolute values, minima and maxima) and takes no decision by a value.
 ///
 /// # Example
 ///
@@ -131,7 +133,8 @@ impl<T: Copy> Chunk<'_, T> {
     ///
     /// # Panics
     ///
-    /// Where `N` is not the number of the rule's [slots](Rule::slots).
+    /// Where `N` is not the number of the rule's [slots](Rule::slots); an optimizer tries it once
+    /// when it is made.
     #[inline(always)]
     pub fn each<const N: usize>(self, mut update: impl FnMut(&mut T, T, [&mut T; N])) {
         let (parameter, found) = (self.parameter, self.state.len());
@@ -144,6 +147,34 @@ impl<T: Copy> Chunk<'_, T> {
         for i in 0..count {
             update(&mut parameter[i], gradient[i], state.each_mut().map(|slot| &mut slot[i]));
         }
+    }
+}
+
+/// A rule that is chosen at run time, as by its name; any rule turns into one.
+///
+/// ```
+/// use taper_optimizer::{Adam, BoxedRule, Sgd};
+///
+/// let rule: BoxedRule = match "sgd" {
+///     "sgd" => Sgd::pytorch().into(),
+///     _ => Adam::pytorch().into(),
+/// };
+/// assert_eq!((rule.name(), rule.learning_rate()), ("sgd", 1e-3));
+/// ```
+#[derive(Debug)]
+pub struct BoxedRule(pub(crate) Box<dyn AnyRule>);
+
+impl<R: Rule + 'static> From<R> for BoxedRule {
+    fn from(rule: R) -> Self {
+        Self(Box::new(rule))
+    }
+}
+
+impl Deref for BoxedRule {
+    type Target = dyn Rule;
+
+    fn deref(&self) -> &(dyn Rule + 'static) {
+        &*self.0
     }
 }
 

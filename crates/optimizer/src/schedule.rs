@@ -1,13 +1,15 @@
 //! Learning-rate schedules: pure functions of the step.
 
+mod curves;
 mod one_cycle;
 
 pub use one_cycle::{Anneal, MomentumCycle, OneCycle};
 
+use serde::{Deserialize, Serialize};
+
 use crate::check::Check;
 use crate::error::OptimizerError;
-use serde::{Deserialize, Serialize};
-use std::f64::consts::PI;
+use curves::{cosine, lerp};
 
 /// How the learning rate goes over a run: a [`ScheduleKind`] after a linear warm-up.
 ///
@@ -116,7 +118,7 @@ impl Schedule {
         Self::of(ScheduleKind::Linear { final_scale })
     }
 
-    /// Times `factor` after every so many steps.
+    /// Multiplied by `factor` after every `every` steps.
     pub const fn step(every: u64, factor: f64) -> Self {
         Self::of(ScheduleKind::Step { every, factor })
     }
@@ -215,16 +217,6 @@ impl ScheduleKind {
             ScheduleKind::OneCycle(one_cycle) => one_cycle.scale(step, steps),
         }
     }
-}
-
-/// From `start` to `end` along a line, `share` from 0 to 1.
-fn lerp(start: f64, end: f64, share: f64) -> f64 {
-    start + (end - start) * share
-}
-
-/// From `start` to `end` along half a cosine, `share` from 0 to 1; exactly `start` at 0.
-fn cosine(start: f64, end: f64, share: f64) -> f64 {
-    lerp(start, end, (1.0 - (PI * share).cos()) / 2.0)
 }
 
 #[cfg(test)]

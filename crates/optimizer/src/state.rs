@@ -16,8 +16,8 @@ const STEP: &str = "step";
 impl Optimizer {
     /// The whole state, by name: `conv1.weight/square_avg` for a slot, in the parameter's shape,
     /// `conv1.weight/step` for the parameter's step count and `step` for that of the optimizer,
-    /// both scalars of dtype `i64`. All on the CPU, whatever the parameters' device, so that a run may go on on another
-    /// one; and copies: later steps don't change them.
+    /// both scalars of dtype `i64`. All are on the CPU, whatever the parameters' device, so that a run
+    /// may resume on another one; and copies: later steps don't change them.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl Optimizer {
     }
 
     /// Takes over a state that [`state`](Self::state) gave, of the same rule and parameters. Steps
-    /// then go on with the bits they would have had without the interruption, given the same
+    /// then continue with the bits they would have had without the interruption, given the same
     /// parameters.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Symbols: arithmetic with them is recorded, to be done to tensors later.
 
 use std::cell::RefCell;
-use std::ops::{Add, Div, Mul, Sub};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use candle_core::{Result, Tensor};
 
@@ -9,14 +9,14 @@ use crate::real::Real;
 
 /// What was done to symbols, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Tape(RefCell<Vec<Term>>);
+pub(crate) struct Tape(RefCell<Vec<Operation>>);
 
 /// How a value comes about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Term {
+pub(crate) enum Operation {
     /// The parameter, the gradient or a slot of the state, by its place.
     Given(usize),
-    /// A function of the term at the place.
+    /// A function of the value at a place.
     Unary(fn(&Tensor) -> Result<Tensor>, usize),
     Binary(Binary, Operand, Operand),
 }
@@ -28,64 +28,67 @@ pub(crate) enum Binary {
     Mul,
     Div,
     Max,
+    Min,
 }
 
 /// What an operation is done to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operand {
     Number(f64),
-    /// A term of the tape, by its place.
-    Term(usize),
+    /// The value at a place of the tape.
+    Value(usize),
 }
 
-/// An element of a parameter that has no value yet, or a number.
+/// An element of a parameter that has no value yet, or a number, which is computed with at once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Symbol<'t> {
-    pub operand: Operand,
-    /// Where operations are recorded; none for a number, which is computed with at once.
-    tape: Option<&'t Tape>,
+pub(crate) enum Symbol<'t> {
+    Number(f64),
+    /// A value of the tape, by its place.
+    Value(&'t Tape, usize),
 }
 
 impl Tape {
     /// A symbol for the parameter, the gradient or a slot of the state, by its place.
     pub fn given(&self, place: usize) -> Symbol<'_> {
-        self.record(Term::Given(place))
+        self.record(Operation::Given(place))
     }
 
-    pub fn into_terms(self) -> Vec<Term> {
+    pub fn into_operations(self) -> Vec<Operation> {
         self.0.into_inner()
     }
 
-    fn record(&self, term: Term) -> Symbol<'_> {
-        let mut terms = self.0.borrow_mut();
-        terms.push(term);
-        Symbol { operand: Operand::Term(terms.len() - 1), tape: Some(self) }
+    fn record(&self, operation: Operation) -> Symbol<'_> {
+        let mut operations = self.0.borrow_mut();
+        operations.push(operation);
+        Symbol::Value(self, operations.len() - 1)
     }
 }
 
 impl Symbol<'_> {
-    fn number(value: f64) -> Self {
-        Self { operand: Operand::Number(value), tape: None }
+    pub fn operand(self) -> Operand {
+        match self {
+            Self::Number(number) => Operand::Number(number),
+            Self::Value(_, place) => Operand::Value(place),
+        }
     }
 
     fn unary(self, of_number: fn(f64) -> f64, of_tensor: fn(&Tensor) -> Result<Tensor>) -> Self {
-        match (self.operand, self.tape) {
-            (Operand::Number(number), _) => Self::number(of_number(number)),
-            (Operand::Term(at), Some(tape)) => tape.record(Term::Unary(of_tensor, at)),
-            (Operand::Term(_), None) => self,
+        match self {
+            Self::Number(number) => Self::Number(of_number(number)),
+            Self::Value(tape, place) => tape.record(Operation::Unary(of_tensor, place)),
         }
     }
 
     fn binary(self, operation: Binary, other: Self) -> Self {
-        use Operand::Number;
-        match (self.operand, other.operand, self.tape.or(other.tape)) {
-            (Number(a), Number(b), _) => Self::number(operation.of(a, b)),
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => Self::Number(operation.of(a, b)),
             // So that an absent decay costs no pass over the tensors.
-            (Number(0.0), _, _) | (_, Number(0.0), _) if matches!(operation, Binary::Mul) => {
-                Self::number(0.0)
+            (Self::Number(0.0), _) | (_, Self::Number(0.0)) if matches!(operation, Binary::Mul) => {
+                Self::Number(0.0)
             }
-            (a, b, Some(tape)) => tape.record(Term::Binary(operation, a, b)),
-            (_, _, None) => self,
+            (Self::Value(tape, _), _) | (_, Self::Value(tape, _)) => {
+                tape.record(Operation::Binary(operation, self.operand(), other.operand()))
+            }
         }
     }
 }
@@ -98,6 +101,7 @@ impl Binary {
             Self::Mul => a * b,
             Self::Div => a / b,
             Self::Max => Real::max(a, b),
+            Self::Min => Real::min(a, b),
         }
     }
 }
@@ -130,9 +134,16 @@ impl Div for Symbol<'_> {
     }
 }
 
+impl Neg for Symbol<'_> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        self.unary(f64::neg, Tensor::neg)
+    }
+}
+
 impl Real for Symbol<'_> {
     fn of(value: f64) -> Self {
-        Self::number(value)
+        Self::Number(value)
     }
 
     fn sqrt(self) -> Self {
@@ -143,7 +154,15 @@ impl Real for Symbol<'_> {
         self.unary(Real::sign, Tensor::sign)
     }
 
+    fn abs(self) -> Self {
+        self.unary(f64::abs, Tensor::abs)
+    }
+
     fn max(self, other: Self) -> Self {
         self.binary(Binary::Max, other)
+    }
+
+    fn min(self, other: Self) -> Self {
+        self.binary(Binary::Min, other)
     }
 }

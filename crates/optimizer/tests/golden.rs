@@ -1,8 +1,9 @@
 //! The rules, schedules and clipping against PyTorch and Keras; see `tests/golden/optimizers.py`.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use taper_optimizer::{Optimizer, ParamGroup, RuleConfig, Schedule, StepRates, clip};
 
 type Named = BTreeMap<String, Vec<f64>>;

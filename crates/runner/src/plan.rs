@@ -10,6 +10,7 @@ use taper_dataset::Normalization;
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
+use taper_optimizer::Rule;
 use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, head_classes, trained_on};
 
 use crate::contamination;
@@ -49,7 +50,7 @@ impl Plan {
     /// A setting outside its range, an unknown name, a device that is not there, data or weights that cannot be read.
     pub fn new(mut recipe: Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         recipe.schedule.validate()?;
-        recipe.optimizer.rule().validate()?;
+        recipe.optimizer.validate()?;
         recipe.average.validate()?;
         checks::check(&recipe)?;
         let net = registry.models.net(&recipe.model.net)?.clone();

@@ -1,6 +1,7 @@
-use super::{clamped_there, clip_by_norm, clip_by_value, global_norm, sum_of_squares_there};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
+
+use super::{clamped_there, clip_by_norm, clip_by_value, global_norm, sum_of_squares_there};
 
 const CPU: Device = Device::Cpu;
 

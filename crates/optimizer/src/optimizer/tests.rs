@@ -1,10 +1,11 @@
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+
 use crate::entry::Buffers;
 use crate::{
     Adadelta, Adam, AdamW, CandleOptimizer, Chunk, Optimizer, OptimizerError, ParamGroup, Real,
     RmsProp, Rule, RuleConfig, Sgd, Slot, StepContext, StepRates,
 };
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Tensor, Var};
 
 const CPU: Device = Device::Cpu;
 
@@ -127,9 +128,9 @@ impl Rule for Signum {
     fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
         let rate = T::of(context.learning_rate);
         chunk.each(|p, g, [largest, constant]| {
-            *largest = largest.max(g).max(T::of(0.3));
+            *largest = largest.max(g.abs()).max(T::of(0.3)).min(T::of(0.45));
             *constant = T::of(2.0) * T::of(3.0);
-            *p = *p - rate * (g.sign() * *largest + *constant / (T::of(1.0) + g * g));
+            *p = *p - rate * (g.sign() * *largest + *constant / (T::of(1.0) - -g * g));
         });
     }
 }
@@ -161,8 +162,27 @@ fn a_callers_rule_is_one_formula_for_numbers_and_tensors() {
 }
 
 #[test]
+#[should_panic(expected = "the formula takes 1 slots of 0")]
+fn a_formula_of_other_slots_than_its_rule_names_is_found_before_the_first_step() {
+    #[derive(Debug)]
+    struct Forgotten;
+    impl Rule for Forgotten {
+        fn name(&self) -> &'static str {
+            "forgotten"
+        }
+        fn learning_rate(&self) -> f64 {
+            1.0
+        }
+        fn update<T: Real>(&self, _: &StepContext, chunk: Chunk<'_, T>) {
+            chunk.each(|p, g, [m]| *p = g + *m);
+        }
+    }
+    let _ = Optimizer::new(vec![], Forgotten, &[]);
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit() {
-    // Large enough to be cut, and no multiple of the piece or of a vector register.
+    // Large enough to be cut, and no multiple of the chunk or of a vector register.
     let n = 100_003;
     let steps = |rule: RuleConfig, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -184,7 +204,7 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
-fn a_large_parameter_in_pieces_equals_its_parts_one_by_one() {
+fn a_large_parameter_in_chunks_equals_its_parts_one_by_one() {
     let n = 70_001;
     let rule = || Adadelta::keras_reference();
     let start = scattered(n, 3);
@@ -405,7 +425,7 @@ fn a_step_that_cannot_be_taken_is_one_clear_error_and_changes_nothing() {
          called on it?"
     );
     assert_eq!((values(&a), values(&b), optimizer.steps()), (vec![1.0], vec![1.0], 0));
-    assert_eq!(optimizer.rule().name(), "sgd");
+    assert_eq!(optimizer.rule.name(), "sgd");
     // In a function of candle's, the message stays.
     let candle: candle_core::Error = optimizer.step(&bad, 0.1).unwrap_err().into();
     assert!(candle.to_string().contains("gradient of `b`"));

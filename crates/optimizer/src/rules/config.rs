@@ -80,8 +80,7 @@ impl RuleConfig {
         })
     }
 
-    /// The rule inside.
-    pub fn rule(&self) -> &dyn Rule {
+    fn rule(&self) -> &dyn Rule {
         match self {
             RuleConfig::Sgd(rule) => rule,
             RuleConfig::Adadelta(rule) => rule,

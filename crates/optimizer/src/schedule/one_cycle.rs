@@ -1,9 +1,10 @@
 //! The one-cycle policy.
 
-use super::{cosine, lerp};
+use serde::{Deserialize, Serialize};
+
+use super::curves::{cosine, lerp};
 use crate::check::Check;
 use crate::error::OptimizerError;
-use serde::{Deserialize, Serialize};
 
 /// The one-cycle policy (Smith and Topin 2017, <https://arxiv.org/abs/1708.07120>), as PyTorch's
 /// `OneCycleLR` has it, the base rate being its `max_lr`.

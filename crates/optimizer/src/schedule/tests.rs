@@ -1,5 +1,6 @@
-use super::{Anneal, MomentumCycle, OneCycle, Schedule, ScheduleKind};
 use proptest::prelude::*;
+
+use super::{Anneal, MomentumCycle, OneCycle, Schedule, ScheduleKind};
 
 fn kind() -> impl Strategy<Value = ScheduleKind> {
     let anneal = prop_oneof![Just(Anneal::Cosine), Just(Anneal::Linear)];

@@ -1,5 +1,6 @@
-use crate::{Adadelta, Adam, Optimizer, RuleConfig, StateFault};
 use candle_core::{DType, Device, Tensor, Var};
+
+use crate::{Adadelta, Adam, Optimizer, RuleConfig, StateFault};
 
 const CPU: Device = Device::Cpu;
 

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use taper_dataset::{Crop, Filter, ResizeMode};
+use taper_optimizer::Rule;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -86,10 +87,10 @@ fn where_a_checkpoint_is_silent_images_are_prepared_as_is_usual_for_its_net() {
 fn the_rates_are_those_of_the_net_s_family_and_the_method() {
     let rate = |net: &str, method: &str| {
         let recipe = silent(&[("model.net", net), ("method", method)]).unwrap();
-        assert_eq!(recipe.optimizer.rule().name(), "adamw");
+        assert_eq!(recipe.optimizer.name(), "adamw");
         assert_eq!(recipe.schedule.warmup_ratio, 0.1);
         assert_eq!((recipe.train.epochs, recipe.train.batch_size), (10, 32));
-        recipe.optimizer.rule().learning_rate()
+        recipe.optimizer.learning_rate()
     };
     assert_eq!(rate("vit_tiny_patch16_224", "full"), 5e-5);
     assert_eq!(rate("vit_small_patch14_dinov2", "gradual"), 5e-5);
@@ -98,9 +99,9 @@ fn the_rates_are_those_of_the_net_s_family_and_the_method() {
     assert_eq!(rate("resnet50", "head"), 1e-3);
     assert_eq!(rate("cifar_resnet20", "full"), 1e-3);
     let digits = silent(&[("model.net", "lenet5")]).unwrap();
-    assert_eq!(digits.optimizer.rule().name(), "adam");
+    assert_eq!(digits.optimizer.name(), "adam");
     let set = [("model.net", "resnet18"), ("optimizer", "sgd"), ("schedule", "constant")];
-    assert_eq!(silent(&set).unwrap().optimizer.rule().name(), "sgd");
+    assert_eq!(silent(&set).unwrap().optimizer.name(), "sgd");
 }
 
 #[test]

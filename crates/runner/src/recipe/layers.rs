@@ -225,7 +225,7 @@ fn plain(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use taper_optimizer::{Adadelta, Adam, ScheduleKind};
+    use taper_optimizer::{Adadelta, Adam, Rule, ScheduleKind};
 
     use super::*;
 
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!((recipe.train.epochs, recipe.train.batch_size), (12, 128));
         let rule = Adadelta { rho: 0.95, epsilon: 1e-7, ..Adadelta::pytorch() };
         assert_eq!(recipe.optimizer, RuleConfig::Adadelta(rule));
-        assert_eq!(recipe.optimizer.rule().learning_rate(), 1.0);
+        assert_eq!(recipe.optimizer.learning_rate(), 1.0);
     }
 
     #[test]
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn whole_numbers_do_for_floats() {
         let recipe = with(None, &[("optimizer", "sgd"), ("optimizer.learning_rate", "1")]).unwrap();
-        assert_eq!(recipe.optimizer.rule().learning_rate(), 1.0);
+        assert_eq!(recipe.optimizer.learning_rate(), 1.0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
-use taper_optimizer::{Average, Optimizer, StepRates};
+use taper_optimizer::{Average, Optimizer, Rule, StepRates};
 
 use super::checkpoint_writer::CheckpointWriter;
 use crate::checkpoint::{Checkpoint, EpochValue, Tensors};
@@ -115,7 +115,7 @@ impl<'a> Training<'a> {
     /// The rates of the next step.
     pub(super) fn rates(&self) -> StepRates {
         let recipe = self.recipe();
-        let base = recipe.optimizer.rule().learning_rate() * self.position.rate_scale;
+        let base = recipe.optimizer.learning_rate() * self.position.rate_scale;
         recipe.schedule.rates(base, self.position.step, self.total_steps())
     }
 
