@@ -49,7 +49,6 @@ pub mod relay;
 mod runtime;
 mod scratch;
 mod simd;
-mod tape;
 mod window;
 
 mod activation;
@@ -80,4 +79,3 @@ pub use linear::{linear, linear_relu};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use runtime::{PoolingAllocator, keep_gpu_memory, let_candle_threads_sleep};
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};
-pub use tape::with_gradient;

@@ -15,6 +15,7 @@
 //! and the result puts it into its slot. So gradients are right whoever takes part, and nothing has to be known of this.
 //! Gradients of variables go by the tape, unless [`backward`] is used in place of candle's method.
 //!
+//! A result that is there already gets a gradient by [`with_gradient`].
 //! An operation of one's own takes part if it is applied by [`apply_op1`], [`apply_op2`] or [`apply_op3`] in place of
 //! candle's methods of these names:
 //!
@@ -48,10 +49,12 @@ mod apply;
 mod backward;
 mod node;
 mod table;
+mod with_gradient;
 
 pub use apply::{apply_op1, apply_op2, apply_op3};
 pub use backward::{backward, collect_gradient};
 pub(crate) use node::join;
+pub use with_gradient::with_gradient;
 
 #[cfg(test)]
 mod tests;

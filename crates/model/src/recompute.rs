@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use candle_core::{ModuleT, Result, Tensor, TensorId, Var, bail};
-use taper_kernels::{relay, with_gradient};
+use taper_kernels::relay;
 
 use crate::rng;
 
@@ -33,8 +33,8 @@ fn segment(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
     // The parameters' gradients are found on the way to that of the input: there has to be one.
     let input = if needs_input { x.clone() } else { Var::from_tensor(x)?.as_tensor().clone() };
     let layers = layers.to_vec();
-    with_gradient(&input, &input.detach(), output?.detach(), move |x, _, gradient| {
-        let x = Var::from_tensor(&x.detach())?;
+    relay::with_gradient([&input], output?.detach(), move |[x], gradient| {
+        let x = Var::from_tensor(x)?;
         let again = if needs_input { x.as_tensor().clone() } else { x.as_detached_tensor() };
         let output = rng::replayed(draws.clone(), || run(&layers, &again))?;
         let mut found = relay::backward(&(output * gradient)?.sum_all()?)?;
@@ -53,7 +53,7 @@ fn segment(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
                 )
             }
         }
-        Ok([Some(of_input), None])
+        Ok([Some(of_input)])
     })
 }
 

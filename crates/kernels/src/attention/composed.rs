@@ -1,12 +1,13 @@
 //! Attention from candle's own products and the softmax of this crate.
 
+use crate::softmax::softmax;
 use candle_core::{Result, Tensor};
 
 pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     let scale = 1. / (q.dim(3)? as f64).sqrt();
     // The scale goes to the queries, which are fewer than the scores.
     let scores = (q * scale)?.contiguous()?.matmul(&k.transpose(2, 3)?.contiguous()?)?;
-    crate::softmax(&scores)?.matmul(&v.contiguous()?)
+    softmax(&scores)?.matmul(&v.contiguous()?)
 }
 
 pub(super) fn packed(qkv: &Tensor, heads: usize, width: usize) -> Result<Tensor> {

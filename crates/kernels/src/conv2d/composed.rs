@@ -1,7 +1,7 @@
 //! Convolution from candle's own operations, with the right gradient for any configuration.
 
 use super::geometry::Geometry;
-use crate::tape::with_gradient;
+use crate::relay::with_gradient;
 use crate::window::{extend, pad, unfold};
 use candle_core::{Result, Tensor};
 
@@ -56,7 +56,7 @@ fn sliding(x: &Tensor, weight: &Tensor, g: &Geometry) -> Result<Tensor> {
     }
     let y = x.detach().conv2d(&weight.detach(), padding, stride, dilation, 1)?;
     let wanted = (x.track_op(), weight.track_op());
-    with_gradient(x, weight, y, move |x, weight, gradient| {
+    with_gradient([x, weight], y, move |[x, weight], gradient| {
         Ok([
             wanted.0.then(|| input_gradient(weight, gradient, &g)).transpose()?,
             wanted.1.then(|| weight_gradient(x, gradient, &g)).transpose()?,

@@ -4,10 +4,11 @@ use super::algorithm::{Algorithm, Epilogue, Output};
 use super::geometry::{Conv2dBlock, Conv2dConfig, Geometry};
 use super::plan::choose;
 use super::{composed, naive};
+use crate::activation::relu;
 use crate::element::{Element, expect_f32, from_f32, relu_gradient};
 use crate::implementation::{Implementation, resolve};
 use crate::operation::{self, Gradient, Operation};
-use crate::pool;
+use crate::pool::{self, max_pool2d};
 use crate::simd::Isa;
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -60,8 +61,8 @@ pub fn conv2d_block(
     let chosen = resolve(x);
     if chosen == Implementation::Composed {
         let y = composed::conv2d(x, weight, bias, &geometry)?;
-        let y = if block.relu { crate::relu(&y)? } else { y };
-        return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| crate::max_pool2d(&y, c));
+        let y = if block.relu { relu(&y)? } else { y };
+        return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| max_pool2d(&y, c));
     }
     let shape = match &pool {
         Some(pool) => pool.output_shape(),

@@ -61,7 +61,7 @@ pub fn apply_op3(
 }
 
 /// Whether there will be a gradient, and on the CPU.
-fn takes_part<const N: usize>(inputs: [&Tensor; N]) -> bool {
+pub(super) fn takes_part<const N: usize>(inputs: [&Tensor; N]) -> bool {
     let ours = |x: &Tensor| x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
     inputs.iter().all(|x| ours(x)) && inputs.iter().any(|x| x.track_op())
 }

@@ -1,6 +1,6 @@
 //! Vectors of 256 bits, with fused multiply-add.
 
-use super::{Kernel, Simd};
+use super::vector::{Kernel, Simd};
 use crate::counter::{Counter, MULTIPLIERS, ROUNDS, WEYL};
 use std::arch::x86_64::*;
 

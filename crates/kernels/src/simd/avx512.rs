@@ -1,6 +1,7 @@
 //! Vectors of 512 bits.
 
-use super::{Avx2, Kernel, Simd};
+use super::avx2::Avx2;
+use super::vector::{Kernel, Simd, load};
 use crate::counter::Counter;
 use std::arch::x86_64::*;
 
@@ -191,7 +192,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         unsafe {
-            let rows: [__m512; 16] = super::load::<Self, 16>(from, from_row);
+            let rows: [__m512; 16] = load::<Self, 16>(from, from_row);
             // Four rows at a time: quarter `l` of `fours[4 * g + j]` is column `4 * l + j` of the
             // rows from `4 * g` on.
             let mut fours = [_mm512_setzero_ps(); 16];

@@ -1,6 +1,6 @@
 //! Elementary functions of vectors, out of arithmetic.
 
-use super::Simd;
+use super::vector::Simd;
 
 /// `a * x + b` from the highest coefficient down.
 #[inline(always)]

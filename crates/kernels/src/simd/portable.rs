@@ -1,6 +1,6 @@
 //! Vectors as arrays: the compiler makes of them what the target has (SSE2, NEON).
 
-use super::Simd;
+use super::vector::Simd;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
