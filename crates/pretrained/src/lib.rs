@@ -50,7 +50,7 @@ pub use model_config::{CalibrationConfig, ModelConfig, Rejection};
 pub use models::Models;
 #[cfg(feature = "hub")]
 pub use models::OnDownload;
-pub use pretrained::{HUB, Pretrained};
+pub use pretrained::Pretrained;
 pub use read::read_config;
 pub use transformers_export::transformers_export;
 pub use usual::usual_preprocessing;

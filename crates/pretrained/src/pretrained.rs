@@ -19,7 +19,7 @@ use crate::models::Models;
 use crate::read::{in_file, read_config};
 
 /// What a name of the Hub begins with.
-pub const HUB: &str = "hub:";
+const HUB: &str = "hub:";
 
 /// A checkpoint that has been found; its tensors are read by [`Pretrained::read`].
 #[derive(Debug, Clone)]

@@ -8,6 +8,10 @@ use taper_dataset::Part;
 use taper_model::params::Params;
 use taper_model::{lora, weights};
 use taper_pretrained::{TRAINED_ON, save_adapter, transformers_export};
+use taper_run_folder::{
+    LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
+    write_json,
+};
 
 use crate::calibrate::calibrate;
 use crate::error::RunnerError;
@@ -19,10 +23,6 @@ use crate::plan::Plan;
 use crate::recipe::{LoraMethod, Method};
 use crate::results::parameter_counts;
 use crate::scores::{classification_report, confusion, extended_scores, reliability, scores};
-use taper_run_folder::{
-    LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
-    write_json,
-};
 
 /// Scores what was trained and writes the run's files, `metrics.json` last.
 pub(crate) fn finish(

@@ -32,7 +32,7 @@ mod plan;
 
 mod load;
 mod machine;
-pub mod memory;
+mod memory;
 
 pub mod checkpoint;
 mod features;
@@ -66,18 +66,14 @@ pub use recipe::{
     HeadMethod, ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED,
     NonFinite, PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, resolve,
 };
-pub use registry::{OpenDataset, Registry};
+pub use registry::Registry;
 pub use run::{Existing, from_scratch, run};
-pub use saliency::saliency;
-pub use scores::{classification_report, confusion, extended_scores, scores};
+pub use scores::{classification_report, extended_scores, scores};
 pub use taper_classifier::{
     Classifier, DeviceChoice, Evaluation, Prediction, Tta, evaluate, summarize,
 };
-pub use taper_dataset::Part;
-pub use taper_metrics as metrics;
 pub use taper_pretrained::Models;
 pub use taper_run_folder::{
-    DataResults, ExtendedScores, Machine, Metric, ParameterCounts, Results, RunFolder,
-    RunFolderError, Scores, TrainingSummary,
+    ExtendedScores, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};

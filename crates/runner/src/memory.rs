@@ -8,19 +8,19 @@
 use taper_classifier::layer_outputs;
 use taper_model::params::ParamKind;
 use taper_optimizer::{AverageConfig, RuleConfig};
+use taper_run_folder::bytes;
 
 use crate::error::{RunnerError, TrainingError};
 use crate::load::Loaded;
 use crate::machine::available_memory;
 use crate::plan::Plan;
-use taper_run_folder::bytes;
 
 /// Bytes of an element.
 const F32: u64 = 4;
 
 /// What a run is estimated to hold at once, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryEstimate {
+pub(crate) struct MemoryEstimate {
     /// Parameters, buffers, gradients, the optimizer's state, averages, the best weights.
     pub weights: u64,
     /// What the layers give out for one batch, and the images themselves.

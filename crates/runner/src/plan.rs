@@ -12,6 +12,7 @@ use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
 use taper_optimizer::Rule;
 use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, head_classes, trained_on};
+use taper_run_folder::RunFolder;
 
 use crate::contamination;
 use crate::data::Data;
@@ -20,7 +21,6 @@ use crate::recipe::{
     Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, read_resolved,
 };
 use crate::registry::Registry;
-use taper_run_folder::RunFolder;
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use crate::error::RunnerError;
 use crate::hub;
 
 /// Opens a data set.
-pub type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Sync>;
+type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Sync>;
 
 /// Nets, data sets and weights by name.
 #[derive(Clone, Default)]

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use taper_run_folder::RunFolder;
+
 use crate::checkpoint::{Checkpoint, Checkpoints, Identity};
 use crate::error::{ResumeError, RunnerError};
 use crate::plan::Plan;
 use crate::recipe::{read_resolved, recipe_differences};
-use taper_run_folder::RunFolder;
 
 /// A run that has begun and is not finished.
 pub(crate) struct Resumed {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use taper_classifier::evaluate;
 use taper_pretrained::read_config;
+use taper_run_folder::{Results, RunFolder, Scores};
 
 use crate::checkpoint::{Checkpoints, Identity};
 use crate::error::RunnerError;
@@ -19,7 +20,6 @@ use crate::recipe::{Recipe, check_recipe};
 use crate::resume::{ResumePoint, Resumed};
 use crate::scores::scores;
 use crate::train::{CheckpointWriter, Training, train};
-use taper_run_folder::{Results, RunFolder, Scores};
 
 /// What is done where the folder holds a run already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

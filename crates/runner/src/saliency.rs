@@ -18,7 +18,11 @@ use crate::error::RunnerError;
 ///
 /// # Errors
 /// Those of the net; a class that it does not have.
-pub fn saliency(net: &Net, images: &Tensor, classes: &[u32]) -> Result<Vec<Vec<f32>>, RunnerError> {
+pub(crate) fn saliency(
+    net: &Net,
+    images: &Tensor,
+    classes: &[u32],
+) -> Result<Vec<Vec<f32>>, RunnerError> {
     let images = Var::from_tensor(&images.detach())?;
     let logits = net.forward_t(&images, false)?;
     let chosen = Tensor::from_slice(classes, (classes.len(), 1), logits.device())?;

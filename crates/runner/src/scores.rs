@@ -33,7 +33,7 @@ pub fn extended_scores(evaluation: &Evaluation) -> Result<ExtendedScores, Runner
 ///
 /// # Errors
 /// A label is outside the classes.
-pub fn confusion(evaluation: &Evaluation) -> Result<ConfusionMatrix, RunnerError> {
+pub(crate) fn confusion(evaluation: &Evaluation) -> Result<ConfusionMatrix, RunnerError> {
     let mut confusion = ConfusionMatrix::new(evaluation.num_classes())?;
     confusion.add_batch(&evaluation.labels, &evaluation.predictions())?;
     Ok(confusion)

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
+use taper_run_folder::Scores;
 use toml::Value;
 
 use super::identity::Identity;
 use crate::position::Position;
 use crate::recipe::Recipe;
-use taper_run_folder::Scores;
 
 /// The version of the format that is written; others are not read.
 pub const FORMAT: u32 = 1;

@@ -1,9 +1,8 @@
 //! Ends a run that no longer gets better.
 
 use serde::{Deserialize, Serialize};
-use toml::Value;
-
 use taper_run_folder::{Epoch, Event};
+use toml::Value;
 
 use super::listener::{Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;

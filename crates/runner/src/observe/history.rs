@@ -5,9 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::Value;
-
 use taper_run_folder::{Event, Step};
+use toml::Value;
 
 use super::listener::{Listener, Verdict, saved, state_of, truncate};
 use crate::error::RunnerError;

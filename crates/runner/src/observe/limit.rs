@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use toml::Value;
-
 use taper_run_folder::{Event, Step};
+use toml::Value;
 
 use super::listener::{Listener, Verdict, saved, state_of};
 use crate::error::RunnerError;

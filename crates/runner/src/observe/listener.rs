@@ -6,9 +6,8 @@ use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use toml::Value;
-
 use taper_run_folder::Event;
+use toml::Value;
 
 use crate::error::{RunnerError, TrainingError};
 

@@ -1,9 +1,8 @@
 //! Lowers the learning rate of a run that no longer gets better.
 
 use serde::{Deserialize, Serialize};
-use toml::Value;
-
 use taper_run_folder::{Epoch, Event};
+use toml::Value;
 
 use super::early_stopping::Waiting;
 use super::listener::{Listener, Verdict, saved, state_of};

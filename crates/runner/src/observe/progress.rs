@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use taper_run_folder::{Epoch, Event, Step};
 
 use super::listener::{Listener, Verdict};

@@ -9,9 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use toml::Value;
-
 use taper_run_folder::{Epoch, Event, Scores, Step};
+use toml::Value;
 
 use super::listener::{Listener, Verdict, saved, state_of, truncate};
 use crate::error::RunnerError;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use taper_run_folder::Scores;
 use toml::Value;
 
 use crate::checkpoint::{Checkpoint, Checkpoints, EpochValue, FORMAT, Header, Identity, Tensors};
 use crate::error::RunnerError;
 use crate::position::Position;
 use crate::recipe::Recipe;
-use taper_run_folder::Scores;
 
 /// The checkpoints of a run, and what every one of them says.
 #[derive(Debug)]

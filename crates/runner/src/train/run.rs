@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use taper_run_folder::TrainingSummary;
+
 use super::batches::next_group;
 use super::training::Training;
 use crate::error::RunnerError;
 use crate::observe::{Event, Listener, notify};
-use taper_run_folder::TrainingSummary;
 
 /// Trains: batches, forward, loss, backward, clip, step, observe, save; after each epoch, validate.
 ///

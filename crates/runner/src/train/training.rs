@@ -4,6 +4,7 @@ use taper_model::loss::CrossEntropy;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, Rule, StepRates};
+use taper_run_folder::{Scores, TrainingSummary};
 
 use super::checkpoint_writer::CheckpointWriter;
 use crate::checkpoint::{Checkpoint, EpochValue, Tensors};
@@ -15,7 +16,6 @@ use crate::observe::{Epoch, Event};
 use crate::plan::Plan;
 use crate::position::Position;
 use crate::recipe::Recipe;
-use taper_run_folder::{Scores, TrainingSummary};
 
 /// What a training run works with, and how far it is.
 pub struct Training<'a> {

@@ -1,9 +1,11 @@
 //! What is done with the validation part, and the weights that a run ends with.
 
+use taper_run_folder::Scores;
+
 use super::training::Training;
 use crate::checkpoint::EpochValue;
 use crate::error::RunnerError;
-use taper_run_folder::Scores;
+use crate::scores::scores;
 
 impl Training<'_> {
     /// Scores the weights of the epoch's end on the validation part, where there is one, and keeps
@@ -14,10 +16,10 @@ impl Training<'_> {
         }
         self.average.swap()?;
         let Some(evaluation) = self.evaluate_validation()? else { return Ok(None) };
-        let scores = crate::scores::scores(&evaluation)?;
-        self.note(&scores)?;
+        let scored = scores(&evaluation)?;
+        self.note(&scored)?;
         self.average.swap()?;
-        Ok(Some(scores))
+        Ok(Some(scored))
     }
 
     fn note(&mut self, scores: &Scores) -> Result<(), RunnerError> {

@@ -1,10 +1,10 @@
 use proptest::prelude::*;
+use taper_run_folder::Scores;
 
 use super::*;
 use crate::checkpoint::Identity;
 use crate::position::Position;
 use crate::recipe::Recipe;
-use taper_run_folder::Scores;
 
 fn checkpoint() -> Checkpoint {
     let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();

@@ -1,5 +1,6 @@
-use super::*;
 use taper_run_folder::{Metric, Scores};
+
+use super::*;
 
 fn epoch(loss: f64) -> Event {
     let scores = Scores {
