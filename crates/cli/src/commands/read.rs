@@ -2,28 +2,23 @@
 
 mod measure;
 mod picture;
+mod reader;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use taper_dataset::Image;
-use taper_dataset::sheet::to_png;
-use taper_reader::{CARD_DIGITS, CLASSES, Pattern, ReadError, Reading, Scores, Settings, annotate};
+use taper_reader::{CARD_DIGITS, Pattern, Reading, annotate};
+use taper_runner::Registry;
 use taper_runner::observe::Counter;
-use taper_runner::{Classifier, Registry, open_run};
 
 use crate::flags::{Output, ReadFlags};
 use crate::print::{print, print_json};
-
-/// The weights that read when no others are named.
-pub const DEFAULT_WEIGHTS: &str = "digit-cnn-reading";
-
-/// The class of a window that has no digit in its middle.
-const NONE: &str = "none";
+use picture::{check_png, unopened, write_png};
+use reader::Reader;
 
 /// A line that is less sure is said to be unsure.
 const SURE: f64 = 0.9;
@@ -89,68 +84,6 @@ pub fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Result<()>
     }
 }
 
-/// That some of so many pictures could not be opened, with a list.
-fn unopened(faults: &[String], count: usize) -> anyhow::Error {
-    match faults {
-        [only] if count == 1 => anyhow!("{only}"),
-        _ => anyhow!(
-            "{} of {count} pictures cannot be opened:\n  {}",
-            faults.len(),
-            faults.join("\n  ")
-        ),
-    }
-}
-
-/// A model and how it is to read.
-struct Reader {
-    model: Classifier,
-    /// Where each digit, and that there is none, is among the model's classes.
-    classes: [usize; CLASSES],
-    pattern: Option<Pattern>,
-    settings: Settings,
-}
-
-impl Reader {
-    fn open(flags: &ReadFlags, pattern: Option<Pattern>, registry: &Registry) -> Result<Self> {
-        let device = flags.device.device.open()?;
-        let model = match (&flags.run, &flags.weights) {
-            (Some(run), _) => open_run(run, &device, registry)?.0,
-            (None, weights) => {
-                let weights = weights.as_deref().unwrap_or(DEFAULT_WEIGHTS);
-                Classifier::open(weights, &device, &registry.models)?
-            }
-        };
-        let names = &model.config.label_names;
-        let mut classes = [0; CLASSES];
-        for (class, place) in classes.iter_mut().enumerate() {
-            let name = if class < 10 { class.to_string() } else { NONE.to_string() };
-            *place = names.iter().position(|other| *other == name).with_context(|| {
-                format!(
-                    "the model has no class `{name}` (it tells apart {}): expected the classes 0 \
-                     to 9 and `{NONE}`, for what lies between digits; fine-tune one with --recipe \
-                     reading on what `cargo xtask make-windows` makes, or leave --run and \
-                     --weights out",
-                    names.join(", ")
-                )
-            })?;
-        }
-        let defaults = Settings::default();
-        let min_confidence = flags.min_confidence.unwrap_or(defaults.min_confidence);
-        Ok(Self { model, classes, pattern, settings: Settings { min_confidence } })
-    }
-
-    fn read(&self, picture: &Image) -> Result<Reading, ReadError> {
-        taper_reader::read(picture, self.pattern.as_ref(), &self.settings, |windows| {
-            self.classify(windows)
-        })
-    }
-
-    fn classify(&self, windows: Vec<Image>) -> Result<Vec<Scores>, taper_runner::RunnerError> {
-        let rows = self.model.probabilities(windows)?;
-        Ok(rows.into_iter().map(|row| self.classes.map(|class| row[class])).collect())
-    }
-}
-
 /// Where the annotated picture of each file goes, if anywhere; each has a name of its own.
 fn annotated_files(flags: &ReadFlags, files: &[PathBuf]) -> Result<Vec<Option<PathBuf>>> {
     if let Some(file) = &flags.annotated {
@@ -173,18 +106,6 @@ fn annotated_files(flags: &ReadFlags, files: &[PathBuf]) -> Result<Vec<Option<Pa
         names.find(|name| taken.insert(name.clone())).map(|name| folder.join(name))
     };
     Ok(files.iter().map(&mut beside).collect())
-}
-
-/// Refuses a name that says something else than what is written.
-fn check_png(flag: &str, file: &Path) -> Result<()> {
-    let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ensure!(ending == "png", "{flag} writes a PNG file, but {} does not end so", file.display());
-    Ok(())
-}
-
-fn write_png(path: &Path, picture: &Image) -> Result<()> {
-    std::fs::write(path, to_png(picture))
-        .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
 }
 
 /// A share in per cent; 100 is never claimed.

@@ -9,7 +9,8 @@ use taper_dataset::Image;
 use taper_reader::annotate;
 use taper_runner::observe::Counter;
 
-use super::{Reader, check_png, picture, unopened, write_png};
+use super::picture::{self, check_png, unopened, write_png};
+use super::reader::Reader;
 use crate::flags::{Output, ReadFlags};
 use crate::print::{print, print_json};
 

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use image::{DynamicImage, ImageDecoder, ImageReader};
+use taper_dataset::sheet::to_png;
 use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{Image, ImageLimits};
 
@@ -56,4 +57,29 @@ fn on_white(path: &Path) -> Option<Image> {
         [red, green, blue].map(|value| on_white(value, alpha)).into_iter().take(channels)
     });
     Image::new(height, width, channels, pixels.collect()).ok()
+}
+
+/// That some of so many pictures could not be opened, with a list.
+pub fn unopened(faults: &[String], count: usize) -> anyhow::Error {
+    match faults {
+        [only] if count == 1 => anyhow!("{only}"),
+        _ => anyhow!(
+            "{} of {count} pictures cannot be opened:\n  {}",
+            faults.len(),
+            faults.join("\n  ")
+        ),
+    }
+}
+
+/// Refuses a name that says something else than what is written.
+pub fn check_png(flag: &str, file: &Path) -> Result<()> {
+    let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ensure!(ending == "png", "{flag} writes a PNG file, but {} does not end so", file.display());
+    Ok(())
+}
+
+/// Writes a picture as a PNG file.
+pub fn write_png(path: &Path, picture: &Image) -> Result<()> {
+    std::fs::write(path, to_png(picture))
+        .map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
 }
