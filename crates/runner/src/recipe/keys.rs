@@ -1,5 +1,6 @@
 //! Keys of the recipe as data: each is declared once, with its documentation, type and default.
 
+use taper_dataset::augment::KEYS as AUGMENT;
 use toml::Value;
 
 /// A key of the recipe.
@@ -7,8 +8,8 @@ use toml::Value;
 pub struct Key {
     /// Its dotted name, such as `train.epochs`.
     pub name: String,
-    /// What it sets; paragraphs are separated by an empty line. Empty for most settings of
-    /// augmentation, optimizer, schedule and average, which their own types document.
+    /// What it sets; paragraphs are separated by an empty line. Empty for most settings of optimizer,
+    /// schedule and average, which their own types document.
     pub doc: String,
     /// Its default.
     pub default: Option<Value>,
@@ -39,22 +40,30 @@ impl Declared {
     }
 }
 
-/// What is documented where no table of ours declares it.
-const DOCUMENTED: [(&str, &str); 1] = [("optimizer.learning_rate", "Peak learning rate.")];
-
 /// The settings in a table of another crate's type, by their values.
 pub(super) fn within(prefix: &str, value: &Value) -> Vec<Key> {
     let Value::Table(table) = value else { return Vec::new() };
     let keys = table.iter().flat_map(|(key, value)| {
         let name = format!("{prefix}.{key}");
         let inner = within(&name, value);
-        let doc = DOCUMENTED.iter().find(|(key, _)| *key == name).map_or("", |(_, doc)| doc);
+        let doc = documented(prefix, key).trim().to_string();
         match inner.is_empty() {
-            true => vec![Key { name, doc: doc.to_string(), default: Some(value.clone()) }],
+            true => vec![Key { name, doc, default: Some(value.clone()) }],
             false => inner,
         }
     });
     keys.collect()
+}
+
+/// What another crate says of a setting, as far as it does.
+fn documented(prefix: &str, key: &str) -> &'static str {
+    match (prefix, key) {
+        ("augment", key) => {
+            AUGMENT.iter().find(|(known, _)| *known == key).map_or("", |(_, doc)| doc)
+        }
+        ("optimizer", "learning_rate") => "Peak learning rate.",
+        _ => "",
+    }
 }
 
 /// Declares a table of the recipe: a struct with the documentation, type and default of each key,
