@@ -25,11 +25,11 @@ const MAX_CLASSES: u64 = 1_000_000;
 pub struct Cli {
     /// How results are printed.
     #[command(flatten)]
-    pub output: Output,
+    pub(crate) output: Output,
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What to do.
@@ -70,15 +70,15 @@ pub enum Command {
 pub struct FinetuneFlags {
     /// Flags shared with `train`.
     #[command(flatten)]
-    pub recipe: RecipeFlags,
+    pub(crate) recipe: RecipeFlags,
 
     /// What starts from weights.
     #[command(flatten)]
-    pub pretrained: Settings<Pretrained>,
+    pub(crate) pretrained: Settings<Pretrained>,
 
     /// Also train from random weights with the same budget, and print all three results
     #[arg(long)]
-    pub compare: bool,
+    pub(crate) compare: bool,
 }
 
 /// Flags of `train`.
@@ -86,7 +86,7 @@ pub struct FinetuneFlags {
 pub struct TrainFlags {
     /// Flags shared with `finetune`.
     #[command(flatten)]
-    pub recipe: RecipeFlags,
+    pub(crate) recipe: RecipeFlags,
 }
 
 /// What makes a recipe; a flag wins over the recipe's own value.
@@ -94,49 +94,49 @@ pub struct TrainFlags {
 pub struct RecipeFlags {
     /// A recipe: a TOML file or a name (`fast-mnist`, `keras-mnist`, `finetune-digits`)
     #[arg(long, value_name = "RECIPE")]
-    pub recipe: Option<String>,
+    pub(crate) recipe: Option<String>,
 
     /// The images and how they are changed.
     #[command(flatten)]
-    pub images: Settings<Images>,
+    pub(crate) images: Settings<Images>,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub subset: Settings<Subset>,
+    pub(crate) subset: Settings<Subset>,
 
     /// The net and how it is trained.
     #[command(flatten)]
-    pub training: Settings<Training>,
+    pub(crate) training: Settings<Training>,
 
     /// Any other setting, by its key in the recipe: --set train.label_smoothing=0.1 (may be
     /// repeated); `keys` lists them all
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
 
     /// The run's folder [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 
     /// Overwrite the run in --out
     #[arg(long)]
-    pub overwrite: bool,
+    pub(crate) overwrite: bool,
 
     /// Resume the run in --out; start it if there is none
     #[arg(long, requires = "out", conflicts_with = "overwrite")]
-    pub resume: bool,
+    pub(crate) resume: bool,
 
     /// Resume although data, version, machine or recipe differ
     #[arg(long, requires = "resume")]
-    pub force: bool,
+    pub(crate) force: bool,
 
     /// Trial run: one epoch of one batch of each part
     #[arg(long)]
-    pub fast_dev_run: bool,
+    pub(crate) fast_dev_run: bool,
 }
 
 impl FinetuneFlags {
     /// The overrides of a recipe that the flags ask for; `--set` comes last and wins.
-    pub fn overrides(&self) -> Vec<(String, String)> {
+    pub(crate) fn overrides(&self) -> Vec<(String, String)> {
         let mut overrides = self.pretrained.overrides.clone();
         overrides.extend(self.recipe.overrides());
         overrides
@@ -145,14 +145,14 @@ impl FinetuneFlags {
 
 impl RecipeFlags {
     /// The overrides of a recipe that the flags ask for; `--set` comes last and wins.
-    pub fn overrides(&self) -> Vec<(String, String)> {
+    pub(crate) fn overrides(&self) -> Vec<(String, String)> {
         let groups = [&self.images.overrides, &self.subset.overrides, &self.training.overrides];
         groups.into_iter().chain([&self.set]).flatten().cloned().collect()
     }
 
     /// Makes a recipe a trial of whether everything works, if that is asked for: one epoch of one
     /// batch of each part.
-    pub fn shorten(&self, recipe: &mut Recipe) {
+    pub(crate) fn shorten(&self, recipe: &mut Recipe) {
         if self.fast_dev_run {
             recipe.train.epochs = 1;
             recipe.data.limit = recipe.train.batch_size;
@@ -165,7 +165,7 @@ impl RecipeFlags {
 pub struct DeviceFlags {
     /// Where to compute: auto, cpu, cuda, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
-    pub device: DeviceChoice,
+    pub(crate) device: DeviceChoice,
 }
 
 /// How results are printed; of every command, before or after its name.
@@ -185,11 +185,11 @@ pub struct Output {
 pub struct ResumeFlags {
     /// The run's folder
     #[arg(value_name = "RUN")]
-    pub run: PathBuf,
+    pub(crate) run: PathBuf,
 
     /// Resume although data, version or machine differ
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
 }
 
 /// Flags of `evaluate`.
@@ -197,27 +197,27 @@ pub struct ResumeFlags {
 pub struct EvaluateFlags {
     /// Where the model comes from.
     #[command(flatten)]
-    pub model: ModelFlags,
+    pub(crate) model: ModelFlags,
 
     /// Where to compute.
     #[command(flatten)]
-    pub device: DeviceFlags,
+    pub(crate) device: DeviceFlags,
 
     /// Images, as --data of `train` takes them [default: the run's own; digits for a file]
     #[arg(long, value_name = "DATA")]
-    pub data: Option<String>,
+    pub(crate) data: Option<String>,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub subset: Settings<Subset>,
+    pub(crate) subset: Settings<Subset>,
 
     /// Which part of the data [default: test]
     #[arg(long, value_enum, default_value_t = Part::Test)]
-    pub part: Part,
+    pub(crate) part: Part,
 
     /// Test-time augmentation: average over N views of each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub tta: u64,
+    pub(crate) tta: u64,
 }
 
 /// Flags of `inspect`.
@@ -225,23 +225,23 @@ pub struct EvaluateFlags {
 pub struct InspectFlags {
     /// The images, and a policy to show them changed by.
     #[command(flatten)]
-    pub images: Settings<Images>,
+    pub(crate) images: Settings<Images>,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub subset: Settings<Subset>,
+    pub(crate) subset: Settings<Subset>,
 
     /// A recipe whose data and augmentation to look at
     #[arg(long, value_name = "RECIPE")]
-    pub recipe: Option<String>,
+    pub(crate) recipe: Option<String>,
 
     /// Any setting of data, image or augment: --set augment.rotation=10 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
 
     /// The folder for the page and the pictures
     #[arg(long, value_name = "DIR", default_value = "inspect")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 }
 
 /// Flags of `predict`.
@@ -249,31 +249,31 @@ pub struct InspectFlags {
 pub struct PredictFlags {
     /// Where the model comes from.
     #[command(flatten)]
-    pub model: ModelFlags,
+    pub(crate) model: ModelFlags,
 
     /// Where to compute.
     #[command(flatten)]
-    pub device: DeviceFlags,
+    pub(crate) device: DeviceFlags,
 
     /// Image files, or folders of them
     #[arg(value_name = "FILE|FOLDER", required = true)]
-    pub images: Vec<PathBuf>,
+    pub(crate) images: Vec<PathBuf>,
 
     /// How many classes to print for each image, the most probable first
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub top_k: u32,
+    pub(crate) top_k: u32,
 
     /// Test-time augmentation: average over N views of each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub tta: u64,
+    pub(crate) tta: u64,
 
     /// Swap light and dark first: dark ink on white paper for a net that learned white on black
     #[arg(long)]
-    pub invert: bool,
+    pub(crate) invert: bool,
 
     /// Output format: a table, CSV, or a JSON object per line
     #[arg(long, value_enum, default_value_t = PredictionFormat::Table, conflicts_with = "json")]
-    pub format: PredictionFormat,
+    pub(crate) format: PredictionFormat,
 }
 
 /// How `predict` writes its answers.
@@ -292,15 +292,15 @@ pub enum PredictionFormat {
 pub struct SummaryFlags {
     /// The net, or a run's folder
     #[arg(value_name = "NET|RUN", default_value = "keras-cnn")]
-    pub net: String,
+    pub(crate) net: String,
 
     /// Keep parameters as loaded, by name or pattern (may be repeated)
     #[arg(long, value_name = "PATTERN")]
-    pub freeze: Vec<String>,
+    pub(crate) freeze: Vec<String>,
 
     /// Number of classes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CLASSES))]
-    pub classes: Option<u64>,
+    pub(crate) classes: Option<u64>,
 }
 
 /// A run's folder, or a weights file with its net.
@@ -309,12 +309,12 @@ pub struct SummaryFlags {
 pub struct ModelFlags {
     /// A run's folder
     #[arg(long, value_name = "RUN")]
-    pub run: Option<PathBuf>,
+    pub(crate) run: Option<PathBuf>,
 
     /// A weights file or folder that says what net it is of, `hub:OWNER/NAME[@REVISION]`, or
     /// `keras-cnn-mnist`
     #[arg(long, value_name = "WEIGHTS")]
-    pub weights: Option<String>,
+    pub(crate) weights: Option<String>,
 }
 
 /// A part of a data set.
@@ -342,5 +342,5 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub struct KeysFlags {
     /// One key, or a table such as `train`, in place of all
     #[arg(value_name = "KEY")]
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
 }

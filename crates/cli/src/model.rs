@@ -7,7 +7,7 @@ use crate::flags::{DeviceFlags, ModelFlags};
 
 /// Opens the model that the flags name, on the device that they name, with the recipe of its run, or the
 /// defaults; `views` of each image are averaged.
-pub fn open(
+pub(crate) fn open(
     flags: &ModelFlags,
     device: &DeviceFlags,
     views: u64,

@@ -12,7 +12,7 @@ use taper_runner::observe::Interrupt;
 static ASKED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
 /// A listener that leaves the run off when a signal has come. From now on the signals are noted.
-pub fn listener() -> Result<Interrupt> {
+pub(crate) fn listener() -> Result<Interrupt> {
     if ASKED.get().is_none() {
         let asked = Arc::new(AtomicUsize::new(0));
         let any = Arc::new(AtomicBool::new(false));
@@ -32,7 +32,7 @@ pub fn listener() -> Result<Interrupt> {
 }
 
 /// The exit code of a program that a signal has ended: 130 for Ctrl-C, 143 for SIGTERM.
-pub fn exit_code() -> Option<u8> {
+pub(crate) fn exit_code() -> Option<u8> {
     match ASKED.get().map_or(0, |asked| asked.load(Ordering::Relaxed)) {
         0 => None,
         signal => u8::try_from(128 + signal).ok(),

@@ -13,7 +13,7 @@ use crate::flags::Output;
 use crate::print::{print, print_json};
 
 /// Prints what a run came to.
-pub fn print_outcome(
+pub(crate) fn print_outcome(
     plan: &Plan,
     outcome: &Outcome,
     scratch: Option<&Scores>,
@@ -115,7 +115,7 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
 }
 
 /// The result of `evaluate`.
-pub fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Result<String> {
+pub(crate) fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Result<String> {
     let scores = scores(evaluation)?;
     let n = scores.n;
     let mut text = String::new();
@@ -137,7 +137,7 @@ pub fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Result<Str
 }
 
 /// The result of `evaluate` for programs.
-pub fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Value> {
+pub(crate) fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Value> {
     let mut value = serde_json::to_value(scores(evaluation)?)?;
     if let (Value::Object(all), Value::Object(more)) =
         (&mut value, serde_json::to_value(extended_scores(evaluation)?)?)
@@ -154,7 +154,7 @@ pub fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Value> {
 
 /// The result of `predict` as lines, the images' names in a column of `width`; those that could not
 /// be read are left out.
-pub fn predictions(predictions: &[Prediction], width: usize) -> String {
+pub(crate) fn predictions(predictions: &[Prediction], width: usize) -> String {
     let mut text = String::new();
     for prediction in predictions.iter().filter(|prediction| prediction.error.is_none()) {
         let classes: Vec<_> = prediction
@@ -170,7 +170,7 @@ pub fn predictions(predictions: &[Prediction], width: usize) -> String {
 
 /// The result of `predict` as CSV (RFC 4180, but for lines that end as elsewhere here): a line an
 /// image, with a line of names before if `names`.
-pub fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Result<String> {
+pub(crate) fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Result<String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     if names {
         let ranks = (2..=top_k).flat_map(|n| [format!("class_{n}"), format!("probability_{n}")]);
@@ -194,7 +194,7 @@ pub fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Result<Stri
 }
 
 /// The result of `predict` as JSON, an object a line.
-pub fn json_lines(predictions: &[Prediction]) -> Result<String> {
+pub(crate) fn json_lines(predictions: &[Prediction]) -> Result<String> {
     let lines = predictions.iter().map(|prediction| Ok(serde_json::to_string(prediction)? + "\n"));
     lines.collect()
 }
@@ -236,7 +236,7 @@ fn trained_share(trainable: usize, frozen: usize) -> String {
 }
 
 /// A number with the digits that matter.
-pub fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     match n {
         0..10_000 => n.to_string(),
         10_000..1_000_000 => format!("{:.0} k", n as f64 / 1e3),

@@ -12,7 +12,7 @@ use crate::flags::{CrossValidateFlags, Output};
 use crate::launch::{check_out, listeners, out_folder, run_error};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let candidates = candidates(flags, registry)?;
     let out = out_folder(&shared.out, "cross-validate", &candidates[0].recipe.data.source);

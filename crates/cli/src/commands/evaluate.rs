@@ -9,7 +9,7 @@ use crate::flags::{EvaluateFlags, Output, Part};
 use crate::print::{print, print_json};
 use crate::{model, table};
 
-pub fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result<()> {
     let (classifier, mut recipe) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
     recipe = recipe.with(&flags.subset.overrides)?;
     if let Some(source) = &flags.data {

@@ -10,7 +10,7 @@ use crate::table;
 /// The recipe when none is named.
 const DEFAULT_RECIPE: &str = "finetune-digits";
 
-pub fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result<()> {
     let base = &flags.recipe.recipe;
     let set = &flags.pretrained.overrides;
     let sets = |key: &str, value: &str| set.iter().any(|(k, v)| k == key && v == value);

@@ -7,7 +7,7 @@ use taper_runner::{Registry, resolve, split_dataset};
 use crate::flags::{InspectFlags, Output};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<()> {
     let overrides = [&flags.images.overrides, &flags.subset.overrides, &flags.set];
     let overrides: Vec<_> = overrides.into_iter().flatten().cloned().collect();
     let recipe = resolve(flags.recipe.as_deref(), &overrides)?;

@@ -14,7 +14,7 @@ use crate::print::{print, print_json};
 /// The width of a line of documentation.
 const WIDTH: usize = 76;
 
-pub fn run(flags: &KeysFlags, output: Output) -> Result<()> {
+pub(super) fn run(flags: &KeysFlags, output: Output) -> Result<()> {
     let prefix = flags.key.as_deref().unwrap_or_default();
     let is_wanted = |key: &&Key| {
         let rest = key.name.strip_prefix(prefix);

@@ -11,7 +11,7 @@ use crate::flags::{LrFindFlags, Output};
 use crate::launch::{listeners, out_folder, run_error};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
     let recipe = recipe_of(&flags.finetune, registry)?;
     let shared = &flags.finetune.recipe;
     let out = out_folder(&shared.out, "lr-find", &recipe.data.source);

@@ -10,7 +10,7 @@ use crate::flags::Output;
 use crate::print::{print, print_json};
 use crate::table::count;
 
-pub fn run(output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
     let names: Vec<&str> = registry.models.net_names().collect();
     let nets =
         names.into_iter().map(|name| registry.models.net(name)).collect::<Result<Vec<_>, _>>()?;

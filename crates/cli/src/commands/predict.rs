@@ -10,7 +10,7 @@ use crate::flags::{Output, PredictFlags, PredictionFormat};
 use crate::print::{note, print, print_json};
 use crate::{model, table};
 
-pub fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<()> {
     let (mut model, _) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
     // On a terminal the answers themselves show how far it is.
     let streams = !output.json && std::io::stdout().is_terminal();

@@ -23,7 +23,7 @@ use reader::Reader;
 /// A line that is less sure is said to be unsure.
 const SURE: f64 = 0.9;
 
-pub fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Result<()> {
     let pattern = flags.pattern.as_deref().map(Pattern::parse).transpose()?;
     let reader = Reader::open(flags, pattern, registry)?;
     if let Some(truth) = &flags.truth {

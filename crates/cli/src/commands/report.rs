@@ -8,7 +8,7 @@ use taper_report::{compare, report};
 use crate::flags::{Output, ReportFlags};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &ReportFlags, output: Output) -> Result<()> {
+pub(super) fn run(flags: &ReportFlags, output: Output) -> Result<()> {
     let path = match (flags.runs.as_slice(), &flags.out) {
         ([run], None) => report(run)?,
         (runs, out) => {

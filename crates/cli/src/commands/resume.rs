@@ -7,7 +7,7 @@ use crate::flags::{Output, ResumeFlags};
 use crate::launch::{run_with_pages, told_finished};
 use crate::table::print_outcome;
 
-pub fn run(flags: &ResumeFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &ResumeFlags, output: Output, registry: &Registry) -> Result<()> {
     if told_finished(&RunFolder::begun(&flags.run)?, output)? {
         return Ok(());
     }

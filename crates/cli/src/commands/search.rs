@@ -12,7 +12,7 @@ use crate::flags::{Output, SearchFlags};
 use crate::launch::{check_out, listeners, out_folder, run_error};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let file = SearchFile::read(&flags.file)?;
     let stem = flags.file.file_stem().map_or("search".into(), |stem| stem.to_string_lossy());

@@ -8,7 +8,7 @@ use taper_runner::{DeviceChoice, Registry, open_run, summarize};
 use crate::flags::{Output, SummaryFlags};
 use crate::print::{print, print_json};
 
-pub fn run(flags: &SummaryFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &SummaryFlags, output: Output, registry: &Registry) -> Result<()> {
     let path = Path::new(&flags.net);
     let summary = match path.is_dir() {
         true if flags.classes.is_some() => {

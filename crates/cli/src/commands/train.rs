@@ -7,7 +7,7 @@ use crate::flags::{Output, TrainFlags};
 use crate::launch::carry_out;
 use crate::table;
 
-pub fn run(flags: &TrainFlags, output: Output, registry: &Registry) -> Result<()> {
+pub(super) fn run(flags: &TrainFlags, output: Output, registry: &Registry) -> Result<()> {
     let flags = &flags.recipe;
     let mut recipe = resolve(flags.recipe.as_deref(), &flags.overrides())?;
     recipe.model.weights = String::new();

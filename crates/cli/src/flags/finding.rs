@@ -11,19 +11,19 @@ use super::FinetuneFlags;
 pub struct LrFindFlags {
     /// Flags of `finetune`: what is swept is the run that it would be.
     #[command(flatten)]
-    pub finetune: FinetuneFlags,
+    pub(crate) finetune: FinetuneFlags,
 
     /// The first learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-7)]
-    pub low: f64,
+    pub(crate) low: f64,
 
     /// The last learning rate, if the loss does not diverge before
     #[arg(long, value_name = "RATE", default_value_t = 10.0)]
-    pub high: f64,
+    pub(crate) high: f64,
 
     /// Update steps from the first rate to the last
     #[arg(long, value_name = "N", default_value_t = 100)]
-    pub steps: usize,
+    pub(crate) steps: usize,
 }
 
 /// Flags of `cross-validate`.
@@ -31,15 +31,15 @@ pub struct LrFindFlags {
 pub struct CrossValidateFlags {
     /// Flags of `finetune`: each fold is such a run.
     #[command(flatten)]
-    pub finetune: FinetuneFlags,
+    pub(crate) finetune: FinetuneFlags,
 
     /// Number of folds
     #[arg(long, value_name = "K", default_value_t = 5)]
-    pub folds: usize,
+    pub(crate) folds: usize,
 
     /// Another recipe on the same folds, compared by paired tests (may be repeated)
     #[arg(long, value_name = "RECIPE")]
-    pub against: Vec<String>,
+    pub(crate) against: Vec<String>,
 }
 
 /// Flags of `search`.
@@ -47,11 +47,11 @@ pub struct CrossValidateFlags {
 pub struct SearchFlags {
     /// A TOML file: [search] says how, [space] which keys of the recipe, and from where to where
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// Flags of `finetune`: each trial is such a run.
     #[command(flatten)]
-    pub finetune: FinetuneFlags,
+    pub(crate) finetune: FinetuneFlags,
 }
 
 /// Flags of `report`.
@@ -59,9 +59,9 @@ pub struct SearchFlags {
 pub struct ReportFlags {
     /// The run whose report is rewritten, or the runs to compare
     #[arg(value_name = "RUN", required = true)]
-    pub runs: Vec<PathBuf>,
+    pub(crate) runs: Vec<PathBuf>,
 
     /// Write a comparison to this file [default: comparison.html]
     #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }

@@ -11,46 +11,46 @@ use super::DeviceFlags;
 pub struct ReadFlags {
     /// Pictures of a line of digits each, handwritten or printed; a folder stands for those in it
     #[arg(value_name = "IMAGE", required_unless_present = "truth")]
-    pub images: Vec<PathBuf>,
+    pub(crate) images: Vec<PathBuf>,
 
     /// A run's folder; its classes must be 0 to 9 and `none`, as the recipe `reading` makes them
     #[arg(long, value_name = "RUN", conflicts_with = "weights")]
-    pub run: Option<PathBuf>,
+    pub(crate) run: Option<PathBuf>,
 
     /// Weights that say what net they are of [default: digit-cnn-reading, which come with Taper]
     #[arg(long, value_name = "WEIGHTS")]
-    pub weights: Option<String>,
+    pub(crate) weights: Option<String>,
 
     /// Where to compute.
     #[command(flatten)]
-    pub device: DeviceFlags,
+    pub(crate) device: DeviceFlags,
 
     /// What the answer looks like: a d for each digit, blanks between groups, such as "ddddd" or
     /// "dddd dddd dddd dddd"; what stands before or after it in the picture is left out
     #[arg(long, value_name = "PATTERN")]
-    pub pattern: Option<String>,
+    pub(crate) pattern: Option<String>,
 
     /// The least confidence, 0 to 1, that a digit is told with; below it, ? is [default: 0.5]
     #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub min_confidence: Option<f64>,
+    pub(crate) min_confidence: Option<f64>,
 
     /// Write the picture with what was read in it to this PNG file
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
-    pub annotated: Option<PathBuf>,
+    pub(crate) annotated: Option<PathBuf>,
 
     /// Write each picture with what was read in it to this folder, as NAME-read.png; of two of one
     /// name the second is NAME-2-read.png
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 
     /// Measure instead: read the pictures of a list, one JSON object a line with `image` and `text`,
     /// as make-lines writes it, and count what is right
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "annotated", "out"])]
-    pub truth: Option<PathBuf>,
+    pub(crate) truth: Option<PathBuf>,
 
     /// With --truth: show what was read wrong on one sheet, a PNG file
     #[arg(long, value_name = "FILE", requires = "truth")]
-    pub errors: Option<PathBuf>,
+    pub(crate) errors: Option<PathBuf>,
 }
 
 fn share(text: &str) -> Result<f64, String> {

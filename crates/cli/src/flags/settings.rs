@@ -75,7 +75,7 @@ impl Group for Pretrained {
 #[derive(Debug)]
 pub struct Settings<G> {
     /// Dotted key and TOML value.
-    pub overrides: Vec<(String, String)>,
+    pub(crate) overrides: Vec<(String, String)>,
     group: PhantomData<G>,
 }
 

@@ -40,7 +40,7 @@ struct Counts {
     grouped: usize,
 }
 
-pub fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Output) -> Result<()> {
+pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Output) -> Result<()> {
     if let Some(path) = &flags.errors {
         check_png("--errors", path)?;
     }

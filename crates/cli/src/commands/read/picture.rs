@@ -9,7 +9,7 @@ use taper_dataset::source::{image_files, read_image};
 use taper_dataset::{Image, ImageLimits};
 
 /// The files to read; a folder stands for the pictures in it and below, in the order of their paths.
-pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -28,7 +28,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// A picture as it looks on white paper.
-pub fn open(path: &Path) -> Result<Image, taper_dataset::Error> {
+pub(super) fn open(path: &Path) -> Result<Image, taper_dataset::Error> {
     let picture = read_image(path, &ImageLimits::default())?;
     // What is broken or too large has been refused; the colours alone do not say what is transparent.
     Ok(on_white(path).filter(|seen| seen.pixels.len() == picture.pixels.len()).unwrap_or(picture))
@@ -60,7 +60,7 @@ fn on_white(path: &Path) -> Option<Image> {
 }
 
 /// That some of so many pictures could not be opened, with a list.
-pub fn unopened(faults: &[String], count: usize) -> anyhow::Error {
+pub(super) fn unopened(faults: &[String], count: usize) -> anyhow::Error {
     match faults {
         [only] if count == 1 => anyhow!("{only}"),
         _ => anyhow!(
@@ -72,14 +72,14 @@ pub fn unopened(faults: &[String], count: usize) -> anyhow::Error {
 }
 
 /// Refuses a name that says something else than what is written.
-pub fn check_png(flag: &str, file: &Path) -> Result<()> {
+pub(super) fn check_png(flag: &str, file: &Path) -> Result<()> {
     let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     ensure!(ending == "png", "{flag} writes a PNG file, but {} does not end so", file.display());
     Ok(())
 }
 
 /// Writes a picture as a PNG file.
-pub fn write_png(path: &Path, picture: &Image) -> Result<()> {
+pub(super) fn write_png(path: &Path, picture: &Image) -> Result<()> {
     std::fs::write(path, to_png(picture))
         .map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
 }

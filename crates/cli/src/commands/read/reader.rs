@@ -14,7 +14,7 @@ const DEFAULT_WEIGHTS: &str = "digit-cnn-reading";
 const NONE: &str = "none";
 
 /// A model and how it is to read.
-pub struct Reader {
+pub(super) struct Reader {
     model: Classifier,
     /// Where each digit, and that there is none, is among the model's classes.
     classes: [usize; CLASSES],
@@ -23,7 +23,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn open(flags: &ReadFlags, pattern: Option<Pattern>, registry: &Registry) -> Result<Self> {
+    pub(super) fn open(
+        flags: &ReadFlags,
+        pattern: Option<Pattern>,
+        registry: &Registry,
+    ) -> Result<Self> {
         let device = flags.device.device.open()?;
         let model = match (&flags.run, &flags.weights) {
             (Some(run), _) => open_run(run, &device, registry)?.0,
@@ -51,7 +55,7 @@ impl Reader {
         Ok(Self { model, classes, pattern, settings: Settings { min_confidence } })
     }
 
-    pub fn read(&self, picture: &Image) -> Result<Reading, ReadError> {
+    pub(super) fn read(&self, picture: &Image) -> Result<Reading, ReadError> {
         taper_reader::read(picture, self.pattern.as_ref(), &self.settings, |windows| {
             self.classify(windows)
         })
