@@ -248,7 +248,9 @@ fn an_unknown_flag_value() {
     assert!(line.ends_with("; did you mean `keras-mnist`?"), "{line}");
     let line = error(&["train", "--set", "train.epoch=3"]);
     assert!(line.contains("unknown field `epoch`"), "{line}");
-    assert!(line.ends_with("; did you mean `epochs`?"), "{line}");
+    assert!(line.ends_with("; did you mean `train.epochs`?"), "{line}");
+    let line = error(&["train", "--set", "epochs=3"]);
+    assert!(line.ends_with("; did you mean `train.epochs`?"), "{line}");
     let line = error(&["train", "--epochs", "0"]);
     assert_eq!(line, "error: `train.epochs` is 0, expected 1 or more");
     for rate in ["-1", "nan", "inf"] {

@@ -72,13 +72,15 @@ pub(crate) fn meant_key(name: &str) -> String {
 
 /// The key that was meant by the one that a recipe's reader does not know.
 fn meant_field(reason: &str) -> String {
-    // serde's words: unknown field `epoch`, expected one of `epochs`, `batch_size`, …
+    // serde's words: unknown field `epoch`, expected one of `epochs`, `batch_size`; in `train`
     let Some((_, rest)) = reason.split_once("unknown field ") else { return String::new() };
+    let (rest, table) = rest.split_once("; in ").unwrap_or((rest, ""));
     let mut names = rest.split('`').skip(1).step_by(2);
     let name = names.next().unwrap_or_default();
-    match meant(name, names) {
-        nothing if nothing.is_empty() => meant_key(name),
-        meant => meant,
+    match (nearest(name, names), table.trim_matches('`')) {
+        (Some(known), "") => format!("; did you mean `{known}`?"),
+        (Some(known), table) => format!("; did you mean `{table}.{known}`?"),
+        (None, _) => meant_key(name),
     }
 }
 
@@ -129,7 +131,7 @@ mod tests {
         assert_eq!(meant_key("epochs"), "; did you mean `train.epochs`?");
         assert_eq!(meant_key("trian.epoch"), "; did you mean `train.epochs`?");
         let reason = "unknown field `epoch`, expected one of `epochs`, `batch_size`; in `train`";
-        assert_eq!(meant_field(reason), "; did you mean `epochs`?");
+        assert_eq!(meant_field(reason), "; did you mean `train.epochs`?");
         let reason = "unknown field `epochs`, expected one of `seed`, `data`";
         assert_eq!(meant_field(reason), "; did you mean `train.epochs`?");
     }

@@ -115,7 +115,6 @@ fn argument(flag: &'static str, name: &'static str, value: &'static str) -> Arg 
     let arg = Arg::new(name).long(flag).value_name(value).help(key.summary());
     match (name, &key.default) {
         (_, Some(Value::Boolean(_))) => arg.value_name(None).action(ArgAction::SetTrue),
-        ("data.limit" | "data.per_class", _) => arg.value_parser(value_parser!(u64).range(1..)),
         // TOML's integers have 64 bits, the sign among them.
         (_, Some(Value::Integer(_))) => {
             arg.value_parser(value_parser!(u64).range(..=i64::MAX as u64))

@@ -48,7 +48,7 @@ settings! {
     /// `one-cycle`, after a warm-up.
     schedule: Schedule = Schedule::constant(),
     /// The update rule: `sgd`, `adadelta`, `adagrad`, `rmsprop`, `adam` or `adamw` with PyTorch's
-    /// defaults, NAME`-keras` with Keras's.
+    /// defaults, or `sgd-keras`, `adam-keras` and so on with Keras's.
     optimizer: RuleConfig = RuleConfig::AdamW(AdamW::pytorch()),
     /// Parameters with a learning rate or a weight decay of their own.
     groups: Vec<GroupRecipe> = [],
