@@ -102,8 +102,7 @@ pub use likelihood::{brier_score, log_loss};
 pub use paired::{McNemar, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test};
 pub use prediction::{argmax, one_vs_rest};
 pub use ranking::{
-    average_precision, average_precision_one_vs_rest, average_precision_per_class, roc_auc,
-    roc_auc_one_vs_rest, roc_auc_per_class, top_k_accuracy,
+    average_precision, average_precision_one_vs_rest, roc_auc, roc_auc_one_vs_rest, top_k_accuracy,
 };
 pub use report::{ClassReport, ClassificationReport};
 pub use scores::{Average, Scores, ZeroDivision};

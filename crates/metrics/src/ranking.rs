@@ -112,23 +112,6 @@ pub fn average_precision<T: Copy + Into<f64>>(positive: &[bool], scores: &[T]) -
     Ok((sum / positives as f64).min(1.0))
 }
 
-/// [`roc_auc`] of each class against the rest, in the order of the classes.
-///
-/// # Shapes
-/// `labels` is (n), `scores` (n, `num_classes`), row-major. Probabilities are usual: one column is
-/// compared across samples, and for that a logit, which is free up to a constant a row, says less.
-///
-/// # Errors
-/// Lengths that do not fit, a label out of range, a score that is not finite; a class that no
-/// sample, or every sample, belongs to (the error names it).
-pub fn roc_auc_per_class<T: Copy + Into<f64>>(
-    labels: &[u32],
-    scores: &[T],
-    num_classes: usize,
-) -> Result<Vec<f64>> {
-    per_class(roc_auc, labels, scores, num_classes)?.into_iter().map(|(value, _)| value).collect()
-}
-
 /// One-vs-rest area under the ROC curve, as scikit-learn's
 /// `roc_auc_score(…, multi_class="ovr")`.
 ///
@@ -136,9 +119,15 @@ pub fn roc_auc_per_class<T: Copy + Into<f64>>(
 /// samples and leaves out those without; [`Average::Micro`] takes each (sample, class) for one
 /// binary decision.
 ///
-/// # Shapes and errors
-/// As [`roc_auc_per_class`], except that classes without samples are an error with
-/// [`Average::Macro`] only.
+/// # Shapes
+/// `labels` is (n), `scores` (n, `num_classes`), row-major. Probabilities are usual: one column is
+/// compared across samples, and for that a logit, which is free up to a constant a row, says less.
+///
+/// # Errors
+/// Lengths that do not fit, a label out of range, a score that is not finite; a class that every
+/// sample belongs to, or, with [`Average::Macro`], none (the error names it).
+///
+/// For one class see [`one_vs_rest`](crate::one_vs_rest) and [`roc_auc`].
 ///
 /// ```
 /// # fn main() -> taper_metrics::Result<()> {
@@ -161,30 +150,11 @@ pub fn roc_auc_one_vs_rest<T: Copy + Into<f64>>(
     averaged(per_class(roc_auc, labels, scores, num_classes)?, average)
 }
 
-/// [`average_precision`] of each class against the rest, in the order of the classes.
-///
-/// # Shapes
-/// As [`roc_auc_per_class`].
-///
-/// # Errors
-/// Lengths that do not fit, a label out of range, a score that is not finite; a class without
-/// samples (the error names it).
-pub fn average_precision_per_class<T: Copy + Into<f64>>(
-    labels: &[u32],
-    scores: &[T],
-    num_classes: usize,
-) -> Result<Vec<f64>> {
-    per_class(average_precision, labels, scores, num_classes)?
-        .into_iter()
-        .map(|(value, _)| value)
-        .collect()
-}
-
 /// One-vs-rest average precision; the averages are those of [`roc_auc_one_vs_rest`].
 ///
 /// # Shapes and errors
-/// As [`average_precision_per_class`], except that classes without samples are an error with
-/// [`Average::Macro`] only (scikit-learn counts them as 0 there).
+/// As there, except that a class may have all samples (scikit-learn counts a class without samples
+/// as 0 with [`Average::Macro`]).
 pub fn average_precision_one_vs_rest<T: Copy + Into<f64>>(
     labels: &[u32],
     scores: &[T],
@@ -282,7 +252,6 @@ mod tests {
             "class 2 against the rest: no positive sample: expected at least one; \
              `Average::Weighted` leaves out classes without samples"
         );
-        assert!(average_precision_per_class(&labels, &scores, 3).is_err());
         assert_eq!(roc_auc_one_vs_rest(&labels, &scores, 3, Average::Weighted).unwrap(), 1.0);
         assert!(average_precision_one_vs_rest(&labels, &scores, 3, Average::Micro).is_ok());
     }

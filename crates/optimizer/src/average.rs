@@ -250,7 +250,7 @@ impl Average {
         let counted = reader.count(COUNTED.to_string())?;
         reader.finish()?;
         for (entry, mean) in self.entries.iter_mut().zip(means.into_iter().flatten()) {
-            entry.mean = entry.mean.with(&[mean.clone()], &entry.var)?;
+            entry.mean = entry.mean.with(std::slice::from_ref(mean), &entry.var)?;
         }
         self.counted = counted;
         Ok(())
