@@ -53,4 +53,3 @@ pub use models::OnDownload;
 pub use pretrained::Pretrained;
 pub use read::read_config;
 pub use transformers_export::transformers_export;
-pub use usual::usual_preprocessing;

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use taper_dataset::Preprocessing;
 #[cfg(feature = "hub")]
 use taper_hub::DownloadEvent;
 use taper_model::nets::NetInfo;
 
 use crate::error::PretrainedError;
+use crate::usual::usual_preprocessing;
 
 /// Somebody who is told of downloads.
 #[cfg(feature = "hub")]
@@ -23,11 +25,17 @@ pub type OnDownload = Arc<dyn Fn(DownloadEvent<'_>) + Send + Sync>;
 /// let error = models.net("keras").unwrap_err().to_string();
 /// assert!(error.starts_with("unknown net `keras`, expected one of: "), "{error}");
 /// assert!(error.contains("keras-cnn, lenet5, mlp, resnet101"), "{error}");
+/// assert_eq!(models.preprocessing["resnet18"].mean, [0.485, 0.456, 0.406]);
+/// assert!(!models.preprocessing.contains_key("keras-cnn"));
 /// ```
 #[derive(Clone)]
 pub struct Models {
     nets: BTreeMap<String, NetInfo>,
     weights: BTreeMap<String, &'static [u8]>,
+    /// How images are usually prepared for a net, by the net's name, where a checkpoint does not say it;
+    /// a height, width or channels of 0 are the net's. A net that is not in it is one for handwritten
+    /// digits.
+    pub preprocessing: BTreeMap<String, Preprocessing>,
     /// Who is told of downloads; nobody by default.
     #[cfg(feature = "hub")]
     pub on_download: Option<OnDownload>,
@@ -42,16 +50,19 @@ impl Default for Models {
 impl Models {
     /// The nets of `taper-model`, and no weights.
     pub fn new() -> Self {
-        let nets = taper_model::nets::all().iter().map(|net| (net.name.to_string(), net.clone()));
+        let nets = taper_model::nets::all().iter();
+        let usual = |net: &NetInfo| Some((net.name.to_string(), usual_preprocessing(&net.name)?));
         Self {
-            nets: nets.collect(),
+            preprocessing: nets.clone().filter_map(usual).collect(),
+            nets: nets.map(|net| (net.name.to_string(), net.clone())).collect(),
             weights: BTreeMap::new(),
             #[cfg(feature = "hub")]
             on_download: None,
         }
     }
 
-    /// Adds a net under its own name, or replaces the one that had it.
+    /// Adds a net under its own name, or replaces the one that had it; how images are usually prepared
+    /// for it goes into [`preprocessing`](Self::preprocessing).
     pub fn add_net(&mut self, net: NetInfo) {
         self.nets.insert(net.name.to_string(), net);
     }

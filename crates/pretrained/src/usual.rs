@@ -4,15 +4,7 @@ use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 
 /// How images were prepared for the published weights of a net, its size left open (0); `None` for a net
 /// that has none, such as those for handwritten digits.
-///
-/// ```
-/// use taper_pretrained::usual_preprocessing;
-///
-/// let resnet = usual_preprocessing("resnet18").expect("torchvision has published weights");
-/// assert_eq!(resnet.mean, [0.485, 0.456, 0.406]);
-/// assert_eq!(usual_preprocessing("keras-cnn"), None);
-/// ```
-pub fn usual_preprocessing(net: &str) -> Option<Preprocessing> {
+pub(crate) fn usual_preprocessing(net: &str) -> Option<Preprocessing> {
     // torchvision's for its ResNets: 224 out of 256, bilinear, ImageNet's mean and deviation.
     let torchvision = Preprocessing {
         placement: ResizeMode::Crop(Crop::Share(0.875)),

@@ -1,17 +1,16 @@
 //! `report.html`: one page that shows how a run went.
 
-use taper_run_folder::bytes;
+use taper_run_folder::{Results, bytes};
 
 use crate::classes::{confusion, samples, table};
 use crate::curves::learning;
-use crate::error::ReportError;
 use crate::html::{duration, escape, facts, folded, page, percent, section, tiles};
 use crate::mistakes::cards;
 use crate::record::Record;
 use crate::reliability::reliability;
 
 /// The page of a run.
-pub(crate) fn run_page(record: &Record) -> Result<String, ReportError> {
+pub(crate) fn run_page(record: &Record) -> String {
     let Record { name, recipe, results, .. } = record;
     let mut body = format!(
         "<header><h1>{}</h1><p class=\"lead\">{} on {}</p></header>\n",
@@ -37,14 +36,14 @@ pub(crate) fn run_page(record: &Record) -> Result<String, ReportError> {
     let names = &results.data.class_names;
     body += &section("Confusion matrix", &confusion(&results.confusion, names));
     body += &section("Classes", &table(&results.report));
-    body += &section("Most confident mistakes", &cards(record)?);
+    body += &section("Most confident mistakes", &cards(record));
     let diagram = reliability(&results.calibration);
     body += &section("Reliability", &format!("<div class=\"narrow\">{diagram}</div>"));
     body += &section("Images of each class", &class_counts(record));
     body += &section("Weights", &weights(record));
     body += &section("Machine and time", &machine(record));
     body += &section("Recipe", &folded("recipe.toml", &record.recipe_text));
-    Ok(page(&format!("{name} · Taper"), &body))
+    page(&format!("{name} · Taper"), &body)
 }
 
 fn class_counts(record: &Record) -> String {
@@ -67,7 +66,11 @@ fn weights(record: &Record) -> String {
         ("Frozen", format!("{} parameters", counts.frozen)),
         ("Running statistics", format!("{} elements", counts.buffers)),
     ]);
-    let text = &record.results.load_text;
+    let Results { load_text: text, load_report, .. } = &record.results;
+    if text.summary.is_empty() {
+        // Of a run by an older version.
+        return rows + &folded("load report", &format!("{load_report:#}"));
+    }
     rows + &format!("<pre>{}</pre>", escape(&text.summary)) + &folded("every tensor", &text.tensors)
 }
 

@@ -48,5 +48,5 @@ fn write_card(folder: &RunFolder, record: &Record) -> Result<(), ReportError> {
 }
 
 fn write_page(folder: &RunFolder, record: &Record) -> Result<(), ReportError> {
-    Ok(write_whole(&folder.report(), run_page(record)?.as_bytes())?)
+    Ok(write_whole(&folder.report(), run_page(record).as_bytes())?)
 }

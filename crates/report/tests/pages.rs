@@ -123,6 +123,7 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
             summary: "loaded 1 tensor".to_string(),
             tensors: "head.weight".to_string(),
         },
+        mistakes_error: None,
         machine: Machine::default(),
     };
     results.write(&run).unwrap();
@@ -147,6 +148,32 @@ fn a_folder_alone_gives_a_page_on_which_no_name_is_markup() {
         assert!(page.contains(content), "{content}");
     }
     assert!(!page.contains("<b>cat") && !page.contains("<3>"), "{page}");
+}
+
+#[test]
+fn what_could_not_be_recorded_is_said_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    let mut results = Results::read(&run).unwrap();
+    results.mistakes_error = Some("no memory for <x>".to_string());
+    // As in a file of an older version.
+    results.load_text = LoadReportText::default();
+    results.load_report = serde_json::json!({ "loaded": ["head.weight"] });
+    results.write(&run).unwrap();
+    taper_report::complete(run.path()).unwrap();
+    let page = std::fs::read_to_string(run.report()).unwrap();
+    assert!(page.contains("They cannot be shown: no memory for &lt;x&gt;"), "{page}");
+    assert!(page.contains("head.weight"), "{page}");
+}
+
+#[test]
+fn a_picture_that_is_gone_is_left_out_of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    std::fs::remove_file(run.mistakes().join("01.png")).unwrap();
+    taper_report::complete(run.path()).unwrap();
+    let page = std::fs::read_to_string(run.report()).unwrap();
+    assert!(page.contains("pets/&lt;3&gt;.png"), "{page}");
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub struct Results {
     /// The load report as text.
     #[serde(default)]
     pub load_text: LoadReportText,
+    /// Why the most confident mistakes could not be recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistakes_error: Option<String>,
     /// Where it ran.
     pub machine: Machine,
 }

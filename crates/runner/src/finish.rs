@@ -46,6 +46,12 @@ pub(crate) fn finish(
 
     save_weights(plan, folder, &loaded.params)?;
     write_json(&folder.config(), &config.to_value())?;
+    // A picture that cannot be made is no reason to lose the scores.
+    let mistakes = recipe
+        .log
+        .report
+        .then(|| record_mistakes(folder, &loaded.net, &plan.data.test, &evaluation, &plan.device));
+    let mistakes_error = mistakes.and_then(Result::err).map(|error| error.to_string());
     let results = Results {
         before,
         after: scores(&evaluation)?,
@@ -72,11 +78,9 @@ pub(crate) fn finish(
             summary: loaded.report.to_string(),
             tensors: format!("{:#}", loaded.report),
         },
+        mistakes_error,
         machine: this_machine(&plan.device),
     };
-    if recipe.log.report {
-        record_mistakes(folder, &loaded.net, &plan.data.test, &evaluation, &plan.device)?;
-    }
     results.write(folder)?;
     Ok(Outcome {
         run: folder.path().to_path_buf(),

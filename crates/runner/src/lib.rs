@@ -2,7 +2,8 @@
 //!
 //! A [`Recipe`] holds every setting; [`resolve`] layers it from defaults, a named recipe, a file and
 //! single keys. A [`Plan`] is a recipe validated, with the data open and the weights read; [`run`]
-//! carries it out and leaves a run's folder. [`open_run`] opens one again. What the runner
+//! carries it out and leaves a run's folder, to which `taper_report::complete` adds the model card and the
+//! page. [`open_run`] opens one again. What the runner
 //! knows by name is a [`Registry`]; a caller adds nets, data sets and weights of its own. A run that
 //! was killed or suspended goes on ([`Existing::Resume`]) and ends with the bits of one that never stopped.
 //!

@@ -4,7 +4,7 @@
 mod defaults;
 mod layer;
 
-use taper_pretrained::{Pretrained, usual_preprocessing};
+use taper_pretrained::Pretrained;
 use toml::Table;
 
 use crate::error::RunnerError;
@@ -53,15 +53,15 @@ pub fn resolve_pretrained(
         _ => recipe.model.net.as_str(),
     };
     let info = registry.models.net(net)?;
-    let usual = usual_preprocessing(&info.name);
-    let mut layer = match (&usual, &pretrained) {
+    let usual = registry.models.preprocessing.get(&*info.name);
+    let mut layer = match (usual, &pretrained) {
         (Some(usual), Some(_)) => image_layer(usual),
         _ => Table::new(),
     };
     if let Some(metadata) = metadata {
         merge(&mut layer, layer_of(metadata))?;
     }
-    let layer = match (base, &usual) {
+    let layer = match (base, usual) {
         (None, Some(_)) => {
             let mut below = defaults::training(info, &recipe.method);
             merge(&mut below, layer)?;

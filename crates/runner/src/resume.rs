@@ -46,12 +46,14 @@ impl Resumed {
             }
             None => recipe_differences(&read_resolved(&folder.recipe())?, &plan.recipe),
         };
-        if !differences.is_empty() {
-            if !force {
-                let path = folder.path().to_path_buf();
-                return Err(ResumeError::Differs { path, differences }.into());
-            }
-            folder.write_recipe(&plan.recipe.to_toml()?)?;
+        if !differences.is_empty() && !force {
+            let path = folder.path().to_path_buf();
+            return Err(ResumeError::Differs { path, differences }.into());
+        }
+        // Also what may differ, such as `log.report`: the run's page goes by it.
+        let (path, text) = (folder.recipe(), plan.recipe.to_toml()?);
+        if std::fs::read(&path).map_err(RunnerError::io(&path))? != text.as_bytes() {
+            folder.write_recipe(&text)?;
         }
         Ok(Self { folder, broken: newest.broken, point })
     }

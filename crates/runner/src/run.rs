@@ -41,7 +41,8 @@ pub enum Existing {
 ///
 /// The held-out part is evaluated before and after training; it steers nothing in between. A run that
 /// goes on ends with the bits of one that never stopped, provided that recipe, data, version of Taper,
-/// device and kind of machine are the same, which is checked.
+/// device and kind of machine are the same, which is checked. The model card and the page of a run are not
+/// written here: `taper_report::complete(folder)` leaves them.
 ///
 /// # Errors
 /// A run in the folder that may not be touched, that differs from the plan ([`ResumeError::Differs`](crate::ResumeError::Differs)) or

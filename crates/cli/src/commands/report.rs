@@ -4,13 +4,21 @@ use std::path::Path;
 
 use anyhow::Result;
 use taper_report::{compare, report};
+use taper_runner::{Results, RunFolder};
 
 use crate::flags::{Output, ReportFlags};
-use crate::print::{print, print_json};
+use crate::print::{note, print, print_json};
 
 pub(super) fn run(flags: &ReportFlags, output: Output) -> Result<()> {
     let path = match (flags.runs.as_slice(), &flags.out) {
-        ([run], None) => report(run)?,
+        ([run], None) => {
+            if Results::read(&RunFolder::finished(run)?)?.load_text.summary.is_empty() {
+                note(
+                    "warning: an older version made this run; mistakes are not in its folder, and not on the page",
+                );
+            }
+            report(run)?
+        }
         (runs, out) => {
             let path = out.as_deref().unwrap_or(Path::new("comparison.html"));
             compare(runs, path)?;

@@ -19,7 +19,7 @@ pub enum Verdict {
     Continue,
     /// Multiply the learning rate with this, from the next step on.
     ScaleRate(f64),
-    /// Training is over after this event; the reason is verdicts. The run ends as after its last epoch.
+    /// Training is over after this event; the reason is shown. The run ends as after its last epoch.
     Stop(String),
     /// Leave the run after this event, with a checkpoint from which it can go on.
     Suspend(String),
@@ -47,7 +47,7 @@ pub trait Listener {
         Ok(None)
     }
 
-    /// Takes over what [`state`](Self::state) gave; verdicts before [`Event::Resumed`].
+    /// Takes over what [`state`](Self::state) gave; called before [`Event::Resumed`].
     ///
     /// # Errors
     /// It is not what `state` gives.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use taper_dataset::{Crop, Filter, ResizeMode};
+use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 use taper_optimizer::Rule;
 use tempfile::{TempDir, tempdir};
 
@@ -81,6 +81,27 @@ fn where_a_checkpoint_is_silent_images_are_prepared_as_is_usual_for_its_net() {
     assert_eq!(image("lenet5").placement, ResizeMode::Digit);
     let flags = [("model.net", "resnet18"), ("image.placement", "fit")];
     assert_eq!(silent(&flags).unwrap().image.placement, ResizeMode::Fit);
+}
+
+#[test]
+fn a_net_of_one_s_own_says_how_its_images_are_usually_prepared() {
+    let mut registry = Registry::new();
+    let mut net = registry.models.net("resnet18").unwrap().clone();
+    net.name = "my-net".into();
+    registry.models.add_net(net);
+    let set = [("model.net".to_string(), "my-net".to_string())];
+    let resolve = |registry: &Registry, overrides: &[(String, String)]| {
+        resolve_pretrained("finetune-digits", None, overrides, registry).unwrap()
+    };
+    assert_eq!(resolve(&registry, &set).optimizer.name(), "adam");
+    let usual = Preprocessing { mean: vec![0.1, 0.2, 0.3], ..Preprocessing::default() };
+    registry.models.preprocessing.insert("my-net".to_string(), usual);
+    assert_eq!(resolve(&registry, &set).optimizer.name(), "adamw");
+
+    let folder = folder(&[]);
+    let file = folder.path().join("model.safetensors").to_str().unwrap().to_string();
+    let weights = [set[0].clone(), ("model.weights".to_string(), file)];
+    assert_eq!(resolve(&registry, &weights).image.mean, [0.1, 0.2, 0.3]);
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub fn train(
         if let Some(event) = training.unfrozen() {
             let verdicts = notify(listeners, &event)?;
             training.apply(verdicts)?;
+            if !training.goes_on() {
+                break;
+            }
         }
         while training.position.stopped.is_none() {
             let started = Instant::now();
@@ -53,7 +56,7 @@ pub fn train(
     training.choose_weights()?;
     let trained = training.trained();
     let (step, seconds, stopped) = (trained.steps, trained.seconds, trained.stopped.clone());
-    let verdicts = notify(listeners, &Event::Finished { step, seconds, stopped })?;
-    training.apply(verdicts)?;
+    // Nothing is left to stop or to suspend.
+    let _ = notify(listeners, &Event::Finished { step, seconds, stopped })?;
     Ok(trained)
 }

@@ -135,8 +135,8 @@ fn run(
     }
     let (step, seconds) = (points.len() as u64, 0.0);
     let stopped = training.position.stopped.clone();
-    let verdicts = notify(listeners, &Event::Finished { step, seconds, stopped })?;
-    training.apply(verdicts)?;
+    // Nothing is left to stop or to suspend.
+    let _ = notify(listeners, &Event::Finished { step, seconds, stopped })?;
     Ok((points, exploded))
 }
 

@@ -8,7 +8,7 @@ use crate::error::RunnerError;
 use crate::observe::{self, Listener, Verdicts};
 
 impl Training<'_> {
-    /// Does what the listeners want where nothing is to be saved: before a step, or at the end.
+    /// Does what the listeners want where nothing is to be saved: before a step.
     pub(crate) fn apply(&mut self, verdicts: Verdicts) -> Result<(), RunnerError> {
         self.adopt(&verdicts);
         self.suspend(verdicts)
