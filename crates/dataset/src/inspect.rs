@@ -17,7 +17,7 @@ pub struct Inspection {
     pub name: String,
     /// Its parts: `train`, and `validation` and `test` where it brings them.
     pub parts: Vec<InspectedPart>,
-    /// Images that are there more than once, pixel for pixel; at most [`GROUPS`] groups are listed.
+    /// Images that are there more than once, pixel for pixel; at most 100 groups are listed.
     pub duplicates: Vec<Duplicates>,
     /// Groups of equal images within one part.
     pub groups_within: usize,
@@ -32,7 +32,7 @@ pub struct Inspection {
 }
 
 /// How many groups of equal images are listed.
-pub const GROUPS: usize = 100;
+const GROUPS: usize = 100;
 
 /// One part of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -30,7 +30,7 @@ mod error;
 mod image;
 
 pub mod random;
-pub mod sampler;
+mod sampler;
 pub mod split;
 
 pub mod idx;
@@ -66,7 +66,7 @@ pub use one_hot::one_hot;
 pub use part::Part;
 pub use preprocessing::Preprocessing;
 pub use resize::{Filter, resize};
-pub use resize_mode::{Crop, ResizeMode, place_digit};
+pub use resize_mode::{Crop, ResizeMode};
 pub use source::{
     Columns, Dataset, ImageFolder, ImageLimits, Images, InMemory, Labelled, open, open_with,
 };

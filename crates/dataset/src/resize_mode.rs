@@ -22,8 +22,10 @@ pub enum ResizeMode {
     /// Resized, proportions kept, so that more than the size is covered, and the centre cut out: what
     /// timm, torchvision and transformers do before evaluation.
     Crop(Crop),
-    /// As MNIST places its digits, white on black; [`place_digit`] has the rule. An image that has
-    /// the size already is taken as it is.
+    /// As MNIST places its digits, white on black: the ink, which is all but the black rows and columns
+    /// at the borders, fits into 20/28 of each side with its proportions kept, and its centre of mass
+    /// lies in the centre, as far as the ink stays inside. All around is black. An image that has the
+    /// size already is taken as it is.
     Digit,
 }
 
@@ -155,7 +157,7 @@ pub(crate) fn resize_as(
 /// # Panics
 ///
 /// When a side of the result is 0.
-pub fn place_digit(image: &Image, height: usize, width: usize, filter: Filter) -> Image {
+pub(crate) fn place_digit(image: &Image, height: usize, width: usize, filter: Filter) -> Image {
     let Some(ink) = Ink::of(image) else {
         return Image::black(height, width, image.channels);
     };

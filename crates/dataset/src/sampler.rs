@@ -8,15 +8,7 @@ use crate::random::{Purpose, Random};
 ///
 /// Without `shuffle` it is 0, 1, 2, …; with it, one of all orders, each equally likely, another in
 /// every epoch.
-///
-/// ```
-/// use taper_dataset::sampler::epoch_order;
-///
-/// let first = epoch_order(5, 42, 0, true);
-/// assert_eq!(first, epoch_order(5, 42, 0, true));
-/// assert_ne!(epoch_order(100, 42, 0, true), epoch_order(100, 42, 1, true));
-/// ```
-pub fn epoch_order(len: usize, seed: u64, epoch: u64, shuffle: bool) -> Vec<usize> {
+pub(crate) fn epoch_order(len: usize, seed: u64, epoch: u64, shuffle: bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     if shuffle {
         Random::new(seed, Purpose::Order, epoch, 0).shuffle(&mut order);
@@ -31,16 +23,7 @@ pub fn epoch_order(len: usize, seed: u64, epoch: u64, shuffle: bool) -> Vec<usiz
 /// next piece of it: of a large class other items each epoch, of a small one all of them several
 /// times. What does not divide evenly goes to the classes of the lowest labels. A pure function of
 /// its arguments.
-///
-/// ```
-/// use taper_dataset::sampler::balanced_order;
-///
-/// let labels = [0, 0, 0, 0, 0, 1];
-/// let order = balanced_order(&labels, 42, 0);
-/// assert_eq!(order.len(), 6);
-/// assert_eq!(order.iter().filter(|&&place| labels[place] == 1).count(), 3);
-/// ```
-pub fn balanced_order(labels: &[u32], seed: u64, epoch: u64) -> Vec<usize> {
+pub(crate) fn balanced_order(labels: &[u32], seed: u64, epoch: u64) -> Vec<usize> {
     let mut classes = BTreeMap::<u32, Vec<usize>>::new();
     for (place, &label) in labels.iter().enumerate() {
         classes.entry(label).or_default().push(place);

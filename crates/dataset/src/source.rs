@@ -27,8 +27,8 @@ mod open;
 
 pub use columns::Columns;
 pub use dataset::Dataset;
-pub use faults::{broken, faults};
-pub use image_file::{ImageLimits, decode_image, image_files, is_image, read_image};
+pub use faults::broken;
+pub use image_file::{ImageLimits, decode_image, image_files, read_image};
 pub use image_folder::ImageFolder;
 pub use images::{Images, Labelled};
 pub use in_memory::InMemory;
@@ -39,4 +39,5 @@ pub use open::{open, open_with};
 pub use selected::{keep_classes, only, without};
 
 pub(crate) use faults::with_all_faults;
+pub(crate) use image_file::is_image;
 pub(crate) use images::check_indices;

@@ -3,6 +3,7 @@
 use taper_dataset::augment::Policy;
 use taper_dataset::inspect::{InspectedPart, Inspection};
 use taper_dataset::sheet::{cross, gap, sheet, to_png};
+use taper_dataset::source::{embedded, named};
 use taper_dataset::{Batch, Dataset, Image, Labelled, Loader, LoaderConfig, Preprocessing};
 
 use crate::error::ReportError;
@@ -168,4 +169,35 @@ impl Inspected {
 pub(crate) fn stored(part: &InspectedPart) -> String {
     let stored = part.stored.iter().map(|(kind, count)| format!("{count} {kind}"));
     stored.collect::<Vec<_>>().join("; ")
+}
+
+/// What is known of a data set that goes by a name: what it shows, whose it is, what is unusual.
+pub(crate) fn about(name: &str) -> Vec<String> {
+    if matches!(name, "digits" | "mnist-sample") {
+        return vec![embedded::ATTRIBUTION.to_string()];
+    }
+    let Some(named) = named(name) else { return Vec::new() };
+    let mut lines = vec![
+        named.about.to_string(),
+        format!("licence: {}", named.licence),
+        format!("publisher: {}", named.url),
+    ];
+    if !named.quirks.is_empty() {
+        lines.push(format!("unusual, and handled: {}", named.quirks));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_set_with_a_name_says_whose_it_is() {
+        assert!(about("digits")[0].contains("CC BY 4.0"));
+        let lines = about("qmnist");
+        assert_eq!(lines[1], "licence: BSD 3-clause");
+        assert!(lines[3].starts_with("unusual, and handled: labels have eight columns"));
+        assert!(about("photos/").is_empty());
+    }
 }

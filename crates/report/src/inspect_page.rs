@@ -8,7 +8,7 @@ use taper_run_folder::{RunFolderError, write_whole};
 use crate::classes::samples;
 use crate::error::ReportError;
 use crate::html::{escape, facts, image, list, page, section};
-use crate::inspect::{Inspected, stored};
+use crate::inspect::{Inspected, about, stored};
 
 impl Inspected {
     /// Writes `index.html`, `sheet.png` and, where there is one, `augmented.png`, and says where.
@@ -38,6 +38,10 @@ impl Inspected {
 fn text(inspected: &Inspected) -> String {
     let inspection = &inspected.inspection;
     let mut body = format!("<header><h1>{}</h1></header>\n", escape(&inspection.name));
+    let about = about(&inspection.name);
+    if !about.is_empty() {
+        body += &list(&about);
+    }
     for part in &inspection.parts {
         let heading = format!("{}: {} images", part.name, part.description.count);
         body += &section(&heading, &numbers(part));

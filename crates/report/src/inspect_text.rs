@@ -5,11 +5,16 @@ use std::fmt::{Display, Formatter, Result};
 use taper_dataset::Description;
 use taper_dataset::inspect::Inspection;
 
-use crate::inspect::{Inspected, stored};
+use crate::inspect::{Inspected, about, stored};
 
 impl Display for Inspected {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Inspection { parts, groups_within, groups_across, conflicts, .. } = &self.inspection;
+        let about = about(&self.inspection.name);
+        about.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        if !about.is_empty() {
+            writeln!(f)?;
+        }
         for part in parts {
             // The classes of all parts stand in one table, below.
             let description = Description { classes: Vec::new(), ..part.description.clone() };

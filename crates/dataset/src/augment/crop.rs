@@ -17,7 +17,7 @@ pub(crate) struct ResizedCrop {
 
 /// A part of an image, in whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
+struct Region {
     top: usize,
     left: usize,
     height: usize,
@@ -39,15 +39,15 @@ impl ResizedCrop {
         filter: Filter,
         random: Random,
     ) -> Image {
-        let part = self.draw(image.height, image.width, &mut random.lane(Self::LANE));
+        let region = self.draw(image.height, image.width, &mut random.lane(Self::LANE));
         let range = |start: usize, len: usize| (start as f64, (start + len) as f64);
-        let (rows, columns) = (range(part.top, part.height), range(part.left, part.width));
+        let (rows, columns) = (range(region.top, region.height), range(region.left, region.width));
         resize_part(image, rows, columns, size, filter, Edge::Cut)
     }
 
     /// A part of an image of `height` x `width`, its ratio evenly spread on a logarithmic scale. After
     /// ten that do not fit, the centre of the nearest ratio.
-    fn draw(&self, height: usize, width: usize, random: &mut Random) -> Part {
+    fn draw(&self, height: usize, width: usize, random: &mut Random) -> Region {
         let ResizedCrop { area, ratio } = *self;
         let whole = height as f64 * width as f64;
         for _ in 0..10 {
@@ -59,7 +59,7 @@ impl ResizedCrop {
                 let (w, h) = (w as usize, h as usize);
                 let top = random.below(height - h + 1);
                 let left = random.below(width - w + 1);
-                return Part { top, left, height: h, width: w };
+                return Region { top, left, height: h, width: w };
             }
         }
         let own = width as f64 / height as f64;
@@ -70,7 +70,7 @@ impl ResizedCrop {
         } else {
             (height, width)
         };
-        Part { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
+        Region { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
     }
 }
 
@@ -105,6 +105,6 @@ mod tests {
     fn where_nothing_fits_it_is_the_centre() {
         let mut random = Random::new(1, Purpose::Augment, 0, 0);
         let part = crop([1.0, 1.0]).draw(4, 100, &mut random);
-        assert_eq!(part, Part { top: 0, left: 47, height: 4, width: 5 });
+        assert_eq!(part, Region { top: 0, left: 47, height: 4, width: 5 });
     }
 }

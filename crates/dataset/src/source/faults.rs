@@ -8,7 +8,7 @@ use crate::source::images::Images;
 /// The items that cannot be decoded, in the order given, each with its error.
 ///
 /// Every item is decoded, in parallel; nothing is kept.
-pub fn faults(source: &dyn Images, indices: &[usize]) -> Vec<(usize, Error)> {
+fn faults(source: &dyn Images, indices: &[usize]) -> Vec<(usize, Error)> {
     let faulty = |&index: &usize| Some((index, source.decode(index).err()?));
     indices.par_iter().filter_map(faulty).collect()
 }

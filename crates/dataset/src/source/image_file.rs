@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::source::files::{entries, read_whole};
 
 /// How large an image file may be; a larger one is refused before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,16 +35,7 @@ const DECODER_BYTES: u64 = 4 << 20;
 ///
 /// When the file cannot be read, is not an image or is larger than allowed; the error names it.
 pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image> {
-    let read_error = |source| Error::Read { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(read_error)?.len();
-    if size > limits.file_bytes {
-        return Err(Error::TooLarge {
-            item: path.display().to_string(),
-            found: format!("{size} bytes"),
-            limit: format!("{} bytes", limits.file_bytes),
-        });
-    }
-    decode_image(&std::fs::read(path).map_err(read_error)?, path.display(), limits)
+    decode_image(&read_whole(path, limits.file_bytes)?, path.display(), limits)
 }
 
 /// Decodes the bytes of a PNG, JPEG, BMP, GIF, TIFF or WebP file, which their beginning tells, called
@@ -167,7 +159,7 @@ fn png_header(bytes: &[u8]) -> Option<[u64; 3]> {
 const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp"];
 
 /// Whether a file is an image that can be read, by its ending.
-pub fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str())
 }
@@ -177,17 +169,11 @@ pub fn is_image(path: &Path) -> bool {
 /// # Errors
 /// The folder that cannot be read.
 pub fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let io = |source| Error::Read { path: folder.to_path_buf(), source };
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            entries.push(entry.path());
-        }
-    }
-    entries.sort();
+    let (mut paths, files) = entries(folder)?;
+    paths.extend(files);
+    paths.sort();
     let mut files = Vec::new();
-    for path in entries {
+    for path in paths {
         if path.is_dir() {
             files.extend(image_files(&path)?);
         } else if is_image(&path) {

@@ -45,7 +45,11 @@ impl ImageFolder {
     /// # Errors
     ///
     /// When the folder cannot be read, holds no image, or a class that is not named.
-    pub fn read_as(folder: &Path, class_names: &[String], limits: ImageLimits) -> Result<Self> {
+    pub(crate) fn read_as(
+        folder: &Path,
+        class_names: &[String],
+        limits: ImageLimits,
+    ) -> Result<Self> {
         let (class_folders, others) = entries(folder)?;
         for class_folder in &class_folders {
             let name = name_of(class_folder);

@@ -206,7 +206,7 @@ impl Named {
     /// # Errors
     ///
     /// As [`Named::open`].
-    pub fn open_in(&self, root: &Path) -> Result<Dataset> {
+    fn open_in(&self, root: &Path) -> Result<Dataset> {
         let folder = self.folder(root).ok_or_else(|| Error::NotHere {
             name: self.name,
             folder: root.join(self.name),
