@@ -14,10 +14,11 @@ use crate::source::Labelled;
 /// Some items of a source, with how they become the net's input.
 ///
 /// ```
-/// use taper_dataset::{Augment, Part, Preprocessing, open};
+/// use taper_dataset::augment::Policy;
+/// use taper_dataset::{Part, Preprocessing, open};
 ///
 /// let digits = open("digits")?.train;
-/// let part = Part::new(digits, (0..10).collect(), Preprocessing::mnist(), Augment::none());
+/// let part = Part::new(digits, (0..10).collect(), Preprocessing::mnist(), Policy::default());
 /// let batches = part.in_order(4)?.collect::<Result<Vec<_>, _>>()?;
 /// assert_eq!(batches.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>(), [4, 4, 2]);
 /// # Ok::<(), taper_dataset::Error>(())
