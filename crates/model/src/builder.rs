@@ -100,7 +100,8 @@ impl<'a> ParamBuilder<'a> {
     ///
     /// # Errors
     ///
-    /// Those of the backend; [`Weights`] gathers its own until it is finished.
+    /// Those of the backend. [`Weights`] gathers its own until it is finished, but for a name that
+    /// was asked for with another shape before, and for more than 2^31 elements.
     pub fn get(
         &self,
         shape: impl Into<Shape>,
@@ -121,7 +122,9 @@ impl<'a> ParamBuilder<'a> {
     }
 
     /// The same builder as candle's, for layers that are not of this crate: initial values are as
-    /// they ask, and none of them gets an adapter.
+    /// they ask, and none of them gets an adapter. Nor do layers of this crate that are built from
+    /// it, whose truncated normals are not cut then: a layer that contains some takes a
+    /// `ParamBuilder`.
     pub fn candle(&self) -> VarBuilder<'a> {
         let root = match &self.source {
             Source::Weights(weights) => {
@@ -133,7 +136,7 @@ impl<'a> ParamBuilder<'a> {
         if self.prefix.is_empty() { root } else { root.set_prefix(&self.prefix) }
     }
 
-    /// The adapters, if the layer that this is the builder of gets one.
+    /// The adapters, if this layer gets one.
     pub(crate) fn adapters(&self) -> Option<Adapters> {
         match &self.source {
             Source::Weights(weights) => weights.adapters_of(&self.prefix),

@@ -36,8 +36,8 @@ mod difference;
 mod error;
 
 pub use check_layer::{LayerCheck, check_layer};
-pub use difference::{Gradcheck, GradcheckConfig, Worst, gradcheck};
-pub use error::{CheckError, Mode};
+pub use difference::{Gradcheck, GradcheckConfig, gradcheck};
+pub use error::{CheckError, Mode, Worst};
 
 #[cfg(test)]
 mod tests;

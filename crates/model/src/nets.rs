@@ -1,17 +1,18 @@
 //! Nets: architectures by name, each with what loading and fine-tuning need to know of it.
 //!
-//! | nets | what they are | paper |
-//! | --- | --- | --- |
-//! | `keras-cnn`, `mlp` | the Keras MNIST examples | |
-//! | `digit-cnn`, `digit-cnn-large` | small convolutional nets that learn digits fast | |
-//! | `lenet5` | LeNet-5 with ReLU and max-pools | LeCun et al., 1998 |
-//! | `cifar_resnet20` to `cifar_resnet56` | ResNets for 32x32 images, shortcuts without parameters | He et al., 2015, section 4.2 |
-//! | `resnet18` to `resnet101` | ResNets with the names of torchvision and timm | He et al., 2015 |
-//! | `vit_tiny_patch16_224` to `vit_base_patch16_224` | vision transformers with timm's names | Dosovitskiy et al., 2020 |
-//! | `vit_small_patch14_dinov2` | DINOv2, its head on class token and mean | Oquab et al., 2023 |
+//! | nets | what they are | parameters (each with `weight` and `bias`, norms with statistics) | smallest image |
+//! | --- | --- | --- | --- |
+//! | `keras-cnn` | the Keras MNIST example | `conv1`, `conv2`, `fc1`, `fc2` | 6x6 |
+//! | `mlp` | the Keras MNIST perceptron | `fc1`, `fc2`, `fc3` | 1x1 |
+//! | `digit-cnn`, `digit-cnn-large` | small convolutional nets that learn digits fast | `conv1`, `bn1`, …, `fc` | 8x8 |
+//! | `lenet5` | LeNet-5 (LeCun et al., 1998) with ReLU and max-pools | `conv1`, `conv2`, `fc1`, `fc2`, `fc3` | 12x12 |
+//! | `cifar_resnet20` to `cifar_resnet56` | ResNets for 32x32 images (He et al., 2015, section 4.2), shortcuts without parameters | `conv1`, `bn1`, `layer1.0.conv1`, …, `linear` | 1x1 |
+//! | `resnet18` to `resnet101` | ResNets (He et al., 2015) with the names of torchvision and timm | `conv1`, `bn1`, `layer1.0.conv1`, …, `layer2.0.downsample.0`, …, `fc` | 1x1 |
+//! | `vit_tiny_patch16_224` to `vit_base_patch16_224` | vision transformers (Dosovitskiy et al., 2020) with timm's names | `cls_token`, `pos_embed`, `patch_embed.proj`, `blocks.0.norm1`, …, `norm`, `head` | 16x16 |
+//! | `vit_small_patch14_dinov2` | DINOv2 (Oquab et al., 2023), its head on class token and mean | the same and `blocks.0.ls1`, … | 14x14 |
 //!
-//! Each is a function from a configuration, a builder and a key to a [`Net`], in a file of its own
-//! that says what its layers, first values and parameters' names are. [`all`] lists their
+//! Each is a function from a configuration, a builder and a key to a [`Net`], in a file of its
+//! own. [`all`] lists their
 //! [`NetInfo`]s. A net is built from a [`ParamBuilder`](crate::ParamBuilder), so that a
 //! checkpoint, a seed or another net's parameters may stand behind it:
 //!
@@ -49,8 +50,8 @@ use std::sync::LazyLock;
 pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches};
 pub use net::Net;
 
-/// The files of nets; each is one family.
-static FAMILIES: [fn() -> Vec<NetInfo>; 8] = [
+/// The nets of each file.
+const FILES: &[fn() -> Vec<NetInfo>] = &[
     keras_cnn::nets,
     digit_cnn::nets,
     lenet5::nets,
@@ -64,7 +65,7 @@ static FAMILIES: [fn() -> Vec<NetInfo>; 8] = [
 /// The nets that this crate knows.
 pub fn all() -> &'static [NetInfo] {
     static ALL: LazyLock<Vec<NetInfo>> =
-        LazyLock::new(|| FAMILIES.iter().flat_map(|nets| nets()).collect());
+        LazyLock::new(|| FILES.iter().flat_map(|nets| nets()).collect());
     &ALL
 }
 

@@ -16,7 +16,8 @@ pub(crate) type Layer = Arc<dyn ModuleT + Send + Sync>;
 
 /// Runs layers in training mode, in segments that backward computes again.
 pub(crate) fn forward(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
-    if layers.len() < 3 {
+    // Within a segment everything is as usual: its draws are one sequence.
+    if layers.len() < 3 || rng::on_tape() {
         return run(layers, x);
     }
     let length = (layers.len() as f64).sqrt().ceil() as usize;
@@ -30,18 +31,25 @@ fn run(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
 fn segment(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
     let needs_input = x.track_op();
     let (output, draws) = rng::recorded(|| run(layers, &x.detach()));
+    let output = output?;
+    if !needs_input && !output.track_op() {
+        // Nothing in it is trained: backward does not come here.
+        return Ok(output);
+    }
     // The parameters' gradients are found on the way to that of the input: there has to be one.
     let input = if needs_input { x.clone() } else { Var::from_tensor(x)?.as_tensor().clone() };
     let layers = layers.to_vec();
-    relay::with_gradient([&input], output?.detach(), move |[x], gradient| {
-        let x = Var::from_tensor(x)?;
-        let again = if needs_input { x.as_tensor().clone() } else { x.as_detached_tensor() };
+    relay::with_gradient([&input], output.detach(), move |[x], gradient| {
+        let variable = if needs_input { Some(Var::from_tensor(x)?) } else { None };
+        let again = variable.as_ref().map_or_else(|| x.clone(), |var| var.as_tensor().clone());
         let output = rng::replayed(draws.clone(), || run(&layers, &again))?;
-        let mut found = relay::backward(&(output * gradient)?.sum_all()?)?;
-        let of_input = match found.remove(&x) {
+        let mut found = relay::backward(&seeded(&output, gradient)?)?;
+        let of_input = match &variable {
             // Detached: a gradient as candle gives it holds the forward pass that it came from.
-            Some(of_input) => of_input.detach(),
-            None => x.zeros_like()?,
+            Some(var) => {
+                Some(found.remove(var).map_or_else(|| x.zeros_like(), |g| Ok(g.detach()))?)
+            }
+            None => None,
         };
         let ids: Vec<TensorId> = found.get_ids().copied().collect();
         for id in ids {
@@ -53,8 +61,15 @@ fn segment(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
                 )
             }
         }
-        Ok([Some(of_input)])
+        Ok([of_input])
     })
+}
+
+/// A loss that gives `output` the gradient `gradient`.
+fn seeded(output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+    let gradient = gradient.detach();
+    let loss = Tensor::zeros((), output.dtype(), output.device())?;
+    relay::with_gradient([output], loss, move |_, _| Ok([Some(gradient.clone())]))
 }
 
 #[cfg(test)]

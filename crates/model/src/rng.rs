@@ -153,10 +153,16 @@ pub(crate) fn replayed<T>(draws: Draws, forward: impl FnOnce() -> T) -> T {
     forward()
 }
 
-/// Whether a forward pass is computed again for its gradient: then nothing but its output may
-/// change.
-pub(crate) fn replaying() -> bool {
+/// Whether a forward pass is computed again for its gradient, see
+/// [`Sequential::forward_recomputed`](crate::layers::Sequential::forward_recomputed): then a layer
+/// must change nothing, such as running statistics; they were changed the first time.
+pub fn replaying() -> bool {
     TAPE.with_borrow(|tape| matches!(tape, Tape::Replaying(_)))
+}
+
+/// Whether draws are recorded or drawn again.
+pub(crate) fn on_tape() -> bool {
+    TAPE.with_borrow(|tape| !matches!(tape, Tape::Off))
 }
 
 /// Puts the tape back that was there before, also if a panic passes.

@@ -1,6 +1,6 @@
 //! Pretrained weights: from a file's tensors to a net's parameters, and back to a file.
 //!
-//! [`Weights`] stands behind a candle `VarBuilder`. As a net is built, it answers each request from
+//! [`Weights`] stands behind a [`ParamBuilder`](crate::ParamBuilder). As a net is built, it answers each request from
 //! the file (after the key map and the layout), or with seeded initial values, and notes what it
 //! did. [`Weights::finish`] then gives the [`Params`] and a [`LoadReport`], or all faults at once:
 //! nothing is skipped in silence.
@@ -56,7 +56,6 @@ mod position_grid;
 mod read;
 mod report;
 mod save;
-mod sharded;
 mod tensor_file;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,7 +99,8 @@ impl Weights {
     ///
     /// What the file's names and layout alone show: [`WeightsError::SameName`],
     /// [`WeightsError::LayoutDiffers`], [`WeightsError::FlattenUnknown`],
-    /// [`WeightsError::FlattenShape`], [`WeightsError::FlattenOfNothing`].
+    /// [`WeightsError::FlattenShape`], [`WeightsError::FlattenOfNothing`],
+    /// [`WeightsError::Metadata`].
     pub fn new(config: WeightsConfig) -> std::result::Result<Self, WeightsError> {
         let source = match &config.source {
             None => Source::Nothing,
@@ -146,8 +146,10 @@ impl Weights {
     /// # Errors
     ///
     /// [`WeightsError::Faults`] with all that is missing, mismatched or unused;
+    /// [`WeightsError::NoLayerMatches`] and [`WeightsError::AllowsNothing`] for a target and a
+    /// pattern that stand for nothing, likewise
     /// [`ParamsError::NothingMatches`](crate::ParamsError::NothingMatches) for a pattern to freeze
-    /// by.
+    /// by, in [`WeightsError::Params`].
     pub fn finish(&self) -> std::result::Result<(Params, LoadReport), WeightsError> {
         self.lock().finish()
     }

@@ -2,7 +2,7 @@
 
 use crate::element::sum;
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, TensorId};
+use candle_core::{DType, Result, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
     let mut store = loss.backward()?;
     for (id, gradient) in pass.end().into_iter().flatten().flatten() {
         let gradient = match store.get_id(id) {
-            Some(more) => sum(&gradient, more)?,
+            Some(more) => total(&gradient, more)?,
             None => gradient,
         };
         store.insert_id(id, gradient.detach());
@@ -57,11 +57,19 @@ pub(super) fn collect(variable: &Tensor, gradient: Tensor) -> Result<Option<Tens
 
 fn add(found: &mut Gradients, id: TensorId, gradient: Tensor) -> Result<()> {
     let gradient = match found.remove(&id) {
-        Some(before) => sum(&before, &gradient)?,
+        Some(before) => total(&before, &gradient)?,
         None => gradient,
     };
     found.insert(id, gradient);
     Ok(())
+}
+
+/// The sum of two gradients of a variable, by candle where this crate has no kernel.
+fn total(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match a.device().is_cpu() && matches!(a.dtype(), DType::F32 | DType::F64) {
+        true => sum(a, b),
+        false => Ok((a + b)?.detach()),
+    }
 }
 
 /// Runs an operation's own backward pass, in which another may run by itself.

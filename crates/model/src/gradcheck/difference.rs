@@ -1,10 +1,8 @@
 //! Gradients against finite differences.
 
-use std::fmt;
-
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::error::CheckError;
+use super::error::{CheckError, Worst};
 use crate::init::Initializer;
 
 /// Step and tolerances of [`gradcheck`].
@@ -34,34 +32,6 @@ pub struct Gradcheck {
     pub elements: usize,
     /// The element nearest to its tolerance; `None` if there was none to check.
     pub worst: Option<Worst>,
-}
-
-/// One element's two gradients.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Worst {
-    /// The variable.
-    pub name: String,
-    /// The element's index.
-    pub index: Vec<usize>,
-    /// The gradient from the tape.
-    pub analytic: f64,
-    /// The gradient from the difference.
-    pub numeric: f64,
-    /// Their difference over what is tolerated; wrong above 1.
-    pub ratio: f64,
-    /// Whether the tape gave a gradient for this variable at all; if not, `analytic` is 0.
-    pub reached: bool,
-}
-
-impl fmt::Display for Worst {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, index, analytic, numeric, ratio, reached } = self;
-        write!(f, "`{name}`{index:?} is {analytic:e} by the tape, {numeric:e} by differences")?;
-        if !reached {
-            write!(f, " (the tape never reached `{name}`)")?;
-        }
-        write!(f, ", {ratio:.1e} times the tolerance")
-    }
 }
 
 /// Compares the tape's gradient with central differences, for every element of every variable.

@@ -2,9 +2,36 @@
 
 use std::fmt;
 
-use super::Worst;
 use crate::params::ParamsError;
 use crate::weights::WeightsError;
+
+/// One element's two gradients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Worst {
+    /// The variable.
+    pub name: String,
+    /// The element's index.
+    pub index: Vec<usize>,
+    /// The gradient from the tape.
+    pub analytic: f64,
+    /// The gradient from the difference.
+    pub numeric: f64,
+    /// Their difference over what is tolerated; wrong above 1.
+    pub ratio: f64,
+    /// Whether the tape gave a gradient for this variable at all; if not, `analytic` is 0.
+    pub reached: bool,
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, index, analytic, numeric, ratio, reached } = self;
+        write!(f, "`{name}`{index:?} is {analytic:e} by the tape, {numeric:e} by differences")?;
+        if !reached {
+            write!(f, " (the tape never reached `{name}`)")?;
+        }
+        write!(f, ", {ratio:.1e} times the tolerance")
+    }
+}
 
 /// Whether a layer ran as in training or as in evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +116,7 @@ pub enum CheckError {
     },
     /// A parameter was asked for outside the prefix that the layer was given.
     #[error(
-        "the parameter `{name}` lies outside the layer's prefix `{prefix}`; ask the VarBuilder that was handed in"
+        "the parameter `{name}` lies outside the layer's prefix `{prefix}`; ask the builder that was handed in"
     )]
     Prefix {
         /// The parameter.

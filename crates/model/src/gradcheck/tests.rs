@@ -199,7 +199,7 @@ fn parameters_outside_the_prefix_are_found() {
     );
     assert_eq!(
         message(result),
-        "the parameter `fc.bias` lies outside the layer's prefix `layer`; ask the VarBuilder that was handed in"
+        "the parameter `fc.bias` lies outside the layer's prefix `layer`; ask the builder that was handed in"
     );
 }
 

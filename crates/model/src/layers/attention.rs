@@ -60,7 +60,7 @@ impl Attention {
         if heads == 0 || !features.is_multiple_of(heads) {
             bail!("attention `{name}`: {heads} heads do not divide {features} features");
         }
-        let qkv = Linear::new(features, 3 * features, config.clone(), vb.pp("qkv"))?;
+        let qkv = Linear::new(features, 3 * features, config, vb.pp("qkv"))?;
         let proj = Linear::new(features, features, config, vb.pp("proj"))?;
         Ok(Self { qkv, proj, heads, name })
     }

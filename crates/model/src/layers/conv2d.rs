@@ -16,7 +16,7 @@ use crate::summary;
 /// let config = Conv2dConfig { stride: (2, 2), bias: false, ..Default::default() };
 /// assert_eq!(config.dilation, (1, 1));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2dConfig {
     /// Steps of the window, (vertical, horizontal), in pixels; default 1.
     pub stride: (usize, usize),

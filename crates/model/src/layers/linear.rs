@@ -8,7 +8,7 @@ use crate::init::Initializer;
 use crate::summary;
 
 /// Bias and initial values of a [`Linear`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearConfig {
     /// Whether there is a bias; default true.
     pub bias: bool,

@@ -8,11 +8,18 @@ use crate::init::Initializer;
 use crate::lora::{Adapters, PARTS};
 use crate::rng::LayerRng;
 
-/// What stands beside a layer.
+/// A low-rank adapter beside a dense layer or convolution: `scale * b(a(dropout(x)))`, added to the
+/// layer's output.
 ///
 /// Parameters, below the layer's name: `lora_A.weight`, (rank, in) or (rank, in, kh, kw), from
 /// PyTorch's default for such a layer, and `lora_B.weight`, (out, rank) or (out, rank, 1, 1), from
 /// zero.
+///
+/// # Shapes
+///
+/// Those of the layer: (…, in) to (…, out), or (n, in, h, w) to (n, out, h', w').
+///
+/// Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
 #[derive(Clone, Debug)]
 pub struct Lora {
     /// From the layer's input to `rank` features.

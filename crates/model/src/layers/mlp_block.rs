@@ -50,7 +50,7 @@ impl MlpBlock {
     ) -> Result<Self> {
         let vb = vb.into();
         Ok(Self {
-            fc1: Linear::new(features, hidden, config.clone(), vb.pp("fc1"))?,
+            fc1: Linear::new(features, hidden, config, vb.pp("fc1"))?,
             fc2: Linear::new(hidden, features, config, vb.pp("fc2"))?,
         })
     }

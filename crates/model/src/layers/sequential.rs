@@ -9,7 +9,7 @@ use crate::recompute::{self, Layer};
 /// Layers one after another, each told whether this is training: PyTorch's `nn.Sequential`.
 ///
 /// Takes anything that is a candle `Module` or `ModuleT`: layers of this crate, of candle, your
-/// own, closures. Names are given by the `VarBuilder` that each layer was made from; PyTorch
+/// own, closures. Names are given by the builder that each layer was made from; PyTorch
 /// numbers them, `vb.pp(0)`, `vb.pp(1)`, …, layers without parameters included.
 ///
 /// ```
@@ -71,8 +71,11 @@ impl Sequential {
     /// and the rest is computed again when backward reaches the segment: one more forward pass, and
     /// memory for one segment at a time. With fewer than three layers it is the usual pass.
     ///
-    /// The result is the same to the bit: random layers draw the numbers that they drew before, and
-    /// running statistics are not touched again. [`taper_model::backward`](crate::backward) collects
+    /// The result is the same to the bit with layers of this crate: random ones draw the numbers
+    /// that they drew before, and running statistics are not touched again. A layer of your own has
+    /// to draw by a [`LayerRng`](crate::LayerRng), and to leave its buffers alone while
+    /// [`rng::replaying`](crate::rng::replaying); candle's own dropout and batch-norm do neither.
+    /// Within a segment a call of this method is a usual forward pass. [`taper_model::backward`](crate::backward) collects
     /// the gradients; a loss's own `backward` is an error.
     ///
     /// ```

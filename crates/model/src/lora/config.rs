@@ -61,7 +61,8 @@ impl Adapters {
     /// Whether the layer called `name` gets one.
     pub(crate) fn are_for(&self, name: &str) -> bool {
         let is_head = || is_under(std::slice::from_ref(&self.head), name);
-        self.lora.targets(name) && (self.head.is_empty() || !is_head())
+        // Without a name there would be none for the adapter's parameters.
+        !name.is_empty() && self.lora.targets(name) && (self.head.is_empty() || !is_head())
     }
 
     /// The layer beside which the parameter called `name` stands, if it is an adapter's.

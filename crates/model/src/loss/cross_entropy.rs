@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::LossError;
+use super::error::LossError;
 
 /// Softmax cross-entropy from logits, averaged over the batch: PyTorch's `F.cross_entropy`.
 ///

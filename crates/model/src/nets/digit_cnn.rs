@@ -82,7 +82,7 @@ fn build(widths: Widths, config: &NetConfig, vb: ParamBuilder<'_>) -> Result<Net
         for (index, &output) in widths.iter().enumerate() {
             number += 1;
             let vb = |name: &str| vb.pp(format!("{name}{number}"));
-            let conv = Conv2d::new(input, output, (3, 3), same.clone(), vb("conv"))?;
+            let conv = Conv2d::new(input, output, (3, 3), same, vb("conv"))?;
             let pool = (index + 1 == widths.len()).then(|| MaxPool2d::new(2));
             body.push(func_t(move |x, train| conv.forward_relu(x, pool.as_ref(), train)));
             body.push(BatchNorm::new(output, BatchNormConfig::default(), vb("bn"))?);

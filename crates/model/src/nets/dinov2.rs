@@ -9,8 +9,7 @@ use crate::weights::KeyMap;
 ///
 /// The head sees the class token and the mean of the image's tokens, as in transformers'
 /// `Dinov2ForImageClassification` (timm's net of this name gives the class token alone). Of the
-/// Hub's files, `facebook/dinov2-small` has no head, which must then be allowed to be missing
-/// (`head.*`); `facebook/dinov2-small-imagenet1k-1-layer` has one for 1000 classes.
+/// Hub's files, `facebook/dinov2-small` has no head and gets a new one; `facebook/dinov2-small-imagenet1k-1-layer` has one for 1000 classes.
 ///
 /// The Hub's files have positions for 518x518 pixels; they are resampled to the size that the net is
 /// built for, once and in loading, as transformers does in each pass.

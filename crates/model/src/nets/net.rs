@@ -29,7 +29,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// A net in one piece, as one layer.
+    /// A net in one piece, as one layer: it has no features, and recompute has no effect on it.
     pub fn new(net: impl ModuleT + Send + Sync + 'static) -> Self {
         Self { body: Sequential::new(), head: Sequential::new().add(net) }
     }
@@ -60,7 +60,8 @@ impl Net {
     }
 
     /// The logits in training, most of the forward pass being computed again in the backward pass:
-    /// see [`Sequential::forward_recomputed`].
+    /// see [`Sequential::forward_recomputed`], which `body` and `head` run each by themselves. A half
+    /// of fewer than three layers, whatever is in them, runs as usual.
     ///
     /// # Errors
     ///

@@ -126,7 +126,7 @@ pub enum WeightsError {
         /// All faults, and what else became of the tensors.
         report: Box<LoadReport>,
     },
-    /// A pattern, given to freeze by, that names nothing.
+    /// Names, patterns or values that do not fit the parameters.
     #[error(transparent)]
     Params(#[from] ParamsError),
     /// A target of low-rank adapters that stands for no layer.

@@ -60,7 +60,9 @@ pub(super) fn check_targets(config: &WeightsConfig, params: &Params) -> Result<(
         let mut adapted = params.names().filter_map(Adapters::layer_of);
         if !adapted.any(|layer| is_target(target, layer)) {
             // Dense layers and convolutions are those whose weight is a matrix or more.
-            let mut layers = params.iter().filter(|(_, param)| param.var.rank() > 1);
+            let mut layers = params
+                .iter()
+                .filter(|(name, param)| param.var.rank() > 1 && Adapters::layer_of(name).is_none());
             let example = layers.find_map(|(name, _)| name.strip_suffix(".weight"));
             let example = example.unwrap_or_default().to_string();
             return Err(WeightsError::NoLayerMatches { target: target.clone(), example });

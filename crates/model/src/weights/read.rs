@@ -1,14 +1,25 @@
 //! Reading a checkpoint, whatever program wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::error::WeightsError;
 use super::pickle;
-use super::sharded::{INDEX_SUFFIX, ShardIndex};
 use super::tensor_file::{FileTensor, TensorFile};
+
+/// How the index of a sharded checkpoint's file name ends, as in `model.safetensors.index.json`.
+const INDEX_SUFFIX: &str = ".index.json";
+
+/// The index of a sharded checkpoint.
+#[derive(Deserialize)]
+struct Index {
+    /// The file that each tensor is in, by the tensor's name.
+    weight_map: BTreeMap<String, String>,
+}
 
 impl TensorFile {
     /// Reads the checkpoint at `path`: a safetensors file, a file of PyTorch's (`.pth`, `.bin`), or
@@ -20,8 +31,9 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short or is none,
-    /// [`WeightsError::Pickle`], [`WeightsError::Index`], [`WeightsError::NonFinite`].
+    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short or of another format,
+    /// [`WeightsError::Pickle`], [`WeightsError::Keras`], [`WeightsError::Index`],
+    /// [`WeightsError::NonFinite`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let unreadable = |source| WeightsError::Read { path: path.to_path_buf(), source };
@@ -59,24 +71,42 @@ fn read_shards(path: &Path) -> Result<TensorFile, WeightsError> {
     let bytes = std::fs::read(path)
         .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
     let origin = path.display().to_string();
-    let index = ShardIndex::from_bytes(&bytes, &origin)?;
+    let wrong = |reason: String| WeightsError::Index { file: origin.clone(), reason };
+    let Index { weight_map } = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+    if weight_map.is_empty() {
+        return Err(wrong("its `weight_map` is empty".to_string()));
+    }
+    let files: BTreeSet<&String> = weight_map.values().collect();
+    if let Some(name) = files.iter().find(|name| !is_plain(name)) {
+        return Err(wrong(format!("{name:?} must be a file name in the same folder")));
+    }
+    if let Some(name) = files.iter().find(|name| name.ends_with(INDEX_SUFFIX)) {
+        return Err(wrong(format!("{name:?} is an index itself, expected files of tensors")));
+    }
     let mut tensors: BTreeMap<String, FileTensor> = BTreeMap::new();
-    for file in index.files() {
+    for file in files {
         let shard = TensorFile::read(path.with_file_name(file))?;
         for (name, tensor) in shard.tensors {
-            // What the index does not know of is kept, so that it is told of, not lost.
-            if index.weight_map.get(&name).is_none_or(|named| named == file) {
+            // A tensor that the index lacks is kept, so that the report names it.
+            if weight_map.get(&name).is_none_or(|named| named == file) {
                 tensors.insert(name, tensor);
             }
         }
     }
-    match index.weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
+    match weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
         None => Ok(TensorFile { origin, tensors, metadata: BTreeMap::new() }),
-        Some((name, file)) => Err(WeightsError::Index {
-            file: origin,
-            reason: format!("`{name}` is not in {file}, where it is said to be"),
-        }),
+        Some((name, file)) => {
+            Err(wrong(format!("`{name}` is not in {file}, where it is said to be")))
+        }
     }
+}
+
+/// Whether a name names a file in the folder at hand, on every system.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(['/', '\\', ':'])
+        && !name.contains(char::is_control)
 }
 
 #[cfg(test)]

@@ -48,13 +48,13 @@ pub struct LoadReport {
     pub mismatched: Vec<Entry>,
     /// In the file and not asked for.
     pub unused: Vec<Entry>,
+    /// In the file and passed over, because its name says that it is no weight, or because it was
+    /// allowed.
+    pub skipped: Vec<Entry>,
     /// The names of the head's parameters in `initialized`: the file's head is for other classes,
     /// or it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub new_head: Vec<String>,
-    /// In the file and passed over, because its name says that it is no weight, or because it was
-    /// allowed.
-    pub skipped: Vec<Entry>,
 }
 
 impl LoadReport {
@@ -65,12 +65,13 @@ impl LoadReport {
 
     /// One line for each fault, in the order missing, mismatched, unused.
     pub fn faults(&self) -> Vec<String> {
-        let missing = self.missing.iter().map(|entry| {
-            format!("missing `{}` {:?}{}", entry.name, entry.shape, noted(&entry.note))
-        });
-        let mismatched = self.mismatched.iter().map(|entry| {
-            format!("mismatched `{}` {:?}{}", entry.name, entry.shape, noted(&entry.note))
-        });
+        let line = |what: &'static str| {
+            move |entry: &Entry| {
+                format!("{what} `{}` {:?}{}", entry.name, entry.shape, noted(&entry.note))
+            }
+        };
+        let missing = self.missing.iter().map(line("missing"));
+        let mismatched = self.mismatched.iter().map(line("mismatched"));
         let unused = self.unused.iter().map(|entry| {
             let name = entry.from.as_deref().unwrap_or(&entry.name);
             let mapped = if name == entry.name { "" } else { entry.name.as_str() };

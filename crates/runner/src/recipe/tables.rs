@@ -206,7 +206,7 @@ settings! {
     /// as many images of each class in an epoch.
     balance: Balance = Balance::None,
     /// Compute activations again in backward where they would take much memory: slower, smaller. Nets
-    /// of few layers (keras-cnn, digit-cnn) have nothing that is worth it and keep all.
+    /// whose halves have fewer than three layers keep all.
     recompute: bool = false,
     /// Largest global norm of the gradients; 0: not clipped.
     clip_norm: f64 = 0.0,
