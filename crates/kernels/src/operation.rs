@@ -2,7 +2,7 @@
 
 use crate::element::{Element, dispatch, read_all, tensor};
 use crate::relay;
-use candle_core::{Result, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor, bail};
 use std::sync::Arc;
 
 /// A function of `N` tensors (one to three) with one result. All numbers are in row-major order.
@@ -72,9 +72,11 @@ fn record<O: Operation<N>, T: Element, const N: usize>(
     }
     let kept = saved.clone();
     let output = (T::to_cpu_storage_owned(y), shape);
-    let y = relay::join(output, inputs, move |inputs, y, grad| {
-        backward::<O, T, N>(&op, inputs, (y, grad), &kept)
-    })?;
+    let y = relay::join(
+        output,
+        inputs,
+        Box::new(move |inputs, y, grad| backward::<O, T, N>(&op, inputs, (y, grad), &kept)),
+    )?;
     Ok((y, saved))
 }
 
@@ -95,7 +97,7 @@ fn backward<O: Operation<N>, T: Element, const N: usize>(
             Some(Gradient::Numbers(numbers)) => Some(tensor(numbers, inputs[i])?),
             Some(Gradient::Outputs) if inputs[i].shape() == grad.shape() => Some(grad.clone()),
             Some(Gradient::Outputs) => Some(grad.reshape(inputs[i].shape())?),
-            None => None,
+            None => bail!("an operation gave no gradient for its input {i}"),
         };
     }
     Ok(tensors)

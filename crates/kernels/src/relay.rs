@@ -48,6 +48,7 @@
 mod apply;
 mod backward;
 mod node;
+mod pass;
 mod table;
 mod with_gradient;
 

@@ -121,6 +121,7 @@ impl<const N: usize> Operation<N> for Attention {
         Output { y, saved, grad }: Output<T, Vec<f32>>,
         _: [bool; N],
     ) -> Result<[Option<Gradient<T>>; N]> {
+        self.plan.check_inputs(&inputs.map(<[T]>::len));
         let mut gradients = inputs.map(|input| UninitVec::<f32>::new(input.len()));
         let to = gradients.each_mut().map(UninitVec::send_ptr);
         let to = match to[..] {
@@ -128,11 +129,11 @@ impl<const N: usize> Operation<N> for Attention {
             _ => [0, 1, 2].map(|i| to[0].offset(i * self.plan.part())),
         };
         let output = Output { y: expect_f32(y)?, saved, grad: expect_f32(grad)? };
-        // SAFETY: the gradients have the lengths of the inputs, and lie like them.
+        // SAFETY: the gradients have the lengths of the inputs, which were checked, and lie like them.
         unsafe { self.plan.backward(self.inputs(inputs)?, &output, to) };
         let mut found = [const { None }; N];
         for (found, gradient) in found.iter_mut().zip(gradients) {
-            // SAFETY: the heads cover all elements.
+            // SAFETY: the heads cover all elements, whose number was checked.
             *found = Some(Gradient::Numbers(from_f32(unsafe { gradient.finish() })?));
         }
         Ok(found)

@@ -98,6 +98,12 @@ impl Plan {
         self.sizes.heads * self.sizes.width
     }
 
+    /// Panics unless one or three inputs have the lengths that the heads cover.
+    pub(super) fn check_inputs(&self, lengths: &[usize]) {
+        let (queries, kv) = (self.queries.len, self.kv.len);
+        assert!(lengths == [queries, kv, kv] || lengths == [queries], "{lengths:?}");
+    }
+
     /// Queries in equal blocks.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let q_len = self.sizes.q_len;

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-/// What [`batch_norm_train`] gives.
+/// What [`batch_norm_train`](crate::batch_norm_train) gives.
 #[derive(Clone, Debug)]
 pub struct BatchNormTrain {
     /// The normalized input, of its shape.

@@ -228,16 +228,30 @@ fn arguments_that_nobody_tracks_are_left_out_of_the_backward_pass() -> Result<()
     Ok(())
 }
 
+/// By every algorithm: direct, Winograd, im2col of four kinds, depthwise, plain loops.
 #[test]
-fn no_images_give_no_outputs() -> Result<()> {
-    let x = Tensor::zeros((0, 3, 6, 6), DType::F32, &Device::Cpu)?;
-    let w = Tensor::zeros((4, 3, 3, 3), DType::F32, &Device::Cpu)?;
-    for implementation in [Implementation::Naive, Implementation::Auto] {
-        let y =
-            with_implementation(implementation, || conv2d(&x, &w, None, &Conv2dConfig::default()))?;
-        assert_eq!(y.dims(), [0, 4, 4, 4]);
+fn no_images_give_no_outputs_and_gradients_of_zero() {
+    let (plain, stride) =
+        (Conv2dConfig::default(), Conv2dConfig { stride: (2, 2), ..Conv2dConfig::default() });
+    let patches = Conv2dConfig { stride: (3, 3), ..plain };
+    let depthwise = Conv2dConfig { groups: 8, ..plain };
+    let grouped = Conv2dConfig { groups: 2, ..plain };
+    let cases = [
+        (3, 3, plain),
+        (8, 3, plain),
+        (8, 3, stride),
+        (8, 1, plain),
+        (8, 3, patches),
+        (400, 3, stride),
+        (8, 3, depthwise),
+        (8, 3, grouped),
+    ];
+    for (c_in, kernel, config) in cases {
+        let inputs = case(&[0, c_in, 14, 14], 8, (kernel, kernel), &config);
+        check_implementations(&format!("{c_in} {config:?}"), 0., &inputs, |t| {
+            conv2d(&t[0], &t[1], Some(&t[2]), &config)
+        });
     }
-    Ok(())
 }
 
 #[test]

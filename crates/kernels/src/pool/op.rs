@@ -2,7 +2,7 @@
 
 use super::geometry::{Geometry, Pool2dConfig};
 use super::{composed, naive, vector};
-use crate::element::{Element, as_f32, from_f32};
+use crate::element::{Element, as_f32, expect_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
 use crate::operation::{self, Gradient, Operation, Output};
 use crate::simd::Isa;
@@ -133,12 +133,11 @@ pub(crate) fn max_backward<T: Element>(
     argmax: &Argmax,
     grad: &[T],
 ) -> Result<Vec<T>> {
-    match (argmax, as_f32(grad)) {
-        (Argmax::Positions(positions), _) => Ok(naive::max_gradient(g, positions, grad)),
-        (Argmax::Places(isa, places), Some(grad)) => {
-            from_f32(vector::max_backward(*isa, g, places, grad))
+    match argmax {
+        Argmax::Positions(positions) => Ok(naive::max_gradient(g, positions, grad)),
+        Argmax::Places(isa, places) => {
+            from_f32(vector::max_backward(*isa, g, places, expect_f32(grad)?))
         }
-        _ => bail!("max_pool2d: a kernel for f32 was called with {:?}", T::DTYPE),
     }
 }
 

@@ -15,7 +15,7 @@ pub fn apply_op1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Resu
         return x.apply_op1(op);
     }
     let output = on_cpu(x, |x, layout| op.cpu_fwd(x, layout))?;
-    join(output, [x], move |[x], y, gradient| Ok([op.bwd(x, y, gradient)?]))
+    join(output, [x], Box::new(move |[x], y, gradient| Ok([op.bwd(x, y, gradient)?])))
 }
 
 /// `a.apply_op2(b, op)` that passes its gradients on.
@@ -33,7 +33,11 @@ pub fn apply_op2(
     }
     let output =
         on_cpu(a, |a, a_layout| on_cpu(b, |b, b_layout| op.cpu_fwd(a, a_layout, b, b_layout)))?;
-    join(output, [a, b], move |[a, b], y, gradient| op.bwd(a, b, y, gradient).map(Into::into))
+    join(
+        output,
+        [a, b],
+        Box::new(move |[a, b], y, gradient| op.bwd(a, b, y, gradient).map(Into::into)),
+    )
 }
 
 /// `a.apply_op3(b, c, op)` that passes its gradients on.
@@ -55,9 +59,11 @@ pub fn apply_op3(
             on_cpu(c, |c, c_layout| op.cpu_fwd(a, a_layout, b, b_layout, c, c_layout))
         })
     })?;
-    join(output, [a, b, c], move |[a, b, c], y, gradient| {
-        op.bwd(a, b, c, y, gradient).map(Into::into)
-    })
+    join(
+        output,
+        [a, b, c],
+        Box::new(move |[a, b, c], y, gradient| op.bwd(a, b, c, y, gradient).map(Into::into)),
+    )
 }
 
 /// Whether there will be a gradient, and on the CPU.

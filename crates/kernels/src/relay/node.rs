@@ -1,7 +1,7 @@
 //! What stands on the tape: operations between handles of one element.
 
-use super::backward::{collect, within};
-use super::table::{self, Entry, Link, Slot};
+use super::pass::{Pass, Slot, collect, step};
+use super::table::{self, Entry, Link};
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail,
 };
@@ -11,17 +11,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 type Output = (CpuStorage, Shape);
 
 /// The gradients of an operation's inputs, from the inputs, the result and its gradient.
-type Backward<const N: usize> =
+pub(crate) type Backward<const N: usize> =
     Box<dyn Fn([&Tensor; N], &Tensor, &Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
 
 /// Puts an operation of one to three inputs with its output on the tape, and gives the result.
 pub(crate) fn join<const N: usize>(
     output: Output,
     inputs: [&Tensor; N],
-    backward: impl Fn([&Tensor; N], &Tensor, &Tensor) -> Result<[Option<Tensor>; N]>
-    + Send
-    + Sync
-    + 'static,
+    backward: Backward<N>,
 ) -> Result<Tensor> {
     let links = inputs.map(|x| table::find(x.id()));
     let slot = Slot::default();
@@ -31,7 +28,7 @@ pub(crate) fn join<const N: usize>(
         slots: std::array::from_fn(|i| links[i].as_ref().map(|link| link.slot.clone())),
         result: result.clone(),
         slot: slot.clone(),
-        backward: Box::new(backward),
+        backward,
     };
     let on_tape: [&Tensor; N] =
         std::array::from_fn(|i| links[i].as_ref().map_or(inputs[i], |link| &link.handle));
@@ -70,16 +67,21 @@ impl<const N: usize> Node<N> {
             None => result.zeros_like()?,
         };
         let inputs = std::array::from_fn(|i| &self.inputs[i]);
-        let mut gradients = within(|| (self.backward)(inputs, result, &gradient))?;
-        for ((gradient, slot), input) in gradients.iter_mut().zip(&self.slots).zip(inputs) {
-            if let Some(slot) = slot {
-                let found = gradient.replace(of_handle.clone());
-                found.map_or(Ok(()), |found| slot.add(found))?;
-            } else if let Some(found) = gradient.take_if(|_| input.is_variable()) {
-                *gradient = collect(input, found)?;
+        let mut gradients = step(|| {
+            // Another pass may run within the operation's own.
+            let within = Pass::begin(false);
+            let mut gradients = (self.backward)(inputs, result, &gradient)?;
+            drop(within);
+            for ((gradient, slot), input) in gradients.iter_mut().zip(&self.slots).zip(inputs) {
+                if let Some(slot) = slot {
+                    let found = gradient.replace(of_handle.clone());
+                    found.map_or(Ok(()), |found| slot.add(found))?;
+                } else if let Some(found) = gradient.take_if(|_| input.is_variable()) {
+                    *gradient = collect(false, input.id(), found)?;
+                }
             }
-        }
-        let mut gradients = gradients.into_iter();
+            Ok(gradients.into_iter())
+        })?;
         Ok(move || gradients.next().flatten())
     }
 }
@@ -176,7 +178,7 @@ impl CustomOp1 for ResultOp {
     }
 
     fn bwd(&self, handle: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        self.slot.add(gradient.clone())?;
+        step(|| self.slot.add(gradient.clone()))?;
         Tensor::zeros(handle.shape(), DType::F32, handle.device()).map(Some)
     }
 }

@@ -1,34 +1,15 @@
 //! Which handle a result was made from: candle does not tell an operation what its argument came from.
 
-use crate::element::sum;
-use candle_core::{Result, Tensor, TensorId};
+use super::pass::Slot;
+use candle_core::{Tensor, TensorId};
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where a result stands on the tape, and where its gradient lies.
 #[derive(Clone)]
 pub(super) struct Link {
     pub handle: Tensor,
     pub slot: Slot,
-}
-
-/// The gradient of a result, so far: what was added and not yet taken.
-#[derive(Clone, Default)]
-pub(super) struct Slot(Arc<Mutex<Option<Tensor>>>);
-
-impl Slot {
-    pub fn add(&self, gradient: Tensor) -> Result<()> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(match slot.take() {
-            Some(before) => sum(&before, &gradient)?,
-            None => gradient,
-        });
-        Ok(())
-    }
-
-    pub fn take(&self) -> Option<Tensor> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 /// The links of all results that live.

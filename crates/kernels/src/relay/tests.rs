@@ -5,6 +5,8 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, Var,
     backprop::GradStore, bail,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn var(seed: u64, shape: &[usize]) -> Var {
     Var::from_tensor(&normal(seed, shape)).unwrap()
@@ -91,6 +93,53 @@ fn long_chains_come_and_go() {
 fn an_operation_that_fails_says_why() {
     let error = apply_op2(&var(1, &[2]), &var(1, &[3]), First).unwrap_err().to_string();
     assert!(error.contains("not today"), "{error}");
+}
+
+#[test]
+fn a_pass_that_fails_leaves_nothing_to_the_next() {
+    let x = var(1, &[3]);
+    for panics in [false, true] {
+        for failing_first in [false, true] {
+            let loss = |fails: bool| {
+                let op = FailsOnce { fails: AtomicBool::new(fails), panics };
+                let (a, b) = (relu(&x)?, apply_op1(&relu(&x)?, op)?);
+                let c = if failing_first { add(&b, &a) } else { add(&a, &b) }?;
+                relu(&c)?.sum_all()
+            };
+            for pass in [backward, Tensor::backward] {
+                let expected = pass(&loss(false).unwrap()).unwrap();
+                let loss = loss(true).unwrap();
+                let failed = catch_unwind(AssertUnwindSafe(|| pass(&loss)));
+                assert!(failed.map_or(true, |result| result.is_err()));
+                let found = pass(&loss).unwrap();
+                assert_eq!(numbers(&found, &x), numbers(&expected, &x));
+            }
+        }
+    }
+}
+
+/// Its argument; the first backward pass fails.
+struct FailsOnce {
+    fails: AtomicBool,
+    panics: bool,
+}
+
+impl CustomOp1 for FailsOnce {
+    fn name(&self) -> &'static str {
+        "fails once"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((x.clone(), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        if self.fails.swap(false, Ordering::Relaxed) {
+            assert!(!self.panics, "not today");
+            bail!("not today")
+        }
+        Ok(Some(gradient.clone()))
+    }
 }
 
 /// Its first argument. It gives the second no gradient.

@@ -48,7 +48,11 @@ pub fn with_gradient<const N: usize>(
             Storage::Cpu(storage) => storage.try_clone(layout),
             _ => bail!("{ELSEWHERE}"),
         })?;
-        return join(output, inputs, move |inputs, _, gradient| detached(inputs, gradient));
+        return join(
+            output,
+            inputs,
+            Box::new(move |inputs, _, gradient| detached(inputs, gradient)),
+        );
     }
     let op = Precomputed { output: Mutex::new(Some(output)), backward: Box::new(detached) };
     match inputs[..] {

@@ -62,7 +62,7 @@ impl Plan {
     /// piece of the batch would do little but read them and add to their gradient.
     pub fn has_small_planes(&self) -> bool {
         let columns = self.g.n * self.plane();
-        !self.pointwise() && columns <= 512 && 2 * columns <= self.depth()
+        !self.pointwise() && (1..=512).contains(&columns) && 2 * columns <= self.depth()
     }
 
     /// Images whose columns are packed side by side: several where one fills no panels.
