@@ -232,7 +232,7 @@ fn an_unknown_flag_value() {
     let output = taper(&["finetune", "--layout", "tensorflow"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = crate::program::stderr(&output);
-    assert!(text.contains("'tensorflow'") && text.contains("pytorch, keras"), "{text}");
+    assert!(text.contains("'tensorflow'") && text.contains("`pytorch` or `keras`"), "{text}");
 
     let line = error(&["train", "--net", "resnet9000"]);
     assert!(line.starts_with("error: unknown net `resnet9000`, expected one of: "), "{line}");

@@ -11,7 +11,7 @@ use taper_runner::{DeviceChoice, Recipe};
 
 pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
 pub use reading::ReadFlags;
-use settings::{Images, Pretrained, Settings, Subset, Training};
+use settings::{Images, Pretrained, Subset, Training};
 
 /// The most classes that `summary` builds a net for.
 const MAX_CLASSES: u64 = 1_000_000;
@@ -74,7 +74,7 @@ pub struct FinetuneFlags {
 
     /// What starts from weights.
     #[command(flatten)]
-    pub(crate) pretrained: Settings<Pretrained>,
+    pub(crate) pretrained: Pretrained,
 
     /// Also train from random weights with the same budget, and print all three results
     #[arg(long)]
@@ -98,15 +98,15 @@ pub struct RecipeFlags {
 
     /// The images and how they are changed.
     #[command(flatten)]
-    pub(crate) images: Settings<Images>,
+    pub(crate) images: Images,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub(crate) subset: Settings<Subset>,
+    pub(crate) subset: Subset,
 
     /// The net and how it is trained.
     #[command(flatten)]
-    pub(crate) training: Settings<Training>,
+    pub(crate) training: Training,
 
     /// Any other setting, by its key in the recipe: --set train.label_smoothing=0.1 (may be
     /// repeated); `keys` lists them all
@@ -209,7 +209,7 @@ pub struct EvaluateFlags {
 
     /// Which images of the data.
     #[command(flatten)]
-    pub(crate) subset: Settings<Subset>,
+    pub(crate) subset: Subset,
 
     /// Which part of the data [default: test]
     #[arg(long, value_enum, default_value_t = Part::Test)]
@@ -225,11 +225,11 @@ pub struct EvaluateFlags {
 pub struct InspectFlags {
     /// The images, and a policy to show them changed by.
     #[command(flatten)]
-    pub(crate) images: Settings<Images>,
+    pub(crate) images: Images,
 
     /// Which images of the data.
     #[command(flatten)]
-    pub(crate) subset: Settings<Subset>,
+    pub(crate) subset: Subset,
 
     /// A recipe whose data and augmentation to look at
     #[arg(long, value_name = "RECIPE")]

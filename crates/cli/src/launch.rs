@@ -110,6 +110,10 @@ pub(crate) fn out_folder(out: &Option<PathBuf>, command: &str, data: &str) -> Pa
 
 /// Checks that several runs may be written below a folder.
 pub(crate) fn check_out(out: &Path, flags: &RecipeFlags) -> Result<()> {
+    anyhow::ensure!(
+        !flags.force,
+        "--force is for one run: give it to `resume RUN` for the run that differs"
+    );
     if flags.resume {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use taper_runner::observe::Counter;
 use taper_runner::{Prediction, Registry};
 
@@ -11,6 +11,11 @@ use crate::print::{note, print, print_json};
 use crate::{model, table};
 
 pub(super) fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<()> {
+    // clap sees this only where both stand behind the command.
+    ensure!(
+        !output.json || flags.format == PredictionFormat::Table,
+        "--json and --format exclude each other"
+    );
     let (mut model, _) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
     // On a terminal the answers themselves show how far it is.
     let streams = !output.json && std::io::stdout().is_terminal();

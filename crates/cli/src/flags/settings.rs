@@ -1,45 +1,22 @@
 //! Flags that set a key of the recipe. A flag is its name, the key and the name of its value; what
 //! it is for and what it takes is the key's own documentation and type.
 
-use std::marker::PhantomData;
-
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use taper_runner::{DeviceChoice, Key, keys};
+use taper_runner::{Key, Recipe, RecipeError, RunnerError, keys};
 use toml::Value;
 
-/// Flags that belong together: the flag, the key and the name of the value of each.
-pub trait Group {
-    const FLAGS: &'static [(&'static str, &'static str, &'static str)];
-}
+/// A flag, the key and the name of the value.
+type Flag = (&'static str, &'static str, &'static str);
 
-/// Which images of the data are taken.
-#[derive(Debug)]
-pub struct Subset;
-
-impl Group for Subset {
-    const FLAGS: &'static [(&'static str, &'static str, &'static str)] = &[
+/// Flags that belong together.
+const GROUPS: [&[Flag]; 4] = [
+    &[("data", "data.source", "DATA"), ("augment", "augment", "POLICY")],
+    &[
         ("limit", "data.limit", "N"),
         ("per-class", "data.per_class", "N"),
-        ("classes", "data.classes", "NAME,…"),
-    ];
-}
-
-/// What `inspect` looks at.
-#[derive(Debug)]
-pub struct Images;
-
-impl Group for Images {
-    const FLAGS: &'static [(&'static str, &'static str, &'static str)] =
-        &[("data", "data.source", "DATA"), ("augment", "augment", "POLICY")];
-}
-
-/// What `finetune` and `train` share.
-#[derive(Debug)]
-pub struct Training;
-
-impl Group for Training {
-    const FLAGS: &'static [(&'static str, &'static str, &'static str)] = &[
+        ("classes", "data.classes", "NAME"),
+    ],
+    &[
         ("net", "model.net", "NET"),
         ("epochs", "train.epochs", "N"),
         ("batch-size", "train.batch_size", "N"),
@@ -52,15 +29,8 @@ impl Group for Training {
         ("device", "device", "DEVICE"),
         ("overfit-batches", "data.overfit_batches", "N"),
         ("tensorboard", "log.tensorboard", ""),
-    ];
-}
-
-/// What starts from weights.
-#[derive(Debug)]
-pub struct Pretrained;
-
-impl Group for Pretrained {
-    const FLAGS: &'static [(&'static str, &'static str, &'static str)] = &[
+    ],
+    &[
         ("weights", "model.weights", "WEIGHTS"),
         ("layout", "model.layout", "LAYOUT"),
         ("method", "method", "METHOD"),
@@ -68,20 +38,31 @@ impl Group for Pretrained {
         ("freeze", "model.freeze", "PATTERN"),
         ("allow-missing", "model.allow_missing", "PATTERN"),
         ("allow-unused", "model.allow_unused", "PATTERN"),
-    ];
-}
+    ],
+];
+
+/// The images, and how they are changed.
+pub type Images = Settings<0>;
+
+/// Which images of the data are taken.
+pub type Subset = Settings<1>;
+
+/// What `finetune` and `train` share.
+pub type Training = Settings<2>;
+
+/// What starts from weights.
+pub type Pretrained = Settings<3>;
 
 /// The flags of a group as typed: overrides of the recipe, in the order in which the group has them.
 #[derive(Debug)]
-pub struct Settings<G> {
+pub struct Settings<const GROUP: usize> {
     /// Dotted key and TOML value.
     pub(crate) overrides: Vec<(String, String)>,
-    group: PhantomData<G>,
 }
 
-impl<G: Group> Args for Settings<G> {
+impl<const GROUP: usize> Args for Settings<GROUP> {
     fn augment_args(command: Command) -> Command {
-        command.args(G::FLAGS.iter().map(|(flag, key, value)| argument(flag, key, value)))
+        command.args(GROUPS[GROUP].iter().map(|(flag, key, value)| argument(flag, key, value)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -89,12 +70,10 @@ impl<G: Group> Args for Settings<G> {
     }
 }
 
-impl<G: Group> FromArgMatches for Settings<G> {
+impl<const GROUP: usize> FromArgMatches for Settings<GROUP> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let set = |(_, key, _): &(&str, &'static str, &str)| {
-            Some((key.to_string(), given(key, matches)?.to_string()))
-        };
-        Ok(Self { overrides: G::FLAGS.iter().filter_map(set).collect(), group: PhantomData })
+        let set = |(_, key, _): &Flag| Some((key.to_string(), given(key, matches)?.to_string()));
+        Ok(Self { overrides: GROUPS[GROUP].iter().filter_map(set).collect() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -113,24 +92,31 @@ fn described(key: &str) -> &'static Key {
 fn argument(flag: &'static str, name: &'static str, value: &'static str) -> Arg {
     let key = described(name);
     let arg = Arg::new(name).long(flag).value_name(value).help(key.summary());
-    match (name, &key.default) {
-        (_, Some(Value::Boolean(_))) => arg.value_name(None).action(ArgAction::SetTrue),
+    match &key.default {
+        Some(Value::Boolean(_)) => arg.value_name(None).action(ArgAction::SetTrue),
         // TOML's integers have 64 bits, the sign among them.
-        (_, Some(Value::Integer(_))) => {
-            arg.value_parser(value_parser!(u64).range(..=i64::MAX as u64))
+        Some(Value::Integer(_)) => {
+            // Without the flag all are taken.
+            let least = u64::from(["data.limit", "data.per_class"].contains(&name));
+            arg.value_parser(value_parser!(u64).range(least..=i64::MAX as u64))
         }
-        (_, Some(Value::Float(_))) => {
-            arg.value_parser(value_parser!(f64)).allow_negative_numbers(true)
+        Some(Value::Float(_)) => arg.value_parser(value_parser!(f64)).allow_negative_numbers(true),
+        Some(Value::Array(_)) => {
+            let help = format!("{} (may be repeated, or separated by commas)", key.summary());
+            arg.action(ArgAction::Append).value_delimiter(',').help(help)
         }
-        ("data.classes", _) => arg.action(ArgAction::Append).value_delimiter(','),
-        (_, Some(Value::Array(_))) => {
-            arg.action(ArgAction::Append).help(format!("{} (may be repeated)", key.summary()))
-        }
-        ("model.layout", _) => arg.value_parser(PossibleValuesParser::new(["pytorch", "keras"])),
-        ("device", _) => arg.value_parser(|device: &str| {
-            device.parse::<DeviceChoice>().map(|device| device.to_string())
-        }),
+        Some(Value::String(_)) => arg.value_parser(move |text: &str| taken(name, text)),
         _ => arg,
+    }
+}
+
+/// A word or text that the recipe takes for a key.
+fn taken(key: &str, text: &str) -> Result<String, String> {
+    let value = Value::from(text).to_string();
+    match Recipe::default().with(&[(key.to_string(), value)]) {
+        Ok(_) => Ok(text.to_string()),
+        Err(RunnerError::Recipe(RecipeError::Invalid { reason, .. })) => Err(reason),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -8,8 +8,7 @@ use toml::Value;
 pub struct Key {
     /// Its dotted name, such as `train.epochs`.
     pub name: String,
-    /// What it sets; paragraphs are separated by an empty line. Empty for most settings of optimizer,
-    /// schedule and average, which their own types document.
+    /// What it sets; paragraphs are separated by an empty line.
     pub doc: String,
     /// Its default.
     pub default: Option<Value>,
@@ -55,13 +54,34 @@ pub(super) fn within(prefix: &str, value: &Value) -> Vec<Key> {
     keys.collect()
 }
 
-/// What another crate says of a setting, as far as it does.
+/// What is said of a setting whose type is another crate's.
 fn documented(prefix: &str, key: &str) -> &'static str {
     match (prefix, key) {
         ("augment", key) => {
             AUGMENT.iter().find(|(known, _)| *known == key).map_or("", |(_, doc)| doc)
         }
+        ("schedule.kind", "name") => {
+            "The learning rate after the warm-up: `constant`, `linear`, `step`, `exponential`, \
+             `cosine` or `one-cycle`, each with settings of its own."
+        }
+        ("schedule", "warmup_steps") => {
+            "Steps of the linear warm-up; 0: as `schedule.warmup_ratio` says."
+        }
+        ("schedule", "warmup_ratio") => {
+            "The share of all steps that the warm-up takes where `schedule.warmup_steps` is 0."
+        }
+        ("schedule", "warmup_start") => "The part of the rate that the warm-up starts from.",
+        ("average", "name") => "`none`, `ema` or `swa`, each with settings of its own.",
+        ("optimizer", "name") => "The rule; each has settings of its own, here those of `adamw`.",
         ("optimizer", "learning_rate") => "Peak learning rate.",
+        ("optimizer", "beta1") => "How much of the mean gradient is kept, from 0 to below 1.",
+        ("optimizer", "beta2") => "How much of the mean square is kept, from 0 to below 1.",
+        ("optimizer", "epsilon") => "Keeps the denominator from zero, above 0.",
+        ("optimizer", "epsilon_place") => {
+            "Where `epsilon` is added: after the bias correction as in PyTorch, or before as in Keras."
+        }
+        ("optimizer", "weight_decay") => "Decoupled weight decay, 0 or more.",
+        ("optimizer", "amsgrad") => "Divide by the largest mean square so far.",
         _ => "",
     }
 }

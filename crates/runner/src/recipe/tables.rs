@@ -331,6 +331,12 @@ mod tests {
     }
 
     #[test]
+    fn every_key_says_what_it_sets() {
+        let silent = keys().iter().filter(|key| key.doc.len() < 15).map(|key| &key.name);
+        assert_eq!(silent.collect::<Vec<_>>(), Vec::<&String>::new());
+    }
+
+    #[test]
     fn a_summary_is_the_first_paragraph_in_one_line() {
         let key = keys().iter().find(|key| key.name == "device").unwrap();
         assert!(key.summary().starts_with("Where to compute: `auto`, `cpu`, "), "{}", key.doc);
