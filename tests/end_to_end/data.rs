@@ -115,7 +115,7 @@ fn broken_images_are_all_listed_or_left_out() {
     let history = std::fs::read_to_string(out.join("history.jsonl")).unwrap();
     let first: serde_json::Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
     assert_eq!((&first["event"], &first["images"]), (&"left_out".into(), &2.into()), "{first}");
-    assert!(first["reasons"][0].as_str().unwrap().contains("3.png is no readable"), "{first}");
+    assert!(first["reasons"][0].as_str().unwrap().contains("3.png is not a readable"), "{first}");
 
     std::fs::remove_file(data.join("cat/3.png")).unwrap();
     let line = error(&[&args[..], &["--out", arg(&folder.path().join("one"))]].concat());
