@@ -29,7 +29,8 @@ pub struct Classifier {
     pub config: ModelConfig,
     /// Data sets that its weights say they were trained on.
     pub trained_on: Vec<String>,
-    /// The views of each image whose logits are averaged. Default: the image as it is.
+    /// The views of each image whose logits are averaged by [`evaluate`](Self::evaluate) and
+    /// [`predictions`](Self::predictions). Default: the image as it is.
     pub tta: Tta,
     /// Whether [`predictions`](Self::predictions) swap light and dark first, as for dark ink on paper
     /// where the model learned white on black. Default false.
@@ -48,7 +49,9 @@ impl Classifier {
         let metadata = pretrained.metadata.as_ref();
         let metadata = metadata.ok_or_else(|| ClassifierError::NoConfig(name.to_string()))?;
         let info = models.net(&metadata.net)?;
-        let config = metadata.model_config(info, Path::new(name))?;
+        let path = Path::new(name);
+        let origin = if path.is_dir() { path.join("config.json") } else { path.to_path_buf() };
+        let config = metadata.model_config(info, &origin)?;
         let fit = Fit { key_map: metadata.key_map.clone(), ..Fit::default() };
         Self::build(pretrained.read()?, &fit, info, config, metadata.built_for, device)
     }

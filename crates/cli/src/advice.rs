@@ -4,7 +4,7 @@ use taper_classifier::ClassifierError;
 use taper_dataset::source::NAMED;
 use taper_optimizer::OptimizerError;
 use taper_pretrained::PretrainedError;
-use taper_runner::{RecipeError, ResumeError, RunFolderError, RunnerError, keys};
+use taper_runner::{RecipeError, ResumeError, RunFolderError, RunnerError, TrainingError, keys};
 
 /// What an error's message is followed by; often nothing.
 pub(crate) fn of(error: &anyhow::Error) -> String {
@@ -29,7 +29,9 @@ fn of_folder(error: &RunFolderError) -> String {
 
 fn of_run(error: &RunnerError) -> String {
     match error {
-        RunnerError::Recipe(RecipeError::Unknown { name, known, .. }) => meant(name, words(known)),
+        RunnerError::Recipe(RecipeError::Unknown { name, known, .. }) => {
+            meant(name, strings(known))
+        }
         RunnerError::Pretrained(error)
         | RunnerError::Classifier(ClassifierError::Pretrained(error)) => of_pretrained(error),
         RunnerError::Dataset(taper_dataset::Error::NotFound { path }) => {
@@ -41,6 +43,14 @@ fn of_run(error: &RunnerError) -> String {
         }
         RunnerError::Recipe(RecipeError::Invalid { reason, .. }) => meant_field(reason),
         RunnerError::Folder(error) => of_folder(error),
+        RunnerError::Resume(ResumeError::Save { last: Some(path), .. })
+        | RunnerError::Training(
+            TrainingError::NotFinite { checkpoint: Some(path), .. }
+            | TrainingError::Suspended { checkpoint: Some(path), .. },
+        ) => {
+            let run = path.ancestors().nth(2).unwrap_or(path);
+            format!(" with `resume {}`", run.display())
+        }
         RunnerError::Resume(ResumeError::NoneWhole { .. }) => " with --overwrite".to_string(),
         RunnerError::Resume(ResumeError::Differs { .. }) => "; --force resumes anyway".to_string(),
         _ => String::new(),
@@ -49,9 +59,9 @@ fn of_run(error: &RunnerError) -> String {
 
 fn of_pretrained(error: &PretrainedError) -> String {
     match error {
-        PretrainedError::Unknown { name, known, .. } => meant(name, words(known)),
+        PretrainedError::Unknown { name, known, .. } => meant(name, strings(known)),
         PretrainedError::NoSuchWeights { path, known } => {
-            meant(&path.to_string_lossy(), words(known))
+            meant(&path.to_string_lossy(), strings(known))
         }
         PretrainedError::NoNet { guess, .. } => format!(" (--net {})", guess.unwrap_or("NET")),
         _ => String::new(),
@@ -100,9 +110,9 @@ fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
     })
 }
 
-/// The names in a list of them; what is said of one behind it is left out.
-fn words(list: &str) -> impl Iterator<Item = &str> {
-    list.split(", ").filter_map(|name| name.split(' ').next()).map(|name| name.trim_matches('`'))
+/// The names without what is said of them behind.
+fn strings(names: &[String]) -> impl Iterator<Item = &str> {
+    names.iter().filter_map(|name| name.split(' ').next())
 }
 
 #[cfg(test)]
@@ -157,7 +167,13 @@ mod tests {
             "nothing says what net a.pth is of; set `model.net`: its names are like those of \
              `resnet18` (--net resnet18)"
         );
-        let (path, known) = ("keras-cnn-mnits".into(), "`keras-cnn-mnist`".to_string());
+        let (path, known) = ("keras-cnn-mnits".into(), vec!["keras-cnn-mnist".to_string()]);
+        let checkpoint = Some("runs/a/checkpoints/step-1.safetensors".into());
+        let suspended = TrainingError::Suspended { reason: "SIGINT".into(), step: 1, checkpoint };
+        assert_eq!(
+            told(suspended.into()),
+            "SIGINT after step 1; go on from runs/a/checkpoints/step-1.safetensors with `resume runs/a`"
+        );
         let told = told(PretrainedError::NoSuchWeights { path, known }.into());
         assert!(told.ends_with("; did you mean `keras-cnn-mnist`?"), "{told}");
     }

@@ -4,22 +4,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use taper_runner::observe::{Event, Listener, Progress, Verdict};
-use taper_runner::{Existing, Outcome, Plan, Recipe, Registry, RunFolder, RunnerError, run};
+use taper_runner::{Existing, Outcome, Plan, Recipe, Registry, RunFolder, RunnerError};
 use taper_tune::TuneError;
 
 use crate::flags::{Output, RecipeFlags};
 use crate::print::{note, print, print_json};
 use crate::signals;
 
-/// Who listens to a run from here: the signals, warnings, and the progress display unless it is not
-/// wanted.
-pub(crate) fn listeners(label: &str, output: Output) -> Result<Vec<Box<dyn Listener>>> {
+/// Who listens to a run from here: the signals that are caught, warnings, and the progress display unless
+/// it is not wanted.
+pub(crate) fn listeners(label: &str, output: Output) -> Vec<Box<dyn Listener>> {
     let mut listeners: Vec<Box<dyn Listener>> =
-        vec![Box::new(signals::listener()?), Box::new(Warnings)];
+        vec![Box::new(signals::listener()), Box::new(Warnings)];
     if !output.quiet {
         listeners.push(Box::new(Progress::new(label)));
     }
-    Ok(listeners)
+    listeners
 }
 
 /// Warns of broken checkpoints, also where no progress is wanted.
@@ -70,9 +70,8 @@ pub(crate) fn run_with_pages(
     label: &str,
     output: Output,
 ) -> Result<Outcome> {
-    let outcome = run(plan, folder, existing, listeners(label, output)?)?;
-    taper_report::complete(folder)?;
-    Ok(outcome)
+    signals::catch()?;
+    taper_tune::run_with_pages(plan, folder, existing, listeners(label, output)).map_err(run_error)
 }
 
 /// The error of one of several runs as that run told it.
@@ -108,14 +107,14 @@ pub(crate) fn out_folder(out: &Option<PathBuf>, command: &str, data: &str) -> Pa
     }
 }
 
-/// Checks that several runs may be written below a folder.
-pub(crate) fn check_out(out: &Path, flags: &RecipeFlags) -> Result<()> {
+/// Checks that several runs may be written below a folder; what each does where there is one already.
+pub(crate) fn check_out(out: &Path, flags: &RecipeFlags) -> Result<Existing> {
     anyhow::ensure!(
         !flags.force,
         "--force is for one run: give it to `resume RUN` for the run that differs"
     );
     if flags.resume {
-        return Ok(());
+        return Ok(Existing::Resume { force: false });
     }
     let empty = std::fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
     anyhow::ensure!(
@@ -123,5 +122,6 @@ pub(crate) fn check_out(out: &Path, flags: &RecipeFlags) -> Result<()> {
         "{} is not empty; continue what is in it with --resume, or choose another folder",
         out.display()
     );
-    Ok(RunFolder::check(out, false)?)
+    RunFolder::check(out, false)?;
+    Ok(Existing::Refuse)
 }

@@ -87,7 +87,7 @@ pub fn run_as<C: Parser>(
             if let Some(suspended @ RunnerError::Training(TrainingError::Suspended { .. })) =
                 error.downcast_ref()
             {
-                note(&suspended.to_string());
+                note(&format!("{suspended}{}", advice::of(&error)));
                 return ExitCode::from(signals::exit_code().unwrap_or(1));
             }
             note(&format!("error: {}{}", message(&error), advice::of(&error)));
@@ -99,6 +99,7 @@ pub fn run_as<C: Parser>(
 #[cfg(test)]
 mod tests {
     use anyhow::Context;
+    use taper_runner::RunFolderError;
 
     use super::*;
 
@@ -106,7 +107,7 @@ mod tests {
     fn a_cause_is_told_once() {
         let refused = || std::io::Error::other("refused");
         let path = "x".into();
-        let error = anyhow::Error::new(RunnerError::Io { path, source: refused() });
+        let error = anyhow::Error::new(RunFolderError::Io { path, source: refused() });
         assert_eq!(message(&error), "x: refused");
         let torn = std::io::Error::other("refused\n  0: main");
         let error = anyhow::Error::new(torn).context("it was refused");

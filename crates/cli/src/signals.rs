@@ -11,8 +11,8 @@ use taper_runner::observe::Interrupt;
 
 static ASKED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// A listener that leaves the run off when a signal has come. From now on the signals are noted.
-pub(crate) fn listener() -> Result<Interrupt> {
+/// Notes the signals from now on.
+pub(crate) fn catch() -> Result<()> {
     if ASKED.get().is_none() {
         let asked = Arc::new(AtomicUsize::new(0));
         let any = Arc::new(AtomicBool::new(false));
@@ -28,7 +28,12 @@ pub(crate) fn listener() -> Result<Interrupt> {
         }
         let _ = ASKED.set(asked);
     }
-    Ok(Interrupt::new(ASKED.get().cloned().unwrap_or_default()))
+    Ok(())
+}
+
+/// A listener that suspends the run when a signal has come that is noted.
+pub(crate) fn listener() -> Interrupt {
+    Interrupt::new(ASKED.get().cloned().unwrap_or_default())
 }
 
 /// The exit code of a program that a signal has ended: 130 for Ctrl-C, 143 for SIGTERM.

@@ -5,8 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 use taper_runner::{
-    Evaluation, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores,
-    classification_report, extended_scores, scores,
+    Evaluation, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores, judgement,
 };
 
 use crate::flags::Output;
@@ -116,7 +115,8 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
 
 /// The result of `evaluate`.
 pub(crate) fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Result<String> {
-    let scores = scores(evaluation)?;
+    let judged = judgement(evaluation)?;
+    let scores = &judged.scores;
     let n = scores.n;
     let mut text = String::new();
     writeln!(text, "Data      {data}")?;
@@ -130,21 +130,22 @@ pub(crate) fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Res
         scores.macro_f1,
         scores.loss
     )?;
-    writeln!(text, "\n{}", classification_report(evaluation)?)?;
-    write!(text, "{}", extended(&extended_scores(evaluation)?)?)?;
+    writeln!(text, "\n{}", judged.report)?;
+    write!(text, "{}", extended(&judged.extended)?)?;
     writeln!(text, "Speed     {:.0} images/s", images_per_second(n, evaluation.seconds))?;
     Ok(text)
 }
 
 /// The result of `evaluate` for programs.
 pub(crate) fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Value> {
-    let mut value = serde_json::to_value(scores(evaluation)?)?;
+    let judged = judgement(evaluation)?;
+    let mut value = serde_json::to_value(judged.scores)?;
     if let (Value::Object(all), Value::Object(more)) =
-        (&mut value, serde_json::to_value(extended_scores(evaluation)?)?)
+        (&mut value, serde_json::to_value(judged.extended)?)
     {
         all.extend(more);
     }
-    value["report"] = serde_json::to_value(classification_report(evaluation)?)?;
+    value["report"] = serde_json::to_value(judged.report)?;
     value["tta"] = views.into();
     value["seconds"] = evaluation.seconds.into();
     value["images_per_second"] =

@@ -25,26 +25,27 @@ pub enum PretrainedError {
         reason: String,
     },
     /// A name that nothing is known under.
-    #[error("unknown {what} `{name}`, expected one of: {known}")]
+    #[error("unknown {what} `{name}`, expected one of: {}", known.join(", "))]
     Unknown {
         /// What kind of thing was asked for.
         what: &'static str,
         /// The name as given.
         name: String,
         /// The names that are known.
-        known: String,
+        known: Vec<String>,
     },
     /// The path, or name, of weights leads nowhere.
     #[error(
-        "cannot read weights {}: no such file or folder, nor a name: {known}; those of the Hub are \
+        "cannot read weights {}: no such file or folder, nor a name: {}; those of the Hub are \
          hub:OWNER/NAME",
-        path.display()
+        path.display(),
+        known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     )]
     NoSuchWeights {
         /// The path as given.
         path: PathBuf,
         /// The names that are known.
-        known: String,
+        known: Vec<String>,
     },
     /// Weights that are nowhere here, by a name like those of the Hub.
     #[error(

@@ -79,8 +79,8 @@ impl Fit {
             what: "key map",
             name: self.key_map.clone(),
             known: match net.key_maps.as_slice() {
-                [] => format!("none, {} has none", net.name),
-                maps => maps.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+                [] => vec![format!("none, {} has none", net.name)],
+                maps => maps.iter().map(|(name, _)| name.to_string()).collect(),
             },
         })
     }

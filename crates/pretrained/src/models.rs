@@ -82,7 +82,7 @@ impl Models {
         self.nets.get(name).or_else(tagged).ok_or_else(|| PretrainedError::Unknown {
             what: "net",
             name: name.to_string(),
-            known: self.net_names().collect::<Vec<_>>().join(", "),
+            known: self.net_names().map(String::from).collect(),
         })
     }
 
@@ -97,7 +97,7 @@ impl Models {
     }
 
     /// The names of the weights, sorted.
-    pub fn weights_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn weights_names(&self) -> impl Iterator<Item = &str> {
         self.weights.keys().map(String::as_str)
     }
 }

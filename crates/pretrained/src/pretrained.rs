@@ -69,8 +69,7 @@ impl Pretrained {
             false => None,
         };
         if !path.exists() {
-            let known = models.weights_names().map(|name| format!("`{name}`"));
-            let known = known.collect::<Vec<_>>().join(", ");
+            let known = models.weights_names().map(String::from).collect();
             return Err(PretrainedError::NoSuchWeights { path: path.to_path_buf(), known });
         }
         // Our own files carry it inside, too.

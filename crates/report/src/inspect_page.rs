@@ -16,8 +16,7 @@ impl Inspected {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| RunFolderError::Io { path: folder.to_path_buf(), source })?;
+        std::fs::create_dir_all(folder).map_err(RunFolderError::io(folder))?;
         let mut written = Vec::new();
         let mut write = |name: &str, bytes: &[u8]| {
             let path = folder.join(name);

@@ -36,8 +36,7 @@ impl Record {
     pub fn read(run: &Path) -> Result<Self, ReportError> {
         let folder = RunFolder::finished(run)?;
         let path = folder.recipe();
-        let recipe_text = std::fs::read_to_string(&path)
-            .map_err(|source| RunFolderError::Io { path: path.clone(), source })?;
+        let recipe_text = std::fs::read_to_string(&path).map_err(RunFolderError::io(&path))?;
         let (mut steps, mut epochs) = (Vec::new(), Vec::new());
         for event in read_history(&folder.history())? {
             match event {

@@ -40,7 +40,7 @@ pub enum RunFolderError {
 
 impl RunFolderError {
     /// What the system said of a path.
-    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         |source| Self::Io { path: path.to_path_buf(), source }
     }
 

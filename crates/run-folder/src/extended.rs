@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use taper_metrics::{
-    Average, ConfusionMatrix, KappaWeights, MetricsError, argmax, average_precision_one_vs_rest,
+    Average, ConfusionMatrix, KappaWeights, MetricsError, average_precision_one_vs_rest,
     brier_score, roc_auc_one_vs_rest, top_k_accuracy,
 };
 
@@ -33,30 +33,14 @@ pub struct ExtendedScores {
 }
 
 impl ExtendedScores {
-    /// Scores softmax probabilities.
-    ///
-    /// # Shapes
-    /// `labels` is (n), `probabilities` (n, `num_classes`), row-major.
-    ///
-    /// # Errors
-    /// No images, lengths that do not fit, a label outside the classes, rows that are no
-    /// probabilities.
-    ///
-    /// ```
-    /// let probabilities = [0.75f32, 0.25, /**/ 0.25, 0.75, /**/ 0.5, 0.5];
-    /// let scores = taper_run_folder::ExtendedScores::of(&[0, 1, 1], &probabilities, 2)?;
-    /// assert_eq!((scores.macro_roc_auc, scores.top_5_accuracy), (Some(1.0), None));
-    /// # Ok::<(), taper_metrics::MetricsError>(())
-    /// ```
-    pub fn of(
+    pub(crate) fn counted(
+        confusion: &ConfusionMatrix,
         labels: &[u32],
         probabilities: &[f32],
-        num_classes: usize,
     ) -> Result<Self, MetricsError> {
+        let num_classes = confusion.num_classes();
         // Also checks what is given, so that all that fails below is undefined.
         let brier_score = brier_score(labels, probabilities, num_classes)?;
-        let mut confusion = ConfusionMatrix::new(num_classes)?;
-        confusion.add_batch(labels, &argmax(probabilities, num_classes)?)?;
         type OneVsRest = fn(&[u32], &[f32], usize, Average) -> Result<f64, MetricsError>;
         let of_each =
             |metric: OneVsRest| metric(labels, probabilities, num_classes, Average::Macro).ok();
@@ -75,11 +59,28 @@ impl ExtendedScores {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Judgement;
+
+    fn judged(
+        labels: &[u32],
+        probabilities: &[f32],
+        classes: usize,
+    ) -> Result<ExtendedScores, MetricsError> {
+        let names: Vec<_> = (0..classes).map(|class| class.to_string()).collect();
+        Judgement::of(labels, probabilities, &names).map(|judgement| judgement.extended)
+    }
+
+    #[test]
+    fn where_two_classes_are_told_apart_the_area_is_one() {
+        let probabilities = [0.75f32, 0.25, /**/ 0.25, 0.75, /**/ 0.5, 0.5];
+        let scores = judged(&[0, 1, 1], &probabilities, 2).unwrap();
+        assert_eq!((scores.macro_roc_auc, scores.top_5_accuracy), (Some(1.0), None));
+    }
 
     #[test]
     fn what_the_images_leave_undefined_is_absent() {
         let one = [1.0f32, 0.0, 0.0, 0.0, 0.0, 0.0];
-        let scores = ExtendedScores::of(&[0], &one, 6).unwrap();
+        let scores = judged(&[0], &one, 6).unwrap();
         let json = serde_json::to_string(&scores).unwrap();
         assert_eq!(json, r#"{"top_5_accuracy":1.0,"matthews":0.0,"brier_score":0.0}"#);
         assert_eq!(serde_json::from_str::<ExtendedScores>(&json).unwrap(), scores);
@@ -87,8 +88,8 @@ mod tests {
 
     #[test]
     fn probabilities_that_do_not_fit_are_an_error() {
-        assert!(ExtendedScores::of(&[], &[], 2).is_err());
-        assert!(ExtendedScores::of(&[2], &[0.5, 0.5], 2).is_err());
-        assert!(ExtendedScores::of(&[0], &[0.5, 0.9], 2).is_err());
+        assert!(judged(&[], &[], 2).is_err());
+        assert!(judged(&[2], &[0.5, 0.5], 2).is_err());
+        assert!(judged(&[0], &[0.5, 0.9], 2).is_err());
     }
 }

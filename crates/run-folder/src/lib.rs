@@ -20,6 +20,7 @@ mod write;
 mod extended;
 mod folder;
 mod history;
+mod judgement;
 mod machine;
 mod mistakes;
 mod results;
@@ -29,6 +30,7 @@ pub use error::RunFolderError;
 pub use extended::ExtendedScores;
 pub use folder::RunFolder;
 pub use history::{Epoch, Event, Step, read_history};
+pub use judgement::Judgement;
 pub use machine::{Machine, bytes};
 pub use mistakes::{Answer, Mistake};
 pub use results::{

@@ -44,10 +44,18 @@ impl Scores {
     ) -> Result<Self, MetricsError> {
         let mut confusion = ConfusionMatrix::new(num_classes)?;
         confusion.add_batch(labels, &argmax(probabilities, num_classes)?)?;
+        Self::counted(&confusion, labels, probabilities)
+    }
+
+    pub(crate) fn counted(
+        confusion: &ConfusionMatrix,
+        labels: &[u32],
+        probabilities: &[f32],
+    ) -> Result<Self, MetricsError> {
         let averages = confusion.average_scores(Average::Macro, ZeroDivision::Zero);
         Ok(Self {
             n: labels.len(),
-            loss: log_loss(labels, probabilities, num_classes)?,
+            loss: log_loss(labels, probabilities, confusion.num_classes())?,
             accuracy: confusion.accuracy()?,
             macro_precision: averages.precision,
             macro_recall: averages.recall,

@@ -4,7 +4,7 @@ use taper_classifier::Evaluation;
 use taper_metrics::{MetricsError, fit_temperature, threshold_for_precision};
 use taper_pretrained::{CalibrationConfig, Rejection};
 
-use crate::error::{RecipeError, RunnerError};
+use crate::error::{RunnerError, setting};
 use crate::recipe::CalibrationRecipe;
 
 /// Fits what the recipe asks for on answers to the validation part; none where it asks for nothing.
@@ -45,14 +45,9 @@ fn rejection(evaluation: &Evaluation, wanted: f64) -> Result<Rejection, RunnerEr
         .collect();
     let point = match threshold_for_precision(&right, &confidences, wanted) {
         Err(MetricsError::Unreachable { best, .. }) => {
-            return Err(RecipeError::Setting {
-                key: "calibration.precision",
-                found: wanted.to_string(),
-                expected: format!(
-                    "at most {best:.4}, which the surest answers on the validation part reach"
-                ),
-            }
-            .into());
+            let expected =
+                format!("at most {best:.4}, which the surest answers on the validation part reach");
+            return Err(setting("calibration.precision", wanted, expected));
         }
         point => point?,
     };

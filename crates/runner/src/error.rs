@@ -5,7 +5,7 @@ mod recipe;
 mod resume;
 mod training;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use taper_classifier::ClassifierError;
 use taper_metrics::MetricsError;
@@ -67,21 +67,13 @@ pub enum RunnerError {
     /// A tensor operation failed.
     #[error("{}", taper_model::tensor_message(.0))]
     Tensor(#[from] candle_core::Error),
-    /// A file or folder could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
 }
 
 impl RunnerError {
     /// What the system said of a path.
     pub fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
-        move |source| Self::Io { path: path.clone(), source }
+        move |source| RunFolderError::io(&path)(source).into()
     }
 }
 
@@ -91,5 +83,5 @@ pub(crate) fn setting(
     found: impl ToString,
     expected: impl Into<String>,
 ) -> RunnerError {
-    RecipeError::Setting { key, found: found.to_string(), expected: expected.into() }.into()
+    RecipeError::setting(key, found, expected).into()
 }

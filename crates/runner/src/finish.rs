@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::{LoraMethod, Method};
 use crate::results::parameter_counts;
-use crate::scores::{classification_report, confusion, extended_scores, reliability, scores};
+use crate::scores::{judgement, scores};
 
 /// Scores what was trained and writes the run's files, `metrics.json` last.
 pub(crate) fn finish(
@@ -46,6 +46,7 @@ pub(crate) fn finish(
 
     save_weights(plan, folder, &loaded.params)?;
     write_json(&folder.config(), &config.to_value())?;
+    let judged = judgement(&evaluation)?;
     // A picture that cannot be made is no reason to lose the scores.
     let mistakes = recipe
         .log
@@ -54,12 +55,12 @@ pub(crate) fn finish(
     let mistakes_error = mistakes.and_then(Result::err).map(|error| error.to_string());
     let results = Results {
         before,
-        after: scores(&evaluation)?,
+        after: judged.scores,
         validation: validation.as_ref().map(scores).transpose()?,
-        extended: Some(extended_scores(&evaluation)?),
-        report: classification_report(&evaluation)?,
-        confusion: confusion(&evaluation)?,
-        calibration: reliability(&evaluation)?,
+        extended: Some(judged.extended),
+        report: judged.report,
+        confusion: judged.confusion,
+        calibration: judged.calibration,
         evaluation_seconds: evaluation.seconds,
         trained,
         data: plan.data.results(),

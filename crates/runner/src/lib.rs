@@ -69,7 +69,7 @@ pub use recipe::{
 };
 pub use registry::Registry;
 pub use run::{Existing, from_scratch, run};
-pub use scores::{classification_report, extended_scores, scores};
+pub use scores::{judgement, scores};
 pub use taper_classifier::{
     Classifier, DeviceChoice, Evaluation, Prediction, Tta, evaluate, summarize,
 };

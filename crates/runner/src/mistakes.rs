@@ -92,10 +92,8 @@ fn most_confident(evaluation: &Evaluation) -> Vec<usize> {
 
 /// Writes an image as `NAME.png` or `NAME.jpg`; gives the file's name.
 fn write_picture(folder: &Path, name: &str, image: &Image) -> Result<String, RunnerError> {
-    let (bytes, ending) = encoded(image).map_err(|error| RunnerError::Io {
-        path: folder.join(name),
-        source: std::io::Error::other(error),
-    })?;
+    let failed = |error| RunnerError::io(&folder.join(name))(std::io::Error::other(error));
+    let (bytes, ending) = encoded(image).map_err(failed)?;
     let file = format!("{name}.{ending}");
     write_whole(&folder.join(&file), &bytes)?;
     Ok(file)

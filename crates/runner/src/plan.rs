@@ -132,16 +132,7 @@ impl Plan {
             adapters: None,
             ..self.weights.clone()
         };
-        Self {
-            recipe,
-            net: self.net.clone(),
-            config: self.config.clone(),
-            device: self.device.clone(),
-            data: self.data.clone(),
-            weights,
-            trained_on: Vec::new(),
-            notes: Vec::new(),
-        }
+        Self { recipe, weights, trained_on: Vec::new(), notes: Vec::new(), ..self.clone() }
     }
 
     /// n / (classes * images of the class), of the training part; 0 for a class without images.

@@ -65,19 +65,7 @@ impl Registry {
     ///
     /// # Errors
     /// Nothing has the name, or the data is not what it should be.
-    pub fn open_dataset(&self, source: &str) -> Result<Dataset, RunnerError> {
-        self.open_dataset_with(source, &Columns::default())
-    }
-
-    /// As [`open_dataset`](Self::open_dataset), the columns of a list or a parquet file being named.
-    ///
-    /// # Errors
-    /// As [`open_dataset`](Self::open_dataset).
-    pub fn open_dataset_with(
-        &self,
-        source: &str,
-        columns: &Columns,
-    ) -> Result<Dataset, RunnerError> {
+    fn open_dataset(&self, source: &str, columns: &Columns) -> Result<Dataset, RunnerError> {
         match (self.datasets.get(source), source.strip_prefix("hub:")) {
             (Some(open), _) => open(),
             (None, Some(name)) => hub::dataset(name, columns, &self.models),
@@ -87,12 +75,12 @@ impl Registry {
 
     /// A data set, opened once if it is shared.
     pub(crate) fn dataset(&self, source: &str, columns: &Columns) -> Result<Dataset, RunnerError> {
-        let Some(shared) = &self.shared else { return self.open_dataset_with(source, columns) };
+        let Some(shared) = &self.shared else { return self.open_dataset(source, columns) };
         let key = format!("{source} {columns:?}");
         if let Some(dataset) = locked(shared).datasets.get(&key) {
             return Ok(dataset.clone());
         }
-        let dataset = self.open_dataset_with(source, columns)?;
+        let dataset = self.open_dataset(source, columns)?;
         locked(shared).datasets.insert(key, dataset.clone());
         Ok(dataset)
     }

@@ -8,11 +8,10 @@ use taper_metrics::{
 };
 use taper_run_folder::{Metric, RunFolderError, Scores, write_json, write_whole};
 use taper_runner::observe::Listener;
-use taper_runner::{
-    Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, run, scores,
-};
+use taper_runner::{Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, scores};
 
-use crate::error::{BoxedError, TuneError, setting};
+use crate::error::{TuneError, setting};
+use crate::run::run_with_pages;
 
 /// A recipe that takes part, by a name that is a folder's.
 #[derive(Debug, Clone)]
@@ -98,7 +97,7 @@ struct OutOfFold {
 /// stays unseen. `listeners` gives those who follow a run, by candidate and fold.
 ///
 /// Each fold is a run in `out/CANDIDATE/fold-N`, so that what is finished is not done again when
-/// the command is repeated with `resume`, and what was left off goes on. Images are decoded once
+/// the call is repeated with [`Existing::Resume`], and what was left off goes on. Images are decoded once
 /// for all folds. Beside the folds stands `out-of-fold.csv`: each image with its probabilities.
 ///
 /// # Errors
@@ -108,8 +107,8 @@ pub fn cross_validate(
     folds: usize,
     registry: &Registry,
     out: &Path,
-    resume: bool,
-    mut listeners: impl FnMut(&str, usize) -> Result<Vec<Box<dyn Listener>>, BoxedError>,
+    existing: Existing,
+    mut listeners: impl FnMut(&str, usize) -> Vec<Box<dyn Listener>>,
 ) -> Result<CrossValidated, TuneError> {
     check(candidates, folds)?;
     let registry = registry.sharing();
@@ -124,16 +123,15 @@ pub fn cross_validate(
             (recipe.data.folds, recipe.data.fold) = (folds, fold);
             let plan = Plan::new(recipe, &registry)?;
             let run = folder.join(format!("fold-{}", fold + 1));
-            let follow = listeners(name, fold).map_err(TuneError::Listeners)?;
-            let evaluation = answers(&plan, &run, resume, &registry, follow)?;
+            let follow = listeners(name, fold);
+            let evaluation = answers(&plan, &run, existing, &registry, follow)?;
             of_folds.push(scores(&evaluation)?);
             collect(&plan, fold, &evaluation, &mut held_out);
             class_names = evaluation.class_names;
         }
         held_out.sort_by_key(|held_out| held_out.index);
         let out_of_fold = folder.join("out-of-fold.csv");
-        let table = csv(&held_out, &class_names)
-            .map_err(|source| RunFolderError::Io { path: out_of_fold.clone(), source })?;
+        let table = csv(&held_out, &class_names).map_err(RunFolderError::io(&out_of_fold))?;
         write_whole(&out_of_fold, &table)?;
         right.push(held_out.iter().map(|held_out| held_out.label == held_out.predicted).collect());
         let metrics = METRICS.map(|metric| Spread::of(metric, &of_folds)).to_vec();
@@ -175,13 +173,11 @@ fn check(candidates: &[Candidate], folds: usize) -> Result<(), TuneError> {
 fn answers(
     plan: &Plan,
     folder: &Path,
-    resume: bool,
+    existing: Existing,
     registry: &Registry,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Evaluation, TuneError> {
-    let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
-    let outcome = run(plan, folder, existing, listeners)?;
-    taper_report::complete(folder)?;
+    let outcome = run_with_pages(plan, folder, existing, listeners)?;
     if let Some(evaluation) = outcome.evaluation {
         return Ok(evaluation);
     }

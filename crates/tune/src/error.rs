@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use taper_metrics::MetricsError;
 use taper_report::ReportError;
 use taper_run_folder::RunFolderError;
-use taper_runner::RunnerError;
+use taper_runner::{RecipeError, RunnerError};
 
 /// What can keep settings from being found.
 #[derive(Debug, thiserror::Error)]
@@ -31,23 +31,7 @@ pub enum TuneError {
         /// What is wrong, in one line.
         reason: String,
     },
-    /// A setting is outside what it may be.
-    #[error("`{key}` is {found}, expected {expected}")]
-    Setting {
-        /// The key, or what stands for it.
-        key: String,
-        /// The value found.
-        found: String,
-        /// What it may be.
-        expected: String,
-    },
-    /// Nobody could be made to follow a run.
-    #[error(transparent)]
-    Listeners(BoxedError),
 }
-
-/// Whatever keeps a caller's listener from following a run.
-pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A setting that is outside what it may be.
 pub(crate) fn setting(
@@ -55,5 +39,5 @@ pub(crate) fn setting(
     found: impl ToString,
     expected: impl Into<String>,
 ) -> TuneError {
-    TuneError::Setting { key: key.into(), found: found.to_string(), expected: expected.into() }
+    TuneError::Run(RecipeError::setting(key, found, expected).into())
 }

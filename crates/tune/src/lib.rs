@@ -6,6 +6,7 @@
 //! goes on. The held-out part decides nothing.
 
 mod error;
+mod run;
 
 mod cross_validate;
 mod lr_find;
@@ -14,6 +15,7 @@ mod search;
 pub use cross_validate::{
     Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
 };
-pub use error::{BoxedError, TuneError};
+pub use error::TuneError;
 pub use lr_find::lr_find;
+pub use run::run_with_pages;
 pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};

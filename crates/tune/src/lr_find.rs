@@ -22,8 +22,7 @@ pub fn lr_find(
 ) -> Result<Sweep, TuneError> {
     let loaded = load(plan)?;
     let sweep = sweep(Training::new(plan, &loaded)?, config, &mut listeners)?;
-    std::fs::create_dir_all(out)
-        .map_err(|source| RunFolderError::Io { path: out.to_path_buf(), source })?;
+    std::fs::create_dir_all(out).map_err(RunFolderError::io(out))?;
     write_json(&out.join("lr-find.json"), &sweep)?;
     write_whole(&out.join("lr-find.html"), page(plan, &sweep).as_bytes())?;
     Ok(sweep)

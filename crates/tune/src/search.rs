@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
 use taper_run_folder::{Metric, RunFolder, RunFolderError, Scores, write_json, write_whole};
 use taper_runner::observe::Listener;
-use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, TrainingError, run};
+use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, TrainingError};
 use toml::Value;
 
-use crate::error::{BoxedError, TuneError, setting};
+use crate::error::{TuneError, setting};
+use crate::run::run_with_pages;
 
 pub use space::Range;
 
@@ -114,8 +115,7 @@ impl SearchFile {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn read(path: &Path) -> Result<Self, TuneError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| RunFolderError::Io { path: path.to_path_buf(), source })?;
+        let text = std::fs::read_to_string(path).map_err(RunFolderError::io(path))?;
         let file: Self = toml::from_str(&text).map_err(|error| TuneError::SearchFile {
             path: path.to_path_buf(),
             reason: error.message().replace('\n', " "),
@@ -172,7 +172,7 @@ impl SearchFile {
 /// Searches: `recipe` makes a trial's recipe of what was drawn, `listeners` those who follow it, by
 /// the run's name.
 ///
-/// Each training is a run in `out/trials`; with `resume`, what is finished is not done again and
+/// Each training is a run in `out/trials`; with [`Existing::Resume`], what is finished is not done again and
 /// what was left off goes on. A trial whose numbers explode has failed and does not end the search.
 /// At the end `out/search.json` lists all, and `out/best.toml` is the recipe of the best.
 ///
@@ -184,8 +184,8 @@ pub fn search(
     recipe: impl Fn(&BTreeMap<String, Value>) -> Result<Recipe, RunnerError>,
     registry: &Registry,
     out: &Path,
-    resume: bool,
-    mut listeners: impl FnMut(&str) -> Result<Vec<Box<dyn Listener>>, BoxedError>,
+    existing: Existing,
+    mut listeners: impl FnMut(&str) -> Vec<Box<dyn Listener>>,
 ) -> Result<Searched, TuneError> {
     file.check()?;
     let registry = registry.sharing();
@@ -210,8 +210,8 @@ pub fn search(
             }
             let name = format!("{number:03}-{epochs}-epochs");
             let run = out.join("trials").join(&name);
-            let follow = listeners(&name).map_err(TuneError::Listeners)?;
-            let (validation, failure) = match validation_scores(&plan, &run, resume, follow) {
+            let follow = listeners(&name);
+            let (validation, failure) = match validation_scores(&plan, &run, existing, follow) {
                 Ok(scores) => (Some(scores), None),
                 Err(TuneError::Run(
                     error @ RunnerError::Training(TrainingError::NotFinite { .. }),
@@ -246,12 +246,10 @@ fn rank(trials: &mut [Trial], metric: Metric) {
 fn validation_scores(
     plan: &Plan,
     folder: &Path,
-    resume: bool,
+    existing: Existing,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Scores, TuneError> {
-    let existing = if resume { Existing::Resume { force: false } } else { Existing::Refuse };
-    let results = run(plan, folder, existing, listeners)?.results;
-    taper_report::complete(folder)?;
+    let results = run_with_pages(plan, folder, existing, listeners)?.results;
     results.validation.ok_or_else(|| {
         let path = folder.join("metrics.json");
         RunFolderError::Invalid { path, reason: "no scores on a validation part".into() }.into()
@@ -268,8 +266,7 @@ impl Searched {
         write_json(&out.join("search.json"), self)?;
         if let Some(best) = self.best() {
             let recipe = RunFolder::begun(&best.run)?.recipe();
-            let text = std::fs::read(&recipe)
-                .map_err(|source| RunFolderError::Io { path: recipe.clone(), source })?;
+            let text = std::fs::read(&recipe).map_err(RunFolderError::io(&recipe))?;
             write_whole(&out.join("best.toml"), &text)?;
         }
         Ok(())

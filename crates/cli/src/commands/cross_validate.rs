@@ -11,17 +11,16 @@ use super::finetune;
 use crate::flags::{CrossValidateFlags, Output};
 use crate::launch::{check_out, listeners, out_folder, run_error};
 use crate::print::{print, print_json};
+use crate::signals;
 
 pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let candidates = candidates(flags, registry)?;
     let out = out_folder(&shared.out, "cross-validate", &candidates[0].recipe.data.source);
-    check_out(&out, shared)?;
-    let result =
-        cross_validate(&candidates, flags.folds, registry, &out, shared.resume, |name, fold| {
-            let label = format!("{name} fold {}", fold + 1);
-            Ok(listeners(&label, output)?)
-        })
+    let existing = check_out(&out, shared)?;
+    signals::catch()?;
+    let follow = |name: &str, fold: usize| listeners(&format!("{name} fold {}", fold + 1), output);
+    let result = cross_validate(&candidates, flags.folds, registry, &out, existing, follow)
         .map_err(run_error)?;
     let path = out.join("cross-validation.json");
     result.write(&path)?;

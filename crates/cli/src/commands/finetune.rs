@@ -31,7 +31,7 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
         return Ok(());
     };
     let scratch: Option<Scores> = match flags.compare {
-        true => Some(from_scratch(&plan, listeners("from scratch", output)?)?),
+        true => Some(from_scratch(&plan, listeners("from scratch", output))?),
         false => None,
     };
     table::print_outcome(&plan, &outcome, scratch.as_ref(), output)

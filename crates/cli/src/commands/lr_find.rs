@@ -10,6 +10,7 @@ use super::finetune::recipe_of;
 use crate::flags::{LrFindFlags, Output};
 use crate::launch::{listeners, out_folder, run_error};
 use crate::print::{print, print_json};
+use crate::signals;
 
 pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
     let recipe = recipe_of(&flags.finetune, registry)?;
@@ -18,7 +19,8 @@ pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> R
     RunFolder::check(&out, shared.overwrite)?;
     let plan = Plan::new(recipe, registry)?;
     let config = SweepConfig { low: flags.low, high: flags.high, steps: flags.steps };
-    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", output)?).map_err(run_error)?;
+    signals::catch()?;
+    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", output)).map_err(run_error)?;
     match output.json {
         true => {
             let mut value = serde_json::to_value(&sweep)?;

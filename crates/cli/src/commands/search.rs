@@ -11,21 +11,22 @@ use super::finetune;
 use crate::flags::{Output, SearchFlags};
 use crate::launch::{check_out, listeners, out_folder, run_error};
 use crate::print::{print, print_json};
+use crate::signals;
 
 pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let file = SearchFile::read(&flags.file)?;
     let stem = flags.file.file_stem().map_or("search".into(), |stem| stem.to_string_lossy());
     let out = out_folder(&shared.out, "search", &stem);
-    check_out(&out, shared)?;
+    let existing = check_out(&out, shared)?;
+    signals::catch()?;
     let recipe = |settings: &std::collections::BTreeMap<String, toml::Value>| {
         let mut overrides = flags.finetune.overrides();
         overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
         finetune::recipe(&flags.finetune, shared.recipe.as_deref(), &overrides, registry)
     };
-    let found =
-        search(&file, recipe, registry, &out, shared.resume, |name| Ok(listeners(name, output)?))
-            .map_err(run_error)?;
+    let found = search(&file, recipe, registry, &out, existing, |name| listeners(name, output))
+        .map_err(run_error)?;
     match output.json {
         true => print_json(&serde_json::to_value(&found)?),
         false => print(&text(&found, &out)?),

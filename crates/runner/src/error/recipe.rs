@@ -1,19 +1,14 @@
 //! What can be wrong with a recipe.
 
-use std::path::PathBuf;
+use taper_run_folder::RunFolderError;
 
 /// What can be wrong with a recipe.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {
     /// Its file could not be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
     /// It is no recipe: not TOML, an unknown key, a value of another type.
     #[error("recipe {origin}: {reason}")]
     Invalid {
@@ -26,20 +21,31 @@ pub enum RecipeError {
     #[error("`{key}` is {found}, expected {expected}")]
     Setting {
         /// The dotted key.
-        key: &'static str,
+        key: String,
         /// The value found.
         found: String,
         /// What it may be.
         expected: String,
     },
     /// A name that nothing is known under.
-    #[error("unknown {what} `{name}`, expected one of: {known}")]
+    #[error("unknown {what} `{name}`, expected one of: {}", known.join(", "))]
     Unknown {
         /// What kind of thing was asked for.
         what: &'static str,
         /// The name as given.
         name: String,
         /// The names that are known.
-        known: String,
+        known: Vec<String>,
     },
+}
+
+impl RecipeError {
+    /// A setting that is outside what it may be.
+    pub fn setting(
+        key: impl Into<String>,
+        found: impl ToString,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Setting { key: key.into(), found: found.to_string(), expected: expected.into() }
+    }
 }

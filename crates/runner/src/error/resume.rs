@@ -73,8 +73,5 @@ impl std::fmt::Display for Difference {
 
 /// Where to go on from, as the end of a message.
 pub(super) fn last_checkpoint(path: &Option<PathBuf>) -> String {
-    path.as_ref().map_or(String::new(), |path| {
-        let run = path.parent().and_then(|folder| folder.parent()).unwrap_or(path);
-        format!("; go on from {} with `resume {}`", path.display(), run.display())
-    })
+    path.as_ref().map_or(String::new(), |path| format!("; go on from {}", path.display()))
 }

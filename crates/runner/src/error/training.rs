@@ -10,8 +10,8 @@ use super::resume::last_checkpoint;
 pub enum TrainingError {
     /// Loss or gradient stopped being a number.
     #[error(
-        "{what} at step {step} (epoch {epoch}, learning rate {learning_rate:e}){}; \
-         try a lower `optimizer.learning_rate` or `train.clip_norm = 1`",
+        "{what} at step {step} (epoch {epoch}, learning rate {learning_rate:e}); \
+         try a lower `optimizer.learning_rate` or `train.clip_norm = 1`{}",
         last_checkpoint(.checkpoint)
     )]
     NotFinite {

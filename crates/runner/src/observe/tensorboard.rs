@@ -101,8 +101,7 @@ impl TensorBoard {
     }
 
     fn io(&self) -> impl Fn(std::io::Error) -> RunnerError + use<> {
-        let path = self.path.clone();
-        move |source| RunnerError::Io { path: path.clone(), source }
+        RunnerError::io(&self.path)
     }
 }
 

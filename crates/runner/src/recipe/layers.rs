@@ -5,6 +5,7 @@ use std::path::Path;
 use taper_dataset::Augment;
 use taper_dataset::augment::PRESETS;
 use taper_optimizer::RuleConfig;
+use taper_run_folder::RunFolderError;
 use toml::{Table, Value};
 
 use super::method::Method;
@@ -138,6 +139,7 @@ fn method(name: &str) -> Result<Table, RecipeError> {
         table.insert("blocks".to_string(), blocks.into());
     } else if !Method::NAMES.contains(&name) {
         let known = Method::NAMES.join(", ") + " (last-2: the last two blocks)";
+        let known = known.split(", ").map(String::from).collect();
         return Err(RecipeError::Unknown { what: "method", name: name.to_string(), known });
     }
     Ok(table)
@@ -145,9 +147,9 @@ fn method(name: &str) -> Result<Table, RecipeError> {
 
 fn policy(name: &str) -> Result<Augment, RecipeError> {
     Augment::preset(name).ok_or_else(|| {
-        let known: Vec<_> = PRESETS.iter().map(|(known, _)| *known).collect();
+        let known = PRESETS.iter().map(|(known, _)| known.to_string()).collect();
         let (what, name) = ("augmentation", name.to_string());
-        RecipeError::Unknown { what, name, known: known.join(", ") }
+        RecipeError::Unknown { what, name, known }
     })
 }
 
@@ -164,15 +166,12 @@ fn read(base: &str) -> Result<Table, RecipeError> {
     let is_path = base.ends_with(".toml") || Path::new(base).components().count() > 1;
     let text = match named(base) {
         Some(text) => text.to_string(),
-        None if is_path => std::fs::read_to_string(base)
-            .map_err(|source| RecipeError::Io { path: base.into(), source })?,
+        None if is_path => {
+            std::fs::read_to_string(base).map_err(RunFolderError::io(Path::new(base)))?
+        }
         None => {
-            let known: Vec<_> = NAMED.iter().map(|(n, _)| *n).collect();
-            return Err(RecipeError::Unknown {
-                what: "recipe",
-                name: base.to_string(),
-                known: known.join(", "),
-            });
+            let known = NAMED.iter().map(|(name, _)| name.to_string()).collect();
+            return Err(RecipeError::Unknown { what: "recipe", name: base.to_string(), known });
         }
     };
     text.parse::<Table>().map_err(|e| invalid(base, e))
@@ -183,8 +182,7 @@ fn read(base: &str) -> Result<Table, RecipeError> {
 /// # Errors
 /// The file cannot be read, or is no recipe.
 pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| RecipeError::Io { path: path.to_path_buf(), source })?;
+    let text = std::fs::read_to_string(path).map_err(RunFolderError::io(path))?;
     toml::from_str(&text).map_err(|e| invalid(&path.display().to_string(), e))
 }
 
