@@ -1,4 +1,4 @@
-//! Scaled dot-product attention.
+//! Scaled dot-product attention. `Naive` is `Composed` here, of candle's own products.
 
 mod composed;
 mod op;

@@ -38,12 +38,26 @@ fn outcome(
     inputs: &[Tensor],
     f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
 ) -> Outcome {
+    outcome_of(usize::MAX, implementation, dtype, memory, inputs, f)
+}
+
+/// [`outcome`] of those inputs alone whose bits in `tracked` are set; the other gradients are zeros.
+fn outcome_of(
+    tracked: usize,
+    implementation: Implementation,
+    dtype: DType,
+    memory: Memory,
+    inputs: &[Tensor],
+    f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+) -> Outcome {
     let run = || -> Result<Outcome> {
         let vars: Vec<Var> =
             inputs.iter().map(|t| Var::from_tensor(&t.to_dtype(dtype)?)).collect::<Result<_>>()?;
         let arguments: Vec<Tensor> = vars
             .iter()
-            .map(|var| match memory {
+            .enumerate()
+            .map(|(i, var)| match memory {
+                _ if tracked >> i & 1 == 0 => Ok(var.as_detached_tensor()),
                 Memory::Contiguous => Ok(var.as_tensor().clone()),
                 Memory::Strided => strided(var.as_tensor()),
             })
@@ -113,7 +127,7 @@ const IMPLEMENTATIONS: [Implementation; 6] = [
 ];
 
 /// Holds all implementations of an operation of `f64` inputs against the naive one: values and gradients
-/// in `f64` and `f32`, for inputs anywhere in memory, with 1, 2 and 4 threads.
+/// in `f64` and `f32`, for inputs anywhere in memory, with 1, 2 and 4 threads, whichever of the inputs are tracked.
 ///
 /// In `f64` the implementations differ by the order of sums alone, so 1e-11 is ample. In `f32` (24 bits,
 /// 6e-8) sums of up to some thousand terms lose two digits: `tolerance`, usually 1e-5.
@@ -132,6 +146,9 @@ pub(crate) fn check_implementations(
         assert_outcomes_close(&format!("{what} f32"), &single, &reference, tolerance);
         let moved = outcome(implementation, DType::F32, Memory::Strided, inputs, &f);
         assert_same_bits(&format!("{what}, strided"), &moved, &single);
+        if matches!(implementation, Implementation::Naive | Implementation::Auto) {
+            check_subsets(&what, implementation, inputs, &single, &f);
+        }
         if implementation != Implementation::Composed {
             for threads in [1, 2, 4] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -141,6 +158,24 @@ pub(crate) fn check_implementations(
                 assert_same_bits(&format!("{what}, {threads} threads"), &other, &single);
             }
         }
+    }
+}
+
+/// Each set of tracked inputs has the same value and gradients, bit for bit, as all of them, and no others.
+fn check_subsets(
+    what: &str,
+    implementation: Implementation,
+    inputs: &[Tensor],
+    all: &Outcome,
+    f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+) {
+    for tracked in 1..(1 << inputs.len()) - 1 {
+        let some = outcome_of(tracked, implementation, DType::F32, Memory::Contiguous, inputs, f);
+        let expected = all.gradients.iter().enumerate().map(|(i, gradient)| {
+            if tracked >> i & 1 == 1 { gradient.clone() } else { gradient.zeros_like().unwrap() }
+        });
+        let expected = Outcome { value: all.value.clone(), gradients: expected.collect() };
+        assert_same_bits(&format!("{what}, inputs {tracked:b}"), &some, &expected);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod algorithm;
+mod bias;
 mod composed;
 mod depthwise;
 mod direct;

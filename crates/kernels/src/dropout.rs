@@ -1,4 +1,4 @@
-//! Dropout with a mask that is a function of seed and position.
+//! Dropout with a mask that is a function of seed and position. `Naive` is the vector kernel on portable lanes.
 
 mod composed;
 mod mask;

@@ -2,7 +2,7 @@
 
 use crate::element::{Element, map};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation};
 use candle_core::{Result, Shape, Tensor, bail};
 
 /// All dimensions but the first as one.
@@ -33,18 +33,10 @@ struct Flatten;
 
 impl Operation<1> for Flatten {
     type Saved = ();
+    const PASSES_GRADIENT_ON: bool = true;
 
     fn forward<T: Element>(&self, [x]: [&[T]; 1]) -> Result<(Vec<T>, ())> {
         Ok((map(x, |x| x), ()))
-    }
-
-    fn backward<T: Element>(
-        &self,
-        _: [&[T]; 1],
-        _: Output<T, ()>,
-        _: [bool; 1],
-    ) -> Result<[Option<Gradient<T>>; 1]> {
-        Ok([Some(Gradient::Outputs)])
     }
 }
 

@@ -10,16 +10,22 @@ pub(crate) trait Operation<const N: usize>: Send + Sync + 'static {
     /// What the forward pass leaves for the backward pass, beside inputs and output.
     type Saved: Send + Sync + 'static;
 
+    /// Whether the gradient of each input is the output's, number for number; [`backward`](Self::backward) is not
+    /// called then.
+    const PASSES_GRADIENT_ON: bool = false;
+
     /// The output, and what is saved.
     fn forward<T: Element>(&self, inputs: [&[T]; N]) -> Result<(Vec<T>, Self::Saved)>;
 
     /// The gradients of the inputs for which `wanted` is true; others may be `None`.
     fn backward<T: Element>(
         &self,
-        inputs: [&[T]; N],
-        output: Output<T, Self::Saved>,
-        wanted: [bool; N],
-    ) -> Result<[Option<Gradient<T>>; N]>;
+        _inputs: [&[T]; N],
+        _output: Output<T, Self::Saved>,
+        _wanted: [bool; N],
+    ) -> Result<[Option<Vec<T>>; N]> {
+        bail!("an operation has no backward pass")
+    }
 }
 
 /// What a backward pass starts from, beside the inputs.
@@ -28,13 +34,6 @@ pub(crate) struct Output<'a, T, S> {
     pub saved: &'a S,
     /// The gradient of `y`.
     pub grad: &'a [T],
-}
-
-/// The gradient of an input.
-pub(crate) enum Gradient<T> {
-    Numbers(Vec<T>),
-    /// The output's, number for number.
-    Outputs,
 }
 
 /// The result of shape `shape`, on the tape where an input is.
@@ -88,17 +87,21 @@ fn backward<O: Operation<N>, T: Element, const N: usize>(
     saved: &O::Saved,
 ) -> Result<[Option<Tensor>; N]> {
     let wanted = inputs.map(Tensor::track_op);
+    let mut tensors = [const { None }; N];
+    if O::PASSES_GRADIENT_ON {
+        for (i, tensor) in tensors.iter_mut().enumerate().filter(|&(i, _)| wanted[i]) {
+            let shape = inputs[i].shape();
+            // Not even a view of what lies in no order would be free.
+            *tensor = Some(if shape == grad.shape() { grad.clone() } else { grad.reshape(shape)? });
+        }
+        return Ok(tensors);
+    }
     let gradients = read_all(inputs, |x| {
         read_all([y, grad], |[y, grad]| op.backward::<T>(x, Output { y, saved, grad }, wanted))
     })?;
-    let mut tensors = [const { None }; N];
     for (i, gradient) in gradients.into_iter().enumerate().filter(|&(i, _)| wanted[i]) {
-        tensors[i] = match gradient {
-            Some(Gradient::Numbers(numbers)) => Some(tensor(numbers, inputs[i])?),
-            Some(Gradient::Outputs) if inputs[i].shape() == grad.shape() => Some(grad.clone()),
-            Some(Gradient::Outputs) => Some(grad.reshape(inputs[i].shape())?),
-            None => bail!("an operation gave no gradient for its input {i}"),
-        };
+        let Some(gradient) = gradient else { bail!("no gradient for an operation's input {i}") };
+        tensors[i] = Some(tensor(gradient, inputs[i])?);
     }
     Ok(tensors)
 }

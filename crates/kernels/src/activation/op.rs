@@ -4,7 +4,7 @@ use super::function::Function;
 use super::{composed, naive, vector};
 use crate::element::{Element, as_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::simd::Isa;
 use candle_core::{Result, Tensor};
 
@@ -71,13 +71,13 @@ impl Operation<1> for Activation {
         [x]: [&[T]; 1],
         output: Output<T, ()>,
         _: [bool; 1],
-    ) -> Result<[Option<Gradient<T>>; 1]> {
+    ) -> Result<[Option<Vec<T>>; 1]> {
         let dx = match (self.isa, as_f32(x), as_f32(output.grad)) {
             (Some(isa), Some(x), grad @ Some(_)) => {
                 from_f32(vector::apply(isa, self.function, x, grad))?
             }
             _ => naive::gradient(self.function, x, output.grad),
         };
-        Ok([Some(Gradient::Numbers(dx))])
+        Ok([Some(dx)])
     }
 }

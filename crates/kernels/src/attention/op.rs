@@ -4,7 +4,7 @@ use super::composed;
 use super::vector::{Inputs, Plan, Sizes};
 use crate::element::{Element, expect_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::scratch::UninitVec;
 use candle_core::{DType, Result, Tensor, bail};
 
@@ -120,7 +120,7 @@ impl<const N: usize> Operation<N> for Attention {
         inputs: [&[T]; N],
         Output { y, saved, grad }: Output<T, Vec<f32>>,
         _: [bool; N],
-    ) -> Result<[Option<Gradient<T>>; N]> {
+    ) -> Result<[Option<Vec<T>>; N]> {
         self.plan.check_inputs(&inputs.map(<[T]>::len));
         let mut gradients = inputs.map(|input| UninitVec::<f32>::new(input.len()));
         let to = gradients.each_mut().map(UninitVec::send_ptr);
@@ -134,7 +134,7 @@ impl<const N: usize> Operation<N> for Attention {
         let mut found = [const { None }; N];
         for (found, gradient) in found.iter_mut().zip(gradients) {
             // SAFETY: the heads cover all elements, whose number was checked.
-            *found = Some(Gradient::Numbers(from_f32(unsafe { gradient.finish() })?));
+            *found = Some(from_f32(unsafe { gradient.finish() })?);
         }
         Ok(found)
     }

@@ -4,7 +4,7 @@ use super::statistics::{BatchNormTrain, Dims, Statistics};
 use super::{composed, naive, vector};
 use crate::element::{Element, as_f32, check_vectors, from_f32};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::simd::Isa;
 use candle_core::{DType, Result, Tensor, bail};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Operation<3> for BatchNorm {
         [x, gamma, _]: [&[T]; 3],
         Output { saved, grad, .. }: Output<T, Statistics>,
         wanted: [bool; 3],
-    ) -> Result<[Option<Gradient<T>>; 3]> {
+    ) -> Result<[Option<Vec<T>>; 3]> {
         let statistics = self.given.as_ref().unwrap_or(saved);
         // Where the statistics are the batch's own, they move with x.
         let own = self.given.is_none();
@@ -145,6 +145,6 @@ impl Operation<3> for BatchNorm {
             _ => naive::backward(self.dims, [x, gamma, grad], self.eps, statistics, own, wanted)
                 .map(Ok),
         };
-        Ok([dx?, d_gamma?, d_beta?].map(|gradient| gradient.map(Gradient::Numbers)))
+        Ok([dx?, d_gamma?, d_beta?])
     }
 }

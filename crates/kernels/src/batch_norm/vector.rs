@@ -21,7 +21,7 @@ const NUMBERS_PER_TASK: usize = 1 << 15;
 const IMAGES_PER_SUM: usize = 64;
 
 impl Dims {
-    /// ChannelGroup that are taken at once.
+    /// Channels that are taken at once.
     fn together(self) -> usize {
         if self.inner >= LARGE_PLANE { 1 } else { (NUMBERS_PER_ROW / self.inner.max(1)).max(1) }
     }

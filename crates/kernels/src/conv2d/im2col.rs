@@ -17,7 +17,7 @@ mod plan;
 mod small_planes;
 
 use super::algorithm::{Algorithm, Epilogue, Output};
-use super::naive::bias_gradient;
+use super::bias::bias_gradient;
 pub(super) use plan::Plan;
 
 impl Algorithm for Plan {

@@ -1,6 +1,7 @@
 //! Convolution in plain loops, for any configuration. One task owns each plane that is written,
 //! so every sum has one order.
 
+use super::bias::bias_gradient;
 use super::geometry::Geometry;
 use crate::element::Element;
 use crate::window::inside;
@@ -141,14 +142,4 @@ fn weight_gradient<T: Element>(g: &Geometry, x: &[T], grad: &[T]) -> Vec<T> {
         }
     });
     dw
-}
-
-/// The gradient's sum over images and positions, channel by channel.
-pub(super) fn bias_gradient<T: Element>(g: &Geometry, grad: &[T]) -> Vec<T> {
-    let plane = g.oh * g.ow;
-    let channels = (0..g.c_out).into_par_iter().map(|o| {
-        let images = (0..g.n).map(|n| &grad[(n * g.c_out + o) * plane..][..plane]);
-        images.map(|plane| plane.iter().copied().sum()).sum()
-    });
-    channels.collect()
 }

@@ -7,7 +7,7 @@ use super::{composed, naive};
 use crate::activation::relu;
 use crate::element::{Element, expect_f32, from_f32, relu_gradient};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation};
+use crate::operation::{self, Operation};
 use crate::pool::{self, max_pool2d};
 use crate::simd::Isa;
 use candle_core::{Result, Shape, Tensor};
@@ -127,7 +127,7 @@ impl<const N: usize> Operation<N> for Conv2d {
         inputs: [&[T]; N],
         operation::Output { y, saved, grad }: operation::Output<T, Saved>,
         wanted: [bool; N],
-    ) -> Result<[Option<Gradient<T>>; N]> {
+    ) -> Result<[Option<Vec<T>>; N]> {
         let (x, w) = (inputs[0], inputs[1]);
         let wanted = [0, 1, 2].map(|i| wanted.get(i).is_some_and(|&wanted| wanted));
         // What the algorithm left to do after it is gone through first.
@@ -152,7 +152,7 @@ impl<const N: usize> Operation<N> for Conv2d {
         };
         let mut found = [const { None }; N];
         for (found, gradient) in found.iter_mut().zip(gradients) {
-            *found = gradient?.map(Gradient::Numbers);
+            *found = gradient?;
         }
         Ok(found)
     }

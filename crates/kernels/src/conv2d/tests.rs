@@ -1,10 +1,13 @@
-use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
+use super::algorithm::BATCH_PIECES;
+use super::geometry::Geometry;
+use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block, im2col};
 use crate::check::{
     assert_close, assert_error, check_gradients, check_implementations, normal, pick,
 };
 use crate::implementation::{Implementation, with_implementation};
 use crate::pool::Pool2dConfig;
-use candle_core::{DType, Device, Result, Tensor, Var};
+use crate::simd::Isa;
+use candle_core::{DType, Device, Result, Tensor};
 
 fn case(x: &[usize], c_out: usize, kernel: (usize, usize), config: &Conv2dConfig) -> [Tensor; 3] {
     let weight = [c_out, x[1] / config.groups, kernel.0, kernel.1];
@@ -54,15 +57,30 @@ fn the_usual_layers_agree() {
     check(&[1, 1, 1, 1], 1, (1, 1), plain);
 }
 
+/// Columns of im2col in several chunks an image, and in chunks of several images; more images than pieces of the batch.
 #[test]
-fn images_beyond_one_block_of_columns_agree() {
-    // 9 * 16 * 24 * 24 columns an image: several blocks, the last one partial.
-    let config = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
-    let inputs = case(&[27, 16, 24, 24], 8, (3, 3), &config);
-    // Gradients of the filters are sums of 15,552 terms.
-    check_implementations("many images", 1e-4, &inputs, |t| {
-        conv2d(&t[0], &t[1], Some(&t[2]), &config)
-    });
+fn columns_in_several_chunks_and_pieces_of_the_batch_agree() -> Result<()> {
+    let config = Conv2dConfig { stride: (2, 2), ..Conv2dConfig::default() };
+    for (x, kernel, several_images) in
+        [([19, 16, 49, 49], (3, 3), false), ([35, 64, 11, 13], (5, 5), true)]
+    {
+        let inputs = case(&x, 5, kernel, &config);
+        let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
+        assert!(x[0] > BATCH_PIECES && x[0] % BATCH_PIECES != 0);
+        for isa in Isa::all() {
+            let plan = im2col::Plan::new(geometry, isa, false);
+            let (images, plane) = (plan.images(), plan.plane());
+            assert!(!plan.has_small_planes() && several_images == (images > 1));
+            match several_images {
+                true => assert!(x[0] % images != 0),
+                false => assert!(plane > plan.chunk() && plane % plan.chunk() != 0),
+            }
+        }
+        check_implementations(&format!("{x:?}"), 1e-4, &inputs, |t| {
+            conv2d(&t[0], &t[1], Some(&t[2]), &config)
+        });
+    }
+    Ok(())
 }
 
 #[test]
@@ -212,20 +230,6 @@ fn without_a_bias_the_result_is_the_same_as_with_zeros() {
             assert_close("zeros", &conv2d(&x, &w, None, &config).unwrap(), &with, 0.);
         });
     }
-}
-
-#[test]
-fn arguments_that_nobody_tracks_are_left_out_of_the_backward_pass() -> Result<()> {
-    let config = Conv2dConfig::default();
-    let [x, w, b] = case(&[2, 3, 6, 6], 4, (3, 3), &config);
-    for tracked in 0..3 {
-        let mut t = [x.clone(), w.clone(), b.clone()];
-        let var = Var::from_tensor(&t[tracked])?;
-        t[tracked] = var.as_tensor().clone();
-        let store = conv2d(&t[0], &t[1], Some(&t[2]), &config)?.sqr()?.sum_all()?.backward()?;
-        assert_eq!(store.get(&var).unwrap().dims(), var.dims());
-    }
-    Ok(())
 }
 
 /// By every algorithm: direct, Winograd, im2col of four kinds, depthwise, plain loops.

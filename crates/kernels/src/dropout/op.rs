@@ -4,7 +4,7 @@ use super::mask::Mask;
 use super::{composed, vector};
 use crate::element::Element;
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::simd::Isa;
 use candle_core::{Result, Tensor, bail};
 
@@ -12,9 +12,9 @@ use candle_core::{Result, Tensor, bail};
 ///
 /// Element `i` (in row-major order) is dropped when word `i % 4` of block `i / 4` of
 /// [`Counter::new(seed)`](crate::counter::Counter) is less than `rate * 2^32`. The mask is a
-/// function of the seed and the position alone: it is the same with every implementation, device and number
-/// of threads, and the backward pass makes it anew in place of storing it. Use a new seed for
-/// every call.
+/// function of the seed and the position alone: it is the same with every implementation, device
+/// and number of threads, and the backward pass makes it anew in place of storing it. Use a new
+/// seed for every call.
 ///
 /// N. Srivastava et al., "Dropout", 2014, <https://jmlr.org/papers/v15/srivastava14a.html>.
 ///
@@ -52,8 +52,8 @@ impl Operation<1> for Dropout {
         _: [&[T]; 1],
         output: Output<T, ()>,
         _: [bool; 1],
-    ) -> Result<[Option<Gradient<T>>; 1]> {
+    ) -> Result<[Option<Vec<T>>; 1]> {
         let dx = vector::masked(self.isa, &self.mask, output.grad);
-        Ok([Some(Gradient::Numbers(dx))])
+        Ok([Some(dx)])
     }
 }

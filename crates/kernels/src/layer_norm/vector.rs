@@ -203,17 +203,18 @@ pub(super) fn backward(
     let to = dx.as_mut().map(UninitVec::send_ptr);
     let size = rows(k) * k;
     let tasks = x.par_chunks(size).zip(grad.par_chunks(size)).enumerate();
-    let partials: Vec<Scratch> = tasks
+    let partials: Vec<Option<Scratch>> = tasks
         .map(|(task, (x, grad))| {
-            let mut sums = scratch::buffer(if want_weights { 2 * k } else { 0 });
+            let mut partial = want_weights.then(|| scratch::buffer(2 * k));
+            let sums = partial.as_deref_mut().unwrap_or_default();
             sums.fill(0.);
             let dx = to.map(|to| to.offset(task * size).pointer());
-            isa.run(Backward { x, gamma, grad, eps: eps as f32, dx, sums: &mut sums });
-            sums
+            isa.run(Backward { x, gamma, grad, eps: eps as f32, dx, sums });
+            partial
         })
         .collect();
     let mut sums = vec![0f64; if want_weights { 2 * k } else { 0 }];
-    for partial in &partials {
+    for partial in partials.iter().flatten() {
         for (sum, &v) in sums.iter_mut().zip(partial.iter()) {
             *sum += f64::from(v);
         }

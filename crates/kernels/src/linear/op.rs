@@ -1,10 +1,10 @@
 //! The fully connected layer's product as an operation.
 
-use super::{composed, naive};
+use super::{bias, composed};
 use crate::element::{Element, as_f32, from_f32, relu_gradient};
 use crate::gemm::{self, Epilogue, Matrix};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::simd::Isa;
 use candle_core::{Result, Tensor, bail};
 use std::borrow::Cow;
@@ -82,16 +82,16 @@ impl<const N: usize> Operation<N> for Linear {
 
     fn forward<T: Element>(&self, inputs: [&[T]; N]) -> Result<(Vec<T>, ())> {
         let (x, w) = self.matrices(inputs);
-        let (w, bias) = (w.transposed(), inputs.get(2).copied());
+        let (w, b) = (w.transposed(), inputs.get(2).copied());
         let y = match (x.as_f32(), w.as_f32()) {
             (Some(x), Some(w)) => {
-                let column_bias = bias.and_then(as_f32);
+                let column_bias = b.and_then(as_f32);
                 let epilogue = Epilogue { column_bias, relu: self.relu, ..Epilogue::default() };
                 from_f32(gemm::multiply(self.isa, x, w, epilogue))?
             }
             _ => {
                 let mut y = gemm::product(x, w);
-                naive::add_bias(&mut y, self.out, bias, self.relu);
+                bias::add_bias(&mut y, self.out, b, self.relu);
                 y
             }
         };
@@ -103,7 +103,7 @@ impl<const N: usize> Operation<N> for Linear {
         inputs: [&[T]; N],
         output: Output<T, ()>,
         wanted: [bool; N],
-    ) -> Result<[Option<Gradient<T>>; N]> {
+    ) -> Result<[Option<Vec<T>>; N]> {
         let (x, w) = self.matrices(inputs);
         let grad = match self.relu {
             true => Cow::Owned(relu_gradient(output.y, output.grad)),
@@ -112,11 +112,11 @@ impl<const N: usize> Operation<N> for Linear {
         let g = Matrix::new(&grad, self.rows, self.out);
         let mut gradients = [const { None }; N];
         for (i, gradient) in gradients.iter_mut().enumerate().filter(|&(i, _)| wanted[i]) {
-            *gradient = Some(Gradient::Numbers(match i {
+            *gradient = Some(match i {
                 0 => self.multiply(g, w)?,
                 1 => self.multiply(g.transposed(), x)?,
-                _ => naive::column_sums(&grad, self.out),
-            }));
+                _ => bias::column_sums(&grad, self.out),
+            });
         }
         Ok(gradients)
     }

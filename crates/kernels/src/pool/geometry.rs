@@ -25,13 +25,13 @@ impl Pool2dConfig {
 /// The sizes of one pooling, checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
-    pub n: usize,
-    pub c: usize,
-    pub h: usize,
-    pub w: usize,
-    pub oh: usize,
-    pub ow: usize,
-    pub config: Pool2dConfig,
+    pub(super) n: usize,
+    pub(super) c: usize,
+    pub(super) h: usize,
+    pub(super) w: usize,
+    pub(super) oh: usize,
+    pub(super) ow: usize,
+    pub(super) config: Pool2dConfig,
 }
 
 impl Geometry {

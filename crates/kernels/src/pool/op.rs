@@ -4,7 +4,7 @@ use super::geometry::{Geometry, Pool2dConfig};
 use super::{composed, naive, vector};
 use crate::element::{Element, as_f32, expect_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::simd::Isa;
 use candle_core::{Result, Tensor, bail};
 
@@ -96,8 +96,8 @@ impl Operation<1> for MaxPool {
         _: [&[T]; 1],
         Output { saved, grad, .. }: Output<T, Argmax>,
         _: [bool; 1],
-    ) -> Result<[Option<Gradient<T>>; 1]> {
-        Ok([Some(Gradient::Numbers(max_backward(&self.geometry, saved, grad)?))])
+    ) -> Result<[Option<Vec<T>>; 1]> {
+        Ok([Some(max_backward(&self.geometry, saved, grad)?)])
     }
 }
 
@@ -174,7 +174,7 @@ impl Operation<1> for AvgPool {
         _: [&[T]; 1],
         Output { grad, .. }: Output<T, ()>,
         _: [bool; 1],
-    ) -> Result<[Option<Gradient<T>>; 1]> {
+    ) -> Result<[Option<Vec<T>>; 1]> {
         let g = &self.geometry;
         let dx = match (self.isa, as_f32(grad)) {
             (Some(_), Some(grad)) if self.is_global() => {
@@ -183,6 +183,6 @@ impl Operation<1> for AvgPool {
             (Some(isa), Some(grad)) => from_f32(vector::mean_backward(isa, g, grad))?,
             _ => naive::mean_gradient(g, grad),
         };
-        Ok([Some(Gradient::Numbers(dx))])
+        Ok([Some(dx)])
     }
 }

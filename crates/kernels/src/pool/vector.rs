@@ -119,13 +119,13 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
                         // Padding never wins, so the first pixel within the image stands first.
                         let mut best = S::splat(f32::NEG_INFINITY);
                         let first = S::load(self.firsts.as_ptr().add(j));
-                        let mut winner = S::add(first, S::splat((first_row * kw) as f32));
+                        let mut place = S::add(first, S::splat((first_row * kw) as f32));
                         for (tap, &offset) in self.taps.iter().enumerate() {
                             let (x, tap) = (S::load(from.add(offset)), S::splat(tap as f32));
-                            (best, winner) = S::later_maximum(best, winner, x, tap);
+                            (best, place) = S::later_maximum(best, place, x, tap);
                         }
                         if let Some(argmax) = self.argmax {
-                            S::store_bytes(argmax.add(i * row + j), winner);
+                            S::store_bytes(argmax.add(i * row + j), place);
                         }
                         best
                     } else {
@@ -142,7 +142,7 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
     }
 }
 
-/// Each output's gradient for its winner.
+/// Each output's gradient for the pixel of its maximum.
 pub(super) fn max_backward(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]) -> Vec<f32> {
     assert_eq!(argmax.len(), g.n * g.c * g.oh * argmax_row(g, isa));
     backward::<true>(isa, g, argmax, grad)

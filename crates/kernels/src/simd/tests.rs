@@ -44,10 +44,10 @@ impl Kernel for Operations {
             lanes!("mul", S::mul(va, vb), |i| a[i] * b[i]);
             lanes!("fma", S::fma(va, vb, vc), |i| a[i] * b[i] + c[i]);
             lanes!("div", S::div(va, S::splat(3.)), |i| a[i] / 3.);
-            lanes!("larger", S::max(va, vb), |i| if a[i] > b[i] { a[i] } else { b[i] });
-            lanes!("at_least", S::clamp_min(va, 0.5), |i| if a[i] < 0.5 { 0.5 } else { a[i] });
-            lanes!("at_most", S::clamp_max(va, 0.5), |i| if a[i] > 0.5 { 0.5 } else { a[i] });
-            lanes!("magnitude", S::abs(va), |i| a[i].abs());
+            lanes!("max", S::max(va, vb), |i| if a[i] > b[i] { a[i] } else { b[i] });
+            lanes!("clamp_min", S::clamp_min(va, 0.5), |i| if a[i] < 0.5 { 0.5 } else { a[i] });
+            lanes!("clamp_max", S::clamp_max(va, 0.5), |i| if a[i] > 0.5 { 0.5 } else { a[i] });
+            lanes!("abs", S::abs(va), |i| a[i].abs());
             lanes!("round", S::round(va), |i| a[i].round_ties_even());
             lanes!("relu", S::relu(va), |i| if a[i] < 0. { 0. } else { a[i] });
             let positive = S::where_positive(va, vc);
@@ -60,11 +60,11 @@ impl Kernel for Operations {
             lanes!("later_maximum's index", index, |i| if wins(i) { 2. } else { 1. });
             let whole: [f32; 16] = std::array::from_fn(|i| i as f32 * 16. - 126.);
             let powers = S::exp2i(S::load(whole.as_ptr()));
-            lanes!("power_of_two", powers, |i| whole[i].exp2());
+            lanes!("exp2i", powers, |i| whole[i].exp2());
 
             for count in 0..n {
                 let part = S::load_partial(a.as_ptr(), count);
-                lanes!("load_first", part, |i| if i < count { a[i] } else { 0. });
+                lanes!("load_partial", part, |i| if i < count { a[i] } else { 0. });
                 let mut to = [7f32; 32];
                 S::store_partial(to.as_mut_ptr(), vc, count);
                 for (i, &v) in to.iter().enumerate() {

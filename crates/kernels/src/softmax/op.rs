@@ -4,7 +4,7 @@ use super::vector::{self, Function};
 use super::{composed, naive};
 use crate::element::{Element, as_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
-use crate::operation::{self, Gradient, Operation, Output};
+use crate::operation::{self, Operation, Output};
 use crate::simd::Isa;
 use candle_core::{D, Result, Tensor, bail};
 
@@ -112,7 +112,7 @@ impl Operation<1> for Softmax {
         _: [&[T]; 1],
         Output { y, grad, .. }: Output<T, ()>,
         _: [bool; 1],
-    ) -> Result<[Option<Gradient<T>>; 1]> {
+    ) -> Result<[Option<Vec<T>>; 1]> {
         let function =
             if self.log { Function::LogSoftmaxGradient } else { Function::SoftmaxGradient };
         let dx = match as_f32(grad).and_then(|grad| self.vectors(y, function(grad))) {
@@ -120,7 +120,7 @@ impl Operation<1> for Softmax {
             None if self.log => naive::log_softmax_gradient(self.k, y, grad),
             None => naive::softmax_gradient(self.k, y, grad),
         };
-        Ok([Some(Gradient::Numbers(dx))])
+        Ok([Some(dx)])
     }
 }
 
@@ -141,12 +141,11 @@ impl Operation<2> for CrossEntropy {
         [logits, targets]: [&[T]; 2],
         Output { grad, .. }: Output<T, ()>,
         [want_logits, want_targets]: [bool; 2],
-    ) -> Result<[Option<Gradient<T>>; 2]> {
+    ) -> Result<[Option<Vec<T>>; 2]> {
         let k = self.k;
         Ok([
             want_logits.then(|| naive::cross_entropy_gradient(k, logits, targets, grad)),
             want_targets.then(|| naive::cross_entropy_targets_gradient(k, logits, grad)),
-        ]
-        .map(|gradient| gradient.map(Gradient::Numbers)))
+        ])
     }
 }

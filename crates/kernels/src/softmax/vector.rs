@@ -61,12 +61,14 @@ impl Kernel for Apply<'_> {
                         let mean =
                             fold::<S>(x, |sum, p, at| S::fma(p, grad_at::<S>(grad, at), sum));
                         let mean = S::splat(mean);
-                        each::<S>(x, y, |p, at| S::mul(p, S::sub(grad_at::<S>(grad, at), mean)));
+                        each::<S>((x.as_ptr(), x.len()), y, |p, at| {
+                            S::mul(p, S::sub(grad_at::<S>(grad, at), mean))
+                        });
                     }
                     Function::LogSoftmaxGradient(grad) => {
                         let grad = &grad[self.first + i * self.k..][..self.k];
                         let sum = S::splat(fold::<S>(grad, |sum, g, _| S::add(sum, g)));
-                        each::<S>(x, y, |log, at| {
+                        each::<S>((x.as_ptr(), x.len()), y, |log, at| {
                             S::sub(grad_at::<S>(grad, at), S::mul(exp::<S>(log), sum))
                         });
                     }
@@ -101,12 +103,16 @@ unsafe fn fold<S: Simd>(x: &[f32], f: impl Fn(S::Vector, S::Vector, At) -> S::Ve
 }
 
 #[inline(always)]
-unsafe fn each<S: Simd>(x: &[f32], y: *mut f32, f: impl Fn(S::Vector, At) -> S::Vector) {
-    // SAFETY: elements of the row, and of the output's row of the same length.
+unsafe fn each<S: Simd>(
+    (x, len): (*const f32, usize),
+    y: *mut f32,
+    f: impl Fn(S::Vector, At) -> S::Vector,
+) {
+    // SAFETY: elements of the row, and of the output's row of the same length, which may be the same row.
     unsafe {
-        for i in (0..x.len()).step_by(S::LANES) {
-            let at = (i, (x.len() - i).min(S::LANES));
-            let v = f(grad_at::<S>(x, at), at);
+        for i in (0..len).step_by(S::LANES) {
+            let at = (i, (len - i).min(S::LANES));
+            let v = f(load_some::<S>(x.add(i), at.1), at);
             store_some::<S>(y.add(i), v, at.1);
         }
     }
@@ -135,11 +141,10 @@ unsafe fn softmax<S: Simd>(x: &[f32], y: *mut f32, log: bool) {
         }
         if log {
             let shift = S::splat(max + total.ln());
-            each::<S>(x, y, |x, _| S::sub(x, shift));
+            each::<S>((x.as_ptr(), x.len()), y, |x, _| S::sub(x, shift));
         } else {
             let scale = S::splat(1. / total);
-            let exponentials = std::slice::from_raw_parts(y.cast_const(), x.len());
-            each::<S>(exponentials, y, |e, _| S::mul(e, scale));
+            each::<S>((y.cast_const(), x.len()), y, |e, _| S::mul(e, scale));
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::simd::{Isa, Kernel, Simd};
 /// A depthwise convolution, with one or more output channels for each of the input.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv2d) struct Plan {
-    pub g: Geometry,
-    pub isa: Isa,
-    pub relu: bool,
+    pub(super) g: Geometry,
+    pub(super) isa: Isa,
+    pub(super) relu: bool,
 }
 
 /// Multiply-adds of whole vectors that one task does at least: some 20 microseconds.
@@ -50,7 +50,7 @@ impl Plan {
     }
 
     /// Where the planes of the output's gradient lie in theirs: with as many zeros around them as
-    /// the pixels of the input look for, see [`Phase`].
+    /// the pixels of the input look for.
     pub fn gradient(&self) -> Frame {
         let g = &self.g;
         let reach = |k: usize, dilation: usize, stride: usize| (k - 1) * dilation / stride;

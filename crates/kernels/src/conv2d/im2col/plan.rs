@@ -14,9 +14,9 @@ const PANEL_NUMBERS: usize = 1 << 16;
 /// A convolution cut into pieces.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv2d) struct Plan {
-    pub g: Geometry,
-    pub isa: Isa,
-    pub relu: bool,
+    pub(super) g: Geometry,
+    pub(super) isa: Isa,
+    pub(super) relu: bool,
 }
 
 impl Plan {

@@ -271,13 +271,13 @@ impl BackwardBlock<'_> {
                 for column in 0..w {
                     let grad = S::load(pooled.add((row * w + column) * S::LANES));
                     let at = ((first_row + row) * w + column) * S::LANES;
-                    let winner = S::load_bytes(argmax.add(at));
+                    let place = S::load_bytes(argmax.add(at));
                     let right = (2 * column + 1) * S::LANES;
                     let left = 2 * column * S::LANES;
                     let corners = [to.add(left), to.add(right), below.add(left), below.add(right)];
                     for (i, corner) in corners.into_iter().enumerate() {
                         let index = S::splat((i + 1) as f32);
-                        S::store(corner, S::where_equal(winner, index, grad));
+                        S::store(corner, S::where_equal(place, index, grad));
                     }
                 }
                 for beyond in 2 * w..width {

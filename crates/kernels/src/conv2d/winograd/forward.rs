@@ -141,18 +141,18 @@ impl ForwardBlock<'_> {
                 for column in 0..w {
                     let from = pixels.add((2 * row * width + 2 * column) * S::LANES);
                     let below = from.add(width * S::LANES);
-                    let (mut best, mut winner) = (S::load(from), S::splat(1.));
+                    let (mut best, mut place) = (S::load(from), S::splat(1.));
                     let others = [(from.add(S::LANES), 2.), (below, 3.), (below.add(S::LANES), 4.)];
                     for (other, index) in others {
-                        (best, winner) =
-                            S::later_maximum(best, winner, S::load(other), S::splat(index));
+                        (best, place) =
+                            S::later_maximum(best, place, S::load(other), S::splat(index));
                     }
                     if plan.epilogue.relu {
-                        winner = S::where_positive(best, winner);
+                        place = S::where_positive(best, place);
                     }
                     // Not beyond the pixels that are still to be read: row and column are halved.
                     S::store(pixels.add((row * w + column) * S::LANES), best);
-                    S::store_bytes(argmax.add((row * w + column) * S::LANES), winner);
+                    S::store_bytes(argmax.add((row * w + column) * S::LANES), place);
                 }
             }
             let size = Image { channels, h, w };

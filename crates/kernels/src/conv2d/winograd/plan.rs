@@ -18,15 +18,15 @@ const TILES_OF_ONE_BLOCK: usize = 128;
 /// A convolution cut into blocks of tiles.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv2d) struct Plan {
-    pub g: Geometry,
-    pub isa: Isa,
-    pub epilogue: Epilogue,
+    pub(super) g: Geometry,
+    pub(super) isa: Isa,
+    pub(super) epilogue: Epilogue,
     /// Rows and columns of tiles in an image.
-    pub tile_rows: usize,
-    pub tile_columns: usize,
+    pub(super) tile_rows: usize,
+    pub(super) tile_columns: usize,
     /// Whole images, or rows of tiles of one image, that make a block.
-    pub images_per_block: usize,
-    pub rows_per_block: usize,
+    pub(super) images_per_block: usize,
+    pub(super) rows_per_block: usize,
 }
 
 /// Rows of tiles of one image within a block.
@@ -116,12 +116,13 @@ impl Plan {
         (self.g.oh / 2, self.g.ow / 2)
     }
 
-    /// Length of the output, and of the list of pooling argmax.
+    /// Length of the output.
     pub fn output_len(&self) -> usize {
         let (h, w) = if self.epilogue.pool { self.pooled() } else { (self.g.oh, self.g.ow) };
         self.g.n * self.g.c_out * h * w
     }
 
+    /// Length of the places of the pooled maxima.
     pub fn argmax_len(&self) -> usize {
         let (h, w) = if self.epilogue.pool { self.pooled() } else { (0, 0) };
         self.g.n * self.channel_blocks().1 * self.isa.lanes() * h * w

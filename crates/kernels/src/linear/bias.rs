@@ -1,4 +1,4 @@
-//! What surrounds the product, in plain loops.
+//! The bias and its gradient, in plain loops.
 
 use crate::element::Element;
 use rayon::prelude::*;
