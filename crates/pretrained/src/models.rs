@@ -51,7 +51,7 @@ impl Models {
     /// The nets of `taper-model`, and no weights.
     pub fn new() -> Self {
         let nets = taper_model::nets::all().iter();
-        let usual = |net: &NetInfo| Some((net.name.to_string(), usual_preprocessing(&net.name)?));
+        let usual = |net: &NetInfo| Some((net.name.to_string(), usual_preprocessing(net.name)?));
         Self {
             preprocessing: nets.clone().filter_map(usual).collect(),
             nets: nets.map(|net| (net.name.to_string(), net.clone())).collect(),

@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn every_net_of_three_channels_has_its_own() {
         for net in taper_model::nets::all() {
-            let usual = usual_preprocessing(&net.name);
+            let usual = usual_preprocessing(net.name);
             assert_eq!(usual.is_some(), net.default_input.0 == 3, "{}", net.name);
         }
     }

@@ -53,7 +53,7 @@ pub fn resolve_pretrained(
         _ => recipe.model.net.as_str(),
     };
     let info = registry.models.net(net)?;
-    let usual = registry.models.preprocessing.get(&*info.name);
+    let usual = registry.models.preprocessing.get(info.name);
     let mut layer = match (usual, &pretrained) {
         (Some(usual), Some(_)) => image_layer(usual),
         _ => Table::new(),

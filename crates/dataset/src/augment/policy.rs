@@ -94,15 +94,17 @@ impl Augment {
         };
         let mix = Mix { mixup: self.mixup, cutmix: self.cutmix, probability: self.mix_probability };
 
-        let mut policy = Policy::default();
-        policy.crop = crop.is_on().then_some(crop);
+        let mut policy = Policy {
+            crop: crop.is_on().then_some(crop),
+            augmentations: Vec::new(),
+            mix: mix.is_on().then_some(mix),
+        };
         policy.add_if(warp.is_on(), warp);
         policy.add_if(rand_augment.count > 0, rand_augment);
         policy.add_if(color.is_on(), color);
         policy.add_if(blur.probability > 0.0, blur);
         policy.add_if(noise.deviation > 0.0, noise);
         policy.add_if(erase.probability > 0.0, erase);
-        policy.mix = mix.is_on().then_some(mix);
         policy
     }
 }
