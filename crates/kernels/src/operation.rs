@@ -91,7 +91,7 @@ fn backward<O: Operation<N>, T: Element, const N: usize>(
     if O::PASSES_GRADIENT_ON {
         for (i, tensor) in tensors.iter_mut().enumerate().filter(|&(i, _)| wanted[i]) {
             let shape = inputs[i].shape();
-            // Not even a view of what lies in no order would be free.
+            // Reshaping would copy a gradient that is not contiguous.
             *tensor = Some(if shape == grad.shape() { grad.clone() } else { grad.reshape(shape)? });
         }
         return Ok(tensors);
