@@ -148,7 +148,7 @@ fn check_with<M: ModuleT>(
 #[test]
 fn convolutions_are_pytorch_s() {
     let conv = |input, output, kernel, config: Conv2dConfig| {
-        move |vb: VarBuilder<'static>| Conv2d::new(input, output, kernel, config.clone(), vb)
+        move |vb: VarBuilder<'static>| Conv2d::new(input, output, kernel, config, vb)
     };
     let plain = Conv2dConfig::default;
     check("conv2d", &[2, 3, 5, 5], conv(3, 4, (3, 3), plain()));
@@ -166,7 +166,7 @@ fn convolutions_are_pytorch_s() {
 fn dense_layers_are_pytorch_s() {
     check("linear", &[3, 5], |vb| Linear::new(5, 4, LinearConfig::default(), vb));
     let config = LinearConfig { bias: false, ..Default::default() };
-    check("linear_no_bias", &[2, 3, 5], |vb| Linear::new(5, 3, config.clone(), vb));
+    check("linear_no_bias", &[2, 3, 5], |vb| Linear::new(5, 3, config, vb));
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn batch_norm_is_pytorch_s_in_training_and_evaluation_and_when_frozen() {
 fn a_residual_block_is_pytorch_s() {
     check("residual", &[2, 2, 5, 5], |vb| {
         let plain = Conv2dConfig { padding: (1, 1), bias: false, ..Default::default() };
-        let halving = Conv2dConfig { stride: (2, 2), ..plain.clone() };
+        let halving = Conv2dConfig { stride: (2, 2), ..plain };
         let main = Sequential::new()
             .add(Conv2d::new(2, 3, (3, 3), halving, vb.pp("conv1"))?)
             .add(BatchNorm::new(3, BatchNormConfig::default(), vb.pp("bn1"))?)

@@ -38,17 +38,13 @@ fn conv2d_keeps_the_promises_of_a_layer() {
     ];
     for (config, input, output) in geometries {
         let check =
-            check_layer(|vb, _| Conv2d::new(4, 6, (3, 3), config.clone(), vb), &input, &output)
-                .unwrap();
+            check_layer(|vb, _| Conv2d::new(4, 6, (3, 3), config, vb), &input, &output).unwrap();
         assert_eq!(check.parameters, ["bias", "weight"]);
         assert!(check.buffers.is_empty());
     }
     let config = Conv2dConfig { bias: false, ..Default::default() };
-    let check = check_layer(
-        |vb, _| Conv2d::new(2, 2, (2, 1), config.clone(), vb),
-        &[1, 2, 3, 3],
-        &[1, 2, 2, 3],
-    );
+    let check =
+        check_layer(|vb, _| Conv2d::new(2, 2, (2, 1), config, vb), &[1, 2, 3, 3], &[1, 2, 2, 3]);
     assert_eq!(check.unwrap().parameters, ["weight"]);
 }
 
@@ -59,8 +55,7 @@ fn linear_keeps_the_promises_of_a_layer() {
             .unwrap();
     assert_eq!(check.parameters, ["bias", "weight"]);
     let config = LinearConfig { bias: false, ..LinearConfig::keras() };
-    let check =
-        check_layer(|vb, _| Linear::new(5, 3, config.clone(), vb), &[2, 2, 5], &[2, 2, 3]).unwrap();
+    let check = check_layer(|vb, _| Linear::new(5, 3, config, vb), &[2, 2, 5], &[2, 2, 3]).unwrap();
     assert_eq!(check.parameters, ["weight"]);
 }
 
@@ -115,7 +110,7 @@ fn layers_without_parameters_keep_the_promises_of_a_layer() {
 /// A ResNet's basic block with a projection.
 fn block(vb: ParamBuilder<'_>) -> candle_core::Result<Sequential> {
     let plain = Conv2dConfig { padding: (1, 1), bias: false, ..Default::default() };
-    let halving = Conv2dConfig { stride: (2, 2), ..plain.clone() };
+    let halving = Conv2dConfig { stride: (2, 2), ..plain };
     let main = Sequential::new()
         .add(Conv2d::new(2, 3, (3, 3), halving, vb.pp("conv1"))?)
         .add(BatchNorm::new(3, BatchNormConfig::default(), vb.pp("bn1"))?)

@@ -87,7 +87,7 @@ fn where_a_checkpoint_is_silent_images_are_prepared_as_is_usual_for_its_net() {
 fn a_net_of_one_s_own_says_how_its_images_are_usually_prepared() {
     let mut registry = Registry::new();
     let mut net = registry.models.net("resnet18").unwrap().clone();
-    net.name = "my-net".into();
+    net.name = "my-net";
     registry.models.add_net(net);
     let set = [("model.net".to_string(), "my-net".to_string())];
     let resolve = |registry: &Registry, overrides: &[(String, String)]| {
