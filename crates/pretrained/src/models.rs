@@ -1,6 +1,7 @@
 //! The nets and weights that are known by name; a caller adds its own.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "hub")]
 use std::sync::Arc;
 
 use taper_dataset::Preprocessing;
