@@ -71,8 +71,14 @@ def numbers(values):
 
 def scores(labels, predictions, classes, zero_division):
     def of(average, beta=1.0):
+        # Averages are over the classes that are a label or a prediction, which is what no `labels` means.
         return sk.precision_recall_fscore_support(
-            labels, predictions, beta=beta, labels=classes, average=average, zero_division=zero_division
+            labels,
+            predictions,
+            beta=beta,
+            labels=classes if average is None else None,
+            average=average,
+            zero_division=zero_division,
         )
 
     out = dict(zip(["precision", "recall", "f1"], (numbers(v) for v in of(None)[:3])))
@@ -157,6 +163,7 @@ def expected(name, scale, labels, rows):
     if "class" not in name or num_classes == 10:  # nothing is undefined
         del zero_divisions["one"], zero_divisions["nan"]
     names = [f"class {c}" if c else "the class of noughts" for c in classes]
+    present = sorted(set(labels) | set(predictions))
     case = {
         "name": name,
         "num_classes": num_classes,
@@ -186,7 +193,12 @@ def expected(name, scale, labels, rows):
         "calibration": [calibration(labels, probabilities, bins) for bins in [4, 15]],
         "class_names": names,
         "report": sk.classification_report(
-            labels, predictions, labels=classes, target_names=names, digits=3, zero_division=0.0
+            labels,
+            predictions,
+            labels=present,
+            target_names=[names[c] for c in present],
+            digits=3,
+            zero_division=0.0,
         ),
     }
     if name in ["ties", "binary", "a class never predicted"]:

@@ -6,6 +6,7 @@ mod image_file;
 mod in_memory;
 mod selected;
 
+mod class_names;
 mod columns;
 mod dataset;
 mod faults;
@@ -25,6 +26,7 @@ mod tensors;
 
 mod open;
 
+pub use class_names::{class_number, class_places, sort_class_names};
 pub use columns::Columns;
 pub use dataset::Dataset;
 pub use faults::broken;

@@ -7,13 +7,19 @@
 //! `f32`.
 //!
 //! The definitions, and what happens with ties, are scikit-learn's, and the tests compare with it
-//! to 1e-12. They differ on purpose in two points:
+//! to 1e-12. They differ on purpose in one point: an undefined metric, such as the area under the ROC
+//! curve of a single class, is a [`MetricsError`], not a NaN with a warning. For the ratios of a confusion
+//! matrix [`ZeroDivision`] chooses what 0/0 is.
 //!
-//! - An undefined metric, such as the area under the ROC curve of a single class, is a
-//!   [`MetricsError`], not a NaN with a warning. For the ratios of a confusion matrix
-//!   [`ZeroDivision`] chooses what 0/0 is.
-//! - The number of classes is given, not guessed from the data: a class that happens not to occur
-//!   still counts in a macro average (scikit-learn's `labels=range(num_classes)`).
+//! The number of classes is given, and a class may happen not to occur:
+//!
+//! | metric | a class that is no label | a class that is neither label nor prediction |
+//! | --- | --- | --- |
+//! | macro precision, recall, F-measure | counts, its recall being 0/0 | is left out |
+//! | weighted averages | weighs nothing | weighs nothing |
+//! | balanced accuracy | is left out | is left out |
+//! | Cohen's kappa, Matthews | counts | changes nothing |
+//! | macro ROC AUC, average precision | makes it undefined (an error that names the class) | likewise |
 //!
 //! What adds up over batches is a [`ConfusionMatrix`]; what needs the ranking of all scores takes
 //! them all at once.

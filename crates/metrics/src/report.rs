@@ -15,12 +15,24 @@ pub struct ClassReport {
     /// Its scores; saved beside the name, not below a key of their own.
     #[serde(flatten)]
     pub scores: Scores,
+    /// How often it was predicted.
+    #[serde(default)]
+    pub predicted: u64,
+}
+
+impl ClassReport {
+    /// Whether no sample is of the class and none was taken for it: it has no scores then, and the averages
+    /// leave it out.
+    pub fn is_absent(&self) -> bool {
+        self.scores.support == 0 && self.predicted == 0
+    }
 }
 
 /// Scores by class and averaged, as scikit-learn's `classification_report`.
 ///
 /// `Display` prints scikit-learn's table, with two digits or as many as the format asks for
-/// (`{:.4}`). Columns are aligned by the width that names take in a terminal. With serde, a NaN
+/// (`{:.4}`), but for a `-` in place of the scores of a class that is neither a label nor predicted: the
+/// macro average leaves it out. Columns are aligned by the width that names take in a terminal. With serde, a NaN
 /// (see [`ZeroDivision::NaN`]) is null in JSON, and is read back as NaN.
 ///
 /// ```
@@ -48,7 +60,7 @@ pub struct ClassificationReport {
     pub classes: Vec<ClassReport>,
     /// The share of samples that are right.
     pub accuracy: f64,
-    /// The mean over the classes.
+    /// The mean over the classes that are a label or a prediction.
     pub macro_average: Scores,
     /// The mean over the classes, weighted by their number of samples.
     pub weighted_average: Scores,
@@ -57,7 +69,7 @@ pub struct ClassificationReport {
 impl ConfusionMatrix {
     /// Precision, recall, F1 and support by class, with the classes' names, and their averages.
     ///
-    /// All classes take part, also those without samples, as in
+    /// All classes have their line; those that take part in an average are those of
     /// [`average_scores`](Self::average_scores).
     ///
     /// # Errors
@@ -74,11 +86,12 @@ impl ConfusionMatrix {
                 found: class_names.len(),
             });
         }
-        let named = class_names.iter().zip(self.scores(zero_division));
+        let scores = self.scores(zero_division).into_iter().zip(self.predicted());
+        let named = class_names.iter().map(|name| name.as_ref().to_owned()).zip(scores);
         Ok(ClassificationReport {
             accuracy: self.accuracy()?,
             classes: named
-                .map(|(name, scores)| ClassReport { name: name.as_ref().to_owned(), scores })
+                .map(|(name, (scores, predicted))| ClassReport { name, scores, predicted })
                 .collect(),
             macro_average: self.average_scores(Average::Macro, zero_division),
             weighted_average: self.average_scores(Average::Weighted, zero_division),
@@ -108,7 +121,8 @@ impl Display for ClassificationReport {
         line(f, "", ["precision", "recall", "f1-score", "support"].map(str::to_owned))?;
         writeln!(f)?;
         for (name, class) in names.iter().zip(&self.classes) {
-            line(f, name, cells(&class.scores))?;
+            let dashes = ["-", "-", "-", "0"].map(str::to_owned);
+            line(f, name, if class.is_absent() { dashes } else { cells(&class.scores) })?;
         }
         writeln!(f)?;
         let total = self.macro_average.support.to_string();
@@ -170,13 +184,26 @@ mod tests {
     fn a_report_survives_json_even_with_nan() {
         let report = matrix().report(&["a", "b"], ZeroDivision::NaN).unwrap();
         let text = serde_json::to_string(&report).unwrap();
-        let first =
-            r#"{"name":"a","precision":0.75,"recall":1.0,"f1":0.8571428571428571,"support":3}"#;
+        let first = r#"{"name":"a","precision":0.75,"recall":1.0,"f1":0.8571428571428571,"support":3,"predicted":4}"#;
         assert!(text.contains(first), "{text}");
         assert!(text.contains(r#"{"name":"b","precision":null,"recall":0.0,"#), "{text}");
         let read: ClassificationReport = serde_json::from_str(&text).unwrap();
         assert!(read.classes[1].scores.precision.is_nan());
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+
+    #[test]
+    fn a_class_that_is_not_there_has_no_scores() {
+        let matrix = ConfusionMatrix::from_counts(3, vec![2, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let report = matrix.report(&["a", "b", "c"], ZeroDivision::Zero).unwrap();
+        let text = report.to_string();
+        assert!(text.contains("           b          -         -         -         0\n"), "{text}");
+        assert!(text.contains("           c       0.00      0.00      0.00         0\n"), "{text}");
+        assert!(text.contains("   macro avg       0.50      0.33      0.40         3\n"), "{text}");
+        // A report of before, which does not say how often a class was predicted.
+        let json = serde_json::to_string(&report).unwrap().replace(",\"predicted\":1", "");
+        let read: ClassificationReport = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.classes[2].predicted, 0);
     }
 
     #[test]

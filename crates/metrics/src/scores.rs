@@ -40,7 +40,7 @@ pub enum Average {
     /// Over the pooled decisions of all classes. For precision, recall and F1 of a confusion matrix
     /// it equals the accuracy.
     Micro,
-    /// The mean over the classes, each with the same weight.
+    /// The mean over the classes that are a label or a prediction, each with the same weight.
     #[default]
     Macro,
     /// The mean over the classes, each weighted by its number of samples.
@@ -117,17 +117,28 @@ impl ConfusionMatrix {
 
     /// The average of precision, recall and F1 over the classes; the support is the total.
     ///
-    /// All classes of the matrix take part, also those without samples: this is scikit-learn with
-    /// `labels=range(num_classes)`, where its default takes only the classes it sees. With
+    /// The classes that are a label or a prediction of some sample take part, as in scikit-learn and
+    /// torchmetrics: a class that is neither says nothing of the predictions. With
     /// [`ZeroDivision::NaN`] what is undefined is left out, and the average is NaN only if nothing
-    /// is left; if the classes left have no samples, a weighted average weighs them alike.
+    /// is left; if the classes left have no samples, a weighted average weighs them alike. Of no samples
+    /// the averages are 0/0.
+    ///
+    /// ```
+    /// # fn main() -> taper_metrics::Result<()> {
+    /// use taper_metrics::{Average, ConfusionMatrix, ZeroDivision};
+    /// // Of three classes the last is not there.
+    /// let matrix = ConfusionMatrix::from_counts(3, vec![2, 0, 0, 0, 2, 0, 0, 0, 0])?;
+    /// assert_eq!(matrix.average_scores(Average::Macro, ZeroDivision::Zero).f1, 1.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn average_scores(&self, average: Average, zero_division: ZeroDivision) -> Scores {
         if average == Average::Micro {
             return self.pooled().scores(zero_division);
         }
         let scores = self.scores(zero_division);
         let mean = |value: fn(&Scores) -> f64| {
-            self.mean(scores.iter().map(value), average == Average::Weighted)
+            self.mean(scores.iter().map(value), average == Average::Weighted, zero_division)
         };
         Scores {
             precision: mean(|s| s.precision),
@@ -162,8 +173,8 @@ impl ConfusionMatrix {
         let classes = self.f_beta(beta, zero_division)?;
         Ok(match average {
             Average::Micro => self.pooled().f_beta(beta, zero_division),
-            Average::Macro => self.mean(classes.into_iter(), false),
-            Average::Weighted => self.mean(classes.into_iter(), true),
+            Average::Macro => self.mean(classes.into_iter(), false, zero_division),
+            Average::Weighted => self.mean(classes.into_iter(), true, zero_division),
         })
     }
 
@@ -183,18 +194,25 @@ impl ConfusionMatrix {
         Totals { correct: self.correct(), predicted: self.total(), support: self.total() }
     }
 
-    fn mean(&self, values: impl Iterator<Item = f64>, weighted: bool) -> f64 {
+    fn mean(
+        &self,
+        values: impl Iterator<Item = f64>,
+        weighted: bool,
+        zero_division: ZeroDivision,
+    ) -> f64 {
         let defined: Vec<(f64, f64)> = values
-            .zip(self.support())
-            .filter(|(value, _)| !value.is_nan())
-            .map(|(value, support)| (value, support as f64))
+            .zip(self.totals())
+            .filter(|(value, totals)| totals.support + totals.predicted > 0 && !value.is_nan())
+            .map(|(value, totals)| (value, totals.support as f64))
             .collect();
         let weights: f64 = defined.iter().map(|&(_, weight)| weight).sum();
         if weighted && weights > 0.0 {
-            defined.iter().map(|&(value, weight)| value * weight).sum::<f64>() / weights
-        } else {
-            // No classes: 0/0 is the NaN that is promised.
-            defined.iter().map(|&(value, _)| value).sum::<f64>() / defined.len() as f64
+            return defined.iter().map(|&(value, weight)| value * weight).sum::<f64>() / weights;
+        }
+        match self.total() {
+            0 => zero_division.ratio(0.0, 0.0),
+            // No value: 0/0 is the NaN that is promised.
+            _ => defined.iter().map(|&(value, _)| value).sum::<f64>() / defined.len() as f64,
         }
     }
 }
@@ -236,7 +254,25 @@ mod tests {
         assert_eq!(scores.precision, 2.0 / 3.0);
         assert_eq!(scores.recall, 0.5);
         let scores = matrix().average_scores(Average::Macro, ZeroDivision::Zero);
-        assert_eq!(scores.recall, 1.0 / 3.0);
+        assert_eq!((scores.precision, scores.recall), (1.0 / 3.0, 0.5));
+    }
+
+    #[test]
+    fn a_class_that_is_neither_label_nor_prediction_does_not_count() {
+        // scikit-learn 1.9.1: f1_score([0,0,0,1,1,1,3,3,3], the same, average="macro") = 1.0.
+        let mut matrix = ConfusionMatrix::new(4).unwrap();
+        let labels = [0, 0, 0, 1, 1, 1, 3, 3, 3];
+        matrix.add_batch(&labels, &labels).unwrap();
+        for zero_division in [ZeroDivision::Zero, ZeroDivision::One, ZeroDivision::NaN] {
+            let scores = matrix.average_scores(Average::Macro, zero_division);
+            assert_eq!((scores.precision, scores.recall, scores.f1), (1.0, 1.0, 1.0));
+            let f2 = matrix.average_f_beta(2.0, Average::Macro, zero_division).unwrap();
+            assert_eq!(f2, 1.0);
+        }
+        // One that is predicted alone does.
+        matrix.add(0, 2).unwrap();
+        let scores = matrix.average_scores(Average::Macro, ZeroDivision::Zero);
+        assert_eq!((scores.precision, scores.recall), (0.75, 0.6875));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use taper_metrics::{ClassificationReport, ConfusionMatrix};
+use taper_metrics::{ClassificationReport, ConfusionMatrix, Scores};
 
 use crate::html::escape;
 
@@ -99,7 +99,8 @@ fn pairs(matrix: &ConfusionMatrix, names: &[String]) -> String {
     }
 }
 
-/// Precision, recall, F1 and the number of images of each class.
+/// Precision, recall, F1 and the number of images of each class; no scores of one that has no image and is
+/// no answer.
 pub(crate) fn table(report: &ClassificationReport) -> String {
     let mut html = "<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>Class</th>\
                     <th>Precision</th><th>Recall</th><th>F1</th><th>Held out</th></tr></thead><tbody>"
@@ -110,22 +111,24 @@ pub(crate) fn table(report: &ClassificationReport) -> String {
             100.0 * value.clamp(0.0, 1.0)
         )
     };
-    let mut row = |name: &str, scores: &taper_metrics::Scores| {
+    let mut row = |name: &str, scores: &Scores, is_absent: bool| {
+        let cells = [scores.precision, scores.recall, scores.f1].map(|value| match is_absent {
+            true => "–".to_string(),
+            false => number(value),
+        });
         let _ = write!(
             html,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(name),
-            number(scores.precision),
-            number(scores.recall),
-            number(scores.f1),
+            cells.join("</td><td>"),
             scores.support
         );
     };
     for class in &report.classes {
-        row(&class.name, &class.scores);
+        row(&class.name, &class.scores, class.is_absent());
     }
-    row("macro average", &report.macro_average);
-    row("weighted average", &report.weighted_average);
+    row("macro average", &report.macro_average, false);
+    row("weighted average", &report.weighted_average, false);
     html + "</tbody></table></div>"
 }
 

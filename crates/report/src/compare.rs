@@ -140,11 +140,17 @@ fn classes(records: &[Record], names: &[String]) -> String {
     html += "</tr></thead><tbody>";
     for (class, name) in first.iter().enumerate() {
         let _ = write!(html, "<tr><td>{}</td>", escape(name));
-        let f1 = |record: &Record| record.results.report.classes[class].scores.f1;
-        let best = records.iter().map(f1).fold(f64::NEG_INFINITY, f64::max);
+        let f1 = |record: &Record| {
+            let class = &record.results.report.classes[class];
+            (!class.is_absent()).then_some(class.scores.f1)
+        };
+        let best = records.iter().filter_map(f1).fold(f64::NEG_INFINITY, f64::max);
         for record in records {
-            let mark = if f1(record) == best { " class=\"best\"" } else { "" };
-            let _ = write!(html, "<td{mark}>{:.4}</td>", f1(record));
+            let _ = match f1(record) {
+                None => write!(html, "<td>–</td>"),
+                Some(f1) if f1 == best => write!(html, "<td class=\"best\">{f1:.4}</td>"),
+                Some(f1) => write!(html, "<td>{f1:.4}</td>"),
+            };
         }
         html += "</tr>";
     }

@@ -13,16 +13,17 @@ pub struct Scores {
     pub loss: f64,
     /// Share of images whose most probable class is the true one.
     pub accuracy: f64,
-    /// Unweighted mean of the classes' precision.
+    /// Unweighted mean of the precision of the classes that have images or are predicted.
     pub macro_precision: f64,
-    /// Unweighted mean of the classes' recall.
+    /// Unweighted mean of the recall of the same classes.
     pub macro_recall: f64,
-    /// Unweighted mean of the classes' F1.
+    /// Unweighted mean of the F1 of the same classes.
     pub macro_f1: f64,
 }
 
 impl Scores {
-    /// Scores softmax probabilities. A class that is never predicted, or has no image, counts as 0.
+    /// Scores softmax probabilities. A class that has images and is never predicted, or is predicted and
+    /// has none, counts as 0 where that leaves 0/0; one that is neither counts nowhere.
     ///
     /// # Shapes
     /// `labels` is (n), `probabilities` (n, `num_classes`), row-major.
@@ -74,7 +75,7 @@ pub enum Metric {
     Accuracy,
     /// [`Scores::macro_precision`].
     MacroPrecision,
-    /// [`Scores::macro_recall`], also called balanced accuracy.
+    /// [`Scores::macro_recall`]: balanced accuracy, where every class that is predicted has images.
     MacroRecall,
     /// [`Scores::macro_f1`].
     MacroF1,

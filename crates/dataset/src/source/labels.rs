@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::source::class_names::sort_class_names;
+
 /// Labels that are being collected; what the classes are is known at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
@@ -47,7 +49,11 @@ impl Labels {
     ) -> Result<(Vec<u32>, Vec<String>), String> {
         let names = match given.map(<[_]>::to_vec).or(self.names) {
             Some(names) => names,
-            None => sorted(self.distinct.keys()),
+            None => {
+                let mut names: Vec<String> = self.distinct.keys().cloned().collect();
+                sort_class_names(&mut names);
+                names
+            }
         };
         let places: BTreeMap<&str, u32> =
             names.iter().enumerate().map(|(place, name)| (&**name, place as u32)).collect();
@@ -64,16 +70,6 @@ impl Labels {
         }
         Ok((self.numbers.iter().map(|&number| classes[number as usize]).collect(), names))
     }
-}
-
-/// By value if all are whole numbers, else in byte order.
-fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut names: Vec<String> = names.cloned().collect();
-    let number = |name: &String| name.parse::<i64>().ok();
-    if names.iter().all(|name| number(name).is_some()) {
-        names.sort_by_key(number);
-    }
-    names
 }
 
 #[cfg(test)]
