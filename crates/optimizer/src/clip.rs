@@ -25,9 +25,14 @@ pub fn global_norm<'a>(
     grads: &GradStore,
     vars: impl IntoIterator<Item = &'a Var>,
 ) -> Result<f64, OptimizerError> {
+    norm(vars.into_iter().filter_map(|var| grads.get(var)).collect())
+}
+
+// What computes is not generic over the caller's iterator, or it would be compiled in the caller's crate.
+fn norm(gradients: Vec<&Tensor>) -> Result<f64, OptimizerError> {
     let mut sum = 0.0;
-    let gradients = vars.into_iter().filter_map(|var| grads.get(var));
-    let (here, elsewhere): (Vec<_>, Vec<_>) = gradients.partition(|g| g.device().is_cpu());
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        gradients.into_iter().partition(|gradient| gradient.device().is_cpu());
     if !elsewhere.is_empty() {
         sum += sum_of_squares_there(&elsewhere)?;
     }
@@ -106,24 +111,27 @@ pub fn clip_by_value<'a>(
 ) -> Result<(), OptimizerError> {
     Check("clip_by_value").positive("max_value", max_value)?;
     for var in vars {
-        let Some(gradient) = grads.get(var) else { continue };
-        if !gradient.device().is_cpu() {
-            let clipped = clamped_there(gradient, max_value)?;
+        if let Some(gradient) = grads.get(var) {
+            let clipped = clamped(gradient, max_value)?;
             grads.insert(var, clipped);
-            continue;
         }
-        let host = values::on_host(gradient, values::working_dtype(gradient.dtype()))?;
-        let clipped = values::read(&host, |values| match values {
-            Values::F32(values) => clamped(values, max_value, host.dims()),
-            Values::F64(values) => clamped(values, max_value, host.dims()),
-        })?;
-        let clipped = clipped.to_dtype(gradient.dtype())?;
-        grads.insert(var, clipped);
     }
     Ok(())
 }
 
-fn clamped<T: Real + candle_core::WithDType>(
+fn clamped(gradient: &Tensor, max_value: f64) -> candle_core::Result<Tensor> {
+    if !gradient.device().is_cpu() {
+        return clamped_there(gradient, max_value);
+    }
+    let host = values::on_host(gradient, values::working_dtype(gradient.dtype()))?;
+    let clipped = values::read(&host, |values| match values {
+        Values::F32(values) => clamped_here(values, max_value, host.dims()),
+        Values::F64(values) => clamped_here(values, max_value, host.dims()),
+    });
+    clipped?.to_dtype(gradient.dtype())
+}
+
+fn clamped_here<T: Real + candle_core::WithDType>(
     values: &[T],
     max_value: f64,
     dims: &[usize],
@@ -141,7 +149,7 @@ fn clamped<T: Real + candle_core::WithDType>(
     Tensor::from_vec(values.iter().map(clamp).collect::<Vec<_>>(), dims, &Device::Cpu)
 }
 
-/// [`clamped`] by tensor operations.
+/// [`clamped_here`] by tensor operations.
 fn clamped_there(gradient: &Tensor, max_value: f64) -> candle_core::Result<Tensor> {
     let gradient = gradient.detach();
     gradient.eq(&gradient)?.where_cond(&gradient.clamp(-max_value, max_value)?, &gradient)

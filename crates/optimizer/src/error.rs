@@ -40,6 +40,19 @@ pub enum OptimizerError {
         /// The momentum that was given.
         momentum: f64,
     },
+    /// A rule's formula takes another number of slots than the rule names.
+    #[error(
+        "{rule}: the formula takes {taken} slots of state and the rule names {slots}; \
+         let `Rule::slots` and `Chunk::each` agree"
+    )]
+    Slots {
+        /// The rule's name.
+        rule: &'static str,
+        /// How many slots the rule names.
+        slots: usize,
+        /// How many the formula takes.
+        taken: usize,
+    },
     /// Two parameters have one name.
     #[error("parameter `{name}` is given twice; names must be unique")]
     DuplicateParameter {

@@ -1,8 +1,11 @@
 //! A rule's formula over tensors: the rule runs once over symbols, and what it did to them is done
 //! to tensors.
 
+use std::sync::atomic::AtomicUsize;
+
 use candle_core::{Result, Tensor, bail};
 
+use crate::error::OptimizerError;
 use crate::rule::{AnyRule, Chunk, StepContext};
 use crate::symbol::{Binary, Operand, Operation, Tape};
 
@@ -15,13 +18,13 @@ pub(crate) fn evaluate(
     state: Vec<Tensor>,
 ) -> Result<Vec<Tensor>> {
     let given: Vec<Tensor> = [parameter, gradient].into_iter().chain(state).collect();
-    Formula::of(rule, step).evaluate(&given)
+    Formula::of(rule, step)?.evaluate(&given)
 }
 
 /// Runs the formula once, so that one that does not fit its slots is found before the first step.
-pub(crate) fn check(rule: &dyn AnyRule) {
+pub(crate) fn check(rule: &dyn AnyRule) -> std::result::Result<(), OptimizerError> {
     let step = StepContext { learning_rate: 0.0, weight_decay: 0.0, momentum: None, step: 1 };
-    Formula::of(rule, &step);
+    Formula::of(rule, &step).map(|_| ())
 }
 
 /// How the new parameter and state come from the old ones and the gradient.
@@ -32,20 +35,26 @@ struct Formula {
 }
 
 impl Formula {
-    fn of(rule: &dyn AnyRule, step: &StepContext) -> Self {
+    fn of(rule: &dyn AnyRule, step: &StepContext) -> std::result::Result<Self, OptimizerError> {
         let tape = Tape::default();
         let (mut parameter, gradient) = ([tape.given(0)], [tape.given(1)]);
-        let slots = 2..2 + rule.slots().len();
-        let mut state: Vec<_> = slots.map(|place| [tape.given(place)]).collect();
+        let slots = rule.slots().len();
+        let taken = AtomicUsize::new(slots);
+        let mut state: Vec<_> = (2..2 + slots).map(|place| [tape.given(place)]).collect();
         let chunk = Chunk {
             parameter: &mut parameter,
             gradient: &gradient,
             state: state.iter_mut().map(|slot| slot.as_mut_slice()).collect(),
+            taken: Some(&taken),
         };
         rule.update_symbols(step, chunk);
+        let taken = taken.into_inner();
+        if taken != slots {
+            return Err(OptimizerError::Slots { rule: rule.name(), slots, taken });
+        }
         let results = parameter.iter().chain(state.iter().flatten());
         let results = results.map(|symbol| symbol.operand()).collect();
-        Self { operations: tape.into_operations(), results }
+        Ok(Self { operations: tape.into_operations(), results })
     }
 
     /// The last operation that needs each one's value; its own place where none does.

@@ -104,7 +104,7 @@ fn in_chunks<T: Send + Sync>(
 ) {
     if parameter.len() < PARALLEL_FROM {
         let state = state.iter_mut().map(Vec::as_mut_slice).collect();
-        return update(Chunk { parameter, gradient, state });
+        return update(Chunk { parameter, gradient, state, taken: None });
     }
     let mut slots: Vec<_> = state.iter_mut().map(|slot| slot.chunks_mut(CHUNK)).collect();
     let chunks: Vec<_> = parameter
@@ -112,7 +112,7 @@ fn in_chunks<T: Send + Sync>(
         .zip(gradient.chunks(CHUNK))
         .map(|(parameter, gradient)| {
             let state = slots.iter_mut().filter_map(Iterator::next).collect();
-            Chunk { parameter, gradient, state }
+            Chunk { parameter, gradient, state, taken: None }
         })
         .collect();
     chunks.into_par_iter().for_each(update);

@@ -55,11 +55,8 @@ impl Optimizer {
     /// # Errors
     ///
     /// A hyperparameter out of its range; a name or a variable given twice; a parameter that is not
-    /// floating-point; a group given twice, or with a name that no parameter has.
-    ///
-    /// # Panics
-    ///
-    /// A rule's formula takes another number of slots than the rule names.
+    /// floating-point; a group given twice, or with a name that no parameter has; a formula that takes another number
+    /// of slots than its rule names.
     pub fn new(
         params: Vec<(String, Var)>,
         rule: impl Into<BoxedRule>,
@@ -67,7 +64,7 @@ impl Optimizer {
     ) -> Result<Self, OptimizerError> {
         let rule = rule.into();
         rule.validate()?;
-        formula::check(&*rule.0);
+        formula::check(&*rule.0)?;
         let mut names = HashSet::new();
         let mut variables = HashMap::new();
         for (name, var) in &params {

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::OptimizerError;
 use crate::real::Real;
@@ -126,6 +127,8 @@ pub struct Chunk<'a, T> {
     pub(crate) gradient: &'a [T],
     /// One slice for each of the rule's slots.
     pub(crate) state: Vec<&'a mut [T]>,
+    /// Where the formula, run over symbols, leaves how many slots it takes.
+    pub(crate) taken: Option<&'a AtomicUsize>,
 }
 
 impl<T: Copy> Chunk<'_, T> {
@@ -133,13 +136,16 @@ impl<T: Copy> Chunk<'_, T> {
     ///
     /// # Panics
     ///
-    /// Where `N` is not the number of the rule's [slots](Rule::slots); an optimizer tries it once
-    /// when it is made.
+    /// Where `N` is not the number of the rule's [slots](Rule::slots). An optimizer tries it once
+    /// when it is made, and refuses the rule.
     #[inline(always)]
     pub fn each<const N: usize>(self, mut update: impl FnMut(&mut T, T, [&mut T; N])) {
         let (parameter, found) = (self.parameter, self.state.len());
-        let state = <[&mut [T]; N]>::try_from(self.state);
-        let state = state.unwrap_or_else(|_| panic!("the formula takes {N} slots of {found}"));
+        let state = match (<[&mut [T]; N]>::try_from(self.state), self.taken) {
+            (Ok(state), _) => state,
+            (Err(_), Some(taken)) => return taken.store(N, Ordering::Relaxed),
+            (Err(_), None) => panic!("the formula takes {N} slots of {found}"),
+        };
         // All of one length, so that the loop has no bounds to check.
         let count = parameter.len();
         let gradient = &self.gradient[..count];

@@ -10,7 +10,6 @@ use taper_dataset::Normalization;
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
-use taper_optimizer::Rule;
 use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, head_classes, trained_on};
 use taper_run_folder::RunFolder;
 

@@ -1,5 +1,7 @@
 //! Rules by name, for recipes.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use super::adadelta::Adadelta;
@@ -9,11 +11,10 @@ use super::adamw::AdamW;
 use super::rmsprop::RmsProp;
 use super::sgd::Sgd;
 use crate::error::OptimizerError;
-use crate::real::Real;
-use crate::rule::{Chunk, Rule, Slot, StepContext};
+use crate::rule::{BoxedRule, Rule};
 
 /// One of the rules of this crate, as a recipe gives it: `name` says which, the rest are its
-/// fields. It is a [`Rule`] itself. A field left out has PyTorch's default; a field that the rule lacks is an error.
+/// fields. It gives the rule's methods, and turns into a [`BoxedRule`]. A field left out has PyTorch's default; a field that the rule lacks is an error.
 ///
 /// ```
 /// use taper_optimizer::{Adadelta, RuleConfig};
@@ -80,17 +81,6 @@ impl RuleConfig {
         })
     }
 
-    fn rule(&self) -> &dyn Rule {
-        match self {
-            RuleConfig::Sgd(rule) => rule,
-            RuleConfig::Adadelta(rule) => rule,
-            RuleConfig::Adagrad(rule) => rule,
-            RuleConfig::RmsProp(rule) => rule,
-            RuleConfig::Adam(rule) => rule,
-            RuleConfig::AdamW(rule) => rule,
-        }
-    }
-
     /// The same rule with another learning rate.
     pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
         *match &mut self {
@@ -105,40 +95,34 @@ impl RuleConfig {
     }
 }
 
-/// That of the rule inside.
-impl Rule for RuleConfig {
-    fn name(&self) -> &'static str {
-        self.rule().name()
-    }
+/// The rule inside.
+impl Deref for RuleConfig {
+    type Target = dyn Rule;
 
-    fn validate(&self) -> Result<(), OptimizerError> {
-        self.rule().validate()
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.rule().learning_rate()
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.rule().weight_decay()
-    }
-
-    fn has_momentum(&self) -> bool {
-        self.rule().has_momentum()
-    }
-
-    fn slots(&self) -> Vec<Slot> {
-        self.rule().slots()
-    }
-
-    fn update<T: Real>(&self, context: &StepContext, chunk: Chunk<'_, T>) {
+    fn deref(&self) -> &(dyn Rule + 'static) {
         match self {
-            RuleConfig::Sgd(rule) => rule.update(context, chunk),
-            RuleConfig::Adadelta(rule) => rule.update(context, chunk),
-            RuleConfig::Adagrad(rule) => rule.update(context, chunk),
-            RuleConfig::RmsProp(rule) => rule.update(context, chunk),
-            RuleConfig::Adam(rule) => rule.update(context, chunk),
-            RuleConfig::AdamW(rule) => rule.update(context, chunk),
+            RuleConfig::Sgd(rule) => rule,
+            RuleConfig::Adadelta(rule) => rule,
+            RuleConfig::Adagrad(rule) => rule,
+            RuleConfig::RmsProp(rule) => rule,
+            RuleConfig::Adam(rule) => rule,
+            RuleConfig::AdamW(rule) => rule,
+        }
+    }
+}
+
+/// Here, and not inlined elsewhere, so that the formulas are compiled with this crate and as fast as it, however
+/// the crate that makes the optimizer is compiled.
+impl From<RuleConfig> for BoxedRule {
+    #[inline(never)]
+    fn from(config: RuleConfig) -> Self {
+        match config {
+            RuleConfig::Sgd(rule) => rule.into(),
+            RuleConfig::Adadelta(rule) => rule.into(),
+            RuleConfig::Adagrad(rule) => rule.into(),
+            RuleConfig::RmsProp(rule) => rule.into(),
+            RuleConfig::Adam(rule) => rule.into(),
+            RuleConfig::AdamW(rule) => rule.into(),
         }
     }
 }

@@ -1,5 +1,4 @@
 use super::{Adadelta, Adagrad, Adam, AdamW, RmsProp, RuleConfig, Sgd};
-use crate::rule::Rule;
 
 #[test]
 fn every_preset_is_valid_and_survives_a_recipe() {

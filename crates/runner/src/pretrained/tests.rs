@@ -2,7 +2,6 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
-use taper_optimizer::Rule;
 use tempfile::{TempDir, tempdir};
 
 use super::*;

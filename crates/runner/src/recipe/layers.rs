@@ -223,7 +223,7 @@ fn plain(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use taper_optimizer::{Adadelta, Adam, Rule, ScheduleKind};
+    use taper_optimizer::{Adadelta, Adam, ScheduleKind};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
-use taper_optimizer::{Average, Optimizer, Rule, StepRates};
+use taper_optimizer::{Average, Optimizer, StepRates};
 use taper_run_folder::{Scores, TrainingSummary};
 
 use super::checkpoint_writer::CheckpointWriter;
