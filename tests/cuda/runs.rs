@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use taper_dataset::split::Split;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
-    DeviceChoice, Existing, Outcome, Plan, Registry, RunnerError, SweepConfig, TrainingError,
-    evaluate_on, lr_find, open_run, resolve, run,
+    DeviceChoice, Existing, FolderLock, Outcome, Plan, Registry, RunnerError, SweepConfig,
+    TrainingError, evaluate_on, lr_find, open_run, resolve, run,
 };
 use tempfile::tempdir;
 
@@ -56,7 +56,7 @@ fn carry_out(device: &str, settings: &[(&str, &str)], out: &Path) -> (Outcome, V
     let steps = Steps::default();
     let watch = Box::new(Watch(steps.clone()));
     let plan = plan(device, settings);
-    let outcome = run(&plan, out, Existing::Refuse, vec![watch])
+    let outcome = run(&plan, &FolderLock::take(out).unwrap(), Existing::Refuse, vec![watch])
         .unwrap_or_else(|e| panic!("{device} {settings:?}: {e}"));
     let steps = steps.lock().unwrap().clone();
     (outcome, steps)
@@ -149,12 +149,13 @@ fn the_same_run_has_the_same_bits_and_resumes_to_them() {
     for net in ["keras-cnn", "cifar_resnet20"] {
         let folder = tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
+        let lock = |name: &str| FolderLock::take(&path(name)).unwrap();
         let settings = [("model.net", net), ("train.epochs", "2"), ("average.name", "ema")];
         carry_out("cuda", &settings, &path("once"));
         carry_out("cuda", &settings, &path("again"));
         assert!(model(&path("once")) == model(&path("again")), "{net}: other bits the second time");
         let leave: Vec<Box<dyn Listener>> = vec![Box::new(LeaveOff(5))];
-        let left = run(&plan("cuda", &settings), &path("parts"), Existing::Refuse, leave);
+        let left = run(&plan("cuda", &settings), &lock("parts"), Existing::Refuse, leave);
         assert!(
             matches!(left, Err(RunnerError::Training(TrainingError::Suspended { step: 5, .. }))),
             "{net}"
@@ -162,18 +163,18 @@ fn the_same_run_has_the_same_bits_and_resumes_to_them() {
         let resumed = Plan::of_run(&path("parts"), &Registry::new()).unwrap();
         assert_eq!(resumed.recipe.device, DeviceChoice::Cuda(0));
         let resume = |force| Existing::Resume { force };
-        run(&resumed, &path("parts"), resume(false), Vec::new()).unwrap();
+        run(&resumed, &lock("parts"), resume(false), Vec::new()).unwrap();
         assert!(model(&path("once")) == model(&path("parts")), "{net}: other bits when resumed");
 
         // On another device only if that is wanted.
         let leave: Vec<Box<dyn Listener>> = vec![Box::new(LeaveOff(5))];
-        let left = run(&plan("cuda", &settings), &path("moved"), Existing::Refuse, leave);
+        let left = run(&plan("cuda", &settings), &lock("moved"), Existing::Refuse, leave);
         assert!(left.is_err());
         let cpu = plan("cpu", &settings);
-        let differs = run(&cpu, &path("moved"), resume(false), Vec::new());
+        let differs = run(&cpu, &lock("moved"), resume(false), Vec::new());
         let message = differs.map(|_| ()).unwrap_err().to_string();
         assert!(message.contains("device") && message.contains("cuda"), "{message}");
-        run(&cpu, &path("moved"), resume(true), Vec::new()).unwrap();
+        run(&cpu, &lock("moved"), resume(true), Vec::new()).unwrap();
     }
 }
 

@@ -289,10 +289,15 @@ fn an_output_folder_that_already_holds_a_run() {
 
 #[test]
 fn an_output_folder_that_holds_other_things() {
-    let folder = tempdir().unwrap();
-    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
-    let line = error(&["finetune", "--overwrite", "--out", arg(folder.path())]);
-    assert!(line.contains("is not empty and holds no run"), "{line}");
+    // A recipe alone does not make a run of a folder.
+    for name in ["letter.txt", "recipe.toml"] {
+        let folder = tempdir().unwrap();
+        std::fs::write(folder.path().join(name), "").unwrap();
+        std::fs::write(folder.path().join("README.md"), "dear").unwrap();
+        let line = error(&["finetune", "--overwrite", "--out", arg(folder.path())]);
+        assert!(line.contains("is not empty and holds no run"), "{line}");
+        assert_eq!(std::fs::read(folder.path().join("README.md")).unwrap(), b"dear");
+    }
 }
 
 #[test]

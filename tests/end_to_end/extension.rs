@@ -7,7 +7,7 @@ use candle_nn::Linear;
 use taper_dataset::{Dataset, InMemory};
 use taper_model::nets::{Net, NetInfo};
 use taper_optimizer::{RuleConfig, Sgd};
-use taper_runner::{Existing, Plan, Recipe, Registry, run};
+use taper_runner::{Existing, FolderLock, Plan, Recipe, Registry, run};
 use tempfile::tempdir;
 
 /// Logistic regression with candle's own layer; no trait of ours.
@@ -58,7 +58,13 @@ fn a_net_and_a_data_set_of_ones_own_train_by_name() {
     recipe.optimizer = RuleConfig::Sgd(Sgd { learning_rate: 0.1, ..Sgd::pytorch() });
     let plan = Plan::new(recipe, &registry).unwrap();
     let folder = tempdir().unwrap();
-    let outcome = run(&plan, &folder.path().join("run"), Existing::Refuse, Vec::new()).unwrap();
+    let outcome = run(
+        &plan,
+        &FolderLock::take(&folder.path().join("run")).unwrap(),
+        Existing::Refuse,
+        Vec::new(),
+    )
+    .unwrap();
     assert_eq!(outcome.results.after.accuracy, 1.0);
     assert_eq!(outcome.evaluation.as_ref().unwrap().class_names, ["even", "odd"]);
 }

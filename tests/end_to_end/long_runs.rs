@@ -2,14 +2,15 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::rc::Rc;
 
 use taper_runner::checkpoint::Checkpoints;
-use taper_runner::observe::{Event, Listener, Step, Verdict};
-use taper_runner::{Existing, RunnerError, TrainingError, run};
+use taper_runner::observe::{Epoch, Event, Listener, Step, Verdict};
+use taper_runner::{Existing, FolderLock, RunnerError, TrainingError, run};
 use tempfile::tempdir;
 
-use crate::program::{arg, json};
+use crate::program::{arg, error, json, taper};
 use crate::small::{LeaveOff, begin, go_on, history, model, plan};
 
 fn left_off(settings: &[(&str, &str)], out: &Path, step: u64) {
@@ -55,7 +56,9 @@ fn other_data_or_another_recipe_is_refused_by_name_and_can_be_forced() {
     let longer = plan(&[("train.epochs", "4"), ("checkpoint.keep_last", "1")]).unwrap();
     let heard = Rc::default();
     let listeners: Vec<Box<dyn Listener>> = vec![Box::new(Heard(Rc::clone(&heard)))];
-    let forced = run(&longer, &out, Existing::Resume { force: true }, listeners).unwrap();
+    let forced =
+        run(&longer, &FolderLock::take(&out).unwrap(), Existing::Resume { force: true }, listeners)
+            .unwrap();
     assert!(matches!(heard.borrow()[0], Event::Resumed { step: 9, .. }));
     assert_eq!(forced.results.trained.steps, 24);
     assert_eq!(checkpoints(&out).len(), 1);
@@ -124,12 +127,169 @@ fn two_processes_cannot_work_on_one_run() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");
     left_off(&[], &out, 3);
-    let recipe = plan(&[]).unwrap().recipe.checkpoint;
-    let held = Checkpoints::open(&out.join("checkpoints"), &recipe).unwrap();
-    let error = resume_error(&[], &out);
-    assert!(error.contains("another process is at work on this run"), "{error}");
+    let before = history(&out);
+    let held = FolderLock::take(&out).unwrap();
+    for settings in [&[][..], &[("checkpoint.enabled", "false")]] {
+        let refused = resume_error(settings, &out);
+        assert!(refused.contains("another process is at work on this run"), "{refused}");
+    }
+    let new = ["train", "--data", "digits", "--net", "mlp", "--quiet", "--out", arg(&out)];
+    for args in [&[&new[..], &["--overwrite"]].concat(), &["resume", arg(&out)][..]] {
+        let refused = error(args);
+        assert!(refused.contains("another process is at work on this run"), "{refused}");
+    }
+    assert_eq!(history(&out), before);
     drop(held);
     go_on(&[], &out, Vec::new()).unwrap();
+    let _held = FolderLock::take(&out).unwrap();
+    let refused = error(&["report", arg(&out)]);
+    assert!(refused.contains("another process is at work on this run"), "{refused}");
+}
+
+/// Sees whether the folder is locked.
+struct Locked(PathBuf, Rc<RefCell<Vec<bool>>>);
+
+impl Listener for Locked {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        if !matches!(event, Event::Step(_)) {
+            self.1.borrow_mut().push(FolderLock::take(&self.0).is_err());
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+#[test]
+fn a_run_without_checkpoints_is_locked_from_its_first_event_to_its_last() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let seen = Rc::default();
+    let listener = Box::new(Locked(out.clone(), Rc::clone(&seen)));
+    let settings = [("checkpoint.enabled", "false"), ("train.epochs", "1")];
+    begin(&settings, &out, vec![listener]).unwrap();
+    assert!(seen.borrow().len() >= 4 && seen.borrow().iter().all(|locked| *locked), "{seen:?}");
+    FolderLock::take(&out).unwrap();
+}
+
+#[test]
+fn starts_at_once_without_a_folder_each_get_one_of_their_own() {
+    let folder = tempdir().unwrap();
+    let start = || {
+        let args = ["train", "--data", "digits", "--net", "mlp", "--fast-dev-run", "--quiet"];
+        taper(&args).current_dir(folder.path()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    for mut child in [start(), start(), start()] {
+        assert!(child.wait().unwrap().success());
+    }
+    let name = |n| format!("runs/train-digits-{n}/metrics.json");
+    assert!((1..=3).all(|n| folder.path().join(name(n)).is_file()));
+    // One that fails leaves no folder.
+    let args = ["train", "--data", "no-such-data", "--quiet"];
+    assert!(!taper(&args).current_dir(folder.path()).output().unwrap().status.success());
+    assert_eq!(std::fs::read_dir(folder.path().join("runs")).unwrap().count(), 3);
+}
+
+#[test]
+fn what_a_start_left_that_was_killed_at_once_is_no_hindrance() {
+    let folder = tempdir().unwrap();
+    let args = ["train", "--data", "digits", "--net", "mlp", "--fast-dev-run", "--quiet"];
+    for left in [&[".tmpAbC123"][..], &["history.jsonl"], &["history.jsonl", ".tmpx7Y8z9"]] {
+        let out = folder.path().join(left.len().to_string()).join(left[0]);
+        std::fs::create_dir_all(&out).unwrap();
+        left.iter().for_each(|name| std::fs::write(out.join(name), "").unwrap());
+        json(&[&args[..], &["--resume", "--out", arg(&out)]].concat());
+        let hidden = |name: String| name.starts_with('.');
+        let entries = std::fs::read_dir(&out).unwrap();
+        assert!(
+            !entries.into_iter().any(|e| hidden(e.unwrap().file_name().into_string().unwrap()))
+        );
+    }
+}
+
+#[test]
+fn a_run_may_not_take_the_place_of_its_own_weights() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    begin(&[], &out, Vec::new()).unwrap();
+    let before = model(&out);
+    let plan = plan(&[("model.weights", arg(&out))]).unwrap();
+    let lock = FolderLock::take(&out).unwrap();
+    let error = run(&plan, &lock, Existing::Overwrite, Vec::new()).unwrap_err().to_string();
+    assert!(error.starts_with("`model.weights` is ") && error.contains("overwritten"), "{error}");
+    assert!(before == model(&out));
+}
+
+#[test]
+fn a_finished_run_goes_on_only_by_force_and_ends_as_one_with_more_epochs_from_the_beginning() {
+    let folder = tempdir().unwrap();
+    let (whole, out) = (folder.path().join("whole"), folder.path().join("run"));
+    let four = [("train.epochs", "4"), ("optimizer", "adam")];
+    begin(&four, &whole, Vec::new()).unwrap();
+    begin(&[("train.epochs", "2"), ("optimizer", "adam")], &out, Vec::new()).unwrap();
+    taper_report::complete(&out).unwrap();
+    let error = resume_error(&four, &out);
+    assert!(error.contains("cannot resume exactly: `train.epochs` was 2, is 4"), "{error}");
+
+    let lock = FolderLock::take(&out).unwrap();
+    let force = Existing::Resume { force: true };
+    let more = run(&plan(&four).unwrap(), &lock, force, Vec::new()).unwrap();
+    // The rate is constant, so that nothing has hung on the number of epochs.
+    assert!(model(&whole) == model(&out));
+    // But for the first line, which says how many epochs were to come.
+    assert_eq!(history(&whole)[1..], history(&out)[1..]);
+    assert_eq!(more.results.trained.steps, 24);
+    assert!(out.join("README.old.md").is_file() && !out.join("report.html").exists());
+
+    // Finished by this recipe; with none epochs more there is nothing to go on with.
+    assert!(go_on(&four, &out, Vec::new()).is_err(), "the folder is locked");
+    let again = run(&plan(&four).unwrap(), &lock, force, Vec::new()).unwrap();
+    assert!(again.evaluation.is_none());
+    let other = plan(&[&four[..], &[("train.batch_size", "6")]].concat()).unwrap();
+    let error = run(&other, &lock, force, Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("is finished after 4 epochs; set `train.epochs` higher"), "{error}");
+    std::fs::remove_dir_all(out.join("checkpoints")).unwrap();
+    let error = run(&other, &lock, force, Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("has no checkpoint to train on from"), "{error}");
+    assert!(model(&whole) == model(&out) && out.join("metrics.json").is_file());
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_by_force_where_the_reason_is_gone() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let stopped = begin(&[("train.max_steps", "6")], &out, Vec::new()).unwrap();
+    assert_eq!(stopped.results.trained.steps, 6);
+    let lock = FolderLock::take(&out).unwrap();
+    let force = Existing::Resume { force: true };
+    let plan = plan(&[("train.max_steps", "12")]).unwrap();
+    assert_eq!(run(&plan, &lock, force, Vec::new()).unwrap().results.trained.steps, 12);
+}
+
+/// Asks for the run to be suspended at every epoch from a number on, or at the end.
+struct SuspendAt(usize);
+
+impl Listener for SuspendAt {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        Ok(match event {
+            Event::Epoch(Epoch { epoch, .. }) if *epoch >= self.0 => {
+                Verdict::Suspend("asked".to_string())
+            }
+            Event::Finished { .. } => Verdict::Suspend("asked".to_string()),
+            _ => Verdict::Continue,
+        })
+    }
+}
+
+#[test]
+fn a_suspend_after_the_last_epoch_loses_no_work() {
+    let folder = tempdir().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    let suspend = |epoch| -> Vec<Box<dyn Listener>> { vec![Box::new(SuspendAt(epoch))] };
+    let without = [("checkpoint.enabled", "false")];
+    begin(&without, &a, suspend(2)).unwrap();
+    assert!(a.join("metrics.json").is_file());
+    assert!(begin(&[], &b, suspend(2)).is_err());
+    go_on(&[], &b, suspend(3)).unwrap();
+    assert!(model(&a) == model(&b));
 }
 
 /// Removes a folder at a step.

@@ -229,6 +229,8 @@ fn a_folder_stands_for_its_pictures_and_each_is_shown_in_a_file_of_its_own() {
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     assert!(error(&["read", arg(&empty)]).contains("there is no picture in"));
+    let said = error(&["read", arg(&picture), "--annotated", arg(&picture)]);
+    assert!(said.contains("is the picture that is read; choose another file"), "{said}");
     let said = error(&["read", arg(&picture), "--annotated", "seen.jpg"]);
     assert!(said.contains("--annotated writes a PNG file, but seen.jpg does not end so"), "{said}");
 }

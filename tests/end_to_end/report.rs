@@ -108,6 +108,9 @@ fn runs_are_compared_on_one_page() {
     }
     let out = folder.path().join("both.html");
     json(&["report", arg(&runs[0]), arg(&runs[1]), "--out", arg(&out)]);
+    let model = runs[0].join("model.safetensors");
+    let said = error(&["report", arg(&runs[0]), arg(&runs[1]), "--out", arg(&model)]);
+    assert!(said.contains("is a file of a run that is compared"), "{said}");
     let page = page(&out);
     check_self_contained(&page);
     for content in ["<h1>2 runs</h1>", "Validation accuracy", "<td>seed</td><td>0</td><td>1</td>"] {

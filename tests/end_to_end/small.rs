@@ -12,7 +12,7 @@ use taper_model::layers::{BatchNorm, BatchNormConfig, Dropout, Linear, LinearCon
 use taper_model::nets::{Net, NetConfig, NetInfo};
 use taper_model::rng::RngKey;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
-use taper_runner::{Existing, Outcome, Plan, Registry, RunnerError, resolve, run};
+use taper_runner::{Existing, FolderLock, Outcome, Plan, Registry, RunnerError, resolve, run};
 
 /// Linear, batch norm, ReLU.
 struct Body {
@@ -144,7 +144,7 @@ pub fn begin(
     out: &Path,
     listeners: Vec<Box<dyn Listener>>,
 ) -> std::result::Result<Outcome, RunnerError> {
-    run(&plan(settings)?, out, Existing::Refuse, listeners)
+    run(&plan(settings)?, &FolderLock::take(out)?, Existing::Refuse, listeners)
 }
 
 /// Goes on with a run.
@@ -153,7 +153,8 @@ pub fn go_on(
     out: &Path,
     listeners: Vec<Box<dyn Listener>>,
 ) -> std::result::Result<Outcome, RunnerError> {
-    run(&plan(settings)?, out, Existing::Resume { force: false }, listeners)
+    let existing = Existing::Resume { force: false };
+    run(&plan(settings)?, &FolderLock::take(out)?, existing, listeners)
 }
 
 /// Leaves the run off after a step.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use taper_runner::observe::{Event, Listener, Progress, Verdict};
-use taper_runner::{Existing, Outcome, Plan, Recipe, Registry, RunFolder, RunnerError};
+use taper_runner::{Existing, FolderLock, Outcome, Plan, Recipe, Registry, RunnerError};
 use taper_tune::TuneError;
 
 use crate::flags::{Output, RecipeFlags};
@@ -43,29 +43,26 @@ pub(crate) fn carry_out(
     output: Output,
     registry: &Registry,
 ) -> Result<Option<(Plan, Outcome)>> {
-    let out = out_folder(&flags.out, command, &recipe.data.source);
-    let existing = match RunFolder::begun(&out) {
-        Ok(begun) if flags.resume => {
-            if told_finished(&begun, output)? {
-                return Ok(None);
-            }
-            Existing::Resume { force: flags.force }
-        }
-        _ => {
-            // Before data and weights are fetched and read.
-            RunFolder::check(&out, flags.overwrite)?;
-            if flags.overwrite { Existing::Overwrite } else { Existing::Refuse }
-        }
+    // Before data and weights are fetched and read.
+    let out = take_out(&flags.out, command, &recipe.data.source)?;
+    let existing = match (flags.resume, flags.overwrite) {
+        (true, _) => Existing::Resume { force: flags.force },
+        (_, true) => Existing::Overwrite,
+        _ => Existing::Refuse,
     };
+    existing.run_in(&out)?;
     let plan = Plan::new(recipe, registry)?;
     let outcome = run_with_pages(&plan, &out, existing, command, output)?;
-    Ok(Some((plan, outcome)))
+    match outcome.evaluation {
+        Some(_) => Ok(Some((plan, outcome))),
+        None => tell_finished(out.path(), output).map(|()| None),
+    }
 }
 
 /// Carries out a plan in a folder, and leaves the run's model card and page.
 pub(crate) fn run_with_pages(
     plan: &Plan,
-    folder: &Path,
+    folder: &FolderLock,
     existing: Existing,
     label: &str,
     output: Output,
@@ -82,33 +79,29 @@ pub(crate) fn run_error(error: TuneError) -> anyhow::Error {
     }
 }
 
-/// Whether a run is finished; if it is, that is told, and the run gets the pages that it lacks.
-pub(crate) fn told_finished(run: &RunFolder, output: Output) -> Result<bool> {
-    if !run.is_finished() {
-        return Ok(false);
-    }
-    taper_report::complete(run.path())?;
-    let finished = format!("{} is finished; there is nothing to resume", run.path().display());
+/// Tells that a run is finished, which gets the pages that it lacks.
+pub(crate) fn tell_finished(run: &Path, output: Output) -> Result<()> {
+    taper_report::complete(run)?;
+    let finished = format!("{} is finished; there is nothing to resume", run.display());
     match output.json {
-        true => print_json(&serde_json::json!({ "finished": finished }))?,
-        false => print(&format!("{finished}\n"))?,
+        true => print_json(&serde_json::json!({ "finished": finished })),
+        false => print(&format!("{finished}\n")),
     }
-    Ok(true)
 }
 
-/// Where a run goes: where the flag says, else the next free `runs/COMMAND-DATA-N`.
-pub(crate) fn out_folder(out: &Option<PathBuf>, command: &str, data: &str) -> PathBuf {
-    match out {
-        Some(out) => out.clone(),
+/// Takes the folder that a run goes to: where the flag says, else the next free `runs/COMMAND-DATA-N`.
+pub(crate) fn take_out(out: &Option<PathBuf>, command: &str, data: &str) -> Result<FolderLock> {
+    Ok(match out {
+        Some(out) => FolderLock::take(out)?,
         None => {
             let data = Path::new(data).file_name().map_or("data".into(), |n| n.to_string_lossy());
-            RunFolder::next_free(Path::new("runs"), &format!("{command}-{data}"))
+            FolderLock::take_free(Path::new("runs"), &format!("{command}-{data}"))?
         }
-    }
+    })
 }
 
 /// Checks that several runs may be written below a folder; what each does where there is one already.
-pub(crate) fn check_out(out: &Path, flags: &RecipeFlags) -> Result<Existing> {
+pub(crate) fn check_out(out: &FolderLock, flags: &RecipeFlags) -> Result<Existing> {
     anyhow::ensure!(
         !flags.force,
         "--force is for one run: give it to `resume RUN` for the run that differs"
@@ -116,12 +109,10 @@ pub(crate) fn check_out(out: &Path, flags: &RecipeFlags) -> Result<Existing> {
     if flags.resume {
         return Ok(Existing::Resume { force: false });
     }
-    let empty = std::fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
     anyhow::ensure!(
-        empty,
+        matches!(out.run(), Ok(None)),
         "{} is not empty; continue what is in it with --resume, or choose another folder",
-        out.display()
+        out.path().display()
     );
-    RunFolder::check(out, false)?;
     Ok(Existing::Refuse)
 }

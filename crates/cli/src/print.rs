@@ -1,6 +1,7 @@
-//! What goes to stdout, and warnings.
+//! What goes to stdout, warnings, and where files may go.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -20,4 +21,11 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<()> {
 /// A line on stderr. That nobody reads it is no reason to end the run, as `eprintln!` would.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Whether a file that is to be written is one of the inputs, or lies in one.
+pub(crate) fn is_input(file: &Path, inputs: &[PathBuf]) -> bool {
+    let is_in =
+        |file: &Path, input: &PathBuf| input.canonicalize().is_ok_and(|i| file.starts_with(i));
+    file.canonicalize().is_ok_and(|file| inputs.iter().any(|input| is_in(&file, input)))
 }

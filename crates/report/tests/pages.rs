@@ -6,7 +6,7 @@ use taper_dataset::Image;
 use taper_dataset::sheet::to_png;
 use taper_metrics::{ConfusionMatrix, ZeroDivision, calibration};
 use taper_run_folder::{
-    Answer, DataResults, Epoch, Event, LoadReportText, Machine, Mistake, NetSummary,
+    Answer, DataResults, Epoch, Event, FolderLock, LoadReportText, Machine, Mistake, NetSummary,
     ParameterCounts, Results, RunFolder, Scores, StartingWeights, Step, TrainingSummary,
 };
 
@@ -43,7 +43,7 @@ report = true
 
 /// A finished run with two classes, one of which has a name that would be markup.
 fn run(folder: &Path, recipe: &str) -> RunFolder {
-    let run = RunFolder::create(folder, recipe, true).unwrap();
+    let run = FolderLock::take(folder).unwrap().begin(recipe).unwrap();
     let names = ["<b>cat</b>".to_string(), "dog".to_string()];
     let (labels, probabilities) = ([0, 1, 1], [0.75f32, 0.25, 0.25, 0.75, 0.75, 0.25]);
     let mut confusion = ConfusionMatrix::new(2).unwrap();

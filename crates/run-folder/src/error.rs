@@ -28,6 +28,9 @@ pub enum RunFolderError {
     /// The output folder holds other things.
     #[error("{} is not empty and holds no run; choose another folder", .0.display())]
     NotARun(PathBuf),
+    /// Another process writes in the folder.
+    #[error("{}: another process is at work on this run; wait for it, or end it", .0.display())]
+    Busy(PathBuf),
     /// A folder that should hold a run does not.
     #[error("{} holds no run: {file} is missing", path.display())]
     NoRun {

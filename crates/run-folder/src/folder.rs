@@ -1,6 +1,5 @@
 //! What lies in a run's folder, and under which name.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::RunFolderError;
@@ -25,7 +24,7 @@ const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// | `transformers/` | of nets that timm has not: the same for transformers |
 /// | `mistakes/` | the most confident mistakes, for the page |
 /// | `metrics.json` | the results; written last, so a run that has it is finished |
-/// | `README.md` | the model card |
+/// | `README.md` | the model card; `README.old.md` is that of before a finished run went on |
 /// | `report.html` | a page that shows how it went |
 /// | `tensorboard/` | event files, if asked for |
 /// | `checkpoints/` | states from which the run can go on |
@@ -35,48 +34,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Checks that a run may be written to `path`, without creating anything.
-    ///
-    /// # Errors
-    /// It holds a run (unless `overwrite`), holds other things, or stands below a file.
-    pub fn check(path: &Path, overwrite: bool) -> Result<(), RunFolderError> {
-        let io = RunFolderError::io(path);
-        let mut parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(file) = parents.find(|parent| parent.is_file()) {
-            let reason = format!("{} is a file, expected a folder", file.display());
-            return Err(io(std::io::Error::other(reason)));
-        }
-        if !path.exists() {
-            return Ok(());
-        }
-        let empty = std::fs::read_dir(path).map_err(io)?.next().is_none();
-        match (empty, path.join(RECIPE).is_file(), overwrite) {
-            (true, ..) | (_, true, true) => Ok(()),
-            (_, true, false) => Err(RunFolderError::RunExists(path.to_path_buf())),
-            (_, false, _) => Err(RunFolderError::NotARun(path.to_path_buf())),
-        }
-    }
-
-    /// Creates the folder and writes the recipe, as TOML, into it. Of a run that is overwritten, all
-    /// that is named above is removed first.
-    ///
-    /// # Errors
-    /// As [`RunFolder::check`], and whatever the file system says.
-    pub fn create(path: &Path, recipe: &str, overwrite: bool) -> Result<Self, RunFolderError> {
-        Self::check(path, overwrite)?;
-        let run = Self { path: path.to_path_buf() };
-        std::fs::create_dir_all(path).map_err(RunFolderError::io(path))?;
-        for old in [run.checkpoints(), run.tensorboard(), run.transformers(), run.mistakes()] {
-            gone(std::fs::remove_dir_all(&old)).map_err(RunFolderError::io(&old))?;
-        }
-        let adapter = [ADAPTER, ADAPTER_CONFIG].map(|name| path.join(name));
-        let files =
-            [run.metrics(), run.history(), run.model(), run.config(), run.report(), run.card()];
-        for old in files.into_iter().chain(adapter) {
-            gone(std::fs::remove_file(&old)).map_err(RunFolderError::io(&old))?;
-        }
-        run.write_recipe(recipe)?;
-        Ok(run)
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
     }
 
     /// Writes `recipe.toml`, as TOML.
@@ -101,7 +60,7 @@ impl RunFolder {
     /// # Errors
     /// One of the two is missing.
     pub fn open(path: &Path) -> Result<Self, RunFolderError> {
-        let adapted = Self { path: path.to_path_buf() }.is_adapted();
+        let adapted = Self::at(path).is_adapted();
         Self::with(path, &[CONFIG, if adapted { ADAPTER } else { MODEL }])
     }
 
@@ -115,7 +74,7 @@ impl RunFolder {
 
     fn with(path: &Path, files: &[&'static str]) -> Result<Self, RunFolderError> {
         match files.iter().find(|file| !path.join(file).is_file()) {
-            None => Ok(Self { path: path.to_path_buf() }),
+            None => Ok(Self::at(path)),
             Some(file) => Err(RunFolderError::NoRun { path: path.to_path_buf(), file }),
         }
     }
@@ -128,14 +87,6 @@ impl RunFolder {
     /// Whether what the run has trained is an adapter, and the net's own weights are elsewhere.
     pub fn is_adapted(&self) -> bool {
         !self.model().is_file() && self.path.join(ADAPTER).is_file()
-    }
-
-    /// The first free `base/NAME-N`, N from 1.
-    pub fn next_free(base: &Path, name: &str) -> PathBuf {
-        (1..)
-            .map(|n: u32| base.join(format!("{name}-{n}")))
-            .find(|p| !p.exists())
-            .unwrap_or_else(|| base.join(name))
     }
 
     /// The folder itself.
@@ -193,38 +144,31 @@ impl RunFolder {
         self.path.join("tensorboard")
     }
 
+    /// What else a run leaves, for one that begins anew.
+    pub(crate) fn others(&self) -> [PathBuf; 10] {
+        [
+            self.checkpoints(),
+            self.tensorboard(),
+            self.transformers(),
+            self.mistakes(),
+            self.model(),
+            self.config(),
+            self.path.join(ADAPTER),
+            self.path.join(ADAPTER_CONFIG),
+            self.report(),
+            self.card(),
+        ]
+    }
+
     /// `metrics.json`.
     pub fn metrics(&self) -> PathBuf {
         self.path.join(METRICS)
     }
 }
 
-/// What is not there need not be removed.
-fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_is_overwritten_only_where_that_is_allowed_and_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), "seed = 1\n", false).unwrap();
-        std::fs::create_dir(run.mistakes()).unwrap();
-        for file in [run.metrics(), run.model(), run.mistakes().join("01.png")] {
-            std::fs::write(file, "old").unwrap();
-        }
-        let error = RunFolder::create(folder.path(), "", false).unwrap_err();
-        assert!(matches!(error, RunFolderError::RunExists(_)), "{error}");
-        let run = RunFolder::create(folder.path(), "seed = 2\n", true).unwrap();
-        assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), 1);
-        assert_eq!(std::fs::read_to_string(run.recipe()).unwrap(), "seed = 2\n");
-    }
 
     #[test]
     fn a_folder_without_a_model_or_a_finished_run_says_what_is_missing() {

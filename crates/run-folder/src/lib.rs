@@ -1,6 +1,6 @@
 //! A run's folder: the contract between what trains, what answers, what reports, and other programs.
 //!
-//! [`RunFolder`] has the names of its files, [`Results`] is `metrics.json`, [`Event`] a line of
+//! [`RunFolder`] has the names of its files, [`FolderLock`] the right to write them, [`Results`] is `metrics.json`, [`Event`] a line of
 //! `history.jsonl`, [`Mistake`] one of the held-out images that the model got wrong. All of it is
 //! plain data with serde; nothing here trains, and nothing needs a tensor library.
 //!
@@ -15,6 +15,7 @@
 //! ```
 
 mod error;
+mod lock;
 mod write;
 
 mod extended;
@@ -25,12 +26,14 @@ mod machine;
 mod mistakes;
 mod results;
 mod scores;
+mod start;
 
 pub use error::RunFolderError;
 pub use extended::ExtendedScores;
 pub use folder::RunFolder;
 pub use history::{Epoch, Event, Step, read_history};
 pub use judgement::Judgement;
+pub use lock::FolderLock;
 pub use machine::{Machine, bytes};
 pub use mistakes::{Answer, Mistake};
 pub use results::{

@@ -77,11 +77,12 @@ fn list(run: &RunFolder) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock::FolderLock;
 
     #[test]
     fn mistakes_read_back_and_may_not_name_files_elsewhere() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), "seed = 0\n", false).unwrap();
+        let run = FolderLock::take(folder.path()).unwrap().begin("seed = 0\n").unwrap();
         assert_eq!(Mistake::read_all(&run).unwrap(), None);
         let mut mistake = Mistake {
             item: "a/1.png".to_string(),

@@ -8,13 +8,14 @@
 //! was killed or suspended goes on ([`Existing::Resume`]) and ends with the bits of one that never stopped.
 //!
 //! ```no_run
-//! use taper_runner::{Existing, Plan, Registry, resolve, run};
+//! use taper_runner::{Existing, FolderLock, Plan, Registry, resolve, run};
 //!
 //! let registry = Registry::new();
 //! let mut recipe = resolve(Some("keras-mnist"), &[])?;
 //! recipe.data.source = "photos".to_string();
+//! let folder = FolderLock::take("runs/photos".as_ref())?;
 //! let plan = Plan::new(recipe, &registry)?;
-//! let outcome = run(&plan, "runs/photos".as_ref(), Existing::Refuse, Vec::new())?;
+//! let outcome = run(&plan, &folder, Existing::Refuse, Vec::new())?;
 //! println!("{:.2} %", 100.0 * outcome.results.after.accuracy);
 //! # Ok::<(), taper_runner::RunnerError>(())
 //! ```
@@ -75,6 +76,6 @@ pub use taper_classifier::{
 };
 pub use taper_pretrained::Models;
 pub use taper_run_folder::{
-    ExtendedScores, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
+    ExtendedScores, FolderLock, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};

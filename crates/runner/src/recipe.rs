@@ -16,7 +16,7 @@ mod tables;
 mod differences;
 mod layers;
 
-pub(crate) use differences::{check_recipe, recipe_differences};
+pub(crate) use differences::recipe_differences;
 pub use groups::GroupRecipe;
 pub use keys::Key;
 pub use layers::{NAMED, named, read_resolved, resolve};

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use taper_classifier::evaluate;
 use taper_pretrained::read_config;
-use taper_run_folder::{Results, RunFolder, Scores};
+use taper_run_folder::{FolderLock, Results, RunFolder, RunFolderError, Scores};
 
-use crate::checkpoint::{Checkpoints, Identity};
-use crate::error::RunnerError;
+use crate::checkpoint::{Checkpoints, Identity, Newest};
+use crate::error::{RunnerError, setting};
 use crate::finish::finish;
 use crate::load::load;
 use crate::memory;
@@ -16,10 +16,10 @@ use crate::observe::{
 };
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::recipe::{Recipe, check_recipe};
-use crate::resume::{ResumePoint, Resumed};
+use crate::recipe::Recipe;
+use crate::resume::resume_point;
 use crate::scores::scores;
-use crate::train::{CheckpointWriter, Training, train};
+use crate::train::{Training, train};
 
 /// What is done where the folder holds a run already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,9 +32,26 @@ pub enum Existing {
     /// It goes on from its newest checkpoint that is whole, or from its beginning where there is
     /// none; what is finished is taken as it is. Where there is no run, one begins.
     Resume {
-        /// Go on by this plan even where data, program, machine or recipe differ from the run's.
+        /// Go on by this plan even where data, program, machine or recipe differ from the run's; a finished run has
+        /// the epochs that the plan has more.
         force: bool,
     },
+}
+
+impl Existing {
+    /// The run of a folder that is to go on; none where one begins.
+    ///
+    /// # Errors
+    /// A run that may not be touched; a folder of other things.
+    pub fn run_in(self, folder: &FolderLock) -> Result<Option<RunFolder>, RunFolderError> {
+        match (self, folder.run()?) {
+            (Existing::Refuse, Some(run)) => {
+                Err(RunFolderError::RunExists(run.path().to_path_buf()))
+            }
+            (Existing::Overwrite, _) => Ok(None),
+            (_, run) => Ok(run),
+        }
+    }
 }
 
 /// Carries out a plan in a run's folder: begins a run, goes on with one, or finds it finished.
@@ -50,59 +67,60 @@ pub enum Existing {
 /// that cannot be written.
 pub fn run(
     plan: &Plan,
-    folder: &Path,
+    folder: &FolderLock,
     existing: Existing,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
-    let resumed = match (existing, RunFolder::begun(folder)) {
-        (Existing::Resume { .. }, Ok(begun)) if begun.is_finished() => return reuse(plan, &begun),
-        (Existing::Resume { force }, Ok(begun)) => Some(Resumed::open(begun, plan, force)?),
-        _ => None,
+    let Newest { found: point, broken } = match (existing, existing.run_in(folder)?) {
+        (Existing::Resume { force }, Some(run)) => match resume_point(&run, plan, force)? {
+            Some(newest) => newest,
+            None => return reuse(&run),
+        },
+        _ => Newest::default(),
     };
-    let overwrite = existing == Existing::Overwrite;
-    if resumed.is_none() {
-        RunFolder::check(folder, overwrite)?;
+    if point.is_none() {
+        check_inputs(plan, folder)?;
     }
+    let toml = plan.recipe.to_toml()?;
     let loaded = load(plan)?;
     memory::check(plan, &loaded)?;
-    let before = || {
-        let batch_size = plan.recipe.train.eval_batch_size;
-        scores(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)
-    };
     let mut verdicts = Verdicts::default();
-    let (folder, before, point) = match resumed {
-        Some(Resumed { folder, broken, point }) => {
-            for (path, reason) in broken {
-                let event = Event::BrokenCheckpoint { path, reason };
-                verdicts = verdicts.and(notify(&mut listeners, &event)?);
-            }
-            let known = point.as_ref().map(|point| point.checkpoint.header.before.clone());
-            (folder, known.map_or_else(before, Ok)?, point)
-        }
+    for (path, reason) in broken {
+        let event = Event::BrokenCheckpoint { path, reason };
+        verdicts = verdicts.and(notify(&mut listeners, &event)?);
+    }
+    let (folder, before) = match &point {
+        Some((_, checkpoint)) => (folder.go_on(&toml)?, checkpoint.header.before.clone()),
         None => {
             // Without a file everything is drawn from the seed, and there is nothing to say.
             let weights = loaded.report.source.as_ref().map(|_| loaded.report.to_string());
             let (weights, notes) = (weights.unwrap_or_default(), plan.notes.clone());
-            verdicts = notify(&mut listeners, &Event::Loaded { weights, notes })?;
-            let before = before()?;
-            (RunFolder::create(folder, &plan.recipe.to_toml()?, overwrite)?, before, None)
+            let event = Event::Loaded { weights, notes };
+            verdicts = verdicts.and(notify(&mut listeners, &event)?);
+            let batch_size = plan.recipe.train.eval_batch_size;
+            let before = evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?;
+            (folder.begin(&toml)?, scores(&before)?)
         }
     };
-    follow(&folder, &plan.recipe, point.is_some(), &mut listeners)?;
+    follow(&folder, &plan.recipe, &mut listeners)?;
     let mut training = Training::new(plan, &loaded)?.cache_features(folder.path())?;
     if plan.recipe.checkpoint.enabled {
-        let writer = checkpoint_writer(plan, &folder, before.clone(), point.as_ref())?;
-        training = training.save_to(writer);
-    }
-    let is_new = point.is_none();
-    if let Some(ResumePoint { checkpoint, .. }) = point {
-        observe::restore(&mut listeners, &checkpoint.header.listeners)?;
-        training.restore(checkpoint)?;
+        let (identity, recipe) = (Identity::of(&plan.data, &plan.device)?, plan.recipe.clone());
+        let (checkpoints, before) = (folder.checkpoints(), before.clone());
+        let checkpoints = Checkpoints::new(checkpoints, identity, recipe, before, point.as_ref())?;
+        training = training.save_to(checkpoints);
     }
     let reasons = &plan.data.left_out;
-    if is_new && !reasons.is_empty() {
-        let left_out = Event::LeftOut { images: reasons.len(), reasons: reasons.clone() };
-        verdicts = verdicts.and(notify(&mut listeners, &left_out)?);
+    match point {
+        Some((_, checkpoint)) => {
+            observe::restore(&mut listeners, &checkpoint.header.listeners)?;
+            training.restore(checkpoint)?;
+        }
+        None if !reasons.is_empty() => {
+            let left_out = Event::LeftOut { images: reasons.len(), reasons: reasons.clone() };
+            verdicts = verdicts.and(notify(&mut listeners, &left_out)?);
+        }
+        None => {}
     }
     training.apply(verdicts)?;
     let trained = train(training, &mut listeners)?;
@@ -110,45 +128,36 @@ pub fn run(
 }
 
 /// A run that was finished before, by the same recipe.
-fn reuse(plan: &Plan, folder: &RunFolder) -> Result<Outcome, RunnerError> {
-    check_recipe(folder, &plan.recipe)?;
+fn reuse(folder: &RunFolder) -> Result<Outcome, RunnerError> {
     let results = Results::read(folder)?;
     let config = read_config(folder.path())?;
     let calibration = config.and_then(|config| config.calibration);
     Ok(Outcome { run: folder.path().to_path_buf(), results, evaluation: None, calibration })
 }
 
-fn checkpoint_writer(
-    plan: &Plan,
-    folder: &RunFolder,
-    before: Scores,
-    point: Option<&ResumePoint>,
-) -> Result<CheckpointWriter, RunnerError> {
-    let checkpoints = Checkpoints::open(&folder.checkpoints(), &plan.recipe.checkpoint)?;
-    let last = point.map(|point| (point.path.clone(), point.checkpoint.header.position.step));
-    let identity = Identity::of(&plan.data, &plan.device)?;
-    Ok(CheckpointWriter::new(checkpoints, identity, plan.recipe.clone(), before, last))
+/// A run that is overwritten may not be what the new one is made from.
+fn check_inputs(plan: &Plan, folder: &FolderLock) -> Result<(), RunnerError> {
+    let Recipe { data, model, .. } = &plan.recipe;
+    let Ok(out) = folder.path().canonicalize() else { return Ok(()) };
+    for (key, input) in [("data.source", &data.source), ("model.weights", &model.weights)] {
+        if Path::new(input).canonicalize().is_ok_and(|input| input.starts_with(&out)) {
+            return Err(setting(key, input, "something outside the run that is overwritten"));
+        }
+    }
+    Ok(())
 }
 
 /// Adds the listeners that write the run's files and those that the recipe asks for.
 fn follow(
     folder: &RunFolder,
     recipe: &Recipe,
-    resumed: bool,
     listeners: &mut Vec<Box<dyn Listener>>,
 ) -> Result<(), RunnerError> {
     listeners.extend(of_recipe(recipe));
     let every = recipe.log.every_steps;
-    let history = match resumed {
-        false => History::create(&folder.history())?,
-        true => History::resume(&folder.history())?,
-    };
-    listeners.push(Box::new(history.every(every)));
+    listeners.push(Box::new(History::open(&folder.history())?.every(every)));
     if recipe.log.tensorboard {
-        let board = match resumed {
-            false => TensorBoard::create(&folder.tensorboard())?,
-            true => TensorBoard::resume(&folder.tensorboard())?,
-        };
+        let board = TensorBoard::open(&folder.tensorboard())?;
         listeners.push(Box::new(board.every(every)));
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! The loop.
 
 mod batches;
-mod checkpoint_writer;
 mod training;
 
 mod epoch;
@@ -12,7 +11,6 @@ mod verdicts;
 mod run;
 mod sweep;
 
-pub(crate) use checkpoint_writer::CheckpointWriter;
 pub use run::train;
 pub use sweep::{Sweep, SweepConfig, SweepPoint, sweep};
 pub use training::Training;

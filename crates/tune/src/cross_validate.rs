@@ -6,7 +6,7 @@ use serde::Serialize;
 use taper_metrics::{
     McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
 };
-use taper_run_folder::{Metric, RunFolderError, Scores, write_json, write_whole};
+use taper_run_folder::{FolderLock, Metric, RunFolderError, Scores, write_json, write_whole};
 use taper_runner::observe::Listener;
 use taper_runner::{Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, scores};
 
@@ -177,7 +177,7 @@ fn answers(
     registry: &Registry,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Evaluation, TuneError> {
-    let outcome = run_with_pages(plan, folder, existing, listeners)?;
+    let outcome = run_with_pages(plan, &FolderLock::take(folder)?, existing, listeners)?;
     if let Some(evaluation) = outcome.evaluation {
         return Ok(evaluation);
     }

@@ -1,7 +1,6 @@
 //! A run with its model card and its page.
 
-use std::path::Path;
-
+use taper_run_folder::FolderLock;
 use taper_runner::observe::Listener;
 use taper_runner::{Existing, Outcome, Plan, run};
 
@@ -13,11 +12,11 @@ use crate::error::TuneError;
 /// As [`run()`] and [`taper_report::complete`].
 pub fn run_with_pages(
     plan: &Plan,
-    folder: &Path,
+    folder: &FolderLock,
     existing: Existing,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, TuneError> {
     let outcome = run(plan, folder, existing, listeners)?;
-    taper_report::complete(folder)?;
+    taper_report::complete(folder.path())?;
     Ok(outcome)
 }

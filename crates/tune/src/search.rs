@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
-use taper_run_folder::{Metric, RunFolder, RunFolderError, Scores, write_json, write_whole};
+use taper_run_folder::{
+    FolderLock, Metric, RunFolder, RunFolderError, Scores, write_json, write_whole,
+};
 use taper_runner::observe::Listener;
 use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, TrainingError};
 use toml::Value;
@@ -249,7 +251,7 @@ fn validation_scores(
     existing: Existing,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Scores, TuneError> {
-    let results = run_with_pages(plan, folder, existing, listeners)?.results;
+    let results = run_with_pages(plan, &FolderLock::take(folder)?, existing, listeners)?.results;
     results.validation.ok_or_else(|| {
         let path = folder.join("metrics.json");
         RunFolderError::Invalid { path, reason: "no scores on a validation part".into() }.into()

@@ -9,20 +9,20 @@ use taper_tune::{Candidate, Comparison, CrossValidated, METRICS, cross_validate}
 
 use super::finetune;
 use crate::flags::{CrossValidateFlags, Output};
-use crate::launch::{check_out, listeners, out_folder, run_error};
+use crate::launch::{check_out, listeners, run_error, take_out};
 use crate::print::{print, print_json};
 use crate::signals;
 
 pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
     let shared = &flags.finetune.recipe;
     let candidates = candidates(flags, registry)?;
-    let out = out_folder(&shared.out, "cross-validate", &candidates[0].recipe.data.source);
+    let out = take_out(&shared.out, "cross-validate", &candidates[0].recipe.data.source)?;
     let existing = check_out(&out, shared)?;
     signals::catch()?;
     let follow = |name: &str, fold: usize| listeners(&format!("{name} fold {}", fold + 1), output);
-    let result = cross_validate(&candidates, flags.folds, registry, &out, existing, follow)
+    let result = cross_validate(&candidates, flags.folds, registry, out.path(), existing, follow)
         .map_err(run_error)?;
-    let path = out.join("cross-validation.json");
+    let path = out.path().join("cross-validation.json");
     result.write(&path)?;
     match output.json {
         true => print_json(&serde_json::to_value(&result)?),

@@ -3,31 +3,33 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use taper_runner::{Plan, Registry, RunFolder, Sweep, SweepConfig};
+use taper_runner::{Existing, Plan, Registry, Sweep, SweepConfig};
 use taper_tune::lr_find;
 
 use super::finetune::recipe_of;
 use crate::flags::{LrFindFlags, Output};
-use crate::launch::{listeners, out_folder, run_error};
+use crate::launch::{listeners, run_error, take_out};
 use crate::print::{print, print_json};
 use crate::signals;
 
 pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
     let recipe = recipe_of(&flags.finetune, registry)?;
     let shared = &flags.finetune.recipe;
-    let out = out_folder(&shared.out, "lr-find", &recipe.data.source);
-    RunFolder::check(&out, shared.overwrite)?;
+    let folder = take_out(&shared.out, "lr-find", &recipe.data.source)?;
+    let existing = if shared.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    existing.run_in(&folder)?;
+    let out = folder.path();
     let plan = Plan::new(recipe, registry)?;
     let config = SweepConfig { low: flags.low, high: flags.high, steps: flags.steps };
     signals::catch()?;
-    let sweep = lr_find(&plan, &config, &out, listeners("lr-find", output)).map_err(run_error)?;
+    let sweep = lr_find(&plan, &config, out, listeners("lr-find", output)).map_err(run_error)?;
     match output.json {
         true => {
             let mut value = serde_json::to_value(&sweep)?;
-            value["out"] = serde_json::to_value(&out)?;
+            value["out"] = serde_json::to_value(out)?;
             print_json(&value)
         }
-        false => print(&text(&plan, &sweep, &out)?),
+        false => print(&text(&plan, &sweep, out)?),
     }
 }
 

@@ -16,7 +16,7 @@ use taper_runner::Registry;
 use taper_runner::observe::Counter;
 
 use crate::flags::{Output, ReadFlags};
-use crate::print::{print, print_json};
+use crate::print::{is_input, print, print_json};
 use picture::{check_png, unopened, write_png};
 use reader::Reader;
 
@@ -93,6 +93,11 @@ fn annotated_files(flags: &ReadFlags, files: &[PathBuf]) -> Result<Vec<Option<Pa
             "--annotated names one file, but there are {count} pictures; use --out"
         );
         check_png("--annotated", file)?;
+        ensure!(
+            !is_input(file, files),
+            "--annotated {} is the picture that is read; choose another file",
+            file.display()
+        );
         return Ok(vec![Some(file.clone())]);
     }
     let Some(folder) = &flags.out else { return Ok(vec![None; files.len()]) };
@@ -103,7 +108,9 @@ fn annotated_files(flags: &ReadFlags, files: &[PathBuf]) -> Result<Vec<Option<Pa
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let numbered = (2..).map(|number| format!("{stem}-{number}-read.png"));
         let mut names = [format!("{stem}-read.png")].into_iter().chain(numbered);
-        names.find(|name| taken.insert(name.clone())).map(|name| folder.join(name))
+        let free =
+            |name: &String| taken.insert(name.clone()) && !is_input(&folder.join(name), files);
+        names.find(free).map(|name| folder.join(name))
     };
     Ok(files.iter().map(&mut beside).collect())
 }

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use taper_report::{compare, report};
-use taper_runner::{Results, RunFolder};
+use taper_runner::{FolderLock, Results, RunFolder};
 
 use crate::flags::{Output, ReportFlags};
-use crate::print::{note, print, print_json};
+use crate::print::{is_input, note, print, print_json};
 
 pub(super) fn run(flags: &ReportFlags, output: Output) -> Result<()> {
     let path = match (flags.runs.as_slice(), &flags.out) {
         ([run], None) => {
+            RunFolder::finished(run)?;
+            let _lock = FolderLock::take(run)?;
             if Results::read(&RunFolder::finished(run)?)?.load_text.summary.is_empty() {
                 note(
                     "warning: an older version made this run; mistakes are not in its folder, and not on the page",
@@ -21,6 +23,11 @@ pub(super) fn run(flags: &ReportFlags, output: Output) -> Result<()> {
         }
         (runs, out) => {
             let path = out.as_deref().unwrap_or(Path::new("comparison.html"));
+            ensure!(
+                !is_input(path, runs),
+                "{} is a file of a run that is compared; choose another",
+                path.display()
+            );
             compare(runs, path)?;
             path.to_path_buf()
         }

@@ -9,7 +9,7 @@ use taper_tune::{SearchFile, Searched, search};
 
 use super::finetune;
 use crate::flags::{Output, SearchFlags};
-use crate::launch::{check_out, listeners, out_folder, run_error};
+use crate::launch::{check_out, listeners, run_error, take_out};
 use crate::print::{print, print_json};
 use crate::signals;
 
@@ -17,7 +17,7 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
     let shared = &flags.finetune.recipe;
     let file = SearchFile::read(&flags.file)?;
     let stem = flags.file.file_stem().map_or("search".into(), |stem| stem.to_string_lossy());
-    let out = out_folder(&shared.out, "search", &stem);
+    let out = take_out(&shared.out, "search", &stem)?;
     let existing = check_out(&out, shared)?;
     signals::catch()?;
     let recipe = |settings: &std::collections::BTreeMap<String, toml::Value>| {
@@ -25,11 +25,12 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
         overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
         finetune::recipe(&flags.finetune, shared.recipe.as_deref(), &overrides, registry)
     };
-    let found = search(&file, recipe, registry, &out, existing, |name| listeners(name, output))
-        .map_err(run_error)?;
+    let found =
+        search(&file, recipe, registry, out.path(), existing, |name| listeners(name, output))
+            .map_err(run_error)?;
     match output.json {
         true => print_json(&serde_json::to_value(&found)?),
-        false => print(&text(&found, &out)?),
+        false => print(&text(&found, out.path())?),
     }
 }
 

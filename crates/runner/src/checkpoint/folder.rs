@@ -1,28 +1,35 @@
-//! The folder of a run's checkpoints: saving, finding the newest that is whole, removing old ones.
+//! The folder of a run's checkpoints: when one is saved, finding the newest that is whole, removing old ones.
 
-use std::fs::{File, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::Instant;
 
+use taper_run_folder::Scores;
+use toml::Value;
+
+use super::identity::Identity;
 use super::stage::{Stage, reached};
-use super::state::{Checkpoint, Header};
+use super::state::{Checkpoint, EpochValue, FORMAT, Header, Tensors};
 use crate::error::{ResumeError, RunnerError};
-use crate::recipe::CheckpointRecipe;
+use crate::position::Position;
+use crate::recipe::Recipe;
 
 const PREFIX: &str = "step-";
 const SUFFIX: &str = ".safetensors";
 const TEMPORARY: &str = ".tmp";
-const LOCK: &str = ".lock";
 
-/// A folder of checkpoints that this process alone writes to.
+/// The checkpoints of a run, and what every one of them says.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
-    keep_last: usize,
-    keep_best: usize,
-    /// Held until the process ends, however it ends.
-    _lock: File,
+    identity: Identity,
+    recipe: Recipe,
+    before: Scores,
+    last: Option<PathBuf>,
+    last_step: u64,
+    last_time: Instant,
 }
 
 /// The newest checkpoint that is whole.
@@ -35,19 +42,56 @@ pub struct Newest {
 }
 
 impl Checkpoints {
-    /// Opens the folder, which is created where it is missing, and keeps other processes out.
+    /// Saves into a folder, which is created where it is missing; `last` is the checkpoint that the run goes on
+    /// from.
     ///
     /// # Errors
-    /// The folder cannot be created; another process is at work in it.
-    pub fn open(folder: &Path, recipe: &CheckpointRecipe) -> Result<Self, RunnerError> {
-        std::fs::create_dir_all(folder).map_err(RunnerError::io(folder))?;
-        let path = folder.join(LOCK);
-        let lock = File::create(&path).map_err(RunnerError::io(&path))?;
-        if is_held(&lock) {
-            return Err(ResumeError::Busy(folder.parent().unwrap_or(folder).to_path_buf()).into());
+    /// The folder cannot be created.
+    pub(crate) fn new(
+        folder: PathBuf,
+        identity: Identity,
+        recipe: Recipe,
+        before: Scores,
+        last: Option<&(PathBuf, Checkpoint)>,
+    ) -> Result<Self, RunnerError> {
+        std::fs::create_dir_all(&folder).map_err(RunnerError::io(&folder))?;
+        let last_step = last.map_or(0, |(_, checkpoint)| checkpoint.header.position.step);
+        let last = last.map(|(path, _)| path.clone());
+        Ok(Self { folder, identity, recipe, before, last, last_step, last_time: Instant::now() })
+    }
+
+    /// Whether it is time for one within the epoch.
+    pub(crate) fn is_due(&self, position: &Position) -> bool {
+        let config = &self.recipe.checkpoint;
+        let steps = position.step - self.last_step;
+        let minutes = self.last_time.elapsed().as_secs_f64() / 60.0;
+        (config.every_steps > 0 && steps >= config.every_steps)
+            || (config.every_minutes > 0.0 && minutes >= config.every_minutes)
+    }
+
+    /// The header of a checkpoint at a position.
+    pub(crate) fn header(
+        &self,
+        position: &Position,
+        listeners: BTreeMap<String, Value>,
+        epochs: &[EpochValue],
+        best: &Option<(EpochValue, Tensors)>,
+    ) -> Header {
+        Header {
+            format: FORMAT,
+            identity: self.identity.clone(),
+            recipe: self.recipe.clone(),
+            position: position.clone(),
+            listeners,
+            before: self.before.clone(),
+            epochs: epochs.to_vec(),
+            best: best.as_ref().map(|(value, _)| *value),
         }
-        let (keep_last, keep_best) = (recipe.keep_last, recipe.keep_best);
-        Ok(Self { folder: folder.to_path_buf(), keep_last, keep_best, _lock: lock })
+    }
+
+    /// The last checkpoint, if there is one.
+    pub(crate) fn last(&self) -> Option<PathBuf> {
+        self.last.clone()
     }
 
     /// Writes a checkpoint, whole or not at all, then removes those that need not stay.
@@ -57,7 +101,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`ResumeError::Save`](crate::ResumeError::Save), with the last checkpoint that is there.
-    pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf, RunnerError> {
+    pub(crate) fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), RunnerError> {
         let step = checkpoint.header.position.step;
         let path = self.folder.join(format!("{PREFIX}{step:010}{SUFFIX}"));
         let bytes = checkpoint.to_bytes().map_err(|error| ResumeError::Unsavable {
@@ -68,13 +112,12 @@ impl Checkpoints {
             reached(Stage::Prune);
             self.prune(&checkpoint.header)
         });
-        match saved {
-            Ok(()) => Ok(path),
-            Err(source) => {
-                let last = files(&self.folder).ok().and_then(|files| files.last().cloned());
-                Err(ResumeError::Save { path, source, last: last.map(|(_, path)| path) }.into())
-            }
+        if let Err(source) = saved {
+            let last = files(&self.folder).ok().and_then(|files| files.last().cloned());
+            return Err(ResumeError::Save { path, source, last: last.map(|(_, path)| path) }.into());
         }
+        (self.last, self.last_step, self.last_time) = (Some(path), step, Instant::now());
+        Ok(())
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -109,15 +152,13 @@ impl Checkpoints {
         let files = files(&self.folder)?;
         let now = header.position.step;
         let past: Vec<u64> = files.iter().map(|(step, _)| *step).filter(|s| *s <= now).collect();
-        let mut stay: Vec<u64> = past.iter().rev().take(self.keep_last.max(1)).copied().collect();
-        stay.extend(header.epochs.iter().take(self.keep_best).map(|epoch| epoch.step));
+        let config = &self.recipe.checkpoint;
+        let mut stay: Vec<u64> = past.iter().rev().take(config.keep_last.max(1)).copied().collect();
+        stay.extend(header.epochs.iter().take(config.keep_best).map(|epoch| epoch.step));
         for (_, path) in files.iter().filter(|(step, _)| !stay.contains(step)) {
-            gone(std::fs::remove_file(path))?;
-        }
-        for entry in std::fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.to_string_lossy().ends_with(TEMPORARY) {
-                gone(std::fs::remove_file(path))?;
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
         Ok(())
@@ -153,17 +194,6 @@ impl Checkpoints {
     }
 }
 
-/// Whether another process holds the lock after half a second: one that this process is starting has a
-/// copy of the file until it has become its own program. A file system without locks is no reason not to
-/// train.
-fn is_held(lock: &File) -> bool {
-    let held = || {
-        std::thread::sleep(Duration::from_millis(10));
-        matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
-    };
-    matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) && (0..50).all(|_| held())
-}
-
 /// The checkpoints of a folder by step, oldest first.
 fn files(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     let entries = match std::fs::read_dir(folder) {
@@ -181,12 +211,4 @@ fn files(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     }
     files.sort();
     Ok(files)
-}
-
-/// A file that is gone already is as good as removed.
-fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -37,9 +37,21 @@ pub enum ResumeError {
         /// How many there are.
         broken: usize,
     },
-    /// Another process works on the run.
-    #[error("{}: another process is at work on this run; wait for it, or end it", .0.display())]
-    Busy(PathBuf),
+    /// A finished run of which no checkpoint is left.
+    #[error(
+        "{} is finished and has no checkpoint to train on from; start another run from its weights \
+         (`model.weights`)",
+        .0.display()
+    )]
+    NoCheckpoint(PathBuf),
+    /// A finished run that has had all epochs that are asked for.
+    #[error("{} is finished after {epochs} epochs; set `train.epochs` higher to train on", path.display())]
+    NoEpochLeft {
+        /// The run.
+        path: PathBuf,
+        /// The epochs that it has had.
+        epochs: usize,
+    },
     /// Data, program, machine or recipe are not those of the run to be resumed.
     #[error(
         "{} cannot resume exactly: {}",

@@ -30,20 +30,11 @@ struct State {
 }
 
 impl History {
-    /// Starts an empty history.
-    ///
-    /// # Errors
-    /// The file cannot be created.
-    pub fn create(path: &Path) -> Result<Self, RunnerError> {
-        let file = File::create(path).map_err(RunnerError::io(path))?;
-        Ok(Self { path: path.to_path_buf(), file, every: 10, bytes: 0 })
-    }
-
-    /// Goes on with a history; [`Listener::restore`] cuts it back to the checkpoint.
+    /// Opens a history to add to; [`Listener::restore`] cuts it back to the checkpoint.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn resume(path: &Path) -> Result<Self, RunnerError> {
+    pub fn open(path: &Path) -> Result<Self, RunnerError> {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let file = opened.map_err(RunnerError::io(path))?;

@@ -37,37 +37,29 @@ struct State {
 }
 
 impl TensorBoard {
-    /// Starts an empty file in a folder, which is created where it is missing.
+    /// Opens the file of a folder, which is created where it is missing, to add to; [`Listener::restore`] cuts it
+    /// back to the checkpoint.
     ///
     /// # Errors
-    /// Folder or file cannot be created.
-    pub fn create(folder: &Path) -> Result<Self, RunnerError> {
-        let mut board = Self::open(folder, true)?;
-        board.begin()?;
+    /// Folder or file cannot be created or opened.
+    pub fn open(folder: &Path) -> Result<Self, RunnerError> {
+        std::fs::create_dir_all(folder).map_err(RunnerError::io(folder))?;
+        let path = folder.join(NAME);
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = opened.map_err(RunnerError::io(&path))?;
+        let is_new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        let mut board = Self { path, file, every: 10, bytes: 0 };
+        if is_new {
+            board.begin()?;
+        }
         Ok(board)
-    }
-
-    /// Goes on with a file; [`Listener::restore`] cuts it back to the checkpoint.
-    ///
-    /// # Errors
-    /// Folder or file cannot be opened.
-    pub fn resume(folder: &Path) -> Result<Self, RunnerError> {
-        Self::open(folder, false)
     }
 
     /// Writes every n-th step; default 10; 0 writes none, only the epochs.
     pub fn every(mut self, steps: u64) -> Self {
         self.every = steps;
         self
-    }
-
-    fn open(folder: &Path, anew: bool) -> Result<Self, RunnerError> {
-        std::fs::create_dir_all(folder).map_err(RunnerError::io(folder))?;
-        let path = folder.join(NAME);
-        let opened =
-            OpenOptions::new().read(true).write(true).create(true).truncate(anew).open(&path);
-        let file = opened.map_err(RunnerError::io(&path))?;
-        Ok(Self { path, file, every: 10, bytes: 0 })
     }
 
     /// The first record says which version of the format follows.
@@ -277,20 +269,20 @@ mod tests {
             })
         };
         let path = folder.path().join(NAME);
-        let mut board = TensorBoard::create(folder.path()).unwrap().every(1);
+        let mut board = TensorBoard::open(folder.path()).unwrap().every(1);
         board.observe(&step(1)).unwrap();
         let state = board.state().unwrap().unwrap();
         let length = std::fs::metadata(&path).unwrap().len();
         board.observe(&step(2)).unwrap();
         drop(board);
-        let mut board = TensorBoard::resume(folder.path()).unwrap().every(1);
+        let mut board = TensorBoard::open(folder.path()).unwrap().every(1);
         board.restore(&state).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
         board.observe(&step(2)).unwrap();
         assert!(std::fs::metadata(&path).unwrap().len() > length);
         // And one that is gone begins again.
         std::fs::remove_file(&path).unwrap();
-        let mut board = TensorBoard::resume(folder.path()).unwrap();
+        let mut board = TensorBoard::open(folder.path()).unwrap();
         board.restore(&state).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 24 + 16);
     }

@@ -1,25 +1,9 @@
 //! In what two recipes differ.
 
-use taper_run_folder::RunFolder;
 use toml::{Table, Value};
 
-use super::layers::read_resolved;
 use super::tables::Recipe;
-use crate::error::{Difference, ResumeError, RunnerError};
-
-/// Checks that a run has been made by a recipe.
-///
-/// # Errors
-/// [`ResumeError::Differs`](crate::ResumeError::Differs).
-pub(crate) fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<(), RunnerError> {
-    let differences = recipe_differences(&read_resolved(&folder.recipe())?, recipe);
-    match differences.is_empty() {
-        true => Ok(()),
-        false => {
-            Err(ResumeError::Differs { path: folder.path().to_path_buf(), differences }.into())
-        }
-    }
-}
+use crate::error::Difference;
 
 /// The keys in which two recipes differ. When checkpoints are written, how many stay, and what is
 /// logged, is free: it changes nothing in the result.

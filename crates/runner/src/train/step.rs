@@ -8,7 +8,7 @@ use taper_model::params::ParamKind;
 use taper_optimizer::{StepRates, clip};
 
 use super::training::Training;
-use crate::checkpoint::Tensors;
+use crate::checkpoint::{Checkpoints, Tensors};
 use crate::error::{DataError, RunnerError, TrainingError};
 use crate::observe::{Event, Step};
 use crate::recipe::NonFinite;
@@ -208,7 +208,7 @@ impl Training<'_> {
 
     /// The last checkpoint, if there is one.
     pub(super) fn last_checkpoint(&self) -> Option<std::path::PathBuf> {
-        self.checkpoints.as_ref().and_then(|writer| writer.last())
+        self.checkpoints.as_ref().and_then(Checkpoints::last)
     }
 }
 

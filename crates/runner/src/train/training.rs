@@ -6,8 +6,7 @@ use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
 use taper_run_folder::{Scores, TrainingSummary};
 
-use super::checkpoint_writer::CheckpointWriter;
-use crate::checkpoint::{Checkpoint, EpochValue, Tensors};
+use crate::checkpoint::{Checkpoint, Checkpoints, EpochValue, Tensors};
 use crate::error::RunnerError;
 use crate::features::CachedFeatures;
 use crate::load::Loaded;
@@ -33,7 +32,7 @@ pub struct Training<'a> {
     pub(super) best: Option<(EpochValue, Tensors)>,
     /// The best epochs, best first.
     pub(super) epochs: Vec<EpochValue>,
-    pub(super) checkpoints: Option<CheckpointWriter>,
+    pub(super) checkpoints: Option<Checkpoints>,
     /// What is trained now.
     pub(super) trainable: TrainableSet,
     /// The net with these parameters trained, unless it is the one that was loaded.
@@ -70,7 +69,7 @@ impl<'a> Training<'a> {
     }
 
     /// Saves checkpoints from now on.
-    pub(crate) fn save_to(mut self, checkpoints: CheckpointWriter) -> Self {
+    pub(crate) fn save_to(mut self, checkpoints: Checkpoints) -> Self {
         self.checkpoints = Some(checkpoints);
         self
     }

@@ -26,7 +26,7 @@ impl Training<'_> {
             return Ok(());
         }
         let last_of_epoch = self.position.batch >= self.batches_per_epoch();
-        let due = self.checkpoints.as_ref().is_some_and(|writer| writer.is_due(&self.position));
+        let due = self.checkpoints.as_ref().is_some_and(|all| all.is_due(&self.position));
         if verdicts.suspend.is_some() || (due && !last_of_epoch) {
             self.save(listeners)?;
         }
@@ -41,7 +41,11 @@ impl Training<'_> {
     ) -> Result<(), RunnerError> {
         self.adopt(&verdicts);
         self.save(listeners)?;
-        self.suspend(verdicts)
+        match self.goes_on() || self.checkpoints.is_some() {
+            true => self.suspend(verdicts),
+            // Everything is trained, and would be lost.
+            false => Ok(()),
+        }
     }
 
     /// Scales the rate, and notes that the run is to stop.
@@ -59,12 +63,12 @@ impl Training<'_> {
     }
 
     fn save(&mut self, listeners: &[Box<dyn Listener>]) -> Result<(), RunnerError> {
-        let Some(writer) = &self.checkpoints else { return Ok(()) };
+        let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
         let listeners = observe::states(listeners)?;
         let params = self.loaded.params.to_tensors()?;
         self.check_weights(&params)?;
         let checkpoint = Checkpoint {
-            header: writer.header(&self.position, listeners, &self.epochs, &self.best),
+            header: checkpoints.header(&self.position, listeners, &self.epochs, &self.best),
             params,
             optimizer: self.optimizer.state()?,
             average: match self.recipe().average {
@@ -74,7 +78,7 @@ impl Training<'_> {
             best: self.best.as_ref().map(|(_, weights)| weights.clone()).unwrap_or_default(),
         };
         match &mut self.checkpoints {
-            Some(writer) => writer.save(&checkpoint),
+            Some(checkpoints) => checkpoints.save(&checkpoint),
             None => Ok(()),
         }
     }
