@@ -24,13 +24,15 @@ pub(crate) struct Matrix<'a, T> {
 impl<'a, T> Matrix<'a, T> {
     /// `rows` rows one after the other.
     pub(crate) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
-        assert_eq!(data.len(), rows * columns);
+        assert_eq!(rows.checked_mul(columns), Some(data.len()));
         Self { data, rows, columns, strides: (columns, 1) }
     }
 
     /// Rows that start `stride` apart.
     pub(crate) fn strided(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Self {
-        assert!(rows == 0 || (rows - 1) * stride + columns <= data.len());
+        let last = rows.saturating_sub(1).checked_mul(stride);
+        let end = last.and_then(|last| last.checked_add(columns));
+        assert!(rows == 0 || end.is_some_and(|end| end <= data.len()));
         Self { data, rows, columns, strides: (stride, 1) }
     }
 
@@ -124,9 +126,9 @@ pub(crate) struct Epilogue<'a> {
 
 /// A right operand in panels: for each pair of vectors of columns all rows, filled up with zeros.
 pub(crate) struct Panels {
-    pub data: Scratch,
-    pub depth: usize,
-    pub columns: usize,
+    data: Scratch,
+    depth: usize,
+    columns: usize,
     /// For which the panels are made, two of its vectors wide.
     isa: Isa,
 }
@@ -144,6 +146,24 @@ impl Panels {
 
     pub(crate) fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// Rows, and columns, of the operand.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The panels one after the other.
+    pub(crate) fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    pub(crate) fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
     }
 
     /// Length of a panel, and its columns.
@@ -190,13 +210,13 @@ impl Kernel for PackPanel<'_> {
     unsafe fn run<S: Simd>(self) {
         let Self { b, first, out } = self;
         let width = 2 * S::LANES;
+        assert!(first < b.columns && out.len() == b.rows * width);
         let count = (b.columns - first).min(width);
-        assert_eq!(out.len(), b.rows * width);
         if b.strides.1 == 1 {
             for (row, out) in out.chunks_exact_mut(width).enumerate() {
                 let from = &b.data[row * b.strides.0 + first..][..count];
                 if count == width {
-                    // SAFETY: two vectors there, and room for them. A copy of so few bytes would
+                    // SAFETY: `from` and `out` are two vectors long. A copy of so few bytes would
                     // be a call into the C library.
                     unsafe {
                         S::store(out.as_mut_ptr(), S::load(from.as_ptr()));
@@ -215,8 +235,9 @@ impl Kernel for PackPanel<'_> {
         for row in (0..squares).step_by(S::LANES) {
             for half in [0, S::LANES] {
                 let from = (first + half) * b.strides.1 + row;
-                // SAFETY: `LANES` columns and rows from there on lie in the matrix, and in the
-                // panel.
+                // SAFETY: `LANES` columns from `first + half` on (`count` is the width) and rows from
+                // `row` on (`squares` ends before the last) lie in the matrix, whose makers checked that it
+                // lies in its data, and in the panel, whose length was asserted.
                 unsafe {
                     let to = out.as_mut_ptr().add(row * width + half);
                     S::transpose(b.data.as_ptr().add(from), b.strides.1, to, width);
@@ -285,7 +306,8 @@ impl Kernel for TransposeRows<'_> {
         let (from, to) = (a.data.as_ptr(), to.pointer());
         let count = (a.columns - first).min(S::LANES);
         let squares = if count == S::LANES { a.rows / S::LANES * S::LANES } else { 0 };
-        // SAFETY: `a` lies row by row, and `to` has room for its transpose.
+        // SAFETY: `transpose` asserted that `a` lies row by row and took room for its transpose; columns up to
+        // `first + count`, and all rows.
         unsafe {
             for row in (0..squares).step_by(S::LANES) {
                 let to = to.add(first * a.rows + row);
@@ -318,6 +340,9 @@ pub(crate) unsafe fn multiply_part(
     assert!(rows.end <= a.rows && range.end <= panels.count() && panels.columns <= row_len);
     assert!(epilogue.column_bias.is_none_or(|bias| bias.len() >= panels.columns));
     assert!(epilogue.row_bias.is_none_or(|bias| bias.len() >= a.rows));
+    if rows.is_empty() || range.is_empty() {
+        return;
+    }
     panels.isa.run(Part { a, panels, rows, range, out, row_len, epilogue, accumulate });
 }
 
@@ -405,9 +430,9 @@ impl Part<'_> {
     unsafe fn pack_rows<S: Simd>(&self, first: usize, inner: usize, packed: &mut [f32]) {
         let (count, step) = (self.rows.len(), self.a.strides.1);
         assert!(packed.len() >= count * inner);
-        // SAFETY: the part's rows at these steps, and room for them.
+        // SAFETY: the part's rows at these steps, and room for them. Of an empty sum nothing is read.
         unsafe {
-            let from = self.a.data.as_ptr().add(first * step + self.rows.start);
+            let from = self.a.data.as_ptr().wrapping_add(first * step + self.rows.start);
             let to = packed.as_mut_ptr();
             let (squares, square_steps) =
                 (count / S::LANES * S::LANES, inner / S::LANES * S::LANES);

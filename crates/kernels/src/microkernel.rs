@@ -36,6 +36,7 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
     out_vector: usize,
     accumulate: bool,
 ) {
+    // SAFETY: the caller's promise. Behind the last step `b_at` is at most at the end of what there is, and not read.
     unsafe {
         let a = a.map(opaque);
         let mut sums = [[S::splat(0.); V]; R];
@@ -118,6 +119,7 @@ pub(crate) unsafe fn rows<S: Simd>(
             }
         }};
     }
+    // SAFETY: the caller's promise, for groups of its rows.
     unsafe {
         let mut first = 0;
         while rows - first >= 6 {

@@ -2,6 +2,7 @@
 //! side by side then read pixels side by side, at any stride.
 
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
+use std::mem::MaybeUninit;
 
 /// The layout of a padded plane.
 #[derive(Clone, Copy, Debug)]
@@ -37,26 +38,9 @@ impl Phases {
     }
 
     /// Copies a plane back, without what lies around it.
-    pub(crate) fn unfill(self, isa: Isa, padded: &[f32], w: usize, plane: &mut [f32]) {
-        // SAFETY: a slice is writable.
-        unsafe { self.unfill_to(isa, padded, w, plane.as_mut_ptr(), plane.len()) }
-    }
-
-    /// The same into memory that need not hold numbers yet.
-    ///
-    /// # Safety
-    ///
-    /// `len` numbers are writable.
-    pub(crate) unsafe fn unfill_to(
-        self,
-        isa: Isa,
-        padded: &[f32],
-        w: usize,
-        plane: *mut f32,
-        len: usize,
-    ) {
-        self.check(len, w, padded.len());
-        isa.run(Unfill { layout: self, padded, w, plane, rows: len / w });
+    pub(crate) fn unfill(self, isa: Isa, padded: &[f32], w: usize, plane: &mut [MaybeUninit<f32>]) {
+        self.check(plane.len(), w, padded.len());
+        isa.run(Unfill { layout: self, padded, w, plane });
     }
 
     fn check(&self, plane: usize, w: usize, padded: usize) {
@@ -119,9 +103,8 @@ struct Unfill<'a> {
     layout: Phases,
     padded: &'a [f32],
     w: usize,
-    /// `rows` times `w` numbers, to be written.
-    plane: *mut f32,
-    rows: usize,
+    /// Whole rows of `w` numbers, to be written.
+    plane: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Unfill<'_> {
@@ -129,35 +112,34 @@ impl Kernel for Unfill<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { layout, padded, w, plane, rows } = self;
-        for y in 0..rows {
+        let Self { layout, padded, w, plane } = self;
+        for (y, to) in plane.chunks_exact_mut(w).enumerate() {
             let start = (y + layout.padding.0) * layout.row_stride();
-            // SAFETY: row `y` of the plane, and as many numbers of each phase's row, which holds
-            // the image's columns by `Phases::check`.
-            unsafe {
-                let to = plane.add(y * w);
-                if layout.phases == 1 {
-                    let from = &padded[start + layout.padding.1..][..w];
-                    to.copy_from_nonoverlapping(from.as_ptr(), w);
-                    continue;
-                }
-                if layout.phases == 2 {
-                    let (even, odd) = layout.halves(y);
-                    for x in (0..w).step_by(2 * S::LANES) {
-                        let rest = (w - x).min(2 * S::LANES);
+            if layout.phases == 1 {
+                to.write_copy_of_slice(&padded[start + layout.padding.1..][..w]);
+                continue;
+            }
+            if layout.phases == 2 {
+                let (even, odd) = layout.halves(y);
+                for x in (0..w).step_by(2 * S::LANES) {
+                    let rest = (w - x).min(2 * S::LANES);
+                    // SAFETY: at most two vectors of the row, and half as many of each phase's
+                    // row, which holds the image's columns by `Phases::check`.
+                    unsafe {
                         let from = padded.as_ptr().add(x / 2);
                         let a = load_some::<S>(from.add(even), rest.div_ceil(2));
                         let b = load_some::<S>(from.add(odd), rest / 2);
                         let (a, b) = S::interleave(a, b);
-                        let second = rest.saturating_sub(S::LANES);
+                        let (to, second) =
+                            (to.as_mut_ptr().cast::<f32>(), rest.saturating_sub(S::LANES));
                         store_some::<S>(to.add(x), a, rest);
                         store_some::<S>(to.add(x + rest - second), b, second);
                     }
-                    continue;
                 }
-                for x in 0..w {
-                    *to.add(x) = padded[start + layout.column(x + layout.padding.1)];
-                }
+                continue;
+            }
+            for (x, to) in to.iter_mut().enumerate() {
+                to.write(padded[start + layout.column(x + layout.padding.1)]);
             }
         }
     }
@@ -166,6 +148,8 @@ impl Kernel for Unfill<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::UninitVec;
+    use rayon::prelude::*;
 
     #[test]
     fn a_plane_comes_back_and_lies_where_its_columns_say() {
@@ -185,9 +169,10 @@ mod tests {
                     }
                 }
                 assert_eq!(padded.iter().filter(|&&v| v != 0.).count(), plane.len());
-                let mut back = vec![0.; plane.len()];
-                layout.unfill(isa, &padded, w, &mut back);
-                assert_eq!(back, plane);
+                let mut back = UninitVec::new(plane.len());
+                back.pieces(plane.len()).for_each(|back| layout.unfill(isa, &padded, w, back));
+                // SAFETY: all rows were written.
+                assert_eq!(unsafe { back.finish() }, plane);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Scratch memory that is reused: a kernel in the steady state allocates only what candle owns.
 
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::sync::Mutex;
 
 /// One cache line, so that buffers start on one.
@@ -76,10 +77,7 @@ impl<T: Copy> UninitVec<T> {
     }
 
     /// The elements, in pieces of `size`, to be written.
-    pub(crate) fn pieces(
-        &mut self,
-        size: usize,
-    ) -> rayon::slice::ChunksMut<'_, std::mem::MaybeUninit<T>>
+    pub(crate) fn pieces(&mut self, size: usize) -> rayon::slice::ChunksMut<'_, MaybeUninit<T>>
     where
         T: Send,
     {
@@ -102,6 +100,7 @@ pub(crate) struct SendPtr<T>(*mut T);
 
 // SAFETY: the tasks that get a copy write to disjoint elements; each use says why.
 unsafe impl<T: Send> Send for SendPtr<T> {}
+// SAFETY: likewise.
 unsafe impl<T: Send> Sync for SendPtr<T> {}
 
 impl<T> SendPtr<T> {
@@ -116,6 +115,16 @@ impl<T> SendPtr<T> {
 
     pub(crate) fn pointer(self) -> *mut T {
         self.0
+    }
+
+    /// The `len` elements from here on, which need not be written yet.
+    ///
+    /// # Safety
+    ///
+    /// They exist for `'a`, and nobody else uses them meanwhile.
+    pub(crate) unsafe fn slice<'a>(self, len: usize) -> &'a mut [MaybeUninit<T>] {
+        // SAFETY: the caller's promise; `MaybeUninit` may be unwritten.
+        unsafe { std::slice::from_raw_parts_mut(self.0.cast(), len) }
     }
 }
 

@@ -32,6 +32,17 @@ pub(crate) fn positions(
     }
 }
 
+/// An error where a tensor of these dimensions, or the padded images that it is made from, would be larger than any
+/// memory: sizes that kernels compute from it must not overflow.
+pub(crate) fn check_size(op: &str, what: &str, dims: [usize; 4]) -> Result<()> {
+    const MOST: usize = 1 << 40;
+    let numbers = dims.iter().try_fold(1usize, |numbers, dim| numbers.checked_mul(*dim));
+    match numbers {
+        Some(numbers) if numbers <= MOST => Ok(()),
+        _ => bail!("{op}: {what} of shape {dims:?} would be larger than any memory"),
+    }
+}
+
 /// The positions `out` whose tap at `offset` (in the padded image) falls inside an axis of `len`:
 /// `padding <= out * stride + offset < padding + len`.
 pub(crate) fn inside(

@@ -7,6 +7,7 @@ use crate::simd::math::{gelu_slope, logistic, normal_cdf};
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
 use std::f32::consts::FRAC_2_PI;
+use std::mem::MaybeUninit;
 
 /// The function of each element, or with `grad` its derivative times the gradient.
 pub(super) fn apply(isa: Isa, function: Function, x: &[f32], grad: Option<&[f32]>) -> Vec<f32> {
@@ -14,7 +15,7 @@ pub(super) fn apply(isa: Isa, function: Function, x: &[f32], grad: Option<&[f32]
     let mut y = UninitVec::<f32>::new(x.len());
     y.pieces(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(i, (y, x))| {
         let grad = grad.map(|grad| &grad[i * CHUNK..][..x.len()]);
-        isa.run(Chunk { function, x, grad, y: y.as_mut_ptr().cast() });
+        isa.run(Chunk { function, x, grad, y });
     });
     // SAFETY: the chunks of `x` and of the output are the same.
     unsafe { y.finish() }
@@ -25,7 +26,7 @@ struct Chunk<'a> {
     x: &'a [f32],
     grad: Option<&'a [f32]>,
     /// As many elements as `x`, to be written.
-    y: *mut f32,
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Chunk<'_> {
@@ -33,7 +34,7 @@ impl Kernel for Chunk<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        // SAFETY: `apply` gave slices of one length. One loop for each activation.
+        // One loop for each activation. SAFETY: the features are there by `run`'s promise.
         unsafe {
             match self.function {
                 Function::Relu => self.each::<S>(Function::Relu),
@@ -46,36 +47,37 @@ impl Kernel for Chunk<'_> {
 
 impl Chunk<'_> {
     #[inline(always)]
-    unsafe fn each<S: Simd>(&self, function: Function) {
+    unsafe fn each<S: Simd>(self, function: Function) {
         let len = self.x.len();
+        assert!(self.y.len() == len && self.grad.is_none_or(|grad| grad.len() == len));
         let whole = len / S::LANES * S::LANES;
-        // SAFETY: whole vectors of the slices, then their last elements.
+        // SAFETY: whole vectors of the slices, which are of one length, then their last elements.
         unsafe {
-            let x = self.x.as_ptr();
+            let (x, y) = (self.x.as_ptr(), self.y.as_mut_ptr().cast::<f32>());
             match self.grad {
                 None => {
                     for i in (0..whole).step_by(S::LANES) {
-                        S::store(self.y.add(i), value::<S>(function, S::load(x.add(i))));
+                        S::store(y.add(i), value::<S>(function, S::load(x.add(i))));
                     }
                 }
                 Some(grad) => {
                     for i in (0..whole).step_by(S::LANES) {
                         let derivative = derivative::<S>(function, S::load(x.add(i)));
-                        S::store(self.y.add(i), S::mul(derivative, S::load(grad.as_ptr().add(i))));
+                        S::store(y.add(i), S::mul(derivative, S::load(grad.as_ptr().add(i))));
                     }
                 }
             }
             if whole < len {
                 let rest = len - whole;
                 let x = S::load_partial(x.add(whole), rest);
-                let y = match self.grad {
+                let v = match self.grad {
                     None => value::<S>(function, x),
                     Some(grad) => {
                         let grad = S::load_partial(grad.as_ptr().add(whole), rest);
                         S::mul(derivative::<S>(function, x), grad)
                     }
                 };
-                S::store_partial(self.y.add(whole), y, rest);
+                S::store_partial(y.add(whole), v, rest);
             }
         }
     }

@@ -119,22 +119,24 @@ impl<const N: usize> Operation<N> for Attention {
         &self,
         inputs: [&[T]; N],
         Output { y, saved, grad }: Output<T, Vec<f32>>,
-        _: [bool; N],
+        wanted: [bool; N],
     ) -> Result<[Option<Vec<T>>; N]> {
         self.plan.check_inputs(&inputs.map(<[T]>::len));
-        let mut gradients = inputs.map(|input| UninitVec::<f32>::new(input.len()));
-        let to = gradients.each_mut().map(UninitVec::send_ptr);
+        let mut gradients: [Option<UninitVec<f32>>; N] =
+            std::array::from_fn(|i| wanted[i].then(|| UninitVec::new(inputs[i].len())));
+        let to = gradients.each_mut().map(|gradient| gradient.as_mut().map(UninitVec::send_ptr));
         let to = match to[..] {
             [dq, dk, dv] => [dq, dk, dv],
-            _ => [0, 1, 2].map(|i| to[0].offset(i * self.plan.part())),
+            _ => [0, 1, 2].map(|i| to[0].map(|to| to.offset(i * self.plan.part()))),
         };
         let output = Output { y: expect_f32(y)?, saved, grad: expect_f32(grad)? };
-        // SAFETY: the gradients have the lengths of the inputs, which were checked, and lie like them.
+        // SAFETY: those that are there have the lengths of the inputs, which were checked, and lie like them.
         unsafe { self.plan.backward(self.inputs(inputs)?, &output, to) };
         let mut found = [const { None }; N];
         for (found, gradient) in found.iter_mut().zip(gradients) {
             // SAFETY: the heads cover all elements, whose number was checked.
-            *found = Some(from_f32(unsafe { gradient.finish() })?);
+            let gradient = gradient.map(|gradient| unsafe { gradient.finish() });
+            *found = gradient.map(from_f32).transpose()?;
         }
         Ok(found)
     }

@@ -4,9 +4,10 @@ use crate::gemm::{Epilogue, Matrix, Panels, multiply_part};
 use crate::operation::Output;
 use crate::scratch::{self, SendPtr, UninitVec};
 use crate::simd::math::exp;
-use crate::simd::{Isa, Kernel, Simd, sum_lanes};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Queries whose scores are there at once: with 200 keys, two such blocks and the packed operands
@@ -141,7 +142,7 @@ impl Plan {
         unsafe { (y.finish(), lse.finish()) }
     }
 
-    /// The gradients go to `dq`, `dk` and `dv`, which lie as the inputs do.
+    /// The gradients that are wanted go to `dq`, `dk` and `dv`, which lie as the inputs do.
     ///
     /// # Safety
     ///
@@ -150,14 +151,14 @@ impl Plan {
         &self,
         x: Inputs,
         output: &Output<f32, Vec<f32>>,
-        [dq, dk, dv]: [SendPtr<f32>; 3],
+        [dq, dk, dv]: [Option<SendPtr<f32>>; 3],
     ) {
         let Sizes { batch, heads, q_len, .. } = self.sizes;
         assert_eq!((output.y.len(), output.grad.len()), (self.output.len, self.output.len));
         assert_eq!(output.saved.len(), batch * heads * q_len);
         self.each(|image, head| {
             let (q_at, k_at) = (self.queries.at(image, head), self.kv.at(image, head));
-            let to = [dq.offset(q_at), dk.offset(k_at), dv.offset(k_at)];
+            let to = [(dq, q_at), (dk, k_at), (dv, k_at)].map(|(to, at)| Some(to?.offset(at)));
             // SAFETY: the head's elements of the gradients belong to this task.
             unsafe { self.head_backward(x, output, image, head, to) };
         });
@@ -202,8 +203,7 @@ impl Plan {
                 let to = (SendPtr::new(&mut scores), row);
                 self.multiply(q.rows_in(queries.clone()), &keys, to, false);
                 let y = (y.offset(queries.start * self.output.token), self.output.token);
-                let lse = lse.offset(queries.start).pointer();
-                let lse = std::slice::from_raw_parts_mut(lse, count);
+                let lse = lse.offset(queries.start).slice(count);
                 let (scale, sums) = (self.scale(), &mut sums[..count]);
                 let scores = &mut scores[..count * row];
                 self.isa.run(Exponentials { scores, row, kv_len, scale, sums, lse });
@@ -220,19 +220,21 @@ impl Plan {
         output: &Output<f32, Vec<f32>>,
         image: usize,
         head: usize,
-        [dq, dk, dv]: [SendPtr<f32>; 3],
+        [dq, dk, dv]: [Option<SendPtr<f32>>; 3],
     ) {
         let Sizes { heads, q_len, kv_len, .. } = self.sizes;
         let (q, k) = (self.queries(x.q, image, head), self.keys_or_values(x.k, image, head));
         let (y, grad) = (self.rows(output.y, image, head), self.rows(output.grad, image, head));
         let lse = &output.saved[(image * heads + head) * q_len..][..q_len];
-        let keys = Panels::pack(self.isa, k);
+        let keys = dq.map(|_| Panels::pack(self.isa, k));
         let keys_across = Panels::pack(self.isa, k.transposed());
-        let values_across =
-            Panels::pack(self.isa, self.keys_or_values(x.v, image, head).transposed());
+        // The gradient of values needs none of the scores.
+        let values = (dq.is_some() || dk.is_some()).then(|| self.keys_or_values(x.v, image, head));
+        let values_across = values.map(|values| Panels::pack(self.isa, values.transposed()));
         let row = self.row();
-        let (mut scores, mut grad_scores) =
-            (scratch::buffer(MOST_QUERIES * row), scratch::buffer(MOST_QUERIES * row));
+        let mut scores = scratch::buffer(MOST_QUERIES * row);
+        let mut grad_scores =
+            scratch::buffer(if values.is_some() { MOST_QUERIES * row } else { 0 });
         for queries in self.blocks() {
             let count = queries.len();
             let (q, grad) = (q.rows_in(queries.clone()), grad.rows_in(queries.clone()));
@@ -240,7 +242,9 @@ impl Plan {
             // SAFETY: scratch for a block's scores; the head's gradients are the caller's.
             unsafe {
                 self.multiply(q, &keys_across, (SendPtr::new(&mut scores), row), false);
-                self.multiply(grad, &values_across, (SendPtr::new(&mut grad_scores), row), false);
+                if let Some(values) = &values_across {
+                    self.multiply(grad, values, (SendPtr::new(&mut grad_scores), row), false);
+                }
                 self.isa.run(ScoreGradients {
                     scores: &mut scores,
                     grad_scores: &mut grad_scores,
@@ -251,14 +255,16 @@ impl Plan {
                     grad,
                     lse: &lse[queries.clone()],
                 });
-                let grad_scores = Matrix::strided(&grad_scores, count, kv_len, row);
-                let weights = Matrix::strided(&scores, count, kv_len, row);
-                let dq = (dq.offset(queries.start * self.queries.token), self.queries.token);
-                self.multiply(grad_scores, &keys, dq, false);
-                let q = Panels::pack(self.isa, q);
-                self.multiply(grad_scores.transposed(), &q, (dk, self.kv.token), later);
-                let grad = Panels::pack(self.isa, grad);
-                self.multiply(weights.transposed(), &grad, (dv, self.kv.token), later);
+                let matrix = |scores| Matrix::strided(scores, count, kv_len, row);
+                if let Some((dq, keys)) = dq.zip(keys.as_ref()) {
+                    let dq = (dq.offset(queries.start * self.queries.token), self.queries.token);
+                    self.multiply(matrix(&grad_scores), keys, dq, false);
+                }
+                for (to, scores, b) in [(dk, &grad_scores, q), (dv, &scores, grad)] {
+                    let Some(to) = to else { continue };
+                    let b = Panels::pack(self.isa, b);
+                    self.multiply(matrix(scores).transposed(), &b, (to, self.kv.token), later);
+                }
             }
         }
     }
@@ -291,7 +297,7 @@ struct Exponentials<'a> {
     kv_len: usize,
     scale: f32,
     sums: &'a mut [f32],
-    lse: &'a mut [f32],
+    lse: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Exponentials<'_> {
@@ -332,7 +338,7 @@ impl Kernel for Exponentials<'_> {
                     S::store_partial(x.add(whole), v, rest);
                     *sum += scores[whole..].iter().sum::<f32>();
                 }
-                *lse = shift + sum.ln();
+                lse.write(shift + sum.ln());
             }
         }
     }
@@ -353,7 +359,7 @@ impl Kernel for Normalize<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         for (i, sum) in self.sums.iter().enumerate() {
-            // SAFETY: the row's elements, nobody else's.
+            // SAFETY: the row's elements, which the product with the values wrote and nobody else uses.
             let y =
                 unsafe { std::slice::from_raw_parts_mut(self.y.add(i * self.token), self.width) };
             let scale = 1. / sum;
@@ -369,6 +375,7 @@ impl Kernel for Normalize<'_> {
 struct ScoreGradients<'a> {
     /// Rows of `kv_len` numbers, `row` apart, one for each of `lse`.
     scores: &'a mut [f32],
+    /// Likewise; none where they are not needed.
     grad_scores: &'a mut [f32],
     row: usize,
     kv_len: usize,
@@ -383,31 +390,26 @@ impl Kernel for ScoreGradients<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let rows =
-            self.scores.chunks_exact_mut(self.row).zip(self.grad_scores.chunks_exact_mut(self.row));
         // SAFETY: a register.
         let scale = unsafe { S::splat(self.scale) };
-        for (i, ((scores, grad_scores), lse)) in rows.zip(self.lse).enumerate() {
-            let (scores, grad_scores) =
-                (&mut scores[..self.kv_len], &mut grad_scores[..self.kv_len]);
+        let mut grad_rows = self.grad_scores.chunks_exact_mut(self.row);
+        let rows = self.scores.chunks_exact_mut(self.row).zip(self.lse);
+        for (i, (scores, lse)) in rows.enumerate() {
+            let scores = &mut scores[..self.kv_len];
+            let mut grad_scores = grad_rows.next().map(|row| &mut row[..self.kv_len]);
             // SAFETY: vectors of the rows, and the first of the last one.
             unsafe {
-                let (mean, minus) =
-                    (S::splat(dot::<S>(self.y.row(i), self.grad.row(i))), S::splat(-lse));
+                let mean = grad_scores.as_ref().map(|_| dot::<S>(self.y.row(i), self.grad.row(i)));
+                let (mean, minus) = (S::splat(mean.unwrap_or(0.)), S::splat(-lse));
                 for j in (0..self.kv_len).step_by(S::LANES) {
-                    let rest = (self.kv_len - j).min(S::LANES);
-                    let (x, grad_score) =
-                        (scores.as_mut_ptr().add(j), grad_scores.as_mut_ptr().add(j));
-                    if rest == S::LANES {
-                        let p = exp::<S>(S::fma(S::load(x), scale, minus));
-                        S::store(x, p);
-                        let change = S::mul(p, S::sub(S::load(grad_score), mean));
-                        S::store(grad_score, S::mul(change, scale));
-                    } else {
-                        let p = exp::<S>(S::fma(S::load_partial(x, rest), scale, minus));
-                        S::store_partial(x, p, rest);
-                        let change = S::mul(p, S::sub(S::load_partial(grad_score, rest), mean));
-                        S::store_partial(grad_score, S::mul(change, scale), rest);
+                    let rest = self.kv_len - j;
+                    let x = scores.as_mut_ptr().add(j);
+                    let p = exp::<S>(S::fma(load_some::<S>(x, rest), scale, minus));
+                    store_some::<S>(x, p, rest);
+                    if let Some(row) = &mut grad_scores {
+                        let grad = row.as_mut_ptr().add(j);
+                        let change = S::mul(p, S::sub(load_some::<S>(grad, rest), mean));
+                        store_some::<S>(grad, S::mul(change, scale), rest);
                     }
                 }
             }

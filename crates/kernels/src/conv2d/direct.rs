@@ -7,6 +7,7 @@ use super::im2col;
 use crate::scratch::{self, Scratch, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Output channels that share the loads of a piece of a row.
 const CHANNELS: usize = 4;
@@ -86,7 +87,7 @@ impl Algorithm for Plan {
             false => [const { None }; 3],
         };
         let weights = want_w || want_bias;
-        let (dw, db) = weights.then(|| weight_gradient(self, x, output.y, output.grad)).unzip();
+        let (dw, db) = weights.then(|| weight_gradient(self, x, output, want_w)).unzip();
         [dx, dw.filter(|_| want_w), db.filter(|_| want_bias)]
     }
 }
@@ -101,7 +102,6 @@ fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> 
     images.for_each(|(y, x)| {
         let mut padded = scratch::buffer(plan.padded_len());
         plan.pad(x, &mut padded);
-        let y = y.as_mut_ptr().cast();
         plan.isa.run(Forward { plan, x: &padded, w, bias, y });
     });
     // SAFETY: every channel, row and column of an image's output is written.
@@ -114,7 +114,7 @@ struct Forward<'a> {
     w: &'a [f32],
     bias: Option<&'a [f32]>,
     /// One image's output, to be written.
-    y: *mut f32,
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Forward<'_> {
@@ -122,9 +122,13 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let c_out = self.plan.g.c_out;
+        let g = &self.plan.g;
+        assert_eq!(self.x.len(), self.plan.padded_len());
+        assert_eq!(self.w.len(), g.c_out * g.c_in * g.kh * g.kw);
+        assert_eq!(self.y.len(), g.c_out * g.oh * g.ow);
+        let c_out = g.c_out;
         for first in (0..c_out).step_by(CHANNELS) {
-            // SAFETY: the sizes were checked by `forward`.
+            // SAFETY: the lengths just asserted.
             unsafe {
                 match c_out - first {
                     1 => self.width::<S, 1>(first),
@@ -140,6 +144,7 @@ impl Kernel for Forward<'_> {
 impl Forward<'_> {
     #[inline(always)]
     unsafe fn width<S: Simd, const N: usize>(&mut self, first: usize) {
+        // SAFETY: the caller's promise.
         unsafe {
             match self.plan.g.kw {
                 1 => self.channels::<S, N, 1>(first),
@@ -160,9 +165,12 @@ impl Forward<'_> {
         let (plan, g) = (self.plan, &self.plan.g);
         assert_eq!(K, g.kw);
         let taps = g.c_in * g.kh * K;
+        // SAFETY: row `i + p` of the padded input with `i < oh` and `p < kh` is one of its `rows()`, since
+        // `oh + kh - 1 <= rows()`; within it the last number read is at `ow - 1 + LANES - 1 + K - 1 < row()`.
+        // Of the filters and the output, channels and pixels that there are.
         unsafe {
             let w = self.w.as_ptr().add(first * taps);
-            let y = self.y;
+            let y = self.y.as_mut_ptr().cast::<f32>();
             for i in 0..g.oh {
                 for j in (0..g.ow).step_by(S::LANES) {
                     let mut sums = [S::splat(0.); N];
@@ -195,13 +203,12 @@ impl Forward<'_> {
     }
 }
 
-/// The gradients of weight and bias; `y` is the forward pass's output where the gradient has to
-/// pass its ReLU.
+/// The gradients of weight and bias; that of the weight is zeros where it is not wanted.
 fn weight_gradient(
     plan: &Plan,
     x: &[f32],
-    y: Option<&[f32]>,
-    grad: &[f32],
+    Output { y, grad, .. }: Output,
+    want_w: bool,
 ) -> (Vec<f32>, Vec<f32>) {
     let g = &plan.g;
     let output = g.c_out * g.oh * g.ow;
@@ -225,7 +232,7 @@ fn weight_gradient(
             for (x, (y, grad)) in x.chunks(g.c_in * g.h * g.w).zip(outputs) {
                 plan.pad(x, &mut padded);
                 let (x, masked, sums) = (&*padded, &mut *masked, &mut *sums);
-                plan.isa.run(Backward { plan, x, y, grad, masked, sums });
+                plan.isa.run(Backward { plan, x, y, grad, want_w, masked, sums });
             }
             sums
         })
@@ -247,6 +254,8 @@ struct Backward<'a> {
     x: &'a [f32],
     y: &'a [f32],
     grad: &'a [f32],
+    /// Whether the sums of the taps are taken too.
+    want_w: bool,
     /// Four channels of the gradient where the ReLU is not flat, rows filled up with zeros.
     masked: &'a mut [f32],
     /// For each output channel one vector of sums for the bias, then one a tap.
@@ -258,9 +267,14 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let c_out = self.plan.g.c_out;
+        let (plan, g) = (self.plan, &self.plan.g);
+        let output = g.c_out * g.oh * g.ow;
+        assert_eq!(self.x.len(), plan.padded_len());
+        assert_eq!((self.y.len(), self.grad.len()), (output, output));
+        assert_eq!(self.masked.len(), CHANNELS * g.oh * plan.row_out());
+        let c_out = g.c_out;
         for first in (0..c_out).step_by(CHANNELS) {
-            // SAFETY: the sizes were checked by `weight_gradient`.
+            // SAFETY: the lengths just asserted.
             unsafe {
                 match c_out - first {
                     1 => self.channels::<S, 1>(first),
@@ -276,8 +290,12 @@ impl Kernel for Backward<'_> {
 impl Backward<'_> {
     #[inline(always)]
     unsafe fn channels<S: Simd, const N: usize>(&mut self, first: usize) {
+        // SAFETY: the caller's promise.
         unsafe {
             self.mask::<S, N>(first);
+            if !self.want_w {
+                return;
+            }
             match self.plan.g.kw {
                 1 => self.taps::<S, N, 1>(first),
                 2 => self.taps::<S, N, 2>(first),
@@ -293,6 +311,7 @@ impl Backward<'_> {
     unsafe fn mask<S: Simd, const N: usize>(&mut self, first: usize) {
         let (plan, g) = (self.plan, &self.plan.g);
         let filter = g.c_in * g.kh * g.kw + 1;
+        // SAFETY: rows of the output, read to their end; each is written in whole vectors to `row_out()` numbers.
         unsafe {
             for o in 0..N {
                 let mut sum = S::splat(0.);
@@ -323,6 +342,7 @@ impl Backward<'_> {
         let (plan, g) = (self.plan, &self.plan.g);
         let filter = g.c_in * g.kh * K + 1;
         assert_eq!(K, g.kw);
+        // SAFETY: the padded input as in `Forward::channels`, and whole vectors of the masked rows.
         unsafe {
             for c in 0..g.c_in {
                 for p in 0..g.kh {

@@ -1,7 +1,7 @@
 //! The sizes of a convolution.
 
 use crate::pool::Pool2dConfig;
-use crate::window::positions;
+use crate::window::{check_size, positions};
 use candle_core::{Result, Tensor, bail};
 
 /// How the filters of [`conv2d`](crate::conv2d) move over the image; pairs are (height, width), in pixels.
@@ -90,7 +90,13 @@ impl Geometry {
         }
         let oh = positions("conv2d", "height", h, kh, c.stride.0, c.padding.0, c.dilation.0)?;
         let ow = positions("conv2d", "width", w, kw, c.stride.1, c.padding.1, c.dilation.1)?;
-        let (stride, padding, dilation) = (c.stride, c.padding, c.dilation);
+        let padding = c.padding;
+        let padded = (h + 2 * padding.0, w + 2 * padding.1);
+        check_size("conv2d", "padded images", [n.max(1), c_in, padded.0, padded.1])?;
+        check_size("conv2d", "a result", [n.max(1), c_out, oh, ow])?;
+        // Longer steps lead out of the image like these.
+        let within = |step: (usize, usize)| (step.0.min(padded.0), step.1.min(padded.1));
+        let (stride, dilation) = (within(c.stride), within(c.dilation));
         Ok(Self { n, c_in, h, w, c_out, kh, kw, oh, ow, stride, padding, dilation, groups })
     }
 

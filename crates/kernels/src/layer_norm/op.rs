@@ -64,7 +64,7 @@ impl Operation<3> for LayerNorm {
                 vector::backward(isa, [x, gamma, grad], self.eps, wanted)
                     .map(|gradient| gradient.map(from_f32).transpose())
             }
-            _ => naive::backward([x, gamma, grad], self.eps).map(|gradient| Ok(Some(gradient))),
+            _ => naive::backward([x, gamma, grad], self.eps, wanted).map(Ok),
         };
         Ok([dx?, d_gamma?, d_beta?])
     }

@@ -3,6 +3,7 @@
 use crate::scratch::{self, Scratch, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, sum_lanes};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Rows of `k` that one task takes; their gradients of gamma and beta are added up by it, and those
 /// of the tasks in order.
@@ -16,7 +17,7 @@ pub(super) fn forward(isa: Isa, x: &[f32], gamma: &[f32], beta: &[f32], eps: f64
     let mut y = UninitVec::<f32>::new(x.len());
     let size = rows(k) * k;
     y.pieces(size).zip(x.par_chunks(size)).for_each(|(y, x)| {
-        isa.run(Forward { x, gamma, beta, eps: eps as f32, y: y.as_mut_ptr().cast() });
+        isa.run(Forward { x, gamma, beta, eps: eps as f32, y });
     });
     // SAFETY: every element of every row is written.
     unsafe { y.finish() }
@@ -28,7 +29,7 @@ struct Forward<'a> {
     beta: &'a [f32],
     eps: f32,
     /// As many elements as `x`, to be written.
-    y: *mut f32,
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Forward<'_> {
@@ -37,13 +38,14 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let k = self.gamma.len();
-        for (i, x) in self.x.chunks_exact(k).enumerate() {
-            // SAFETY: the output has the length of `x`; gamma and beta that of a row.
+        assert_eq!(self.beta.len(), k);
+        for (x, y) in self.x.chunks_exact(k).zip(self.y.chunks_exact_mut(k)) {
+            let y = y.as_mut_ptr().cast();
+            // SAFETY: rows of input and output, of the length of gamma and beta.
             unsafe {
                 let (mean, inverse) = statistics::<S>(x, self.eps);
                 let (m, scale) = (S::splat(mean), S::splat(inverse));
                 let row = Row::<S> { x: x.as_ptr(), mean: m, scale, k };
-                let y = self.y.add(i * k);
                 let mut j = 0;
                 while j + S::LANES <= k {
                     row.forward::<false>(j, self.gamma, self.beta, y);

@@ -1,6 +1,6 @@
 //! The sizes of a pooling.
 
-use crate::window::positions;
+use crate::window::{check_size, positions};
 use candle_core::{Result, Shape, bail};
 use std::ops::Range;
 
@@ -47,7 +47,11 @@ impl Geometry {
                 "{op}: expected a padding of at most half the kernel {kernel:?}, found {padding:?}"
             )
         }
-        Ok(Self { n, c, h, w, oh, ow, config: *config })
+        let padded = (h + 2 * padding.0, w + 2 * padding.1);
+        check_size(op, "padded images", [n.max(1), c.max(1), padded.0, padded.1])?;
+        // Longer steps lead out of the image like these.
+        let stride = (stride.0.min(padded.0), stride.1.min(padded.1));
+        Ok(Self { n, c, h, w, oh, ow, config: Pool2dConfig { stride, ..*config } })
     }
 
     pub(super) fn plane_in(&self) -> usize {

@@ -7,6 +7,7 @@ use crate::phases::Phases;
 use crate::scratch::{self, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Pixels of the images that one task takes at least.
 const PIXELS_PER_TASK: usize = 1 << 15;
@@ -78,7 +79,7 @@ fn forward<const MAX: bool>(
                 taps: &taps,
                 firsts: &firsts,
                 padded,
-                y: y.as_mut_ptr().cast(),
+                y,
                 argmax: argmax.map(|argmax| argmax.offset(plane * rows).pointer()),
             });
         },
@@ -94,7 +95,7 @@ struct Forward<'a, const MAX: bool> {
     firsts: &'a [f32],
     padded: &'a [f32],
     /// The plane's outputs, and rows of argmax, to be written.
-    y: *mut f32,
+    y: &'a mut [MaybeUninit<f32>],
     argmax: Option<*mut u8>,
 }
 
@@ -106,13 +107,15 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
         let (g, kw) = (self.g, self.g.config.kernel.1);
         let row = self.firsts.len();
         assert!(self.padded.len() >= self.phases.len() && row == g.ow.next_multiple_of(S::LANES));
+        assert_eq!(self.y.len(), g.oh * g.ow);
+        let y = self.y.as_mut_ptr().cast::<f32>();
         let scale = 1. / self.taps.len() as f32;
         for i in 0..g.oh {
             let start = i * g.config.stride.0 * self.phases.row_stride();
             let first_row = g.config.padding.0.saturating_sub(i * g.config.stride.0);
             for j in (0..g.ow).step_by(S::LANES) {
                 // SAFETY: `forward` left room for whole vectors of every tap, and rows of argmax
-                // and of first columns hold whole vectors.
+                // and of first columns hold whole vectors; of the outputs those of row `i` are written.
                 unsafe {
                     let from = self.padded.as_ptr().add(start + j);
                     let value = if MAX {
@@ -135,7 +138,7 @@ impl<const MAX: bool> Kernel for Forward<'_, MAX> {
                         }
                         S::mul(sum, S::splat(scale))
                     };
-                    store_some::<S>(self.y.add(i * g.ow + j), value, g.ow - j);
+                    store_some::<S>(y.add(i * g.ow + j), value, g.ow - j);
                 }
             }
         }
@@ -228,7 +231,6 @@ fn backward<const MAX: bool>(isa: Isa, g: &Geometry, argmax: &[u8], grad: &[f32]
             let rows = if MAX { g.oh * argmax_row(g, isa) } else { 0 };
             let argmax = &argmax[plane * rows..][..rows];
             let (layout, taps) = (&layout, &taps[..]);
-            let dx = dx.as_mut_ptr().cast();
             isa.run(Backward::<MAX> {
                 g,
                 isa,
@@ -260,7 +262,7 @@ struct Backward<'a, const MAX: bool> {
     /// For a row of the input's gradient.
     input: &'a mut [f32],
     /// The plane of the input's gradient, to be written.
-    dx: *mut f32,
+    dx: &'a mut [MaybeUninit<f32>],
 }
 
 impl<const MAX: bool> Kernel for Backward<'_, MAX> {
@@ -311,8 +313,7 @@ impl<const MAX: bool> Kernel for Backward<'_, MAX> {
                     }
                 }
             }
-            // SAFETY: a row of the plane.
-            unsafe { layout.input.unfill_to(self.isa, input, g.w, self.dx.add(y * g.w), g.w) };
+            layout.input.unfill(self.isa, input, g.w, &mut self.dx[y * g.w..][..g.w]);
         }
     }
 }
@@ -357,7 +358,7 @@ pub(super) fn plane_means(isa: Isa, pixels: usize, x: &[f32]) -> Vec<f32> {
     let mut y = UninitVec::<f32>::new(x.len() / pixels);
     let size = PIXELS_PER_TASK.div_ceil(pixels);
     y.pieces(size).zip(x.par_chunks(size * pixels)).for_each(|(y, x)| {
-        isa.run(Means { pixels, x, y: y.as_mut_ptr().cast() });
+        isa.run(Means { pixels, x, y });
     });
     // SAFETY: a task writes as many means as it has planes.
     unsafe { y.finish() }
@@ -367,7 +368,7 @@ struct Means<'a> {
     pixels: usize,
     x: &'a [f32],
     /// One for each plane, to be written.
-    y: *mut f32,
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Means<'_> {
@@ -376,16 +377,15 @@ impl Kernel for Means<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let scale = 1. / self.pixels as f32;
-        for (plane, x) in self.x.chunks_exact(self.pixels).enumerate() {
-            // SAFETY: whole vectors within the plane, its last elements in part; `y` has a number
-            // for each plane.
+        for (x, y) in self.x.chunks_exact(self.pixels).zip(self.y) {
+            // SAFETY: whole vectors within the plane, its last elements in part.
             unsafe {
                 let mut sums = [S::splat(0.); 2];
                 for i in (0..x.len()).step_by(S::LANES) {
                     let v = load_some::<S>(x.as_ptr().add(i), x.len() - i);
                     sums = [sums[1], S::add(sums[0], v)];
                 }
-                *self.y.add(plane) = sum_lanes::<S>(S::add(sums[0], sums[1])) * scale;
+                y.write(sum_lanes::<S>(S::add(sums[0], sums[1])) * scale);
             }
         }
     }
@@ -397,7 +397,7 @@ pub(super) fn spread_means(pixels: usize, grad: &[f32]) -> Vec<f32> {
     let scale = 1. / pixels as f32;
     let planes = dx.pieces(pixels).zip(grad).with_min_len(PIXELS_PER_TASK.div_ceil(pixels));
     planes.for_each(|(dx, &grad)| {
-        dx.fill(std::mem::MaybeUninit::new(grad * scale));
+        dx.fill(MaybeUninit::new(grad * scale));
     });
     // SAFETY: every plane is filled.
     unsafe { dx.finish() }

@@ -7,8 +7,8 @@ use candle_core::{Result, Tensor, TensorId};
 
 /// `loss.backward()` without the tape's two passes over each variable's gradient.
 ///
-/// The gradients are those of candle's method. They hold nothing of the forward pass. A pass that fails leaves nothing
-/// behind; after candle's method, this is so where one of this crate's operations failed.
+/// The gradients are those of candle's method. They hold nothing of the forward pass. A pass that fails, this one or
+/// candle's, leaves nothing behind.
 ///
 /// # Errors
 ///

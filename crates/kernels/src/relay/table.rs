@@ -1,6 +1,6 @@
 //! Which handle a result was made from: candle does not tell an operation what its argument came from.
 
-use super::pass::Slot;
+use super::slot::Slot;
 use candle_core::{Tensor, TensorId};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -98,22 +98,24 @@ fn an_operation_that_fails_says_why() {
 #[test]
 fn a_pass_that_fails_leaves_nothing_to_the_next() {
     let x = var(1, &[3]);
-    for panics in [false, true] {
-        for failing_first in [false, true] {
-            let loss = |fails: bool| {
-                let op = FailsOnce { fails: AtomicBool::new(fails), panics };
-                let (a, b) = (relu(&x)?, apply_op1(&relu(&x)?, op)?);
-                let c = if failing_first { add(&b, &a) } else { add(&a, &b) }?;
-                relu(&c)?.sum_all()
-            };
-            for pass in [backward, Tensor::backward] {
-                let expected = pass(&loss(false).unwrap()).unwrap();
-                let loss = loss(true).unwrap();
-                let failed = catch_unwind(AssertUnwindSafe(|| pass(&loss)));
-                assert!(failed.map_or(true, |result| result.is_err()));
-                let found = pass(&loss).unwrap();
-                assert_eq!(numbers(&found, &x), numbers(&expected, &x));
-            }
+    for case in 0..8 {
+        let [panics, failing_first, of_candle] = [1, 2, 4].map(|bit| case & bit > 0);
+        // Two losses that share a part.
+        let losses = |fails: bool| -> Result<[Tensor; 2]> {
+            let op = FailsOnce { fails: AtomicBool::new(fails), panics };
+            let (a, b) = (relu(&x)?, relu(&x)?);
+            let b = if of_candle { b.apply_op1(op) } else { apply_op1(&b, op) }?;
+            let c = if failing_first { add(&b, &a) } else { add(&a, &b) }?;
+            Ok([relu(&c)?.sum_all()?, relu(&add(&a, &a)?)?.sum_all()?])
+        };
+        for (pass, which) in [backward, Tensor::backward].into_iter().flat_map(|p| [(p, 0), (p, 1)])
+        {
+            let expected = pass(&losses(false).unwrap()[which]).unwrap();
+            let losses = losses(true).unwrap();
+            let failed = catch_unwind(AssertUnwindSafe(|| pass(&losses[0])));
+            assert!(failed.map_or(true, |result| result.is_err()));
+            let found = pass(&losses[which]).unwrap();
+            assert_eq!(numbers(&found, &x), numbers(&expected, &x), "case {case}, loss {which}");
         }
     }
 }

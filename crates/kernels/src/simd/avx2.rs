@@ -1,6 +1,6 @@
 //! Vectors of 256 bits, with fused multiply-add.
 
-use super::vector::{Kernel, Simd};
+use super::vector::{Kernel, Simd, functions};
 use crate::counter::{Counter, MULTIPLIERS, ROUNDS, WEYL};
 use std::arch::x86_64::*;
 
@@ -52,132 +52,52 @@ unsafe fn multiply(words: __m256i, by: u64) -> (__m256i, __m256i) {
     }
 }
 
-// SAFETY (all functions): the features are there by the trait's promise, and pointers are used
-// for the eight elements, or the `count` unmasked ones, that it promises.
 impl Simd for Avx2 {
     type Vector = __m256;
     const LANES: usize = 8;
 
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> __m256 {
-        unsafe { _mm256_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_partial(from: *const f32, count: usize) -> __m256 {
-        unsafe { _mm256_maskload_ps(from, first(count)) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: __m256) {
-        unsafe { _mm256_storeu_ps(to, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_partial(to: *mut f32, v: __m256, count: usize) {
-        unsafe { _mm256_maskstore_ps(to, first(count), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> __m256 {
-        unsafe { _mm256_set1_ps(x) }
-    }
-
-    #[inline(always)]
-    unsafe fn add(a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn sub(a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_sub_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
-        unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    unsafe fn div(a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_div_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn max(a: __m256, b: __m256) -> __m256 {
+    functions! {
+        fn load(from: *const f32) -> __m256 { _mm256_loadu_ps(from) }
+        fn load_partial(from: *const f32, count: usize) -> __m256 {
+            _mm256_maskload_ps(from, first(count))
+        }
+        fn store(to: *mut f32, v: __m256) { _mm256_storeu_ps(to, v) }
+        fn store_partial(to: *mut f32, v: __m256, count: usize) {
+            _mm256_maskstore_ps(to, first(count), v)
+        }
+        fn splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
+        fn add(a: __m256, b: __m256) -> __m256 { _mm256_add_ps(a, b) }
+        fn sub(a: __m256, b: __m256) -> __m256 { _mm256_sub_ps(a, b) }
+        fn mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
+        fn fma(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
+        fn div(a: __m256, b: __m256) -> __m256 { _mm256_div_ps(a, b) }
         // The second operand comes out where one is a NaN.
-        unsafe { _mm256_max_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn clamp_min(v: __m256, bound: f32) -> __m256 {
-        unsafe { _mm256_max_ps(_mm256_set1_ps(bound), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn clamp_max(v: __m256, bound: f32) -> __m256 {
-        unsafe { _mm256_min_ps(_mm256_set1_ps(bound), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn abs(v: __m256) -> __m256 {
-        unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn round(v: __m256) -> __m256 {
-        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v) }
-    }
-
-    #[inline(always)]
-    unsafe fn exp2i(v: __m256) -> __m256 {
-        unsafe {
+        fn max(a: __m256, b: __m256) -> __m256 { _mm256_max_ps(a, b) }
+        fn clamp_min(v: __m256, bound: f32) -> __m256 { _mm256_max_ps(_mm256_set1_ps(bound), v) }
+        fn clamp_max(v: __m256, bound: f32) -> __m256 { _mm256_min_ps(_mm256_set1_ps(bound), v) }
+        fn abs(v: __m256) -> __m256 { _mm256_andnot_ps(_mm256_set1_ps(-0.), v) }
+        fn round(v: __m256) -> __m256 {
+            _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v)
+        }
+        fn exp2i(v: __m256) -> __m256 {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn relu(v: __m256) -> __m256 {
         // The second operand comes out where one is a NaN.
-        unsafe { _mm256_max_ps(_mm256_setzero_ps(), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn where_positive(condition: __m256, value: __m256) -> __m256 {
-        unsafe {
+        fn relu(v: __m256) -> __m256 { _mm256_max_ps(_mm256_setzero_ps(), v) }
+        fn where_positive(condition: __m256, value: __m256) -> __m256 {
             let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps());
             _mm256_and_ps(mask, value)
         }
-    }
-
-    #[inline(always)]
-    unsafe fn later_maximum(
-        a: __m256,
-        index_a: __m256,
-        b: __m256,
-        index_b: __m256,
-    ) -> (__m256, __m256) {
-        unsafe {
+        fn later_maximum(a: __m256, index_a: __m256, b: __m256, index_b: __m256) -> (__m256, __m256) {
             let not_less = _mm256_cmp_ps::<_CMP_NLE_UQ>(b, a);
             let mask = _mm256_and_ps(not_less, _mm256_cmp_ps::<_CMP_ORD_Q>(a, a));
             (_mm256_blendv_ps(a, b, mask), _mm256_blendv_ps(index_a, index_b, mask))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn where_equal(a: __m256, b: __m256, value: __m256) -> __m256 {
-        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b), value) }
-    }
-
-    #[inline(always)]
-    unsafe fn deinterleave(a: __m256, b: __m256) -> (__m256, __m256) {
-        unsafe {
+        fn where_equal(a: __m256, b: __m256, value: __m256) -> __m256 {
+            _mm256_and_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b), value)
+        }
+        fn deinterleave(a: __m256, b: __m256) -> (__m256, __m256) {
             // Within halves first, then their quarters in order: 0 2 1 3.
             let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
             let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
@@ -186,34 +106,20 @@ impl Simd for Avx2 {
                 _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(odd)),
             )
         }
-    }
-
-    #[inline(always)]
-    unsafe fn interleave(a: __m256, b: __m256) -> (__m256, __m256) {
-        unsafe {
+        fn interleave(a: __m256, b: __m256) -> (__m256, __m256) {
             let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
             (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, v: __m256) {
-        unsafe {
+        fn store_bytes(to: *mut u8, v: __m256) {
             let words = _mm256_cvttps_epi32(v);
             let (low, high) = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             let halves = _mm_packs_epi32(low, high);
             _mm_storel_epi64(to.cast(), _mm_packus_epi16(halves, halves));
         }
-    }
-
-    #[inline(always)]
-    unsafe fn load_bytes(from: *const u8) -> __m256 {
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn philox8(counter: &Counter, first: u64) -> [u32; 32] {
-        unsafe {
+        fn load_bytes(from: *const u8) -> __m256 {
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())))
+        }
+        fn philox8(counter: &Counter, first: u64) -> [u32; 32] {
             let indices: [u64; 8] = std::array::from_fn(|i| first.wrapping_add(i as u64));
             let low = indices.map(|index| index as u32);
             let high = indices.map(|index| (index >> 32) as u32);
@@ -269,11 +175,7 @@ impl Simd for Avx2 {
             }
             out
         }
-    }
-
-    #[inline(always)]
-    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-        unsafe {
+        fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
             for half in [0, 4] {
                 let from = from.add(half);
                 let (a, b) = (pair(from, from_row), pair(from.add(from_row), from_row));

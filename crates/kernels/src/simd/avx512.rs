@@ -1,7 +1,7 @@
 //! Vectors of 512 bits.
 
 use super::avx2::Avx2;
-use super::vector::{Kernel, Simd, load};
+use super::vector::{Kernel, Simd, functions, load};
 use crate::counter::Counter;
 use std::arch::x86_64::*;
 
@@ -40,158 +40,65 @@ unsafe fn pick(a: __m512, table: &[i32; 16], b: __m512) -> __m512 {
     unsafe { _mm512_permutex2var_ps(a, _mm512_loadu_si512(table.as_ptr().cast()), b) }
 }
 
-// SAFETY (all functions): the features are there by the trait's promise, and pointers are used
-// for the sixteen elements, or the `count` unmasked ones, that it promises.
 impl Simd for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
 
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> __m512 {
-        unsafe { _mm512_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_partial(from: *const f32, count: usize) -> __m512 {
-        unsafe { _mm512_maskz_loadu_ps(first(count), from) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: __m512) {
-        unsafe { _mm512_storeu_ps(to, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_partial(to: *mut f32, v: __m512, count: usize) {
-        unsafe { _mm512_mask_storeu_ps(to, first(count), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> __m512 {
-        unsafe { _mm512_set1_ps(x) }
-    }
-
-    #[inline(always)]
-    unsafe fn add(a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    unsafe fn div(a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_div_ps(a, b) }
-    }
-
-    // Of two operands of which one is a NaN, maximum and minimum give the second.
-
-    #[inline(always)]
-    unsafe fn max(a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_max_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn clamp_min(v: __m512, bound: f32) -> __m512 {
-        unsafe { _mm512_max_ps(_mm512_set1_ps(bound), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn clamp_max(v: __m512, bound: f32) -> __m512 {
-        unsafe { _mm512_min_ps(_mm512_set1_ps(bound), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn abs(v: __m512) -> __m512 {
-        unsafe { _mm512_abs_ps(v) }
-    }
-
-    #[inline(always)]
-    unsafe fn round(v: __m512) -> __m512 {
+    functions! {
+        fn load(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
+        fn load_partial(from: *const f32, count: usize) -> __m512 {
+            _mm512_maskz_loadu_ps(first(count), from)
+        }
+        fn store(to: *mut f32, v: __m512) { _mm512_storeu_ps(to, v) }
+        fn store_partial(to: *mut f32, v: __m512, count: usize) {
+            _mm512_mask_storeu_ps(to, first(count), v)
+        }
+        fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
+        fn add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
+        fn sub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
+        fn mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
+        fn fma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
+        fn div(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }
+        // Of two operands of which one is a NaN, maximum and minimum give the second.
+        fn max(a: __m512, b: __m512) -> __m512 { _mm512_max_ps(a, b) }
+        fn clamp_min(v: __m512, bound: f32) -> __m512 { _mm512_max_ps(_mm512_set1_ps(bound), v) }
+        fn clamp_max(v: __m512, bound: f32) -> __m512 { _mm512_min_ps(_mm512_set1_ps(bound), v) }
+        fn abs(v: __m512) -> __m512 { _mm512_abs_ps(v) }
         // No digits after the point: the upper half of the constant is zero.
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v) }
-    }
-
-    #[inline(always)]
-    unsafe fn exp2i(v: __m512) -> __m512 {
-        unsafe {
+        fn round(v: __m512) -> __m512 {
+            _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v)
+        }
+        fn exp2i(v: __m512) -> __m512 {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn relu(v: __m512) -> __m512 {
-        unsafe { _mm512_max_ps(_mm512_setzero_ps(), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn where_positive(condition: __m512, value: __m512) -> __m512 {
-        unsafe {
+        fn relu(v: __m512) -> __m512 { _mm512_max_ps(_mm512_setzero_ps(), v) }
+        fn where_positive(condition: __m512, value: __m512) -> __m512 {
             let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(condition, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(mask, value)
         }
-    }
-
-    #[inline(always)]
-    unsafe fn later_maximum(
-        a: __m512,
-        index_a: __m512,
-        b: __m512,
-        index_b: __m512,
-    ) -> (__m512, __m512) {
-        unsafe {
+        fn later_maximum(a: __m512, index_a: __m512, b: __m512, index_b: __m512) -> (__m512, __m512) {
             let not_less = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(b, a);
             let mask = not_less & _mm512_cmp_ps_mask::<_CMP_ORD_Q>(a, a);
             (_mm512_mask_blend_ps(mask, a, b), _mm512_mask_blend_ps(mask, index_a, index_b))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn where_equal(a: __m512, b: __m512, value: __m512) -> __m512 {
-        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), value) }
-    }
-
-    #[inline(always)]
-    unsafe fn deinterleave(a: __m512, b: __m512) -> (__m512, __m512) {
-        unsafe { (pick(a, &EVEN, b), pick(a, &ODD, b)) }
-    }
-
-    #[inline(always)]
-    unsafe fn interleave(a: __m512, b: __m512) -> (__m512, __m512) {
-        unsafe { (pick(a, &LOW, b), pick(a, &HIGH, b)) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, v: __m512) {
-        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_bytes(from: *const u8) -> __m512 {
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn philox8(counter: &Counter, first: u64) -> [u32; 32] {
-        unsafe { Avx2::philox8(counter, first) }
-    }
-
-    #[inline(always)]
-    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-        unsafe {
+        fn where_equal(a: __m512, b: __m512, value: __m512) -> __m512 {
+            _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), value)
+        }
+        fn deinterleave(a: __m512, b: __m512) -> (__m512, __m512) {
+            (pick(a, &EVEN, b), pick(a, &ODD, b))
+        }
+        fn interleave(a: __m512, b: __m512) -> (__m512, __m512) {
+            (pick(a, &LOW, b), pick(a, &HIGH, b))
+        }
+        fn store_bytes(to: *mut u8, v: __m512) {
+            _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v)))
+        }
+        fn load_bytes(from: *const u8) -> __m512 {
+            _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())))
+        }
+        fn philox8(counter: &Counter, first: u64) -> [u32; 32] { Avx2::philox8(counter, first) }
+        fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
             let rows: [__m512; 16] = load::<Self, 16>(from, from_row);
             // Four rows at a time: quarter `l` of `fours[4 * g + j]` is column `4 * l + j` of the
             // rows from `4 * g` on.

@@ -5,7 +5,7 @@ use super::vector::Simd;
 /// `a * x + b` from the highest coefficient down.
 #[inline(always)]
 unsafe fn polynomial<S: Simd, const N: usize>(x: S::Vector, coefficients: [f32; N]) -> S::Vector {
-    // SAFETY (this file): arithmetic on registers; the caller has the features of `S`.
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let mut y = S::splat(coefficients[0]);
         for &c in &coefficients[1..] {
@@ -22,6 +22,7 @@ unsafe fn polynomial<S: Simd, const N: usize>(x: S::Vector, coefficients: [f32; 
 /// library (`expf`), <https://www.netlib.org/cephes/>.
 #[inline(always)]
 pub(crate) unsafe fn exp<S: Simd>(x: S::Vector) -> S::Vector {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let x = S::clamp_max(S::clamp_min(x, -104.), 89.);
         let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
@@ -44,6 +45,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::Vector) -> S::Vector {
 /// function of SciPy 1.17.
 #[inline(always)]
 pub(crate) unsafe fn normal_cdf<S: Simd>(x: S::Vector) -> S::Vector {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let x = S::clamp_max(S::clamp_min(x, -5.7), 5.7);
         let t = S::mul(x, x);
@@ -73,6 +75,7 @@ pub(crate) unsafe fn normal_cdf<S: Simd>(x: S::Vector) -> S::Vector {
 /// `1/2 + x P(x²) / Q(x²)`, fitted likewise up to 6 (to 5e-9); beyond, the value there.
 #[inline(always)]
 pub(crate) unsafe fn gelu_slope<S: Simd>(x: S::Vector) -> S::Vector {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let x = S::clamp_max(S::clamp_min(x, -6.), 6.);
         let t = S::mul(x, x);
@@ -109,6 +112,7 @@ pub(crate) unsafe fn gelu_slope<S: Simd>(x: S::Vector) -> S::Vector {
 /// relative error.
 #[inline(always)]
 pub(crate) unsafe fn logistic<S: Simd>(x: S::Vector) -> (S::Vector, S::Vector) {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let one = S::splat(1.);
         let e = exp::<S>(S::sub(S::splat(0.), S::abs(x)));

@@ -16,29 +16,32 @@ fn each(f: impl Fn(usize) -> f32) -> Array {
     Array(std::array::from_fn(f))
 }
 
-// SAFETY (all functions): pointers are used as the trait promises, `LANES` elements or `count`.
 impl Simd for Portable {
     type Vector = Array;
     const LANES: usize = LANES;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Array {
+        // SAFETY: `LANES` elements are there, by the trait's promise.
         Array(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
     }
 
     #[inline(always)]
     unsafe fn load_partial(from: *const f32, count: usize) -> Array {
+        // SAFETY: the first `count` elements are there, by the trait's promise.
         each(|i| if i < count { unsafe { *from.add(i) } } else { 0. })
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: Array) {
+        // SAFETY: as in `load`.
         unsafe { to.cast::<[f32; LANES]>().write_unaligned(v.0) }
     }
 
     #[inline(always)]
     unsafe fn store_partial(to: *mut f32, v: Array, count: usize) {
         for (i, &x) in v.0.iter().enumerate().take(count) {
+            // SAFETY: as in `load_partial`.
             unsafe { *to.add(i) = x }
         }
     }
@@ -145,11 +148,13 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Array) {
+        // SAFETY: as in `load`, of bytes.
         unsafe { to.cast::<[u8; LANES]>().write_unaligned(v.0.map(|x| x as u8)) }
     }
 
     #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> Array {
+        // SAFETY: as in `load`, of bytes.
         Array(unsafe { from.cast::<[u8; LANES]>().read_unaligned() }.map(f32::from))
     }
 
@@ -157,6 +162,7 @@ impl Simd for Portable {
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         for i in 0..LANES {
             for j in 0..LANES {
+                // SAFETY: `LANES` elements of as many rows are there, by the trait's promise.
                 unsafe { *to.add(j * to_row + i) = *from.add(i * from_row + j) }
             }
         }

@@ -130,6 +130,21 @@ pub(crate) unsafe fn sum_lanes<S: Simd>(v: S::Vector) -> f32 {
     lanes[0]
 }
 
+/// Functions of [`Simd`] for an instruction set, by its intrinsics.
+#[cfg(target_arch = "x86_64")]
+macro_rules! functions {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? { $($body:tt)* })*) => {$(
+        #[inline(always)]
+        unsafe fn $name($($argument: $type),*) $(-> $result)? {
+            // SAFETY: by the promise of `Simd` the CPU has the set's features, and the elements that the function
+            // names are behind the pointers; masks leave out those beyond a count.
+            unsafe { $($body)* }
+        }
+    )*};
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use functions;
+
 /// Work that is compiled for each instruction set.
 pub(crate) trait Kernel {
     type Output;

@@ -4,6 +4,7 @@ use crate::scratch::UninitVec;
 use crate::simd::math::exp;
 use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Numbers that one task takes, in whole rows.
 const NUMBERS_PER_TASK: usize = 1 << 13;
@@ -27,7 +28,7 @@ pub(super) fn rows(isa: Isa, k: usize, x: &[f32], function: Function) -> Vec<f32
     let mut y = UninitVec::<f32>::new(x.len());
     let size = (NUMBERS_PER_TASK / k).max(1) * k;
     y.pieces(size).zip(x.par_chunks(size)).enumerate().for_each(|(i, (y, x))| {
-        isa.run(Apply { k, x, first: i * size, function, y: y.as_mut_ptr().cast() });
+        isa.run(Apply { k, x, first: i * size, function, y });
     });
     // SAFETY: every element of every row is written.
     unsafe { y.finish() }
@@ -40,7 +41,7 @@ struct Apply<'a> {
     first: usize,
     function: Function<'a>,
     /// As many elements as `x`, to be written.
-    y: *mut f32,
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Apply<'_> {
@@ -48,11 +49,11 @@ impl Kernel for Apply<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for (i, x) in self.x.chunks_exact(self.k).enumerate() {
-            // SAFETY: the output has a row for each of the input; a gradient has the length of
-            // the whole tensor, as `rows` asserts.
+        let rows = self.x.chunks_exact(self.k).zip(self.y.chunks_exact_mut(self.k));
+        for (i, (x, y)) in rows.enumerate() {
+            let y = y.as_mut_ptr().cast();
+            // SAFETY: rows of `k` elements of the input, the output and the gradient.
             unsafe {
-                let y = self.y.add(i * self.k);
                 match self.function {
                     Function::Softmax => softmax::<S>(x, y, false),
                     Function::LogSoftmax => softmax::<S>(x, y, true),
@@ -120,7 +121,7 @@ unsafe fn each<S: Simd>(
 
 #[inline(always)]
 unsafe fn softmax<S: Simd>(x: &[f32], y: *mut f32, log: bool) {
-    // SAFETY: `y` has the length of `x`.
+    // SAFETY: the caller's promise: `y` is writable for the length of `x`; a vector has at most sixteen lanes.
     unsafe {
         // A NaN is left out of the maximum, but not of the sum.
         let max = x.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
@@ -137,7 +138,9 @@ unsafe fn softmax<S: Simd>(x: &[f32], y: *mut f32, log: bool) {
             let rest = x.len() - whole;
             let v = exp::<S>(S::sub(S::load_partial(x.as_ptr().add(whole), rest), shift));
             S::store_partial(y.add(whole), v, rest);
-            total += std::slice::from_raw_parts(y.add(whole), rest).iter().sum::<f32>();
+            let mut lanes = [0f32; 16];
+            S::store(lanes.as_mut_ptr(), v);
+            total += lanes[..rest].iter().sum::<f32>();
         }
         if log {
             let shift = S::splat(max + total.ln());

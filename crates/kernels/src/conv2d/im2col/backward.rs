@@ -9,6 +9,7 @@ use crate::microkernel::{Steps, rows};
 use crate::scratch::{self, Scratch, SendPtr, UninitVec};
 use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The gradients that are wanted, of `x` and weight; `grad` is that of the convolution's own
@@ -95,7 +96,7 @@ impl Plan {
         let patched = filters.is_some() && self.patched();
         if patched {
             // SAFETY: the caller's promise. What lies beyond the windows has no gradient.
-            unsafe { std::slice::from_raw_parts_mut(dx.pointer(), x.len()) }.fill(0.);
+            unsafe { dx.slice(x.len()) }.fill(MaybeUninit::new(0.));
         }
         let fold = filters.is_some() && !self.pointwise() && !patched;
         let mut folded =
@@ -110,7 +111,7 @@ impl Plan {
                 // The gradient by pixels, filled up to whole panels of them.
                 let mut pixels = Panels::new(self.isa, panels.count() * width, g.c_out);
                 let (len, _) = pixels.panel();
-                for (panel, out) in pixels.data.chunks_mut(len).enumerate() {
+                for (panel, out) in pixels.data_mut().chunks_mut(len).enumerate() {
                     let (out, rest) = out.split_at_mut(columns.len() * width);
                     rest.fill(0.);
                     let b = gradient.transposed();
@@ -142,8 +143,7 @@ impl Plan {
                     if patched {
                         let windows = transpose(self.isa, product);
                         // SAFETY: the caller's promise.
-                        let dx = unsafe { std::slice::from_raw_parts_mut(dx.pointer(), x.len()) };
-                        patches::unpack(g, &windows, columns, dx);
+                        patches::unpack(g, &windows, columns, unsafe { dx.slice(x.len()) });
                     } else {
                         Columns { g, layout, first }.add(self.isa, product, &mut folded);
                     }
@@ -152,8 +152,7 @@ impl Plan {
         }
         if fold {
             // SAFETY: the caller's promise.
-            let dx = unsafe { std::slice::from_raw_parts_mut(dx.pointer(), x.len()) };
-            layout.unfill(self.isa, g, &folded, dx);
+            layout.unfill(self.isa, g, &folded, unsafe { dx.slice(x.len()) });
         }
     }
 
@@ -190,8 +189,8 @@ impl Kernel for WeightProduct<'_> {
         let ((columns_len, width), (pixels_len, _)) = (columns.panel(), pixels.panel());
         let row_len = pixels.count() * width;
         assert_eq!((width, pixels.panel().1), (2 * S::LANES, 2 * S::LANES));
-        assert_eq!(self.dw.len(), columns.depth * row_len);
-        assert_eq!(pixels.depth, columns.count() * width);
+        assert_eq!(self.dw.len(), columns.depth() * row_len);
+        assert_eq!(pixels.depth(), columns.count() * width);
         let steps = Steps {
             chunks: columns.count(),
             inner: width,
@@ -203,12 +202,12 @@ impl Kernel for WeightProduct<'_> {
         };
         // SAFETY: rows, panels and steps are those of the operands, as asserted.
         unsafe {
-            let a = columns.data.as_ptr();
+            let a = columns.data().as_ptr();
             for panel in 0..pixels.count() {
-                let b = pixels.data.as_ptr().add(panel * pixels_len);
+                let b = pixels.data().as_ptr().add(panel * pixels_len);
                 let out = self.dw.as_mut_ptr().add(panel * width);
                 let row = |k: usize| a.add(k * width);
-                rows::<S>(steps, columns.depth, 2, row, b, out, (row_len, S::LANES), true);
+                rows::<S>(steps, columns.depth(), 2, row, b, out, (row_len, S::LANES), true);
             }
         }
     }

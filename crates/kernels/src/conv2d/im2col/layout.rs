@@ -6,6 +6,7 @@ use crate::gemm::{Matrix, Panels};
 use crate::phases::Phases;
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The layout of padded images, one plane after the other.
@@ -46,7 +47,13 @@ impl Padded {
     }
 
     /// Copies images back, without what lies around them.
-    pub(super) fn unfill(&self, isa: Isa, g: &Geometry, padded: &[f32], x: &mut [f32]) {
+    pub(super) fn unfill(
+        &self,
+        isa: Isa,
+        g: &Geometry,
+        padded: &[f32],
+        x: &mut [MaybeUninit<f32>],
+    ) {
         let planes = padded.chunks_exact(self.plane.len());
         for (x, padded) in x.chunks_exact_mut(g.h * g.w).zip(planes) {
             self.plane.unfill(isa, padded, g.w, x);
@@ -110,8 +117,8 @@ impl Columns<'_> {
     /// Packs as many columns as the panels have.
     pub(super) fn pack(self, isa: Isa, padded: &[f32], panels: &mut Panels) {
         self.check(padded, panels);
-        let ((len, width), columns) = (panels.panel(), panels.columns);
-        for (panel, out) in panels.data.chunks_exact_mut(len).enumerate() {
+        let ((len, width), columns) = (panels.panel(), panels.columns());
+        for (panel, out) in panels.data_mut().chunks_exact_mut(len).enumerate() {
             self.pack_panel(isa, padded, panel * width..columns, out);
         }
     }
@@ -119,18 +126,27 @@ impl Columns<'_> {
     /// [`pack`](Self::pack), the panels shared out between threads.
     pub(super) fn pack_parallel(self, isa: Isa, padded: &[f32], panels: &mut Panels) {
         self.check(padded, panels);
-        let ((len, width), columns) = (panels.panel(), panels.columns);
-        panels.data.par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
+        let ((len, width), columns) = (panels.panel(), panels.columns());
+        panels.data_mut().par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
             self.pack_panel(isa, padded, panel * width..columns, out);
         });
     }
 
     fn check(&self, padded: &[f32], panels: &Panels) {
-        let columns = panels.columns;
-        assert!(columns > 0);
-        let last =
-            self.segments(self.first + columns - 1, 1).list[0].at + self.tap(panels.depth - 1);
-        assert!(last + self.layout.width <= padded.len());
+        assert!(panels.panel().1 == self.layout.width);
+        self.check_images(
+            panels.columns(),
+            panels.depth(),
+            padded.len().saturating_sub(self.layout.slack()),
+        );
+    }
+
+    /// Panics unless there are that many columns and taps in as many numbers of whole padded images: every tap of every
+    /// output is a pixel of its padded image, as `window::positions` found.
+    fn check_images(&self, columns: usize, taps: usize, padded: usize) {
+        let g = self.g;
+        let images = (self.first + columns).div_ceil(g.oh * g.ow);
+        assert!(taps <= g.c_in * g.kh * g.kw && images * self.layout.image() <= padded);
     }
 
     /// One panel, of the first of these columns that it has room for.
@@ -142,8 +158,7 @@ impl Columns<'_> {
 
     /// Adds a product (k, columns) to the padded images.
     pub(super) fn add(self, isa: Isa, product: Matrix<f32>, padded: &mut [f32]) {
-        let last = self.segments(self.first + product.columns() - 1, 1).list[0].at;
-        assert!(last + self.tap(product.rows() - 1) < padded.len());
+        self.check_images(product.columns(), product.rows(), padded.len());
         isa.run(Add { columns: self, product, padded });
     }
 }
@@ -168,9 +183,8 @@ impl Kernel for Pack<'_> {
         for k in 0..end / width {
             let tap = columns.tap(k);
             for segment in &segments.list[..segments.count] {
-                // SAFETY: whole vectors are read: `Columns::check` saw that there is room behind
-                // the last column's last tap, which lies behind all others. They are written
-                // whole, too: over the columns of the next segments and into the next row, which
+                // SAFETY: whole vectors are read, from a pixel of the padded images on, behind which
+                // there is a panel's width, as `Columns::check` asserted. They are written whole, too: over the columns of the next segments and into the next row, which
                 // are written later; the very last ones in parts.
                 unsafe {
                     let from = padded.as_ptr().add(segment.at + tap);
@@ -215,8 +229,8 @@ impl Kernel for Add<'_> {
                 let part = (count - start).min(32);
                 let segments = columns.segments(columns.first + start, part);
                 for segment in &segments.list[..segments.count] {
-                    // SAFETY: the segment lies within the row; its tap within the padded image,
-                    // as `Columns::add` checked for the last one, which lies behind all others.
+                    // SAFETY: the segment lies within the row of the product, and its taps side by side within
+                    // a row of the padded images, as `Columns::add` asserted.
                     unsafe {
                         let from = row.as_ptr().add(start + segment.start);
                         let to = padded.as_mut_ptr().add(segment.at + tap);

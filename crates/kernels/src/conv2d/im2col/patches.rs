@@ -2,6 +2,7 @@
 //! so they are copied one after the other, each in the order of a filter.
 
 use crate::conv2d::geometry::Geometry;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Whether windows share no pixel, neither with each other nor with a padding, and their rows are
@@ -13,15 +14,25 @@ pub(super) fn fits(g: &Geometry) -> bool {
 /// Copies the windows out of images.
 pub(super) fn pack(g: &Geometry, images: &[f32], patches: &mut [f32]) {
     let windows = patches.len() / (g.c_in * g.kh * g.kw);
+    // Few numbers a row: `copy_from_slice` would be a call into the C library.
     each_row(g, 0..windows, |image, patch| {
-        copy(&images[image..][..g.kw], &mut patches[patch..][..g.kw]);
+        let row = patches[patch..][..g.kw].iter_mut().zip(&images[image..][..g.kw]);
+        row.for_each(|(patch, &v)| *patch = v);
     });
 }
 
 /// Copies windows back into images, all else of which stays as it is.
-pub(super) fn unpack(g: &Geometry, patches: &[f32], windows: Range<usize>, images: &mut [f32]) {
+pub(super) fn unpack(
+    g: &Geometry,
+    patches: &[f32],
+    windows: Range<usize>,
+    images: &mut [MaybeUninit<f32>],
+) {
     each_row(g, windows, |image, patch| {
-        copy(&patches[patch..][..g.kw], &mut images[image..][..g.kw]);
+        let row = images[image..][..g.kw].iter_mut().zip(&patches[patch..][..g.kw]);
+        row.for_each(|(pixel, &v)| {
+            pixel.write(v);
+        });
     });
 }
 
@@ -38,12 +49,5 @@ fn each_row(g: &Geometry, windows: Range<usize>, mut visit: impl FnMut(usize, us
                 patch += g.kw;
             }
         }
-    }
-}
-
-/// A copy of few numbers: `copy_from_slice` would be a call into the C library.
-fn copy(from: &[f32], to: &mut [f32]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = from;
     }
 }

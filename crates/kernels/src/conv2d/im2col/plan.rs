@@ -92,7 +92,7 @@ impl Plan {
                 false => Matrix::new(padded, padded.len() / depth, depth).transposed(),
             };
             let (len, width) = panels.panel();
-            for (panel, out) in panels.data.chunks_mut(len).enumerate() {
+            for (panel, out) in panels.data_mut().chunks_mut(len).enumerate() {
                 self.isa.run(PackPanel { b, first: columns.start + panel * width, out });
             }
         } else {

@@ -4,7 +4,7 @@
 use super::layout::{Columns, Padded};
 use super::plan::Plan;
 use crate::gemm::{Epilogue, Matrix, Panels, multiply, multiply_panels};
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Scratch, UninitVec};
 use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
 
@@ -57,9 +57,9 @@ impl Plan {
 
     /// The same the other way round: for each pixel its column, as a right operand.
     fn by_pixels(&self, columns: &Panels) -> Panels {
-        let mut pixels = Panels::new(self.isa, columns.columns, self.depth());
+        let mut pixels = Panels::new(self.isa, columns.columns(), self.depth());
         let (len, width) = pixels.panel();
-        pixels.data.par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
+        pixels.data_mut().par_chunks_exact_mut(len).enumerate().for_each(|(panel, out)| {
             columns.isa().run(TransposePanel { columns, first: panel * width, out });
         });
         pixels
@@ -82,8 +82,8 @@ impl Plan {
     fn fold(&self, product: &[f32]) -> Vec<f32> {
         let (columns, plane) = (self.g.n * self.plane(), self.plane());
         let layout = Padded::new(&self.g, self.isa);
-        let mut dx = vec![0f32; self.g.n * self.input()];
-        dx.par_chunks_exact_mut(self.input()).enumerate().for_each_init(
+        let mut dx = UninitVec::<f32>::new(self.g.n * self.input());
+        dx.pieces(self.input()).enumerate().for_each_init(
             || scratch::buffer(layout.image() + layout.slack()),
             |folded, (image, dx)| {
                 folded.fill(0.);
@@ -94,7 +94,8 @@ impl Plan {
                 layout.unfill(self.isa, &self.g, folded, dx);
             },
         );
-        dx
+        // SAFETY: every row of every image is written.
+        unsafe { dx.finish() }
     }
 }
 
@@ -113,10 +114,10 @@ impl Kernel for TransposePanel<'_> {
     unsafe fn run<S: Simd>(self) {
         let Self { columns, first, out } = self;
         let (len, width) = columns.panel();
-        assert!(width == 2 * S::LANES && out.len() == columns.columns * width);
-        let count = (columns.depth - first).min(width);
+        assert!(width == 2 * S::LANES && out.len() == columns.columns() * width);
+        let count = (columns.depth() - first).min(width);
         for (panel, out) in out.chunks_mut(width * width).enumerate() {
-            let from = &columns.data[panel * len + first * width..][..count * width];
+            let from = &columns.data()[panel * len + first * width..][..count * width];
             if count == width && out.len() == width * width {
                 for (k, pixel) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                     // SAFETY: a quarter of a square of `width` rows and columns, here and there.

@@ -140,6 +140,9 @@ impl BackwardBlock<'_> {
         let (pixels, half) = pixels.split_at_mut(4 * plan.rows_per_block * width * S::LANES);
         let (pixels, half) = (pixels.as_mut_ptr(), half.as_mut_ptr());
         for o in channels {
+            // SAFETY: `pixels` holds the `4 rows_per_block` rows of `4 tile_columns` pixels that `output_pixels` writes,
+            // then the six half transformed ones, each half being `pixels_len` long; the points' matrices have room for
+            // the block's tiles of every vector of channels.
             unsafe {
                 let mut bias = S::splat(0.);
                 for run in plan.runs(self.block) {
@@ -220,6 +223,8 @@ impl BackwardBlock<'_> {
         let width = 4 * plan.tile_columns;
         let channels = (g.c_out - o * S::LANES).min(S::LANES);
         let row_count = 4 * (run.end - run.start);
+        // SAFETY: rows of the output's channels, whose lengths `Algorithm` asserted; `pixels` and `other` have room for
+        // the run's rows of `4 tile_columns`.
         unsafe {
             if plan.epilogue.pool {
                 self.unpool::<S>(run, o, pixels, other, channels);
@@ -254,6 +259,8 @@ impl BackwardBlock<'_> {
         let (h, w) = plan.pooled();
         let (first_row, row_count) = (2 * run.start, 2 * (run.end - run.start));
         let o_blocks = plan.channel_blocks().1;
+        // SAFETY: rows of the pooled gradient and of its argmax, as far as there are any; each goes to two rows of
+        // `pixels`, whose `width` is `2 w` at least.
         unsafe {
             let image = (run.image * g.c_out + o * S::LANES) * h * w;
             let size = Image { channels, h, w };
@@ -305,6 +312,9 @@ impl BackwardBlock<'_> {
         let channels = (g.c_in - c * S::LANES).min(S::LANES);
         let size = Image { channels, h: g.h, w: g.w };
         let first_row = (4 * run.start) as isize - g.padding.0 as isize;
+        // SAFETY: `products` are those of the block's tiles, the run's among them; `pixels` holds `pixels_len`, which is
+        // `4 rows_per_block + 2` rows of `4 tile_columns + 2` at least. Of the input's gradient these are the caller's
+        // rows, and the two that the block above, which is done, shares with this one.
         unsafe {
             let image = self.dx.add((run.image * g.c_in + c * S::LANES) * g.h * g.w);
             zero::<S>(pixels, row_count * width);

@@ -2,7 +2,7 @@
 
 use super::plan::POINTS;
 use super::transform;
-use crate::scratch::{self, Scratch, SendPtr};
+use crate::scratch::{self, Scratch};
 use crate::simd::{Isa, Kernel, Simd};
 use rayon::prelude::*;
 
@@ -129,11 +129,7 @@ pub(super) fn unpack(isa: Isa, partials: &[Scratch], c_in: usize, c_out: usize) 
     let rows = c_out.div_ceil(lanes) * lanes;
     assert!(partials.iter().all(|p| p.len() == POINTS * rows * columns));
     let mut dw = vec![0f32; c_out * c_in * 9];
-    let shared = SendPtr::new(&mut dw);
-    (0..c_out).into_par_iter().for_each(|o| {
-        // SAFETY: this task alone has the filters of output channel `o`.
-        let dw =
-            unsafe { std::slice::from_raw_parts_mut(shared.pointer().add(o * c_in * 9), c_in * 9) };
+    dw.par_chunks_mut(c_in * 9).enumerate().for_each(|(o, dw)| {
         isa.run(UnpackRow { partials, o, rows, columns, dw });
     });
     dw

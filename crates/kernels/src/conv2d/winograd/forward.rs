@@ -94,6 +94,8 @@ impl ForwardBlock<'_> {
         let pixels = pixels.as_mut_ptr();
         let channels = (g.c_out - o * S::LANES).min(S::LANES);
         let row_count = 4 * (run.end - run.start);
+        // SAFETY: `products` are those of the block's tiles, the run's among them; `pixels` holds `4 rows_per_block`
+        // rows of `4 tile_columns`. Of the output, `unpack_rows` writes the rows that exist of these channels.
         unsafe {
             let bias = match self.bias {
                 Some(bias) => load_some::<S>(bias[o * S::LANES..].as_ptr(), channels),
@@ -134,6 +136,8 @@ impl ForwardBlock<'_> {
         let first_row = 2 * run.start;
         let rows = (2 * (run.end - run.start)).min(h.saturating_sub(first_row));
         let o_blocks = plan.channel_blocks().1;
+        // SAFETY: `2 row + 1 < 2 h <= oh`, and likewise of columns, so that all four pixels were written by `inverse`;
+        // of the argmax, `argmax_len` long, the rows of this run's image and channels.
         unsafe {
             let argmax =
                 self.argmax.add(((run.image * o_blocks + o) * h + first_row) * w * S::LANES);
@@ -172,6 +176,7 @@ unsafe fn inverse<S: Simd>(
     to: *mut f32,
     width: usize,
 ) {
+    // SAFETY: the caller's promise: 36 points, `stride` apart, and four rows of four pixels, `width` apart.
     unsafe {
         let mut half = [[S::splat(0.); 6]; 4];
         for j in 0..6 {

@@ -81,6 +81,10 @@ pub(super) unsafe fn transform_input<S: Simd>(
         let channels = (g.c_in - c * S::LANES).min(S::LANES);
         let size = Image { channels, h: g.h, w: g.w };
         for run in plan.runs(block) {
+            // SAFETY: `x` holds the plan's images, as `Algorithm` asserted, of which `pack_rows` takes these channels'
+            // planes. A run has at most `rows_per_block` rows of tiles, so that its `4 rows + 2` rows of pixels and the
+            // six half transformed ones fit `pixels`; a row of pixels is `4 tile_columns + 2` long, and the six of the
+            // last tile end with it. A point's matrix has room for the block's tiles of every vector of channels.
             unsafe {
                 let image = x.as_ptr().add((run.image * g.c_in + c * S::LANES) * g.h * g.w);
                 let first_row = (4 * run.start) as isize - g.padding.0 as isize;

@@ -9,6 +9,7 @@ use crate::simd::Simd;
 /// `Bᵀ d`: six pixels to six points.
 #[inline(always)]
 pub(super) unsafe fn input<S: Simd>(d: [S::Vector; 6]) -> [S::Vector; 6] {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let (two, four) = (S::splat(2.), S::splat(4.));
         let (minus_four, minus_five) = (S::splat(-4.), S::splat(-5.));
@@ -30,6 +31,7 @@ pub(super) unsafe fn input<S: Simd>(d: [S::Vector; 6]) -> [S::Vector; 6] {
 /// `Aᵀ m`: six points to four pixels.
 #[inline(always)]
 pub(super) unsafe fn output<S: Simd>(m: [S::Vector; 6]) -> [S::Vector; 4] {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
         let (sum2, difference2) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
@@ -45,6 +47,7 @@ pub(super) unsafe fn output<S: Simd>(m: [S::Vector; 6]) -> [S::Vector; 4] {
 /// `A g`: the gradient of four pixels to that of six points.
 #[inline(always)]
 pub(super) unsafe fn output_transposed<S: Simd>(g: [S::Vector; 4]) -> [S::Vector; 6] {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let four = S::splat(4.);
         let (even, odd) = (S::add(g[0], g[2]), S::add(g[1], g[3]));
@@ -57,6 +60,7 @@ pub(super) unsafe fn output_transposed<S: Simd>(g: [S::Vector; 4]) -> [S::Vector
 /// `B v`: the gradient of six points to that of six pixels.
 #[inline(always)]
 pub(super) unsafe fn input_transposed<S: Simd>(v: [S::Vector; 6]) -> [S::Vector; 6] {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let (two, four, minus_five) = (S::splat(2.), S::splat(4.), S::splat(-5.));
         let (sum, difference) = (S::add(v[1], v[2]), S::sub(v[1], v[2]));
@@ -76,6 +80,7 @@ pub(super) unsafe fn input_transposed<S: Simd>(v: [S::Vector; 6]) -> [S::Vector;
 /// `G w`: three taps to six points.
 #[inline(always)]
 pub(super) unsafe fn filter<S: Simd>(w: [S::Vector; 3]) -> [S::Vector; 6] {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let sixth = S::splat(1. / 6.);
         let even = S::mul(S::splat(-1. / 6.), S::add(w[0], w[2]));
@@ -96,6 +101,7 @@ pub(super) unsafe fn filter<S: Simd>(w: [S::Vector; 3]) -> [S::Vector; 6] {
 /// `Gᵀ u`: the gradient of six points to that of three taps.
 #[inline(always)]
 pub(super) unsafe fn filter_transposed<S: Simd>(u: [S::Vector; 6]) -> [S::Vector; 3] {
+    // SAFETY: arithmetic on registers; the caller has the features of `S`.
     unsafe {
         let minus_sixth = S::splat(-1. / 6.);
         let (sum, difference) = (S::add(u[1], u[2]), S::sub(u[2], u[1]));
