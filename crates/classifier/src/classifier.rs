@@ -53,7 +53,14 @@ impl Classifier {
         let origin = if path.is_dir() { path.join("config.json") } else { path.to_path_buf() };
         let config = metadata.model_config(info, &origin)?;
         let fit = Fit { key_map: metadata.key_map.clone(), ..Fit::default() };
-        Self::build(pretrained.read()?, &fit, info, config, metadata.built_for, device)
+        Self::build(
+            pretrained.read(&fit.state_key)?,
+            &fit,
+            info,
+            config,
+            metadata.built_for,
+            device,
+        )
     }
 
     /// Makes one of a file's tensors by a configuration that names the net, its classes and how images are
@@ -88,13 +95,10 @@ impl Classifier {
             stem: Vec::new(),
             ..fit.weights_config(info, &net_config, Some(file), built_for)?
         };
-        let weights = Weights::new(strict)?;
-        let vb = weights.var_builder(DType::F32, device);
-        let net = (info.build)(&net_config, vb, &RngKey::new(0));
-        // A fault of the weights says more than what it led to in the net.
-        let (params, _) = weights.finish()?;
+        let build = |vb| (info.build)(&net_config, vb, &RngKey::new(0));
+        let (net, params, _) = Weights::load(strict, DType::F32, device, build)?;
         Ok(Self {
-            net: net?,
+            net,
             params,
             device: device.clone(),
             info: info.clone(),

@@ -37,6 +37,9 @@ impl fmt::Display for ResizeMode {
             ResizeMode::Fit => f.write_str("fit"),
             ResizeMode::Crop(Crop::Share(share)) => write!(f, "centre crop {share}"),
             ResizeMode::Crop(Crop::Edge { edge, of }) => write!(f, "centre crop {of} of {edge}"),
+            ResizeMode::Crop(Crop::Stretch { stretch, of }) => {
+                write!(f, "centre crop {of} of {stretch}, stretched")
+            }
             ResizeMode::Digit => f.write_str("digit"),
         }
     }
@@ -54,7 +57,10 @@ impl fmt::Display for ResizeMode {
 /// assert_eq!(Crop::Edge { edge: 255, of: 224 }.resized((427, 640), (224, 224)), (255, 382));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a share such as 0.875, or a table such as { edge = 256, of = 224 }")]
+#[serde(
+    untagged,
+    expecting = "a share such as 0.875, or a table such as { edge = 256, of = 224 } or { stretch = 256, of = 224 }"
+)]
 pub enum Crop {
     /// timm's `crop_pct`, above 0 up to 1: 0.875 cuts 224 out of 256; torchvision does the same with
     /// the two sizes. The short side becomes `size / share` and the long one as many times that as it
@@ -68,6 +74,15 @@ pub enum Crop {
     Edge {
         /// The short side after resizing, in pixels.
         edge: usize,
+        /// The short side of what is cut out, in pixels.
+        of: usize,
+    },
+    /// transformers' `size` of two sides and `crop_size`, as DeiT's: both sides are resized, whatever
+    /// becomes of the proportions, to `stretch` pixels where `of` are cut out of them, as much more or
+    /// less where another size is. What is cut off is halved, a half pixel rounded down.
+    Stretch {
+        /// The short side after resizing, in pixels.
+        stretch: usize,
         /// The short side of what is cut out, in pixels.
         of: usize,
     },
@@ -88,6 +103,11 @@ impl Crop {
                 rows as usize
             }
             Crop::Edge { edge, of } => (to.0.min(to.1) * edge / of.max(1)).max(to.0).max(to.1),
+            Crop::Stretch { stretch, of } => {
+                // A product that does not fit is no size of an image either way.
+                let side = |side: usize| side.saturating_mul(stretch) / of.max(1);
+                return (side(to.0), side(to.1));
+            }
         };
         // A product that does not fit is far beyond what is ever resized whole.
         let side = |from: usize, shortest: usize| match from == shortest {
@@ -117,6 +137,12 @@ impl ResizeMode {
             ResizeMode::Crop(Crop::Edge { edge, of }) if of == 0 || edge < of || edge > 1 << 14 => {
                 let found = format!("{{ edge = {edge}, of = {of} }}");
                 Err(Error::setting("crop", "an edge of `of`, 1 or more, up to 16384", found))
+            }
+            ResizeMode::Crop(Crop::Stretch { stretch, of })
+                if of == 0 || stretch < of || stretch > 1 << 14 =>
+            {
+                let found = format!("{{ stretch = {stretch}, of = {of} }}");
+                Err(Error::setting("crop", "a side of `of`, 1 or more, up to 16384", found))
             }
             _ => Ok(()),
         }
@@ -193,13 +219,16 @@ const CROP_LIMIT: usize = 64 << 20;
 fn center_crop(image: &Image, height: usize, width: usize, crop: Crop, filter: Filter) -> Image {
     let (h, w) = crop.resized((image.height, image.width), (height, width));
     if h.saturating_mul(w) > CROP_LIMIT {
-        let scale = h as f64 / image.height as f64;
-        let scale = scale.min(w as f64 / image.width as f64);
-        let part = |from: usize, side: usize| {
+        let (rows, columns) = (h as f64 / image.height as f64, w as f64 / image.width as f64);
+        let (rows, columns) = match crop {
+            Crop::Stretch { .. } => (rows, columns),
+            _ => (rows.min(columns), rows.min(columns)),
+        };
+        let part = |from: usize, side: usize, scale: f64| {
             let length = side as f64 / scale;
             ((from as f64 - length) / 2.0, (from as f64 + length) / 2.0)
         };
-        let (rows, columns) = (part(image.height, height), part(image.width, width));
+        let (rows, columns) = (part(image.height, height, rows), part(image.width, width, columns));
         return resize_part(image, rows, columns, (height, width), filter, Edge::Cut);
     }
     let large = resize(image, h, w, filter);

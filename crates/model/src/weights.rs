@@ -56,7 +56,9 @@ mod position_grid;
 mod read;
 mod report;
 mod save;
+mod state_key;
 mod tensor_file;
+mod unwrap;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -79,10 +81,12 @@ pub use report::{Entry, LoadReport};
 pub use save::{save, save_as, to_bytes};
 pub use tensor_file::{METADATA_KEY, TensorFile};
 
+use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::lora::Adapters;
 use crate::params::Params;
 use loading::{Loading, Source};
+use unwrap::Unwrap;
 
 /// The weights of a net in the making; see the [module](self).
 ///
@@ -102,6 +106,13 @@ impl Weights {
     /// [`WeightsError::FlattenShape`], [`WeightsError::FlattenOfNothing`],
     /// [`WeightsError::Metadata`].
     pub fn new(config: WeightsConfig) -> std::result::Result<Self, WeightsError> {
+        Self::unwrapped(config, &Unwrap::default())
+    }
+
+    fn unwrapped(
+        config: WeightsConfig,
+        unwrap: &Unwrap,
+    ) -> std::result::Result<Self, WeightsError> {
         let source = match &config.source {
             None => Source::Nothing,
             Some(file) => Source::File(layout::map(
@@ -109,10 +120,60 @@ impl Weights {
                 &config.key_map,
                 config.layout,
                 config.flatten.as_ref(),
+                unwrap,
             )?),
         };
-        let origin = config.source.as_ref().map(|file| file.origin().to_string());
-        Ok(Self::with(Loading::new(WeightsConfig { source: None, ..config }, source, origin)))
+        let file = config.source.as_ref();
+        let report = LoadReport {
+            source: file.map(|file| file.origin().to_string()),
+            notes: file
+                .map_or(&[][..], TensorFile::notes)
+                .iter()
+                .cloned()
+                .chain(unwrap.note())
+                .collect(),
+            prefix: unwrap.prefix.clone(),
+            ..LoadReport::default()
+        };
+        Ok(Self::with(Loading::new(WeightsConfig { source: None, ..config }, source, report)))
+    }
+
+    /// Builds a net on weights: what [`new`](Self::new), [`var_builder`](Self::var_builder), `build` and
+    /// [`finish`](Self::finish) do.
+    ///
+    /// Where the file does not fit, but does when a prefix is taken off its names (`module.`,
+    /// `_orig_mod.module.`, `model.`, `backbone.`, …, as training tools add them), or the names of
+    /// wrappers such as `_orig_mod` out of their middle, the net is built once more with that done, and
+    /// [`LoadReport::notes`] says so. Tensors outside of the prefix are passed over if all of the net is
+    /// below it. So `build` may be called twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new) and [`finish`](Self::finish), [`WeightsError::SeveralStates`] where the net
+    /// is there under several prefixes; what `build` reports.
+    pub fn load<T>(
+        config: WeightsConfig,
+        dtype: DType,
+        device: &Device,
+        build: impl Fn(ParamBuilder<'static>) -> Result<T>,
+    ) -> std::result::Result<(T, Params, LoadReport), WeightsError> {
+        let attempt = |unwrap: &Unwrap| {
+            let weights = Self::unwrapped(config.clone(), unwrap)?;
+            let net = build(weights.var_builder(dtype, device));
+            Ok::<_, WeightsError>((weights, net))
+        };
+        let (mut weights, mut net) = attempt(&Unwrap::default())?;
+        let mut finished = weights.finish();
+        if matches!(finished, Err(WeightsError::Faults { .. })) {
+            let wanted = weights.lock().asked_for();
+            if let Some(unwrap) = Unwrap::find(&config, &wanted)? {
+                (weights, net) = attempt(&unwrap)?;
+                finished = weights.finish();
+            }
+        }
+        // A fault of the weights says more than what it led to in the net.
+        let (params, report) = finished?;
+        Ok((net?, params, report))
     }
 
     /// Weights that hand out `params` again, for a net that is built anew with another set of
@@ -134,7 +195,12 @@ impl Weights {
     pub fn rebuild(params: &Params, config: WeightsConfig) -> Self {
         let source = Source::Params(params.clone());
         let config = WeightsConfig { source: None, ..config };
-        Self::with(Loading::new(config, source, Some("the set of parameters".to_string())))
+        let origin = Some("the set of parameters".to_string());
+        Self::with(Loading::new(
+            config,
+            source,
+            LoadReport { source: origin, ..LoadReport::default() },
+        ))
     }
 
     fn with(loading: Loading) -> Self {

@@ -83,6 +83,11 @@ impl AdapterRun {
         })
     }
 
+    /// The key of the base's weights in its file.
+    pub fn state_key(&self) -> &str {
+        &self.recipe.model.fit.state_key
+    }
+
     /// That its base cannot be had.
     pub fn without_base(&self, error: &PretrainedError) -> PretrainedError {
         PretrainedError::AdapterBase {
@@ -112,11 +117,8 @@ impl AdapterRun {
             seed: *seed,
             ..model.fit.weights_config(info, net_config, Some(base), built_for)?
         };
-        let weights = Weights::new(config)?;
-        let vb = weights.var_builder(DType::F32, &Device::Cpu);
-        let built = (info.build)(net_config, vb, &RngKey::new(*seed));
-        let (params, _) = weights.finish()?;
-        built?;
+        let build = |vb| (info.build)(net_config, vb, &RngKey::new(*seed));
+        let (_, params, _) = Weights::load(config, DType::F32, &Device::Cpu, build)?;
 
         let path = self.run.join(ADAPTER_WEIGHTS);
         let wrong = |reason: String| WeightsError::Adapter { path: path.clone(), reason };

@@ -10,6 +10,9 @@ use crate::error::PretrainedError;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Fit {
+    /// Which weights of a file with several: keys with dots between; empty for the averaged ones, or
+    /// the only ones. It is [`Pretrained::read`](crate::Pretrained::read) that takes it.
+    pub state_key: String,
     /// The net's key map that the file's names need; empty for none.
     pub key_map: String,
     /// How the file stores its arrays.

@@ -92,19 +92,21 @@ impl Pretrained {
         Ok(Self { name, metadata, place: Place::File(folder.join(file)) })
     }
 
-    /// Reads the tensors.
+    /// Reads the tensors; of a file with several state dicts those under `state_key`, which may be empty
+    /// (see [`TensorFile::read_state`]).
     ///
     /// # Errors
-    /// The file is not whole, or a value is not finite.
-    pub fn read(&self) -> Result<TensorFile, PretrainedError> {
+    /// The file is not whole, or a value is not finite; nothing says which weights to take.
+    pub fn read(&self, state_key: &str) -> Result<TensorFile, PretrainedError> {
         Ok(match &self.place {
-            Place::Memory(file) => file.clone(),
+            Place::Memory(file) => file.clone().state(state_key)?,
             Place::File(path) => match self.name.strip_prefix(HUB) {
-                None => TensorFile::read(path)?,
+                None => TensorFile::read_state(path, state_key)?,
                 // Where the cache is on this machine is nobody's business.
                 Some(_) => {
                     let file = path.file_name().unwrap_or_default().to_string_lossy();
-                    TensorFile::read(path)?.with_origin(format!("{}, {file}", self.name))
+                    TensorFile::read_state(path, state_key)?
+                        .with_origin(format!("{}, {file}", self.name))
                 }
             },
         })
@@ -125,7 +127,7 @@ fn merged(
     let adapter = AdapterRun::open(run)?;
     let without_base = |error| adapter.without_base(&error);
     let base = Pretrained::open(&adapter.base()?, models).map_err(without_base)?;
-    let file = base.read().map_err(without_base)?;
+    let file = base.read(adapter.state_key()).map_err(without_base)?;
     let built_for = base.metadata.and_then(|metadata| metadata.built_for);
     adapter.merge(file, built_for, info, &net_config)
 }

@@ -132,6 +132,7 @@ impl ModelConfig {
         let (crop_pct, crop_mode) = match image.placement {
             ResizeMode::Crop(Crop::Share(share)) => (share, "center"),
             ResizeMode::Crop(Crop::Edge { edge, of }) => (share_of(edge, of), "center"),
+            ResizeMode::Crop(Crop::Stretch { stretch, of }) => (share_of(stretch, of), "squash"),
             ResizeMode::AsIs => (1.0, "center"),
             ResizeMode::Stretch => (1.0, "squash"),
             ResizeMode::Fit | ResizeMode::Digit => (1.0, "border"),

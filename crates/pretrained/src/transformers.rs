@@ -107,14 +107,83 @@ pub(crate) fn resample(filter: Filter) -> Option<u64> {
     RESAMPLE.iter().find(|(_, known)| *known == filter).map(|(number, _)| *number)
 }
 
+/// What a processor of transformers does where its file leaves out a key.
+struct Processor {
+    /// Its class's name before `ImageProcessor` or `FeatureExtractor`.
+    name: &'static str,
+    /// Whether a `size` of one number is that of a square (`default_to_square`); else it is the short
+    /// edge's.
+    square: bool,
+    size: u64,
+    /// `crop_size`, where it cuts the centre out.
+    crop: Option<u64>,
+    resample: u64,
+    mean: [f64; 3],
+    std: [f64; 3],
+}
+
+const HALF: [f64; 3] = [0.5; 3];
+const CLIP_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
+const CLIP_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
+
+const fn processor(name: &'static str, square: bool, size: u64, crop: Option<u64>) -> Processor {
+    Processor { name, square, size, crop, resample: 3, mean: HALF, std: HALF }
+}
+
+/// The processors whose defaults are known, of transformers 5.24 (`image_processing_*.py`).
+const PROCESSORS: [Processor; 9] = [
+    Processor { resample: 2, ..processor("ViT", true, 224, None) },
+    processor("DeiT", true, 256, Some(224)),
+    processor("Beit", true, 256, Some(224)),
+    processor("Siglip", true, 224, None),
+    Processor { mean: CLIP_MEAN, std: CLIP_STD, ..processor("Bit", false, 224, Some(224)) },
+    Processor { mean: CLIP_MEAN, std: CLIP_STD, ..processor("CLIP", false, 224, Some(224)) },
+    Processor { resample: 2, ..processor("ConvNext", false, 384, None) },
+    Processor { resample: 2, ..processor("MobileNetV1", false, 256, Some(224)) },
+    Processor { resample: 2, ..processor("MobileNetV2", false, 256, Some(224)) },
+];
+
+/// The processor that a file is of; the one that belongs to the net where it does not say.
+fn processor_of(file: &Value, config: &Value) -> (String, Option<&'static Processor>) {
+    let kind = ["image_processor_type", "feature_extractor_type"].map(|key| file[key].as_str());
+    let name = match kind.into_iter().flatten().next() {
+        Some(kind) => kind,
+        None => match config["model_type"].as_str() {
+            Some("vit") => "ViTImageProcessor",
+            Some("resnet") => "ConvNextImageProcessor",
+            Some("dinov2") => "BitImageProcessor",
+            _ => "",
+        },
+    };
+    let stem = name.trim_end_matches("Fast").trim_end_matches("Pil");
+    let stem = stem.trim_end_matches("ImageProcessor").trim_end_matches("FeatureExtractor");
+    (name.to_string(), PROCESSORS.iter().find(|processor| processor.name == stem))
+}
+
 /// Reads `preprocessor_config.json`; the number of channels is in `config`.
 pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preprocessing, String> {
+    if !file.is_object() {
+        return Err("it is no JSON object".to_string());
+    }
     let get = |key: &str| file.get(key).filter(|v| !v.is_null());
     let flag = |key: &str, default| get(key).and_then(Value::as_bool).unwrap_or(default);
-    let kind = get("image_processor_type").or_else(|| get("feature_extractor_type"));
-    let kind = kind.and_then(Value::as_str).unwrap_or_default();
+    let (name, processor) = processor_of(file, config);
+    let known = |key: &str| {
+        processor.ok_or_else(|| {
+            let known = PROCESSORS.map(|processor| processor.name).join(", ");
+            format!(
+                "what `{name}` makes of its {key} is not known here; expected a processor of {known}, or \
+                 a file with `size` of `height` and `width` or of `shortest_edge`, `do_center_crop`, \
+                 `resample`, `image_mean` and `image_std`"
+            )
+        })
+    };
+    let missing = |key: &str| known(&format!("default of `{key}`"));
     let channels = config.get("num_channels").map_or(Ok(3), |n| count(n, "num_channels"))?;
-    let resample = get("resample").map_or(Some(2), Value::as_u64);
+    let resample = match get("resample") {
+        None => Some(missing("resample")?.resample),
+        Some(number) => number.as_u64(),
+    };
     let filter = RESAMPLE.iter().find(|(number, _)| Some(*number) == resample);
     let Some(&(_, filter)) = filter else {
         let expected = "expected 2 (bilinear), 3 (bicubic) or 4 (box)";
@@ -123,50 +192,76 @@ pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preproce
     if !flag("do_rescale", true) || get("rescale_factor").is_some_and(|f| !is_one_255th(f)) {
         return Err("it does not scale pixels to 0..1".to_string());
     }
+    let list = |key: &str, default: fn(&Processor) -> [f64; 3]| match get(key) {
+        Some(value) => numbers(value, key),
+        // Of another number of channels only one that is the same for all.
+        None => match default(missing(key)?) {
+            values if channels == 3 => Ok(values.to_vec()),
+            HALF => Ok(vec![0.5]),
+            _ => Err(format!("it does not say {key}, and its images have {channels} channels")),
+        },
+    };
     let (mean, std) = match flag("do_normalize", true) {
         false => (vec![0.0], vec![1.0]),
-        true => {
-            let list = |key| get(key).map_or(Ok(vec![0.5]), |value| numbers(value, key));
-            (list("image_mean")?, list("image_std")?)
-        }
+        true => (list("image_mean", |p| p.mean)?, list("image_std", |p| p.std)?),
     };
 
     if !flag("do_resize", true) {
         return Err("do_resize is false; a net takes images of one size".to_string());
     }
-    let size = get("size").ok_or("it has no size")?;
-    let edge = match size {
-        Value::Object(size) => size.get("shortest_edge"),
-        // As ConvNeXT's and older files write it.
-        size if kind.starts_with("ConvNext") || flag("do_center_crop", false) => Some(size),
-        _ => None,
+    let size = match get("size") {
+        Some(size) => size.clone(),
+        None => missing("size")?.size.into(),
     };
-    let edge = edge.map(|edge| count(edge, "shortest_edge")).transpose()?;
+    // The short edge, if proportions are kept.
+    let edge = match &size {
+        Value::Object(size) => size.get("shortest_edge").cloned(),
+        size => (!known("`size` of one number")?.square).then(|| size.clone()),
+    };
+    let edge = edge.map(|edge| count(&edge, "shortest_edge")).transpose()?;
+    let convnext = processor.is_some_and(|processor| processor.name == "ConvNext");
+    let cuts = match get("do_center_crop") {
+        Some(cuts) => cuts.as_bool().ok_or("do_center_crop is neither true nor false")?,
+        None => missing("do_center_crop")?.crop.is_some(),
+    };
+    let default = processor.and_then(|processor| processor.crop).map(Value::from);
+    let crop = get("crop_size").cloned().or(default).unwrap_or_else(|| size.clone());
     let (height, width, placement) = match edge {
-        None => {
-            let (height, width) = sides(size, "size")?;
-            match get("crop_size").filter(|_| flag("do_center_crop", false)) {
-                Some(crop) if sides(crop, "crop_size")? != (height, width) => {
-                    return Err("it cuts the image after stretching it".to_string());
-                }
-                _ => (height, width, ResizeMode::Stretch),
+        None if cuts => {
+            let ((height, width), from) = (sides(&crop, "crop_size")?, sides(&size, "size")?);
+            let of = height.min(width);
+            let stretch = if height <= width { from.0 } else { from.1 };
+            let crop = Crop::Stretch { stretch, of };
+            let placement = match from == (height, width) {
+                true => ResizeMode::Stretch,
+                false => ResizeMode::Crop(crop),
+            };
+            if height > from.0 || width > from.1 || crop.resized((1, 1), (height, width)) != from {
+                let (rows, columns) = from;
+                return Err(format!(
+                    "it cuts {height}x{width} out of {rows}x{columns}, expected sides that are smaller \
+                     by the same share"
+                ));
             }
+            (height, width, placement)
+        }
+        None => {
+            let (height, width) = sides(&size, "size")?;
+            (height, width, ResizeMode::Stretch)
         }
         // Below 384 ConvNeXT's cuts the centre out, from there on it stretches.
-        Some(edge) if kind.starts_with("ConvNext") && edge >= 384 => {
-            (edge, edge, ResizeMode::Stretch)
-        }
-        Some(edge) if kind.starts_with("ConvNext") => {
+        Some(edge) if convnext && edge >= 384 => (edge, edge, ResizeMode::Stretch),
+        Some(edge) if convnext => {
             let crop = get("crop_pct").map_or(Some(224.0 / 256.0), Value::as_f64);
             let crop = crop.filter(|c| *c > 0.0 && *c <= 1.0).ok_or("crop_pct is no share")?;
             let size = (edge as f64 / crop) as usize;
             (edge, edge, ResizeMode::Crop(Crop::Edge { edge: size, of: edge }))
         }
+        Some(_) if !cuts => {
+            return Err("it keeps proportions and does not cut: sizes would differ".to_string());
+        }
         Some(edge) => {
-            if !flag("do_center_crop", true) {
-                return Err("it keeps proportions and does not cut: sizes would differ".to_string());
-            }
-            let (height, width) = sides(get("crop_size").unwrap_or(size), "crop_size")?;
+            let (height, width) = sides(&crop, "crop_size")?;
             if height.max(width) > edge {
                 return Err(format!("crop_size is larger than shortest_edge, {edge}"));
             }

@@ -83,10 +83,18 @@ fn preprocessor(image: &Preprocessing) -> Value {
     });
     let sides = json!({ "height": height, "width": width });
     match image.placement {
+        ResizeMode::Crop(crop @ Crop::Stretch { .. }) => {
+            let (height, width) = crop.resized((1, 1), (height, width));
+            value["image_processor_type"] = "DeiTImageProcessor".into();
+            value["size"] = json!({ "height": height, "width": width });
+            value["do_center_crop"] = true.into();
+            value["crop_size"] = sides;
+        }
         ResizeMode::Crop(crop) => {
             let edge = match crop {
                 Crop::Edge { edge, of } => height.min(width) * edge / of,
                 Crop::Share(share) => (height.min(width) as f64 / share).floor() as usize,
+                Crop::Stretch { stretch, .. } => stretch,
             };
             value["image_processor_type"] = "BitImageProcessor".into();
             value["size"] = json!({ "shortest_edge": edge });

@@ -31,12 +31,9 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     if let Some(adapters) = &mut config.adapters {
         adapters.key = rng.clone();
     }
-    let weights = Weights::new(config)?;
-    let vb = weights.var_builder(DType::F32, &plan.device);
-    let built = (plan.net.build)(&plan.config.net_config(), vb, &rng);
-    // A fault of the weights says more than what it led to in the net.
-    let (params, report) = weights.finish()?;
-    let net = built?;
+    let net_config = plan.config.net_config();
+    let build = |vb| (plan.net.build)(&net_config, vb, &rng);
+    let (net, params, report) = Weights::load(config, DType::F32, &plan.device, build)?;
     let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
     let new_head = |name: &String| report.new_head.contains(name);
     if let Some(entry) = report.initialized.iter().find(|e| new_head(&e.name) && frozen(&e.name)) {

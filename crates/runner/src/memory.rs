@@ -7,7 +7,7 @@
 
 use taper_classifier::layer_outputs;
 use taper_model::params::ParamKind;
-use taper_optimizer::{AverageConfig, RuleConfig};
+use taper_optimizer::{AverageConfig, Rule};
 use taper_run_folder::bytes;
 
 use crate::error::{RunnerError, TrainingError};
@@ -37,7 +37,7 @@ impl MemoryEstimate {
         let trainable = loaded.params.num_elements(ParamKind::Trainable) as u64;
         let frozen = loaded.params.num_elements(ParamKind::Frozen) as u64;
         let buffers = loaded.params.num_elements(ParamKind::Buffer) as u64;
-        let mut copies = 2 + states(&recipe.optimizer);
+        let mut copies = 2 + recipe.optimizer.slots().len() as u64;
         copies += u64::from(recipe.average != AverageConfig::None {});
         copies += u64::from(recipe.select.best);
         copies += u64::from(recipe.train.accumulate > 1);
@@ -91,15 +91,6 @@ fn fits(estimate: &MemoryEstimate, batch_size: usize, free: u64) -> Result<(), R
     }
 }
 
-/// Numbers that a rule keeps for each parameter.
-fn states(rule: &RuleConfig) -> u64 {
-    match rule {
-        RuleConfig::Sgd(sgd) => u64::from(sgd.momentum > 0.0),
-        RuleConfig::Adagrad(_) => 1,
-        _ => 2,
-    }
-}
-
 #[cfg(test)]
 mod tests {
 
@@ -123,6 +114,11 @@ mod tests {
         let sgd = estimate(&[("train.batch_size", "128"), ("optimizer", "sgd")]);
         assert_eq!(sgd.weights, 2 * 4 * 1_199_882);
         assert_eq!(sgd.activations, 2 * adam.activations);
+        for (rule, copies) in [("adagrad", 3), ("rmsprop", 3), ("adadelta", 4)] {
+            assert_eq!(estimate(&[("optimizer", rule)]).weights, copies * 4 * 1_199_882, "{rule}");
+        }
+        let amsgrad = estimate(&[("optimizer", "adam"), ("optimizer.amsgrad", "true")]);
+        assert_eq!(amsgrad.weights, 5 * 4 * 1_199_882);
     }
 
     #[test]

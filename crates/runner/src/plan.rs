@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use taper_classifier::DeviceChoice;
-use taper_dataset::Normalization;
+use taper_dataset::{Normalization, ResizeMode};
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
@@ -82,7 +82,8 @@ impl Plan {
             "" => None,
             name => Some(Pretrained::open(name, &registry.models)?),
         };
-        let source = pretrained.as_ref().map(Pretrained::read).transpose()?;
+        let read = |pretrained: &Pretrained| pretrained.read(&recipe.model.state_key);
+        let source = pretrained.as_ref().map(read).transpose()?;
         let metadata = pretrained.and_then(|pretrained| pretrained.metadata);
         let trained_on = source.as_ref().map(trained_on).transpose()?.unwrap_or_default();
         contamination::check(&trained_on, &recipe.data.source)?;
@@ -104,7 +105,15 @@ impl Plan {
 
         let config = model_config(&recipe, &net, classes, data.border_brightness());
         let weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
-        let notes = notes(&recipe, &net, &config, metadata.as_ref(), data.train.augments());
+        let mut notes = notes(&recipe, &net, &config, metadata.as_ref(), data.train.augments());
+        let usual = registry.models.preprocessing.get(net.name);
+        if let (Some(usual), ResizeMode::Digit) = (usual, recipe.image.placement) {
+            notes.push(format!(
+                "images are placed as digits are, white on black (`image.placement`), and `{}` is a net for \
+                 photos, whose placement is usually: {}",
+                net.name, usual.placement
+            ));
+        }
         Ok(Self { recipe, net, config, device, data, weights, trained_on, notes })
     }
 

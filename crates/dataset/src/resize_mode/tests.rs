@@ -51,6 +51,28 @@ fn a_crop_must_be_a_share() {
     let error =
         ResizeMode::Crop(Crop::Edge { edge: 200, of: 224 }).check().unwrap_err().to_string();
     assert!(error.starts_with("crop is { edge = 200, of = 224 }, expected an edge of"), "{error}");
+    for stretch in [200, 20_000, usize::MAX] {
+        let error =
+            ResizeMode::Crop(Crop::Stretch { stretch, of: 224 }).check().unwrap_err().to_string();
+        assert!(error.contains("stretch = ") && error.contains("a side of `of`"), "{error}");
+    }
+}
+
+#[test]
+fn a_stretched_crop_is_the_centre_of_the_stretched_image() {
+    let pixels: Vec<u8> = (0..50 * 70).map(|i| (i * 7919 % 251) as u8).collect();
+    let photo = image(50, 70, &pixels);
+    for (to, crop, whole, offset) in [
+        ((32, 32), Crop::Stretch { stretch: 40, of: 32 }, (40, 40), (4, 4)),
+        ((16, 32), Crop::Stretch { stretch: 20, of: 16 }, (20, 40), (2, 4)),
+        ((31, 31), Crop::Stretch { stretch: 40, of: 31 }, (40, 40), (4, 4)),
+        ((50, 70), Crop::Stretch { stretch: 50, of: 50 }, (50, 70), (0, 0)),
+    ] {
+        let placed = resized(photo.clone(), to.0, to.1, ResizeMode::Crop(crop));
+        let whole = resize(&photo, whole.0, whole.1, Filter::Area);
+        let expected = cut(&whole, offset.0, offset.1, to.0, to.1);
+        assert_eq!(placed.pixels, expected.pixels, "{crop:?}");
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -89,6 +111,7 @@ fn a_crop_is_a_number_or_two_integers_in_a_recipe() {
     for (text, crop) in [
         ("{\"crop\":0.95}", Crop::Share(0.95)),
         ("{\"crop\":{\"edge\":256,\"of\":224}}", Crop::Edge { edge: 256, of: 224 }),
+        ("{\"crop\":{\"stretch\":256,\"of\":224}}", Crop::Stretch { stretch: 256, of: 224 }),
     ] {
         assert_eq!(serde_json::from_str::<ResizeMode>(text).unwrap(), ResizeMode::Crop(crop));
         assert_eq!(serde_json::to_string(&ResizeMode::Crop(crop)).unwrap(), text);

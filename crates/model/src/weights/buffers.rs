@@ -18,6 +18,7 @@ pub enum Role {
 /// | --- | --- | --- |
 /// | `running_mean`, `running_var` | buffer | PyTorch's and our batch-norm |
 /// | `num_batches_tracked` | skipped | PyTorch's batch-norm; an integer |
+/// | `n_averaged` | skipped | PyTorch's `AveragedModel`; an integer |
 /// | `seed_generator_state` | skipped | Keras's dropout and augmentation |
 ///
 /// Keras's `moving_mean` and `moving_variance` get PyTorch's names with the layout
@@ -26,6 +27,7 @@ pub const NAMES_OF_NO_WEIGHTS: &[(&str, Role)] = &[
     ("running_mean", Role::Buffer),
     ("running_var", Role::Buffer),
     ("num_batches_tracked", Role::Skipped),
+    ("n_averaged", Role::Skipped),
     ("seed_generator_state", Role::Skipped),
 ];
 

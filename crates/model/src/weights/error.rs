@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use safetensors::SafeTensorError;
 
 use super::report::LoadReport;
+use super::unwrap::listed;
 use crate::params::ParamsError;
 
 /// What went wrong in reading, fitting or writing weights.
@@ -35,6 +36,38 @@ pub enum WeightsError {
         file: String,
         /// Why, in one line.
         reason: String,
+    },
+    /// A file of a format that holds no weights, or not as they are read here.
+    #[error("the weights {file} cannot be read: it is {what}")]
+    OtherFormat {
+        /// The file.
+        file: String,
+        /// What it is, and what to do.
+        what: &'static str,
+    },
+    /// A file with several state dicts of which nothing says which one to take.
+    #[error(
+        "{file} holds several sets of weights, under {}: `model.state_key` chooses one of them",
+        listed(keys)
+    )]
+    SeveralStates {
+        /// The file.
+        file: String,
+        /// The keys of each, with dots between.
+        keys: Vec<String>,
+    },
+    /// A key that no weights stand under.
+    #[error(
+        "{file} has no weights under `{key}` (`model.state_key`); there are some under {}",
+        listed(known)
+    )]
+    NoState {
+        /// The file.
+        file: String,
+        /// The key.
+        key: String,
+        /// The keys that there are.
+        known: Vec<String>,
     },
     /// An index of a sharded checkpoint that is none, or that its files contradict.
     #[error("{file} is not a valid index of a sharded checkpoint: {reason}")]
@@ -256,41 +289,18 @@ fn summary(report: &LoadReport) -> String {
     )
 }
 
-/// One line for one fault; for more a line that counts them, and a line each.
+/// One line for one fault; for more a line that counts them, and a line each, or for those of a kind.
 fn faults(report: &LoadReport) -> String {
     let source = report.source.as_deref().unwrap_or("the parameters");
-    let faults = report.faults();
-    let hint = hint(report);
-    match faults.as_slice() {
-        [fault] => format!("{source} does not fit the net: {fault}{hint}"),
-        _ => {
+    let notes: String = report.notes.iter().map(|note| format!("\n({note})")).collect();
+    let count = report.missing.len() + report.mismatched.len() + report.unused.len();
+    match report.folded_faults().as_slice() {
+        [fault] => format!("{source} does not fit the net: {fault}{notes}"),
+        faults => {
             let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-            let hint = hint.strip_prefix("; ").map(|hint| format!("\n{hint}")).unwrap_or_default();
             // Of a long list the end is what is seen.
-            let count = if faults.len() > LONG { summary(report) } else { String::new() };
-            format!("{source} does not fit the net, {} faults:{lines}{count}{hint}", faults.len())
+            let end = if count > LONG { summary(report) } else { String::new() };
+            format!("{source} does not fit the net, {count} faults:{lines}{end}{notes}")
         }
-    }
-}
-
-/// Where nothing was found and all names of the file begin alike, the prefix is likely the reason.
-fn hint(report: &LoadReport) -> String {
-    let first_part = |name: &str| name.split_once('.').map(|(part, _)| part.to_string());
-    let no_name_fits = [&report.loaded, &report.adapted, &report.initialized, &report.mismatched]
-        .iter()
-        .all(|list| list.iter().all(|entry| entry.from.is_none()));
-    let mut parts = report.unused.iter().map(|entry| first_part(&entry.name));
-    match parts.next().flatten() {
-        Some(part)
-            if no_name_fits
-                && !report.missing.is_empty()
-                && parts.all(|other| other.as_deref() == Some(&part)) =>
-        {
-            format!(
-                "; all names in the file begin with `{part}.`: \
-                 `model.renames=[{{from=\"{part}.*\",to=\"*\"}}]` may be missing"
-            )
-        }
-        _ => String::new(),
     }
 }

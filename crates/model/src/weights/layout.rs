@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::WeightsError;
 use super::key_map::{Join, KeyMap};
 use super::tensor_file::{FileTensor, TensorFile};
+use super::unwrap::Unwrap;
 
 /// Whose order of dimensions, and whose names, a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ impl Flatten {
 #[derive(Clone, Debug)]
 pub(super) struct Mapped {
     pub from: String,
+    /// Whether the name in the file is outside of the prefix that is taken off.
+    pub outside: bool,
     pub tensor: FileTensor,
     pub note: String,
 }
@@ -77,9 +80,17 @@ pub(super) fn map(
     key_map: &KeyMap,
     layout: Layout,
     flatten: Option<&BTreeMap<String, Flatten>>,
+    unwrap: &Unwrap,
 ) -> Result<BTreeMap<String, Mapped>, WeightsError> {
     let mut mapped: BTreeMap<String, Mapped> = BTreeMap::new();
     let mut insert = |name: String, entry: Mapped| match mapped.get(&name) {
+        // Two states in one file: what is below the prefix is the one that was chosen.
+        Some(first) if first.outside != entry.outside => {
+            if first.outside {
+                mapped.insert(name, entry);
+            }
+            Ok(())
+        }
         Some(first) => Err(WeightsError::SameName {
             file: file.origin.clone(),
             first: first.from.clone(),
@@ -95,9 +106,9 @@ pub(super) fn map(
         Layout::PyTorch => {
             refuse_another_layout(file)?;
             for (from, tensor) in &file.tensors {
-                let entry =
-                    Mapped { from: from.clone(), tensor: tensor.clone(), note: String::new() };
-                insert(key_map.apply(from), entry)?;
+                let (name, below) = unwrap.apply(from, key_map);
+                let (from, tensor, note) = (from.clone(), tensor.clone(), String::new());
+                insert(name, Mapped { from, outside: !below, tensor, note })?;
             }
         }
         Layout::Keras => {
@@ -113,7 +124,7 @@ pub(super) fn map(
                     }
                     other => (other.clone(), String::new()),
                 };
-                insert(name, Mapped { from: from.clone(), tensor, note })?;
+                insert(name, Mapped { from: from.clone(), outside: false, tensor, note })?;
             }
             flatten.check_all_used(file, &mapped)?;
         }
@@ -140,6 +151,7 @@ fn join(
         let from: Vec<&str> = entries.iter().map(|entry| entry.from.as_str()).collect();
         let joined = Mapped {
             from: from.join(" + "),
+            outside: entries.iter().any(|entry| entry.outside),
             tensor: FileTensor::Float(Tensor::cat(&tensors, 0)?),
             note: format!("{} tensors joined", parts.len()),
         };

@@ -30,13 +30,19 @@ pub(super) fn of_file(
     config: &WeightsConfig,
     report: &mut LoadReport,
 ) {
+    // Another module's, such as a metric's, where the net has all of its own.
+    let head_is_new = || report.new_head.iter().any(|name| mapped.get(name).is_none());
+    let is_whole = report.missing.is_empty() && !head_is_new();
     let left = mapped.iter().filter(|(name, _)| params.get(name).is_none());
-    for (name, Mapped { from, tensor, .. }) in left {
+    for (name, Mapped { from, outside, tensor, .. }) in left {
         let allowed = &config.allow_unused;
         let allowed = first_match(allowed, name).or(first_match(allowed, from));
         let known = first_match(&config.key_map.skip, name);
         let (list, note) = match (role(name), known, allowed) {
             (Role::Skipped, ..) => (&mut report.skipped, "no weight, by its name".to_string()),
+            _ if *outside && is_whole => {
+                (&mut report.skipped, "outside of the prefix that is taken off".to_string())
+            }
             (_, Some(pattern), _) => {
                 let note = format!("of no use to this net, key map's `{pattern}`");
                 (&mut report.skipped, note)

@@ -41,8 +41,7 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    pub fn new(config: WeightsConfig, source: Source, origin: Option<String>) -> Self {
-        let report = LoadReport { source: origin, ..LoadReport::default() };
+    pub fn new(config: WeightsConfig, source: Source, report: LoadReport) -> Self {
         Self { config, source, params: Params::new(), report, head_replaced: None }
     }
 
@@ -138,6 +137,12 @@ impl Loading {
     /// The adapters, if the layer called `name` is to have one.
     pub fn adapters_of(&self, name: &str) -> Option<&Adapters> {
         self.config.adapters.as_ref().filter(|adapters| adapters.are_for(name))
+    }
+
+    /// The names and shapes that a file can be asked for.
+    pub fn asked_for(&self) -> BTreeMap<String, Vec<usize>> {
+        let asked = self.params.iter().filter(|(name, _)| !self.is_of_adapter(name));
+        asked.map(|(name, param)| (name.clone(), param.var.dims().to_vec())).collect()
     }
 
     fn is_of_adapter(&self, name: &str) -> bool {

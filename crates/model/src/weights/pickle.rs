@@ -1,67 +1,138 @@
-//! Reading PyTorch's own files: a zip archive with a pickled dictionary and a file for each storage.
+//! Reading PyTorch's own files: a zip archive with a pickled dictionary and a file for each storage, or
+//! what PyTorch wrote before 1.6, pickles and storages one after another.
 //!
-//! The pickle is read by candle's reader, which knows no code: it gives a description of what a
-//! Python program would call, and of that only tensors are taken. What it is fed is bounded, so that
-//! a hostile file ends in an error and not in the memory's end.
+//! A pickle is a program, and this runs none: [`unpickle`](unpickle::unpickle) describes what it would
+//! build, and of that only tensors are taken. What is read is bounded, so that a hostile file ends in an
+//! error and not in the memory's end.
 //!
-//! The format is what `torch.save` writes since PyTorch 1.6 (`torch/serialization.py`,
-//! `torch/_utils.py`).
+//! The formats are what `torch.save` writes (`torch/serialization.py`, `torch/_utils.py`).
 
+mod legacy;
 mod state_dict;
+mod unpickle;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
-use candle_core::pickle::{Object, Stack};
 use candle_core::{Device, Tensor};
 use zip::ZipArchive;
 
 use super::error::WeightsError;
+use super::state_key::{TOP, choose};
 use super::tensor_file::{FileTensor, TensorFile, check_finite};
-use state_dict::{Described, Entry, state_dict};
+use super::unwrap::listed;
+use legacy::Legacy;
+use state_dict::{Entry, State, Storage, contents, entries, states};
+use unpickle::{NUMPY, Objects, unpickle};
 
-/// The pickle itself, without the tensors, in bytes; that of a ResNet-18 has 40 thousand.
+/// The pickles themselves, without the tensors, in bytes; that of a ResNet-18 has 40 thousand.
 const PICKLE_LIMIT: u64 = 64 << 20;
-/// Operations of a pickle; a tensor takes some 40.
-const OPERATIONS_LIMIT: usize = 1 << 20;
-/// Parts of an object that is kept for reuse. In a state dict these are names, types and sizes; a
-/// large one that is reused again and again would double the memory each time.
-const REUSED_LIMIT: usize = 1 << 10;
-/// Reading and dropping are recursive in the depth of the pickle, which the operations bound.
-const STACK: usize = 1 << 30;
 
 /// Whether a file that begins so is a zip archive.
 pub(super) fn is_archive(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04")
 }
 
-/// Whether a file that begins so is a pickle of the time before PyTorch 1.6.
-pub(super) fn is_old(start: &[u8]) -> bool {
-    start.starts_with(&[0x80, 2, 0x8a, 0x0a])
+/// Whether a file that begins so is a pickle, as PyTorch's were before 1.6.
+pub(super) fn is_pickle(start: &[u8]) -> bool {
+    matches!(start, [0x80, 2..=5, ..])
 }
 
-/// Reads the state dict in the file at `path`.
-pub(super) fn read(path: &Path) -> Result<TensorFile, WeightsError> {
-    let wrong = |reason: String| WeightsError::Pickle { file: path.display().to_string(), reason };
-    // Deep nesting costs stack: the reader gets a thread with enough of it.
-    let thread = std::thread::Builder::new().name("pickle".to_string()).stack_size(STACK);
-    std::thread::scope(|scope| {
-        let reader = thread.spawn_scoped(scope, || read_here(path));
-        match reader.map(|thread| thread.join()) {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(wrong("its pickle cannot be read".to_string())),
-            Err(error) => Err(wrong(error.to_string())),
+/// A file's storages.
+enum Storages {
+    Archive { zip: ZipArchive<BufReader<File>>, root: String },
+    Legacy(Legacy),
+}
+
+impl Storages {
+    fn read(&mut self, storage: &Storage) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Legacy(legacy) => legacy.read(storage),
+            Self::Archive { zip, root } => {
+                let path = format!("{root}data/{}", storage.name);
+                let mut bytes = Vec::new();
+                let mut entry = zip.by_name(&path).map_err(|e| format!("{path}: {e}"))?;
+                entry.read_to_end(&mut bytes).map_err(|e| format!("{path}: {e}"))?;
+                Ok(bytes)
+            }
         }
+    }
+}
+
+/// Reads a state dict in the file at `path`: the one under `key`, or if that is empty the one that there
+/// is.
+pub(super) fn read(path: &Path, key: &str) -> Result<TensorFile, WeightsError> {
+    let origin = path.display().to_string();
+    let wrong = |reason: String| WeightsError::Pickle { file: origin.clone(), reason };
+    let mut file = File::open(path)
+        .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
+    let mut start = [0; 4];
+    file.read_exact(&mut start).map_err(|e| wrong(e.to_string()))?;
+    let (objects, storages) = match is_archive(&start) {
+        true => open_archive(file, &origin)?,
+        false => {
+            let (objects, legacy) = Legacy::open(file).map_err(wrong)?;
+            (objects, Storages::Legacy(legacy))
+        }
+    };
+    let states = states(&objects);
+    let keys: Vec<&str> = states.iter().map(|state| state.key.as_str()).collect();
+    if keys.is_empty() {
+        return Err(wrong(contents(&objects)));
+    }
+    let (place, rest, note) = match key {
+        "" => match choose(&keys) {
+            Some(place) => (place, "", note(&keys, place)),
+            None => {
+                let keys = keys.into_iter().map(String::from).collect();
+                return Err(WeightsError::SeveralStates { file: origin, keys });
+            }
+        },
+        key => {
+            let below = (0..keys.len()).filter_map(|at| Some((at, rest(key, keys[at])?)));
+            let (place, rest) = below.max_by_key(|(at, _)| keys[*at].len()).unwrap_or((0, key));
+            (place, rest, None)
+        }
+    };
+    let mut file = tensors(&objects, &states[place], storages, origin)?;
+    file.notes.extend(note);
+    if rest.is_empty() {
+        return Ok(file);
+    }
+    file.under(rest).map_err(|names| {
+        let (file, key) = (path.display().to_string(), key.to_string());
+        let keys: Vec<String> = keys.iter().map(|key| key.to_string()).collect();
+        WeightsError::NoState { file, key, known: if keys == [TOP] { names } else { keys } }
     })
 }
 
-fn read_here(path: &Path) -> Result<TensorFile, WeightsError> {
-    let origin = path.display().to_string();
-    let wrong = |reason: String| WeightsError::Pickle { file: origin.clone(), reason };
-    let file = File::open(path)
-        .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
+/// What is left of a key below that of a state dict; `None` if it is not below.
+fn rest<'a>(key: &'a str, state: &str) -> Option<&'a str> {
+    match (key == state, state) {
+        (true, _) => Some(""),
+        (_, TOP) => Some(key),
+        _ => key.strip_prefix(state)?.strip_prefix('.'),
+    }
+}
+
+/// A line on which of several state dicts was taken.
+fn note(keys: &[&str], place: usize) -> Option<String> {
+    let others: Vec<&str> = keys.iter().filter(|key| **key != keys[place]).copied().collect();
+    match (others.as_slice(), keys[place]) {
+        ([], TOP) => None,
+        ([], key) => Some(format!("the weights are those under `{key}`")),
+        (others, key) => Some(format!(
+            "the weights are those under `{key}`; the file has others under {}: `model.state_key` \
+             chooses",
+            listed(others)
+        )),
+    }
+}
+
+fn open_archive(file: File, origin: &str) -> Result<(Objects, Storages), WeightsError> {
+    let wrong = |reason: String| WeightsError::Pickle { file: origin.to_string(), reason };
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|e| wrong(e.to_string()))?;
     let names = zip.file_names().map(|name| name.map(|name| name.into_owned()));
     let names: Vec<String> = names.collect::<Result<_, _>>().map_err(|e| wrong(e.to_string()))?;
@@ -70,7 +141,7 @@ fn read_here(path: &Path) -> Result<TensorFile, WeightsError> {
     let (Some(pickle), None) = (pickles.next(), pickles.next()) else {
         // What `model.save("….keras")` writes.
         if names.iter().any(|name| name == "model.weights.h5") {
-            return Err(WeightsError::Keras { file: origin });
+            return Err(WeightsError::Keras { file: origin.to_string() });
         }
         return Err(wrong("it has no data.pkl; expected what torch.save writes".to_string()));
     };
@@ -85,89 +156,66 @@ fn read_here(path: &Path) -> Result<TensorFile, WeightsError> {
         }
     }
 
-    let pickle = zip.by_name(pickle).map_err(|e| wrong(e.to_string()))?;
-    if pickle.size() > PICKLE_LIMIT {
-        return Err(wrong(format!("its pickle has {} bytes, too many", pickle.size())));
+    let mut bytes = Vec::new();
+    let entry = zip.by_name(pickle).map_err(|e| wrong(e.to_string()))?;
+    if entry.size() > PICKLE_LIMIT {
+        return Err(wrong(format!("its pickle has {} bytes, too many", entry.size())));
     }
-    let object = unpickle(BufReader::new(pickle.take(PICKLE_LIMIT))).map_err(wrong)?;
-    let entries = state_dict(object).map_err(wrong)?;
+    entry.take(PICKLE_LIMIT).read_to_end(&mut bytes).map_err(|e| wrong(e.to_string()))?;
+    let (objects, _) = unpickle(&bytes).map_err(wrong)?;
+    Ok((objects, Storages::Archive { zip, root }))
+}
 
-    let mut tensors = BTreeMap::new();
+fn tensors(
+    objects: &Objects,
+    state: &State,
+    mut storages: Storages,
+    origin: String,
+) -> Result<TensorFile, WeightsError> {
+    let wrong = |reason: String| WeightsError::Pickle { file: origin.clone(), reason };
+    let (mut tensors, mut no_tensors) = (BTreeMap::new(), Vec::new());
     // Tensors may share a storage, and those that do mostly follow one another.
-    let mut storage: (String, Vec<u8>) = Default::default();
-    for (name, entry) in entries {
+    let mut last: Option<(Storage, Vec<u8>)> = None;
+    for (name, entry) in entries(objects, state.dict).map_err(wrong)? {
         let tensor = match entry {
-            Entry::Object => {
-                FileTensor::Other { dtype: "no tensor".to_string(), shape: Vec::new() }
+            Entry::Other(what) if what == NUMPY => {
+                FileTensor::Other { dtype: what, shape: Vec::new() }
             }
-            Entry::Tensor(Described { dtype, shape, .. }) if !dtype.is_float() => {
-                FileTensor::Other { dtype: dtype.as_str().to_string(), shape }
+            Entry::Other(_) => {
+                no_tensors.push(name);
+                continue;
             }
             Entry::Tensor(described) => {
-                if storage.0 != described.storage || storage.1.is_empty() {
-                    let path = format!("{root}data/{}", described.storage);
-                    let mut bytes = Vec::new();
-                    let mut entry =
-                        zip.by_name(&path).map_err(|e| wrong(format!("{path}: {e}")))?;
-                    entry.read_to_end(&mut bytes).map_err(|e| wrong(format!("{path}: {e}")))?;
-                    storage = (described.storage.clone(), bytes);
+                let storage = &described.storage;
+                let shape = described.shape.clone();
+                match storage.dtype() {
+                    None => FileTensor::Other { dtype: storage.type_name(), shape },
+                    Some(dtype) => {
+                        let bytes = match last.take() {
+                            Some((known, bytes)) if known == *storage => bytes,
+                            _ => storages.read(storage).map_err(wrong)?,
+                        };
+                        let gathered = described.gather(&bytes).map_err(|reason| {
+                            wrong(format!("the tensor `{name}` cannot be read: {reason}"))
+                        })?;
+                        last = Some((storage.clone(), bytes));
+                        let tensor =
+                            Tensor::from_raw_buffer(&gathered, dtype, &shape, &Device::Cpu)?;
+                        check_finite(&tensor, &name, &origin)?;
+                        FileTensor::Float(tensor)
+                    }
                 }
-                let bytes = described.gather(&storage.1).map_err(|reason| {
-                    wrong(format!("the tensor `{name}` cannot be read: {reason}"))
-                })?;
-                let (dtype, shape) = (described.dtype, described.shape);
-                let tensor = Tensor::from_raw_buffer(&bytes, dtype, &shape, &Device::Cpu)?;
-                check_finite(&tensor, &name, &origin)?;
-                FileTensor::Float(tensor)
             }
         };
         if tensors.insert(name.clone(), tensor).is_some() {
             return Err(wrong(format!("it has two tensors `{name}`")));
         }
     }
-    Ok(TensorFile { origin, tensors, metadata: BTreeMap::new() })
-}
-
-/// What a pickle describes.
-fn unpickle(mut pickle: impl BufRead) -> Result<Object, String> {
-    const STORE: [u8; 2] = [b'q', b'r'];
-    let mut stack = Stack::empty();
-    for _ in 0..OPERATIONS_LIMIT {
-        let operation = *pickle
-            .fill_buf()
-            .map_err(|e| e.to_string())?
-            .first()
-            .ok_or("its pickle ends too soon")?;
-        if STORE.contains(&operation)
-            && let Some(object) = stack.stack().last()
-            && parts(object, REUSED_LIMIT) == 0
-        {
-            return Err("its pickle reuses large objects, as no state dict does".to_string());
-        }
-        if stack.read(&mut pickle).map_err(|e| e.to_string())? {
-            return stack.finalize().map_err(|e| e.to_string());
-        }
+    let mut notes = Vec::new();
+    if !no_tensors.is_empty() {
+        notes.push(format!("no tensors, and left out: {}", listed(&no_tensors)));
     }
-    Err("its pickle has too many operations".to_string())
-}
-
-/// What is left of `limit` after counting the parts of an object; 0 if it has more.
-fn parts(object: &Object, limit: usize) -> usize {
-    let limit = limit.saturating_sub(1);
-    match (limit, object) {
-        (0, _) => 0,
-        (_, Object::Tuple(items) | Object::List(items)) => {
-            items.iter().fold(limit, |limit, item| parts(item, limit))
-        }
-        (_, Object::Dict(items)) => {
-            items.iter().fold(limit, |limit, (key, value)| parts(value, parts(key, limit)))
-        }
-        (_, Object::Reduce { callable, args } | Object::Build { callable, args }) => {
-            parts(args, parts(callable, limit))
-        }
-        (_, Object::PersistentLoad(id)) => parts(id, limit),
-        _ => limit,
-    }
+    Ok(TensorFile { origin, tensors, metadata: BTreeMap::new(), notes })
 }
 
 #[cfg(test)]

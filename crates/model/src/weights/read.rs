@@ -14,6 +14,34 @@ use super::tensor_file::{FileTensor, TensorFile};
 /// How the index of a sharded checkpoint's file name ends, as in `model.safetensors.index.json`.
 const INDEX_SUFFIX: &str = ".index.json";
 
+/// The first bytes of a file that say what it is.
+const START: u64 = 512;
+
+/// Where the bytes stand that show a format, the bytes, and what to do about such a file.
+type Format = (usize, &'static [u8], &'static str);
+
+/// What weights are met as that cannot be read as they are.
+const FORMATS: &[Format] = &[
+    (0, b"\x1f\x8b", "compressed by gzip; unpack it first"),
+    (0, b"BZh", "compressed by bzip2; unpack it first"),
+    (0, b"\xfd7zXZ", "compressed by xz; unpack it first"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it first"),
+    (
+        0,
+        b"version https://git-lfs",
+        "a pointer of Git LFS in place of the file; `git lfs pull` fetches it",
+    ),
+    (0, b"<", "a web page or XML; the download may have given an error's page"),
+    (0, b"\x93NUMPY", "a NumPy array; expected safetensors or what torch.save writes"),
+    (0, b"GGUF", "a GGUF file; expected safetensors or what torch.save writes"),
+    (
+        257,
+        b"ustar",
+        "a tar archive: what PyTorch wrote before 0.1.10, or files packed together; unpack those, or save \
+         it again by torch.load and torch.save",
+    ),
+];
+
 /// The index of a sharded checkpoint.
 #[derive(Deserialize)]
 struct Index {
@@ -25,44 +53,66 @@ impl TensorFile {
     /// Reads the checkpoint at `path`: a safetensors file, a file of PyTorch's (`.pth`, `.bin`), or
     /// the index of several of either (`….index.json`, as the Hub has them).
     ///
-    /// What a file is shows in its first bytes, not in its name. Of a PyTorch file the state dict is
-    /// taken, at the top or under `state_dict`, `model_state_dict` or `model`; nothing in it is
-    /// executed.
+    /// What a file is shows in its first bytes, not in its name; PyTorch's files from before 1.6 are read,
+    /// too. Of a PyTorch file the dictionary of tensors is taken, wherever it stands; of several the one
+    /// that says that its weights are averaged (`state_dict_ema`, `ema.state_dict`), as timm does it, else
+    /// the one under `state_dict`, `model_state_dict` or `model`. [`notes`](Self::notes) tell of the
+    /// choice, [`read_state`](Self::read_state) makes another. Nothing in the file is executed.
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short or of another format,
-    /// [`WeightsError::Pickle`], [`WeightsError::Keras`], [`WeightsError::Index`],
-    /// [`WeightsError::NonFinite`].
+    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short,
+    /// [`WeightsError::OtherFormat`], [`WeightsError::Pickle`], [`WeightsError::SeveralStates`],
+    /// [`WeightsError::Keras`], [`WeightsError::Index`], [`WeightsError::NonFinite`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
+        Self::read_state(path, "")
+    }
+
+    /// As [`read`](Self::read), the weights under `key`: keys of dictionaries, or of names, with dots
+    /// between, as in `ema.state_dict`; `.` for those under none; empty for what `read` takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`WeightsError::NoState`].
+    pub fn read_state(path: impl AsRef<Path>, key: &str) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let unreadable = |source| WeightsError::Read { path: path.to_path_buf(), source };
         if path.to_string_lossy().ends_with(INDEX_SUFFIX) {
-            return read_shards(path);
+            return read_shards(path)?.state(key);
         }
         let mut file = File::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
-        file.by_ref().take(16).read_to_end(&mut bytes).map_err(unreadable)?;
+        file.by_ref().take(START).read_to_end(&mut bytes).map_err(unreadable)?;
         // A safetensors file begins with the length of its header, then the header's brace.
         if bytes.get(8) != Some(&b'{') {
             if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
                 return Err(WeightsError::Keras { file: path.display().to_string() });
             }
-            if pickle::is_archive(&bytes) {
-                return pickle::read(path);
+            if pickle::is_archive(&bytes) || pickle::is_pickle(&bytes) {
+                return pickle::read(path, key);
             }
-            if pickle::is_old(&bytes) {
-                return Err(WeightsError::Pickle {
-                    file: path.display().to_string(),
-                    reason:
-                        "it is written as before PyTorch 1.6; load it with torch.load there and \
-                             save it again, best as safetensors"
-                            .to_string(),
-                });
+            let is_it =
+                |(at, start, _): &&Format| bytes.get(*at..).is_some_and(|b| b.starts_with(start));
+            if let Some((_, _, what)) = FORMATS.iter().find(is_it) {
+                return Err(WeightsError::OtherFormat { file: path.display().to_string(), what });
             }
         }
         file.read_to_end(&mut bytes).map_err(unreadable)?;
-        Self::from_bytes(&bytes, &path.display().to_string())
+        Self::from_bytes(&bytes, &path.display().to_string())?.state(key)
+    }
+
+    /// Of a file whose names say more than the net's, the tensors whose names begin with `key` and a
+    /// dot, by the rest of their names; all for an empty key.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::NoState`] where no name begins so.
+    pub fn state(self, key: &str) -> Result<Self, WeightsError> {
+        if key.is_empty() {
+            return Ok(self);
+        }
+        let file = self.origin.clone();
+        self.under(key).map_err(|known| WeightsError::NoState { file, key: key.to_string(), known })
     }
 }
 
@@ -94,7 +144,7 @@ fn read_shards(path: &Path) -> Result<TensorFile, WeightsError> {
         }
     }
     match weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
-        None => Ok(TensorFile { origin, tensors, metadata: BTreeMap::new() }),
+        None => Ok(TensorFile { origin, tensors, metadata: BTreeMap::new(), notes: Vec::new() }),
         Some((name, file)) => {
             Err(wrong(format!("`{name}` is not in {file}, where it is said to be")))
         }

@@ -28,8 +28,8 @@ pub struct Entry {
 /// them used in one of the last two. `missing`, `mismatched` and `unused` are faults.
 ///
 /// Displayed it is a table: a line of totals for each list, and a line for each tensor with
-/// something to say about, several of one kind being folded (`blocks.*.attn.qkv.lora_A.weight`). The
-/// alternate form (`{:#}`) names every tensor.
+/// something to say about, several of one kind being folded (`blocks.*.attn.qkv.lora_A.weight`), up to
+/// twenty a list. The alternate form (`{:#}`) names every tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadReport {
     /// The file that the tensors came from, if there was one.
@@ -51,6 +51,12 @@ pub struct LoadReport {
     /// In the file and passed over, because its name says that it is no weight, or because it was
     /// allowed.
     pub skipped: Vec<Entry>,
+    /// What was taken off the beginning of the file's names, such as `module.`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// What was chosen of the file and taken off its names, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The names of the head's parameters in `initialized`: the file's head is for other classes,
     /// or it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,20 +71,22 @@ impl LoadReport {
 
     /// One line for each fault, in the order missing, mismatched, unused.
     pub fn faults(&self) -> Vec<String> {
-        let line = |what: &'static str| {
-            move |entry: &Entry| {
-                format!("{what} `{}` {:?}{}", entry.name, entry.shape, noted(&entry.note))
-            }
-        };
-        let missing = self.missing.iter().map(line("missing"));
-        let mismatched = self.mismatched.iter().map(line("mismatched"));
-        let unused = self.unused.iter().map(|entry| {
-            let name = entry.from.as_deref().unwrap_or(&entry.name);
-            let mapped = if name == entry.name { "" } else { entry.name.as_str() };
-            let arrow = if mapped.is_empty() { "" } else { " -> " };
-            format!("unused `{name}`{arrow}{mapped} {:?}{}", entry.shape, noted(&entry.note))
+        let lists = [&self.missing, &self.mismatched, &self.unused];
+        let each = WHATS.into_iter().zip(lists);
+        each.flat_map(|(what, list)| list.iter().map(move |e| fault(what, &Line::of(&[e]))))
+            .collect()
+    }
+
+    /// As [`faults`](Self::faults), but one line for those of a kind, and no more than a screen has.
+    pub(super) fn folded_faults(&self) -> Vec<String> {
+        let lists = [&self.missing, &self.mismatched, &self.unused];
+        let each = WHATS.into_iter().zip(lists);
+        let lines = each.flat_map(|(what, list)| {
+            let (lines, more) = folded(list.iter());
+            let lines = lines.into_iter().map(move |line| fault(what, &line));
+            lines.chain(more.map(|more| format!("{what} {more}")))
         });
-        missing.chain(mismatched).chain(unused).collect()
+        lines.collect()
     }
 
     fn lists(&self) -> [(&'static str, &[Entry]); 7] {
@@ -94,8 +102,17 @@ impl LoadReport {
     }
 }
 
-fn noted(note: &str) -> String {
-    if note.is_empty() { String::new() } else { format!(": {note}") }
+/// What is said of faults, in the order in which they are told.
+const WHATS: [&str; 3] = ["missing", "mismatched", "unused"];
+
+/// A line on a fault, by the name in the file where it is one of the file's.
+fn fault(what: &str, Line { name, shape, from, note }: &Line) -> String {
+    let names = match (what, from.as_str()) {
+        ("unused", from) if !from.is_empty() && from != name => format!("`{from}` -> {name}"),
+        _ => format!("`{name}`"),
+    };
+    let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+    format!("{what} {names} {shape}{note}")
 }
 
 impl fmt::Display for LoadReport {
@@ -103,6 +120,7 @@ impl fmt::Display for LoadReport {
         if let Some(source) = &self.source {
             writeln!(f, "weights from {source}")?;
         }
+        self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
         // Without a file everything is initialized, and there is nothing to say about each.
         let fresh = self.source.is_none();
         for (list, entries) in self.lists().into_iter().filter(|(_, entries)| !entries.is_empty()) {
@@ -110,17 +128,17 @@ impl fmt::Display for LoadReport {
             let tensors = if entries.len() == 1 { "tensor " } else { "tensors" };
             writeln!(f, "{list:<12}{:>5} {tensors} {elements:>12} numbers", entries.len())?;
             let told = |entry: &&Entry| match list {
-                "loaded" => was_renamed(entry),
+                "loaded" => was_renamed(entry, &self.prefix),
                 "initialized" => !fresh,
                 _ => true,
             };
-            let lines = match f.alternate() {
-                true => entries.iter().map(|entry| Line::of(&[entry])).collect(),
+            let (lines, more) = match f.alternate() {
+                true => (entries.iter().map(|entry| Line::of(&[entry])).collect(), None),
                 false => folded(entries.iter().filter(told)),
             };
             let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
-            for Line { name, what, from, note } in &lines {
-                write!(f, "  {name:<width$}  {what}")?;
+            for Line { name, shape, from, note } in &lines {
+                write!(f, "  {name:<width$}  {shape}")?;
                 if from != name && !from.is_empty() {
                     write!(f, "  from {from}")?;
                 }
@@ -128,6 +146,9 @@ impl fmt::Display for LoadReport {
                     write!(f, "  {note}")?;
                 }
                 writeln!(f)?;
+            }
+            if let Some(more) = more {
+                writeln!(f, "  {more}")?;
             }
         }
         Ok(())
@@ -138,7 +159,7 @@ impl fmt::Display for LoadReport {
 struct Line {
     name: String,
     /// The shape of one, the number of several.
-    what: String,
+    shape: String,
     from: String,
     note: String,
 }
@@ -150,7 +171,7 @@ impl Line {
         match entries.len() {
             1 => Self {
                 name: first.name.clone(),
-                what: format!("{:?}", first.shape),
+                shape: format!("{:?}", first.shape),
                 from,
                 note: first.note.clone(),
             },
@@ -158,14 +179,18 @@ impl Line {
                 let (name, mut from, note) = kind(first);
                 // Of what has lost its name only the last part is left.
                 from = if name.starts_with("*.") { String::new() } else { from };
-                Self { name, what: format!("{n} tensors"), from, note }
+                Self { name, shape: format!("{n} tensors"), from, note }
             }
         }
     }
 }
 
-/// The entries, each on a line of its own, but those of a kind on one, where there are three or more.
-fn folded<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Line> {
+/// Lines of a list; what is beyond is counted.
+const LINES: usize = 20;
+
+/// The entries, each on a line of its own, but those of a kind on one, where there are three or more; and
+/// how many are left when [`LINES`] are full.
+fn folded<'a>(entries: impl Iterator<Item = &'a Entry>) -> (Vec<Line>, Option<String>) {
     let mut kinds: Vec<(Kind, Vec<&Entry>)> = Vec::new();
     for entry in entries {
         let kind = kind(entry);
@@ -174,11 +199,15 @@ fn folded<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Line> {
             None => kinds.push((kind, vec![entry])),
         }
     }
-    let lines = kinds.into_iter().flat_map(|(_, members)| match members.len() {
-        1 | 2 => members.iter().map(|entry| Line::of(&[entry])).collect(),
-        _ => vec![Line::of(&members)],
+    let groups = kinds.iter().flat_map(|(_, members)| match members.len() {
+        1 | 2 => members.chunks(1).collect(),
+        _ => vec![members.as_slice()],
     });
-    lines.collect()
+    let groups: Vec<&[&Entry]> = groups.collect();
+    let (shown, left) = groups.split_at(groups.len().min(LINES));
+    let count: usize = left.iter().map(|group| group.len()).sum();
+    let more = (count > 0).then(|| format!("… {count} tensors more"));
+    (shown.iter().map(|group| Line::of(group)).collect(), more)
 }
 
 /// Name, name in the file, note.
@@ -207,6 +236,7 @@ fn starred(name: &str) -> String {
 }
 
 /// Of the tensors that were loaded, those are told of that came under another name.
-fn was_renamed(entry: &Entry) -> bool {
-    entry.from.as_deref().is_some_and(|from| from != entry.name)
+fn was_renamed(entry: &Entry, prefix: &str) -> bool {
+    let from = entry.from.as_deref();
+    from.is_some_and(|from| from.strip_prefix(prefix).unwrap_or(from) != entry.name)
 }

@@ -1,6 +1,6 @@
 //! The tensors of a checkpoint, checked whole before anything is set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
@@ -21,6 +21,8 @@ pub struct TensorFile {
     pub(super) origin: String,
     pub(super) tensors: BTreeMap<String, FileTensor>,
     pub(super) metadata: BTreeMap<String, String>,
+    /// What was chosen or left out in reading it, a line each.
+    pub(super) notes: Vec<String>,
 }
 
 /// One tensor of a file.
@@ -75,7 +77,7 @@ impl TensorFile {
             tensors.insert(name, tensor);
         }
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        Ok(Self { origin: origin.to_string(), tensors, metadata })
+        Ok(Self { origin: origin.to_string(), tensors, metadata, notes: Vec::new() })
     }
 
     /// Takes tensors that are in memory already; `origin` names them in errors and reports.
@@ -99,7 +101,22 @@ impl TensorFile {
             };
             checked.insert(name, tensor);
         }
-        Ok(Self { origin: origin.to_string(), tensors: checked, metadata: BTreeMap::new() })
+        let (metadata, notes) = (BTreeMap::new(), Vec::new());
+        Ok(Self { origin: origin.to_string(), tensors: checked, metadata, notes })
+    }
+
+    /// The tensors whose names begin with `prefix` and a dot, by the rest of their names; if there are
+    /// none, the first parts of the names that there are.
+    pub(super) fn under(mut self, prefix: &str) -> Result<Self, Vec<String>> {
+        let below = |name: &str| name.strip_prefix(prefix)?.strip_prefix('.').map(String::from);
+        let known: BTreeSet<String> = self
+            .tensors
+            .keys()
+            .filter_map(|name| Some(name.split_once('.')?.0.to_string()))
+            .collect();
+        let tensors = std::mem::take(&mut self.tensors).into_iter();
+        self.tensors = tensors.filter_map(|(name, tensor)| Some((below(&name)?, tensor))).collect();
+        if self.tensors.is_empty() { Err(known.into_iter().collect()) } else { Ok(self) }
     }
 
     /// The same tensors with the metadata of another file.
@@ -115,6 +132,11 @@ impl TensorFile {
     /// Where the tensors are from: the path, or the name given.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// What was chosen or left out in reading the file, a line each: which of several state dicts.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The names of all tensors, in ascending order.

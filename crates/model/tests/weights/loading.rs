@@ -63,23 +63,6 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn a_prefix_on_all_names_is_pointed_out() {
-    let file = file_of(&[("module.fc1.weight", counting(&[4, 3]))]);
-    let message = text(build(from(file), 2));
-    assert!(message.ends_with(
-        "\nall names in the file begin with `module.`: \
-         `model.renames=[{from=\"module.*\",to=\"*\"}]` may be missing"
-    ));
-}
-
-#[test]
-fn a_prefix_on_the_unused_names_alone_is_not_pointed_out() {
-    let file = file_of(&[("fc1.weight", counting(&[9, 9])), ("fc3.weight", counting(&[4, 3]))]);
-    let message = text(build(from(file), 2));
-    assert!(message.contains("unused `fc3.weight`") && !message.contains("key map"), "{message}");
-}
-
-#[test]
 fn what_is_allowed_by_name_is_no_fault() {
     let file = file_of(&[
         ("fc1.weight", counting(&[4, 3])),

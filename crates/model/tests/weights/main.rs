@@ -5,6 +5,7 @@ mod files;
 mod initializing;
 mod keras;
 mod loading;
+mod prefixes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -138,15 +138,97 @@ fn transformers_preprocessors_are_ours() {
 }
 
 #[test]
+fn one_number_for_a_size_is_a_square_or_a_short_edge_as_the_processor_takes_it() {
+    let image = |text: &str| transformers(r#"{"model_type": "vit"}"#, text).unwrap().image.unwrap();
+    let file = |kind: &str, rest: &str| format!(r#"{{"image_processor_type": "{kind}"{rest}}}"#);
+    let stretch = ResizeMode::Crop(Crop::Stretch { stretch: 256, of: 224 });
+    let edge = ResizeMode::Crop(Crop::Edge { edge: 256, of: 224 });
+    let cut = r#", "size": 256, "do_center_crop": true, "crop_size": 224"#;
+    for (kind, expected) in [
+        ("DeiTImageProcessor", stretch),
+        ("DeiTFeatureExtractor", stretch),
+        ("ViTFeatureExtractor", stretch),
+        ("ViTImageProcessorFast", stretch),
+        ("BeitImageProcessor", stretch),
+        ("SiglipImageProcessor", stretch),
+        ("BitImageProcessor", edge),
+        ("CLIPFeatureExtractor", edge),
+        ("MobileNetV2ImageProcessor", edge),
+        ("ConvNextFeatureExtractor", ResizeMode::Crop(Crop::Edge { edge: 292, of: 256 })),
+    ] {
+        let kind = file(kind, cut);
+        let kind = kind.replace("feature_extractor_type", "image_processor_type");
+        assert_eq!(image(&kind).placement, expected, "{kind}");
+    }
+    let both =
+        r#", "size": {"height": 256, "width": 256}, "crop_size": {"height": 224, "width": 224}"#;
+    assert_eq!(image(&file("DeiTImageProcessor", both)).placement, stretch);
+    // Without `do_center_crop` a ViT's processor does not cut, whatever else stands there.
+    let vit = image(&file("ViTImageProcessor", r#", "size": 256, "crop_size": 224"#));
+    assert_eq!((vit.placement, vit.height), (ResizeMode::Stretch, 256));
+}
+
+#[test]
+fn what_a_preprocessor_leaves_out_is_its_processor_s_own() {
+    let image = |model: &str, text: &str| {
+        let config = match model {
+            "dinov2" => {
+                r#"{"model_type": "dinov2", "hidden_size": 384, "num_attention_heads": 6}"#.into()
+            }
+            model => format!(r#"{{"model_type": "{model}"}}"#),
+        };
+        transformers(&config, text).unwrap().image.unwrap()
+    };
+    let of = |kind: &str| image("vit", &format!(r#"{{"image_processor_type": "{kind}"}}"#));
+    let vit = of("ViTImageProcessor");
+    assert_eq!((vit.placement, vit.filter), (ResizeMode::Stretch, Filter::Bilinear));
+    assert_eq!((vit.shape(), vit.mean, vit.std), ([3, 224, 224], vec![0.5; 3], vec![0.5; 3]));
+    let deit = of("DeiTImageProcessor");
+    assert_eq!(deit.placement, ResizeMode::Crop(Crop::Stretch { stretch: 256, of: 224 }));
+    assert_eq!(deit.filter, Filter::Bicubic);
+    let bit = of("BitImageProcessor");
+    assert_eq!(bit.placement, ResizeMode::Crop(Crop::Edge { edge: 224, of: 224 }));
+    assert_eq!((bit.filter, bit.mean[0], bit.std[2]), (Filter::Bicubic, 0.48145466, 0.27577711));
+    let convnext = of("ConvNextImageProcessor");
+    assert_eq!((convnext.placement, convnext.filter), (ResizeMode::Stretch, Filter::Bilinear));
+    assert_eq!(convnext.shape(), [3, 384, 384]);
+    // The processor of the net, where the file does not name one.
+    assert_eq!(image("dinov2", "{}"), bit);
+    assert_eq!(image("resnet", "{}"), convnext);
+    let grey = r#"{"model_type": "vit", "num_channels": 1}"#;
+    assert_eq!(transformers(grey, "{}").unwrap().image.unwrap().mean, [0.5]);
+}
+
+#[test]
 fn what_transformers_may_say_and_nobody_can_do_is_an_error_with_the_file() {
     for (preprocessor, message) in [
         (r#"{"size": 224, "resample": 1}"#, "resample is Some(1)"),
         (r#"{"size": 224, "do_resize": false}"#, "do_resize is false"),
         (r#"{"size": 224, "rescale_factor": 1.0}"#, "does not scale pixels to 0..1"),
         (r#"{"size": {"shortest_edge": 224}, "do_center_crop": false}"#, "sizes would differ"),
-        (r#"{"size": {"shortest_edge": 224}, "crop_size": 256}"#, "larger than shortest_edge"),
-        (r#"{"resample": 2}"#, "no size"),
-        ("3", "no size"),
+        (
+            r#"{"image_processor_type": "BitImageProcessor", "size": 224, "crop_size": 256}"#,
+            "larger than shortest_edge",
+        ),
+        (
+            r#"{"do_center_crop": true, "crop_size": 224, "size": {"height": 256, "width": 300}}"#,
+            "it cuts 224x224 out of 256x300, expected sides that are smaller by the same share",
+        ),
+        (
+            r#"{"do_center_crop": true, "crop_size": 224, "size": 18446744073709551615}"#,
+            "it cuts 224x224 out of 18446744073709551615x18446744073709551615",
+        ),
+        (
+            r#"{"image_processor_type": "FooImageProcessor", "size": {"shortest_edge": 224}}"#,
+            "what `FooImageProcessor` makes of its default of `resample` is not known here",
+        ),
+        (
+            r#"{"image_processor_type": "FooImageProcessor", "size": 224, "resample": 2,
+            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "do_center_crop": false}"#,
+            "what `FooImageProcessor` makes of its `size` of one number is not known here",
+        ),
+        (r#"{"do_center_crop": 3}"#, "do_center_crop is neither true nor false"),
+        ("3", "no JSON object"),
     ] {
         let error = transformers(r#"{"model_type": "vit"}"#, preprocessor).unwrap_err();
         assert!(error.contains("preprocessor_config.json: "), "{error}");
@@ -170,7 +252,7 @@ fn a_file_or_folder_that_says_nothing_is_taken_all_the_same() {
     let file = folder.path().join("model.safetensors");
     let pretrained = Pretrained::open(file.to_str().unwrap(), &Models::new()).unwrap();
     assert_eq!(pretrained.metadata, None);
-    assert_eq!(pretrained.read().unwrap().names().collect::<Vec<_>>(), ["x"]);
+    assert_eq!(pretrained.read("").unwrap().names().collect::<Vec<_>>(), ["x"]);
 }
 
 #[test]

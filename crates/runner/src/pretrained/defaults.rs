@@ -59,7 +59,7 @@ pub(super) fn guess(
     registry: &Registry,
 ) -> Result<(), RunnerError> {
     let net = registry.models.net(&recipe.model.net)?;
-    let file = pretrained.read()?;
+    let file = pretrained.read(&recipe.model.state_key)?;
     let keras = recipe.model.layout == Layout::Keras || !recipe.model.renames.is_empty();
     let has_head = || file.names().any(|name| name.starts_with(&format!("{}.", net.head)));
     if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {

@@ -162,6 +162,10 @@ settings! {
     /// the Hub's layout, a run's folder, `hub:OWNER/NAME[@REVISION]`, or a name such as
     /// `keras-cnn-mnist`; empty: random weights, drawn from the seed.
     weights: String = "",
+    /// Which weights of a file that holds several: the keys that lead to them, with dots between, such as
+    /// `state_dict` or `ema.state_dict`; for safetensors the beginning of their names; empty: the averaged
+    /// ones, else the only ones.
+    state_key: String = "",
     /// The net's key map that the file's names need, such as `transformers`; empty: none. What is
     /// given in `model.renames` is applied after it.
     key_map: String = "",
@@ -254,6 +258,7 @@ impl ModelRecipe {
     /// How the tensors of the weights are fitted to the net.
     pub fn fit(&self) -> Fit {
         Fit {
+            state_key: self.state_key.clone(),
             key_map: self.key_map.clone(),
             layout: self.layout,
             renames: self.renames.clone(),

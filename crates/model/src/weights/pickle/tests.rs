@@ -2,6 +2,7 @@ use std::io::Write;
 
 use tempfile::tempdir;
 
+use super::unpickle::OPERATIONS_LIMIT;
 use super::*;
 
 fn golden(name: &str) -> std::path::PathBuf {
@@ -45,36 +46,95 @@ fn archive(pickle: &[u8], storage: &[u8]) -> Result<TensorFile, String> {
     TensorFile::read(&path).map_err(|e| e.to_string())
 }
 
-/// The pickle of `{"w": tensor}` with a size, a stride and an offset of one's own (below 256).
-fn tensor(storage: &str, size: &[u8], strides: &[u8], offset: u8) -> Vec<u8> {
-    let text = |text: &str| {
-        let length = u32::try_from(text.len()).unwrap().to_le_bytes();
-        [b"X".as_slice(), length.as_slice(), text.as_bytes()].concat()
-    };
+/// A file as torch.save wrote it before PyTorch 1.6, with an object of one's own and storages by name.
+fn legacy(object: &[u8], storages: &[(&str, u64, &[u8])]) -> Vec<u8> {
+    let names: Vec<u8> = storages.iter().flat_map(|(name, ..)| text(name)).collect();
+    let mut file = [
+        b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec(),
+        b"\x80\x02M\xe9\x03.".to_vec(),
+        [b"\x80\x02}".to_vec(), text("little_endian"), b"\x88s.".to_vec()].concat(),
+        object.to_vec(),
+        [b"\x80\x02](".to_vec(), names, b"e.".to_vec()].concat(),
+    ]
+    .concat();
+    for (_, elements, bytes) in storages {
+        file.extend(elements.to_le_bytes());
+        file.extend(*bytes);
+    }
+    file
+}
+
+fn read_bytes(bytes: &[u8], key: &str) -> Result<TensorFile, String> {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.pth");
+    std::fs::write(&path, bytes).unwrap();
+    TensorFile::read_state(&path, key).map_err(|e| e.to_string())
+}
+
+fn text(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+    [b"X".as_slice(), length.as_slice(), text.as_bytes()].concat()
+}
+
+fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let items: Vec<u8> =
+        items.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
+    [b"}(".as_slice(), &items, b"u"].concat()
+}
+
+fn pickle(object: &[u8]) -> Vec<u8> {
+    [b"\x80\x02".as_slice(), object, b"."].concat()
+}
+
+/// A tensor in the storage `name` with a size, a stride and an offset of one's own (below 256), and what
+/// follows the number of the storage's elements.
+fn view(name: &str, class: &str, size: &[u8], strides: &[u8], offset: u8, part: &[u8]) -> Vec<u8> {
     let tuple = |numbers: &[u8]| {
         let numbers: Vec<u8> = numbers.iter().flat_map(|&n| [b'K', n]).collect();
         [b"(".as_slice(), &numbers, b"t"].concat()
     };
     [
-        b"\x80\x02}".to_vec(),
-        text("w"),
         b"ctorch._utils\n_rebuild_tensor_v2\n((".to_vec(),
         text("storage"),
-        format!("ctorch\n{storage}\n").into_bytes(),
-        text("0"),
+        format!("ctorch\n{class}\n").into_bytes(),
+        text(name),
         text("cpu"),
-        vec![b'K', 6, b't', b'Q', b'K', offset],
+        b"K\x06".to_vec(),
+        part.to_vec(),
+        vec![b't', b'Q', b'K', offset],
         tuple(size),
         tuple(strides),
-        b"\x89}tRs.".to_vec(),
+        b"\x89}tR".to_vec(),
     ]
     .concat()
+}
+
+/// The pickle of `{"w": tensor}`.
+fn tensor(storage: &str, size: &[u8], strides: &[u8], offset: u8) -> Vec<u8> {
+    pickle(&dict(&[("w", view("0", storage, size, strides, offset, b""))]))
+}
+
+/// A state dict of a single weight, the first of the storage's numbers times `n`.
+fn state(n: u8) -> Vec<u8> {
+    dict(&[("w", view("0", "FloatStorage", &[1], &[1], n, b""))])
+}
+
+fn six() -> Vec<u8> {
+    (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect()
+}
+
+/// The first value of `w` in the state dict that is taken of `object`, and the notes.
+fn taken(object: &[u8], key: &str) -> Result<(f32, String), String> {
+    let file = read_bytes(&legacy(&pickle(object), &[("0", 6, &six())]), key)?;
+    let values = file.get("w").unwrap().to_vec1::<f32>().unwrap();
+    Ok((values[0], file.notes().join("; ")))
 }
 
 #[test]
 fn tensors_are_what_pytorch_saved() {
     check("plain.pth", "plain");
     check("module.pth", "module");
+    check("old.pth", "module");
 }
 
 #[test]
@@ -90,21 +150,25 @@ fn a_tensor_of_whole_numbers_is_kept_by_name_only() {
 }
 
 #[test]
-fn a_file_without_tensors_is_an_error_that_says_where_they_were_sought() {
+fn a_file_without_tensors_is_an_error_that_says_what_it_has() {
     let line = error("no_tensors.pth");
-    assert!(line.ends_with("under `state_dict`, `model_state_dict`, `model`"), "{line}");
+    let keys = "none of its dictionaries holds tensors: its keys are `epoch` (a number), `best` (a number)";
+    assert!(line.contains(keys), "{line}");
     let line = error("list.pth");
-    assert!(line.ends_with("it holds no dictionary of tensors; save the model's state_dict()"));
+    let what = "it holds a list, no dictionary of tensors; save the model's state_dict()";
+    assert!(line.ends_with(what), "{line}");
+    let line = read_bytes(&legacy(&pickle(&dict(&[])), &[]), "").unwrap_err();
+    assert!(line.ends_with("it holds an empty dictionary"), "{line}");
 }
 
 #[test]
-fn a_whole_module_a_script_and_an_old_file_say_what_to_do() {
+fn a_whole_module_and_a_script_say_what_to_do() {
     let line = error("whole_module.pth");
-    assert!(line.contains("save the model's state_dict()"), "{line}");
+    let what =
+        "it holds an object of torch.nn.modules.container.Sequential, no dictionary of tensors";
+    assert!(line.contains(what) && line.contains("save the model's state_dict()"), "{line}");
     let line = error("script.pth");
     assert!(line.contains("TorchScript program; save its state_dict()"), "{line}");
-    let line = error("old.pth");
-    assert!(line.contains("before PyTorch 1.6") && line.contains("safetensors"), "{line}");
 }
 
 #[test]
@@ -115,12 +179,11 @@ fn a_value_that_is_not_finite_is_an_error() {
 
 #[test]
 fn a_file_cut_short_anywhere_is_an_error() {
-    let bytes = std::fs::read(golden("module.pth")).unwrap();
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("cut.pth");
-    for length in (0..bytes.len()).step_by(41) {
-        std::fs::write(&path, &bytes[..length]).unwrap();
-        assert!(TensorFile::read(&path).is_err(), "{length} bytes of {}", bytes.len());
+    for file in ["module.pth", "old.pth"] {
+        let bytes = std::fs::read(golden(file)).unwrap();
+        for length in (0..bytes.len()).step_by(41) {
+            assert!(read_bytes(&bytes[..length], "").is_err(), "{file}: {length}");
+        }
     }
 }
 
@@ -139,27 +202,201 @@ fn a_tensor_beyond_its_storage_is_an_error() {
     }
     let line = read(&tensor("FloatStorage", &[2], &[1, 1], 0)).unwrap_err();
     assert!(line.contains("differ in length"), "{line}");
-    let line = read(&tensor("ComplexFloatStorage", &[2], &[1], 0)).unwrap_err();
-    assert!(line.contains("its type ComplexFloatStorage is not known"), "{line}");
 }
 
 #[test]
 fn a_pickle_that_calls_something_else_is_a_description_and_no_more() {
-    let pickle = b"\x80\x02}X\x01\x00\x00\x00wcos\nsystem\n(X\x04\x00\x00\x00true" as &[u8];
-    let line = archive(&[pickle, b"tRs."].concat(), &[]).unwrap_err();
-    assert!(line.contains("holds no tensors"), "{line}");
+    let object =
+        [dict(&[]), text("w"), b"cos\nsystem\n(X\x04\x00\x00\x00truetRs".to_vec()].concat();
+    let line = read_bytes(&legacy(&pickle(&object), &[]), "").unwrap_err();
+    assert!(line.contains("`w` (an object of os.system)"), "{line}");
 }
 
 #[test]
 fn a_pickle_that_would_fill_the_memory_is_an_error() {
     // Each line makes a pair of what there is, and keeps it.
     let doubling = [b"\x80\x02)q\x00".to_vec(), b"h\x00h\x00\x86q\x00".repeat(60), b".".to_vec()];
-    let line = archive(&doubling.concat(), &[]).unwrap_err();
-    assert!(line.contains("reuses large objects"), "{line}");
+    let nested = [b"\x80\x02)".to_vec(), b"\x85".repeat(OPERATIONS_LIMIT / 2), b".".to_vec()];
+    // A list that holds itself, as what a tensor is wrapped in.
+    let wrapped = b"ctorch._utils\n_rebuild_parameter\n](q\x00Rq\x01h\x00h\x01ah\x01.";
+    for pickle in [doubling.concat(), nested.concat(), [b"\x80\x02".as_slice(), wrapped].concat()] {
+        assert!(archive(&pickle, &[]).is_err());
+    }
     let endless = [b"\x80\x02".to_vec(), b"N".repeat(OPERATIONS_LIMIT + 1), b".".to_vec()];
     let line = archive(&endless.concat(), &[]).unwrap_err();
     assert!(line.contains("too many operations"), "{line}");
-    let nested = [b"\x80\x02)".to_vec(), b"\x85".repeat(OPERATIONS_LIMIT / 2), b".".to_vec()];
-    let line = archive(&nested.concat(), &[]).unwrap_err();
-    assert!(line.contains("no dictionary of tensors"), "{line}");
+    let long = archive(b"\x80\x02X\xff\xff\xff\xffabc.", &[]).unwrap_err();
+    assert!(long.contains("ends too soon"), "{long}");
+}
+
+#[test]
+fn an_old_file_has_views_parts_and_storages_of_all_types() {
+    // Python 2 wrote names as bytes.
+    let name = |name: &str| [&[b'U', name.len() as u8], name.as_bytes()].concat();
+    let part = [b"(".to_vec(), text("part"), b"K\x02K\x04t".to_vec()].concat();
+    let object = [
+        b"ccollections\nOrderedDict\n]RK\x010(".to_vec(),
+        [name("view"), view("f", "FloatStorage", &[2, 2], &[1, 2], 1, b"N")].concat(),
+        [name("part"), view("f", "FloatStorage", &[2], &[1], 1, &part)].concat(),
+        [name("half"), view("h", "HalfStorage", &[6], &[1], 0, b"N")].concat(),
+        [name("steps"), view("l", "LongStorage", &[6], &[1], 0, b"N")].concat(),
+        [name("complex"), view("c", "ComplexFloatStorage", &[6], &[1], 0, b"N")].concat(),
+        b"u".to_vec(),
+    ]
+    .concat();
+    let half: Vec<u8> =
+        [1.0f32; 6].iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect();
+    let storages: [(&str, u64, &[u8]); 4] =
+        [("c", 6, &[0; 48]), ("f", 6, &six()), ("h", 6, &half), ("l", 6, &[0; 48])];
+    let bytes = legacy(&pickle(&object), &storages);
+    let file = read_bytes(&bytes, "").unwrap();
+    let values = |name: &str| {
+        let tensor = file.get(name).unwrap().flatten_all().unwrap();
+        tensor.to_dtype(candle_core::DType::F32).unwrap().to_vec1::<f32>().unwrap()
+    };
+    assert_eq!(values("view"), [1.0, 3.0, 2.0, 4.0]);
+    assert_eq!(values("part"), [3.0, 4.0]);
+    assert_eq!(values("half"), [1.0; 6]);
+    assert!(file.names().eq(["complex", "half", "part", "steps", "view"]));
+    assert!(file.get("steps").is_none() && file.get("complex").is_none());
+
+    let line = read_bytes(&bytes[..bytes.len() - 1], "").unwrap_err();
+    assert!(line.contains("ends within the storage `l`; it may be cut short"), "{line}");
+    let big_endian = bytes.iter().position(|&byte| byte == 0x88).unwrap();
+    let mut other = bytes.clone();
+    other[big_endian] = 0x89;
+    assert!(read_bytes(&other, "").unwrap_err().contains("not little-endian"));
+    let line = read_bytes(&legacy(&pickle(&object), &[("f", 5, &six())]), "").unwrap_err();
+    assert!(line.contains("`f` has 5 elements where 6 are described"), "{line}");
+    let line = read_bytes(&legacy(&pickle(&object), &storages[..3]), "").unwrap();
+    assert!(line.get("half").is_some());
+    let line = read_bytes(&legacy(&pickle(&object), &storages[..2]), "").unwrap_err();
+    assert!(line.contains("it has no storage `h`"), "{line}");
+    let line = read_bytes(&pickle(b"]"), "").unwrap_err();
+    assert!(line.contains("it is a pickle of a list, expected what torch.save writes"), "{line}");
+}
+
+#[test]
+fn the_state_dict_is_found_under_whatever_key() {
+    let other = [("epoch", b"K\x03".to_vec()), ("best", [b"G".as_slice(), &[0; 8]].concat())];
+    for key in ["net", "state_dict_ema", "weights", "teacher", "params"] {
+        let object = dict(&[other[0].clone(), (key, state(2)), other[1].clone()]);
+        let note = format!("the weights are those under `{key}`");
+        assert_eq!(taken(&object, "").unwrap(), (2.0, note));
+        assert_eq!(taken(&object, key).unwrap().0, 2.0);
+    }
+    let nested = dict(&[("ema", dict(&[("decay", b"K\x01".to_vec()), ("state_dict", state(3))]))]);
+    assert_eq!(taken(&nested, "").unwrap().1, "the weights are those under `ema.state_dict`");
+    assert_eq!(taken(&state(1), "").unwrap(), (1.0, String::new()));
+    assert_eq!(taken(&state(1), ".").unwrap().0, 1.0);
+    // What an optimizer keeps is no state dict.
+    let object = dict(&[("net", state(1)), ("optimizer", dict(&[("state", state(2))]))]);
+    assert_eq!(taken(&object, "").unwrap().0, 1.0);
+}
+
+#[test]
+fn of_several_state_dicts_the_averaged_one_is_taken_or_one_has_to_be_chosen() {
+    for (keys, first) in [
+        (["state_dict", "state_dict_ema"], 1.0),
+        (["model_ema", "model"], 0.0),
+        (["model", "queue"], 0.0),
+    ] {
+        let object = dict(&[(keys[0], state(0)), (keys[1], state(1))]);
+        let (value, note) = taken(&object, "").unwrap();
+        assert_eq!(value, first, "{keys:?}");
+        assert!(keys.iter().all(|key| note.contains(&format!("`{key}`"))), "{note}");
+        assert!(note.ends_with("`model.state_key` chooses"), "{note}");
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(taken(&object, key).unwrap(), (n as f32, String::new()));
+        }
+    }
+    let object =
+        dict(&[("student", state(1)), ("teacher", state(2)), ("epoch", b"K\x01".to_vec())]);
+    let line = taken(&object, "").unwrap_err();
+    let what = "under `student`, `teacher`: `model.state_key` chooses one of them";
+    assert!(line.ends_with(what), "{line}");
+    let line = taken(&object, "epoch").unwrap_err();
+    let what =
+        "no weights under `epoch` (`model.state_key`); there are some under `student`, `teacher`";
+    assert!(line.ends_with(what), "{line}");
+    // Beside tensors at the top.
+    let object = dict(&[("w", view("0", "FloatStorage", &[1], &[1], 4, b"")), ("extra", state(2))]);
+    assert!(taken(&object, "").unwrap_err().contains("under `.`, `extra`"));
+    assert_eq!(taken(&object, ".").unwrap().0, 4.0);
+}
+
+#[test]
+fn a_key_may_go_on_in_the_names() {
+    let tensor = |n| view("0", "FloatStorage", &[1], &[1], n, b"");
+    let object =
+        dict(&[("state_dict", dict(&[("model.w", tensor(1)), ("model_ema.w", tensor(2))]))]);
+    assert_eq!(taken(&object, "state_dict.model").unwrap().0, 1.0);
+    assert_eq!(taken(&object, "state_dict.model_ema").unwrap().0, 2.0);
+    let line = taken(&object, "state_dict.head").unwrap_err();
+    assert!(line.ends_with("there are some under `state_dict`"), "{line}");
+}
+
+#[test]
+fn a_dictionary_that_is_filled_after_it_was_noted_is_full_everywhere() {
+    // As a training script leaves it that keeps one state dict under two names.
+    let filled = [text("w"), view("0", "FloatStorage", &[1], &[1], 5, b""), b"s".to_vec()].concat();
+    let object = [
+        [b"}".to_vec(), text("model"), b"}q\x05".to_vec(), filled, b"s".to_vec()].concat(),
+        [text("best"), b"h\x05s".to_vec()].concat(),
+    ]
+    .concat();
+    assert_eq!(taken(&object, "").unwrap().0, 5.0);
+}
+
+#[test]
+fn what_stands_beside_tensors_does_no_harm() {
+    let state = state(3);
+    // A class that is a dictionary, with items and attributes; a named tuple, a set, a NumPy number.
+    let config = [b"cyacs.config\nCfgNode\n)\x81}(".to_vec(), text("a"), b"K\x01ub".to_vec()];
+    let config = [config.concat(), text("b"), b"K\x02s".to_vec()].concat();
+    let number = b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(X\x02\x00\x00\x00f8\x89\x88tRN\
+        c_codecs\nencode\n(X\x01\x00\x00\x00 X\x06\x00\x00\x00latin1tRtR";
+    let object = dict(&[
+        ("args", b"cargparse\nNamespace\n)\x81}X\x02\x00\x00\x00lrK\x01sb".to_vec()),
+        ("cfg", config),
+        ("accuracy", number.to_vec()),
+        ("classes", b"c__builtin__\nset\n](K\x01K\x02e\x85R".to_vec()),
+        ("size", b"ctorch\nSize\n(K\x02t\x85R".to_vec()),
+        ("net", state.clone()),
+    ]);
+    assert_eq!(taken(&object, "").unwrap().0, 3.0);
+    // Protocol 4: frames, short names, memoized.
+    let object = [
+        b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x03net\x94".to_vec(),
+        state,
+        b"s.".to_vec(),
+    ];
+    let file = read_bytes(&legacy(&object.concat(), &[("0", 6, &six())]), "").unwrap();
+    assert_eq!(file.get("w").unwrap().to_vec1::<f32>().unwrap(), [3.0]);
+}
+
+#[test]
+fn values_of_a_state_dict_that_are_no_tensors_are_left_out_and_told_of() {
+    let array = b"cnumpy.core.multiarray\n_reconstruct\n)R".to_vec();
+    let w = view("0", "FloatStorage", &[1], &[1], 1, b"");
+    let object = dict(&[("w", w), ("epoch", b"K\x03".to_vec()), ("mean", array)]);
+    assert_eq!(taken(&object, "").unwrap(), (1.0, "no tensors, and left out: `epoch`".to_string()));
+    let file = read_bytes(&legacy(&pickle(&object), &[("0", 6, &six())]), "").unwrap();
+    assert!(file.names().eq(["mean", "w"]));
+}
+
+#[test]
+fn a_file_of_another_format_is_told_by_its_name() {
+    let mut tar = vec![0u8; 600];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (bytes, what) in [
+        (&b"\x1f\x8b\x08 and so on"[..], "it is compressed by gzip"),
+        (b"version https://git-lfs.github.com/spec/v1", "it is a pointer of Git LFS"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"\x93NUMPY\x01", "it is a NumPy array"),
+        (&tar, "it is a tar archive: what PyTorch wrote before 0.1.10"),
+    ] {
+        let line = read_bytes(bytes, "").unwrap_err();
+        assert!(line.contains(what) && line.contains("x.pth cannot be read"), "{line}");
+    }
 }

@@ -1,0 +1,393 @@
+//! What a pickle describes, without doing any of it.
+//!
+//! A pickle is a program for a stack machine that builds Python objects. Here each becomes a plain
+//! description: a class is a name, and a call is the name with its arguments. Whatever is used again is
+//! the same object, so that a dictionary that is filled after it was noted is full everywhere, and so that
+//! the memory is bounded by the pickle's length.
+//!
+//! All that protocols 2 to 5 write is read (`Lib/pickletools.py`), Python 2's strings too.
+
+use std::collections::HashMap;
+
+/// Operations of a pickle; a tensor takes some 40.
+pub(super) const OPERATIONS_LIMIT: usize = 1 << 20;
+
+/// What a NumPy array is described as.
+pub(super) const NUMPY: &str = "a NumPy array";
+
+/// An object's place among [`Objects`].
+pub(super) type Id = usize;
+
+/// What is known of an object.
+#[derive(Debug)]
+pub(super) enum Object {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// A whole number of more than 64 bits, its bytes from the lowest to the highest.
+    Long(Vec<u8>),
+    Float,
+    Text(String),
+    Bytes,
+    /// A tuple, a list or a set.
+    List(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    /// `module.name`.
+    Class(String),
+    /// What calling `callable` would give, and the items that are put into it.
+    Call {
+        callable: Id,
+        args: Id,
+        items: Vec<(Id, Id)>,
+    },
+    /// What the file has outside of the pickle, by a description.
+    Persistent(Id),
+}
+
+/// The objects of a pickle.
+#[derive(Debug)]
+pub(super) struct Objects {
+    objects: Vec<Object>,
+    /// The object that the pickle is of.
+    pub root: Id,
+}
+
+impl Objects {
+    pub fn get(&self, id: Id) -> &Object {
+        &self.objects[id]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Object> {
+        self.objects.iter()
+    }
+
+    pub fn text(&self, id: Id) -> Option<&str> {
+        match self.get(id) {
+            Object::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn list(&self, id: Id) -> Option<&[Id]> {
+        match self.get(id) {
+            Object::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub fn class(&self, id: Id) -> Option<&str> {
+        match self.get(id) {
+            Object::Class(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The items of a dictionary, or of an object of a class that is one.
+    pub fn dict(&self, id: Id) -> Option<Vec<(Id, Id)>> {
+        match self.get(id) {
+            Object::Dict(items) => Some(items.clone()),
+            Object::Call { items, .. } if !items.is_empty() => Some(items.clone()),
+            Object::Call { callable, args, .. } if self.is_dict_class(*callable) => {
+                // As Python 2 writes an `OrderedDict`: a list of pairs.
+                let pairs = self.list(*args).and_then(|args| self.list(*args.first()?));
+                let pair = |id: &Id| match self.list(*id) {
+                    Some(&[key, value]) => Some((key, value)),
+                    _ => None,
+                };
+                pairs.unwrap_or_default().iter().map(pair).collect()
+            }
+            _ => None,
+        }
+    }
+
+    fn is_dict_class(&self, id: Id) -> bool {
+        self.class(id).is_some_and(|name| name.ends_with("Dict") || name.ends_with("dict"))
+    }
+
+    /// What an object is, in words.
+    pub fn describe(&self, id: Id) -> String {
+        match self.get(id) {
+            Object::None => "None".to_string(),
+            Object::Bool(_) => "a truth value".to_string(),
+            Object::Int(_) | Object::Long(_) | Object::Float => "a number".to_string(),
+            Object::Text(_) => "text".to_string(),
+            Object::Bytes => "bytes".to_string(),
+            Object::List(_) => "a list".to_string(),
+            Object::Dict(_) => "a dictionary".to_string(),
+            Object::Class(name) => format!("the class {name}"),
+            Object::Call { callable, .. } => match self.class(*callable) {
+                Some(name) if name.contains("numpy") && name.ends_with("_reconstruct") => {
+                    NUMPY.to_string()
+                }
+                Some(name) if name.contains("numpy") => "a number".to_string(),
+                Some(name) => format!("an object of {name}"),
+                None => "an object".to_string(),
+            },
+            Object::Persistent(_) => "a storage".to_string(),
+        }
+    }
+}
+
+/// Reads the pickle that `bytes` begin with; gives its length, too.
+///
+/// # Errors
+///
+/// It is cut short, has an operation of another protocol or too many, or lacks what an operation takes.
+pub(super) fn unpickle(bytes: &[u8]) -> Result<(Objects, usize), String> {
+    let mut machine = Machine { rest: bytes, ..Machine::default() };
+    for _ in 0..OPERATIONS_LIMIT {
+        if machine.step()? {
+            let root = machine.pop()?;
+            return Ok((
+                Objects { objects: machine.objects, root },
+                bytes.len() - machine.rest.len(),
+            ));
+        }
+    }
+    Err("its pickle has too many operations".to_string())
+}
+
+#[derive(Default)]
+struct Machine<'a> {
+    rest: &'a [u8],
+    objects: Vec<Object>,
+    stack: Vec<Id>,
+    /// The heights of the stack at its marks.
+    marks: Vec<usize>,
+    memo: HashMap<u64, Id>,
+}
+
+impl Machine<'_> {
+    /// Carries out one operation; whether it was the last one.
+    fn step(&mut self) -> Result<bool, String> {
+        match self.number(1)? as u8 {
+            b'.' => return Ok(true),
+            // Protocol and frames: how the pickle is written.
+            0x80 => drop(self.take(1)?),
+            0x95 => drop(self.take(8)?),
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.to_mark()?),
+            b'2' => self.stack.push(self.last()?),
+            b'N' => self.push(Object::None),
+            0x88 => self.push(Object::Bool(true)),
+            0x89 => self.push(Object::Bool(false)),
+            b'K' => self.int(1)?,
+            b'M' => self.int(2)?,
+            b'J' => {
+                let number = self.number(4)? as u32 as i32;
+                self.push(Object::Int(number.into()));
+            }
+            // Python 2's of more than 32 bits.
+            b'I' => {
+                let line = self.line()?;
+                let number = line.parse().map_err(|_| format!("{line:?} is not a number"))?;
+                self.push(Object::Int(number));
+            }
+            0x8a => self.long(1)?,
+            0x8b => self.long(4)?,
+            b'G' => {
+                self.take(8)?;
+                self.push(Object::Float);
+            }
+            b'X' | b'T' => self.text(4)?,
+            0x8c | b'U' => self.text(1)?,
+            0x8d => self.text(8)?,
+            b'C' => self.bytes(1)?,
+            b'B' => self.bytes(4)?,
+            0x8e | 0x96 => self.bytes(8)?,
+            b']' | b')' | 0x8f => self.push(Object::List(Vec::new())),
+            b't' | b'l' | 0x91 => {
+                let items = self.to_mark()?;
+                self.push(Object::List(items));
+            }
+            0x85 => self.tuple(1)?,
+            0x86 => self.tuple(2)?,
+            0x87 => self.tuple(3)?,
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' | 0x90 => {
+                let items = self.to_mark()?;
+                self.append(items)?;
+            }
+            b'}' => self.push(Object::Dict(Vec::new())),
+            b'd' => {
+                let items = self.to_mark()?;
+                self.push(Object::Dict(Vec::new()));
+                self.set_items(items)?;
+            }
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.set_items(vec![key, value])?;
+            }
+            b'u' => {
+                let items = self.to_mark()?;
+                self.set_items(items)?;
+            }
+            b'c' => {
+                let name = format!("{}.{}", self.line()?, self.line()?);
+                self.push(Object::Class(name));
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let name = match (&self.objects[module], &self.objects[name]) {
+                    (Object::Text(module), Object::Text(name)) => format!("{module}.{name}"),
+                    _ => return Err("a name of a class is not text".to_string()),
+                };
+                self.push(Object::Class(name));
+            }
+            b'R' | 0x81 => self.call()?,
+            0x92 => {
+                // Arguments by name are none that a tensor has.
+                self.pop()?;
+                self.call()?;
+            }
+            // A state: nothing that a state dict keeps its tensors in.
+            b'b' => drop(self.pop()?),
+            b'Q' => {
+                let id = self.pop()?;
+                self.push(Object::Persistent(id));
+            }
+            b'q' => self.note(1)?,
+            b'r' => self.note(4)?,
+            0x94 => {
+                let object = self.last()?;
+                self.memo.insert(self.memo.len() as u64, object);
+            }
+            b'h' => self.recall(1)?,
+            b'j' => self.recall(4)?,
+            operation => {
+                return Err(format!("its pickle has an unknown operation {operation:#04x}"));
+            }
+        }
+        Ok(false)
+    }
+
+    fn push(&mut self, object: Object) {
+        self.stack.push(self.objects.len());
+        self.objects.push(object);
+    }
+
+    /// The top of the stack, down to the last mark.
+    fn pop(&mut self) -> Result<Id, String> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        match self.stack.len() > floor {
+            true => self.stack.pop().ok_or_else(empty),
+            false => Err(empty()),
+        }
+    }
+
+    fn last(&self) -> Result<Id, String> {
+        self.stack.last().copied().ok_or_else(empty)
+    }
+
+    fn to_mark(&mut self) -> Result<Vec<Id>, String> {
+        let mark = self.marks.pop().ok_or_else(empty)?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn take(&mut self, length: usize) -> Result<&[u8], String> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or("its pickle ends too soon")?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// A number of `length` bytes, the lowest first.
+    fn number(&mut self, length: usize) -> Result<u64, String> {
+        Ok(self.take(length)?.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    /// The bytes behind their number.
+    fn counted(&mut self, length: usize) -> Result<&[u8], String> {
+        let count = self.number(length)?;
+        self.take(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let end = self.rest.iter().position(|&byte| byte == b'\n');
+        let line = self.take(end.ok_or("its pickle ends too soon")? + 1)?;
+        Ok(String::from_utf8_lossy(line).trim_end().to_string())
+    }
+
+    fn int(&mut self, length: usize) -> Result<(), String> {
+        let number = self.number(length)?;
+        self.push(Object::Int(number as i64));
+        Ok(())
+    }
+
+    fn long(&mut self, length: usize) -> Result<(), String> {
+        let bytes = self.counted(length)?.to_vec();
+        let sign = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+        self.push(match bytes.len() {
+            0..=8 => {
+                let mut whole = [if sign { 0xff } else { 0 }; 8];
+                whole[..bytes.len()].copy_from_slice(&bytes);
+                Object::Int(i64::from_le_bytes(whole))
+            }
+            _ => Object::Long(bytes),
+        });
+        Ok(())
+    }
+
+    /// Text; Python 2's strings, too, which may be of any bytes.
+    fn text(&mut self, length: usize) -> Result<(), String> {
+        let text = String::from_utf8_lossy(self.counted(length)?).into_owned();
+        self.push(Object::Text(text));
+        Ok(())
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<(), String> {
+        self.counted(length)?;
+        self.push(Object::Bytes);
+        Ok(())
+    }
+
+    fn tuple(&mut self, length: usize) -> Result<(), String> {
+        let mut items = (0..length).map(|_| self.pop()).collect::<Result<Vec<Id>, _>>()?;
+        items.reverse();
+        self.push(Object::List(items));
+        Ok(())
+    }
+
+    /// Puts items into the list on top; those of a class that is a list are not kept.
+    fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
+        let list = self.last()?;
+        if let Object::List(known) = &mut self.objects[list] {
+            known.extend(items);
+        }
+        Ok(())
+    }
+
+    fn set_items(&mut self, flat: Vec<Id>) -> Result<(), String> {
+        let dict = self.last()?;
+        if let Object::Dict(items) | Object::Call { items, .. } = &mut self.objects[dict] {
+            items.extend(flat.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+        }
+        Ok(())
+    }
+
+    fn call(&mut self) -> Result<(), String> {
+        let (args, callable) = (self.pop()?, self.pop()?);
+        self.push(Object::Call { callable, args, items: Vec::new() });
+        Ok(())
+    }
+
+    fn note(&mut self, length: usize) -> Result<(), String> {
+        let (key, object) = (self.number(length)?, self.last()?);
+        self.memo.insert(key, object);
+        Ok(())
+    }
+
+    fn recall(&mut self, length: usize) -> Result<(), String> {
+        let key = self.number(length)?;
+        let object = self.memo.get(&key).copied();
+        self.stack.push(object.ok_or("its pickle uses again what it did not keep")?);
+        Ok(())
+    }
+}
+
+fn empty() -> String {
+    "its pickle takes more from its stack than there is".to_string()
+}
