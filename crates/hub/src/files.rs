@@ -20,7 +20,10 @@ const WEIGHTS: [&str; 4] = [
 ];
 
 /// The endings of other weights' names, in order of preference.
-const ENDINGS: [&str; 4] = [".safetensors", ".pth", ".pt", ".bin"];
+const ENDINGS: [&str; 7] = [".safetensors", ".pth", ".pt", ".bin", ".pth.tar", ".ckpt", ".th"];
+
+/// The files that an error names of a folder that has no weights.
+const LISTED: usize = 6;
 
 /// Files with such an ending that are not the model's weights.
 const OTHERS: [&str; 5] = ["adapter_model", "optimizer", "scheduler", "training_args", "rng_state"];
@@ -35,23 +38,36 @@ const INDEX_SUFFIX: &str = ".index.json";
 pub enum WeightsFileError {
     /// No file can be the weights.
     #[error(
-        "has no weights: expected {}, or one file that ends in {}",
+        "has no weights: expected {}, or one file that ends in {}{}",
         WEIGHTS.join(", "),
-        ENDINGS.join(", ")
+        ENDINGS.join(", "),
+        listed(found)
     )]
-    Missing,
+    Missing {
+        /// The files that there are, sorted.
+        found: Vec<String>,
+    },
     /// Several files can be the weights.
-    #[error("has several weights files: {}", names.join(", "))]
+    #[error("has several weights files: {}; name one of them", names.join(", "))]
     Several {
         /// Their names, sorted.
         names: Vec<String>,
     },
 }
 
+fn listed(found: &[String]) -> String {
+    match found.split_at_checked(LISTED) {
+        _ if found.is_empty() => String::new(),
+        Some((first, [_, ..])) => format!("; it has {}, …", first.join(", ")),
+        _ => format!("; it has {}", found.join(", ")),
+    }
+}
+
 /// The file with the weights among the names of a folder's files; names in subfolders are skipped.
 ///
 /// A usual name wins (`model.safetensors`, its index, `pytorch_model.bin`, its index); else the one
-/// file that ends in `.safetensors`, `.pth`, `.pt` or `.bin`, in this order.
+/// file that ends in `.safetensors`, `.pth`, `.pt`, `.bin`, `.pth.tar`, `.ckpt` or `.th`, or of several
+/// that are called the same the first in this order.
 ///
 /// ```
 /// let names = ["README.md", "config.json", "pytorch_model.bin", "model.safetensors"];
@@ -68,21 +84,31 @@ pub fn weights_file<'a>(
     if let Some(name) = WEIGHTS.iter().find(|name| names.contains(name)) {
         return Ok(name.to_string());
     }
-    for ending in ENDINGS {
-        let other = |name: &str| OTHERS.iter().any(|other| name.starts_with(other));
-        let mut found: Vec<&str> =
-            names.iter().copied().filter(|name| name.ends_with(ending) && !other(name)).collect();
-        found.sort_unstable();
-        match found.as_slice() {
-            [] => {}
-            [one] => return Ok(one.to_string()),
-            many => {
-                let names = many.iter().map(|name| name.to_string()).collect();
-                return Err(WeightsFileError::Several { names });
-            }
+    let other = |name: &str| OTHERS.iter().any(|other| name.starts_with(other));
+    let mut found: Vec<(&str, usize)> = Vec::new();
+    for name in names.iter().filter(|name| !other(name)) {
+        let stem = |ending: &&str| name.strip_suffix(*ending);
+        if let Some((place, stem)) =
+            ENDINGS.iter().enumerate().find_map(|(place, ending)| Some((place, stem(&ending)?)))
+        {
+            found.push((stem, place));
         }
     }
-    Err(WeightsFileError::Missing)
+    found.sort_unstable();
+    let name = |(stem, place): &(&str, usize)| format!("{stem}{}", ENDINGS[*place]);
+    match found.as_slice() {
+        [] => {
+            let mut found: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            found.sort_unstable();
+            Err(WeightsFileError::Missing { found })
+        }
+        [first, rest @ ..] if rest.iter().all(|(stem, _)| *stem == first.0) => Ok(name(first)),
+        several => {
+            let mut names: Vec<String> = several.iter().map(name).collect();
+            names.sort_unstable();
+            Err(WeightsFileError::Several { names })
+        }
+    }
 }
 
 /// The names of the files in a folder; empty for a folder that does not exist.
@@ -155,9 +181,19 @@ mod tests {
         assert_eq!(chosen(&["resnet.pth", "training_args.bin"]).unwrap(), "resnet.pth");
         assert_eq!(chosen(&["onnx/model.safetensors", "a.bin"]).unwrap(), "a.bin");
         let error = chosen(&["b.safetensors", "a.safetensors"]).unwrap_err().to_string();
-        assert_eq!(error, "has several weights files: a.safetensors, b.safetensors");
+        let several = "has several weights files: a.safetensors, b.safetensors; name one of them";
+        assert_eq!(error, several);
+        // The same weights in two formats are one choice, others are another.
+        assert_eq!(chosen(&["a.bin", "a.safetensors", "a.pth.tar"]).unwrap(), "a.safetensors");
+        assert_eq!(chosen(&["model_best.pth.tar", "args.yaml"]).unwrap(), "model_best.pth.tar");
+        let error = chosen(&["a.safetensors", "ema.pth"]).unwrap_err().to_string();
+        assert!(error.starts_with("has several weights files: a.safetensors, ema.pth"), "{error}");
         let error = chosen(&["README.md", "adapter_model.safetensors"]).unwrap_err().to_string();
         assert!(error.starts_with("has no weights: expected model.safetensors"), "{error}");
+        assert!(error.ends_with("; it has README.md, adapter_model.safetensors"), "{error}");
+        let error = chosen(&["a", "b", "c", "d", "e", "f", "g"]).unwrap_err().to_string();
+        assert!(error.ends_with("; it has a, b, c, d, e, f, …"), "{error}");
+        assert!(chosen(&[]).unwrap_err().to_string().ends_with(".ckpt, .th"));
     }
 
     #[cfg(feature = "download")]

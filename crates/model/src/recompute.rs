@@ -14,10 +14,13 @@ use crate::rng;
 /// A layer that a segment can keep.
 pub(crate) type Layer = Arc<dyn ModuleT + Send + Sync>;
 
+/// Layers below which nothing is computed again.
+pub(crate) const FEWEST: usize = 3;
+
 /// Runs layers in training mode, in segments that backward computes again.
 pub(crate) fn forward(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
     // Within a segment everything is as usual: its draws are one sequence.
-    if layers.len() < 3 || rng::on_tape() {
+    if layers.len() < FEWEST || rng::on_tape() {
         return run(layers, x);
     }
     let length = (layers.len() as f64).sqrt().ceil() as usize;

@@ -164,7 +164,13 @@ impl Weights {
         };
         let (mut weights, mut net) = attempt(&Unwrap::default())?;
         let mut finished = weights.finish();
-        if matches!(finished, Err(WeightsError::Faults { .. })) {
+        let fits = match &finished {
+            Err(WeightsError::Faults { .. }) => false,
+            // What may be missing and unused may be all there is.
+            Ok((_, report)) => config.source.is_none() || !report.uses_nothing(),
+            Err(_) => true,
+        };
+        if !fits {
             let wanted = weights.lock().asked_for();
             if let Some(unwrap) = Unwrap::find(&config, &wanted)? {
                 (weights, net) = attempt(&unwrap)?;

@@ -77,10 +77,13 @@ impl AdapterRun {
         let weights = &self.recipe.model.weights;
         let way = self.adapter.metadata()?.remove(BASE);
         let from_run = way.as_ref().and_then(Value::as_str).map(|way| self.run.join(way));
-        Ok(match from_run.filter(|path| !Path::new(weights).exists() && path.exists()) {
-            Some(path) => path.to_string_lossy().into_owned(),
-            None => weights.clone(),
-        })
+        match from_run.filter(|path| !Path::new(weights).exists() && path.exists()) {
+            Some(path) => path.into_os_string().into_string().map_err(|path| {
+                let reason = format!("the path of its base, {}, is not UTF-8", path.display());
+                WeightsError::Adapter { path: self.run.clone(), reason }
+            }),
+            None => Ok(weights.clone()),
+        }
     }
 
     /// The key of the base's weights in its file.
@@ -168,14 +171,15 @@ pub fn save_adapter(
     Ok(weights::save_adapter(run, params, &config, &metadata)?)
 }
 
-/// The way from the folder `run` to the file or folder `weights`, `None` where there is none there.
+/// The way from the folder `run` to the file or folder `weights`, `None` where there is none there, or its
+/// names are not UTF-8.
 fn way_to(weights: &str, run: &Path) -> Option<String> {
     let to = std::fs::canonicalize(weights).ok()?;
     let from = std::fs::canonicalize(run).ok()?;
     let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    let up = from.components().skip(shared).map(|_| "..".to_string());
-    let down = to.components().skip(shared).map(|c| c.as_os_str().to_string_lossy().into_owned());
-    Some(up.chain(down).collect::<Vec<_>>().join("/"))
+    let up = from.components().skip(shared).map(|_| Some(".."));
+    let down = to.components().skip(shared).map(|name| name.as_os_str().to_str());
+    Some(up.chain(down).collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// SHA-256 over the names and values of what is not trained.

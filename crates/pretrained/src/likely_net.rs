@@ -4,10 +4,14 @@ use taper_model::weights::TensorFile;
 
 /// The net whose tensors have the names that a file has; `None` where it is like none that is known.
 pub fn likely_net(file: &TensorFile) -> Option<&'static str> {
-    let has = |name: &str| file.names().any(|found| found.trim_start_matches("module.") == name);
+    // What training tools put before all names.
+    let first = ["layer1.0.conv1.weight", "blocks.0.attn.qkv.weight"];
+    let prefix =
+        file.names().find_map(|name| first.iter().find_map(|end| name.strip_suffix(end)))?;
+    let has = |name: &str| file.names().any(|found| found.strip_prefix(prefix) == Some(name));
     let width = |name: &str| {
-        let found = file.names().find(|found| found.trim_start_matches("module.") == name);
-        found.and_then(|name| file.get(name)).and_then(|tensor| tensor.dims().first().copied())
+        let found = file.get(&format!("{prefix}{name}"));
+        found.and_then(|tensor| tensor.dims().first().copied())
     };
     let blocks = |stage: usize| {
         (0..).take_while(|block| has(&format!("layer{stage}.{block}.conv1.weight"))).count()

@@ -140,7 +140,8 @@ fn is_like_hub(name: &str) -> bool {
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     let parts: Vec<&str> = name.split('/').collect();
-    let is_file = [".safetensors", ".pth", ".pt", ".bin", ".json", ".th", ".h5", ".keras"];
+    let is_file =
+        [".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt", ".json", ".th", ".h5", ".keras"];
     parts.len() == 2
         && parts.into_iter().all(is_part)
         && !is_file.iter().any(|ending| name.ends_with(ending))

@@ -3,6 +3,7 @@
 use candle_core::{ModuleT, Result, Tensor};
 
 use crate::layers::Sequential;
+use crate::recompute::FEWEST;
 
 /// A net of any architecture, ready to run: images (n, c, h, w) to logits (n, classes).
 ///
@@ -37,6 +38,11 @@ impl Net {
     /// Whether it is made of two halves.
     pub fn has_body(&self) -> bool {
         !self.body.is_empty()
+    }
+
+    /// Whether [`forward_recomputed`](Self::forward_recomputed) computes anything again.
+    pub fn recomputes(&self) -> bool {
+        self.body.len().max(self.head.len()) >= FEWEST
     }
 
     /// The features of each image that the head takes, (n, features); `None` for a net that was not

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use safetensors::SafeTensorError;
 
-use super::report::LoadReport;
+use super::report::{Entry, LoadReport};
 use super::unwrap::listed;
 use crate::params::ParamsError;
 
@@ -289,10 +289,34 @@ fn summary(report: &LoadReport) -> String {
     )
 }
 
+/// Where all that lacks is one layer and all that is left another, it may be the same under two names, as
+/// `fc` and `classifier` are.
+fn renamed_layer(report: &LoadReport) -> Option<String> {
+    let layer = |names: Vec<&str>| {
+        let mut layers = names.iter().map(|name| name.rsplit_once('.').map(|(layer, _)| layer));
+        let first = layers.next()??;
+        layers.all(|layer| layer == Some(first)).then(|| first.to_string())
+    };
+    let names = |list: &[Entry]| layer(list.iter().map(|entry| entry.name.as_str()).collect());
+    let (net, file) = match report.missing.is_empty() {
+        // The head was drawn anew, for the file seemed to have none.
+        true => {
+            (layer(report.new_head.iter().map(String::as_str).collect()), names(&report.unused))
+        }
+        false => (names(&report.missing), names(&report.unused)),
+    };
+    let (net, file) = net.zip(file).filter(|_| report.mismatched.is_empty())?;
+    Some(format!(
+        "\nif the file's `{file}` is the net's `{net}`: `model.renames=[{{from=\"{file}.*\",\
+         to=\"{net}.*\"}}]`; if not: `model.allow_unused=[\"{file}.*\"]`"
+    ))
+}
+
 /// One line for one fault; for more a line that counts them, and a line each, or for those of a kind.
 fn faults(report: &LoadReport) -> String {
     let source = report.source.as_deref().unwrap_or("the parameters");
     let notes: String = report.notes.iter().map(|note| format!("\n({note})")).collect();
+    let notes = renamed_layer(report).unwrap_or_default() + &notes;
     let count = report.missing.len() + report.mismatched.len() + report.unused.len();
     match report.folded_faults().as_slice() {
         [fault] => format!("{source} does not fit the net: {fault}{notes}"),

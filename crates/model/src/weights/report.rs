@@ -69,6 +69,11 @@ impl LoadReport {
         self.missing.is_empty() && self.mismatched.is_empty() && self.unused.is_empty()
     }
 
+    /// Whether no tensor of the file went into the net.
+    pub(super) fn uses_nothing(&self) -> bool {
+        self.loaded.is_empty() && self.adapted.is_empty()
+    }
+
     /// One line for each fault, in the order missing, mismatched, unused.
     pub fn faults(&self) -> Vec<String> {
         let lists = [&self.missing, &self.mismatched, &self.unused];

@@ -113,9 +113,23 @@ fn what_is_outside_of_the_prefix_is_another_module_s_where_the_net_is_whole() {
     let message = text(load(head(file(other, &[]))));
     assert!(message.contains("unused `classifier.weight`"), "{message}");
     assert!(
-        message.ends_with("\n(the prefix `backbone.` is taken off the file's names)"),
+        message.ends_with(
+            "\nif the file's `classifier` is the net's `fc2`: \
+             `model.renames=[{from=\"classifier.*\",to=\"fc2.*\"}]`; if not: \
+             `model.allow_unused=[\"classifier.*\"]`\
+             \n(the prefix `backbone.` is taken off the file's names)"
+        ),
         "{message}"
     );
+    let key_map = KeyMap::new([("classifier.*", "fc2.*")]);
+    let renamed = WeightsConfig { key_map, ..head(file(other, &[])) };
+    assert_eq!(load(renamed).unwrap().1.loaded.len(), 4);
+    let allow_unused = strings(&["classifier.*"]);
+    let (_, report) = load(WeightsConfig { allow_unused, ..head(file(other, &[])) }).unwrap();
+    assert_eq!(report.new_head, ["fc2.weight", "fc2.bias"]);
+    // A net whose head is not drawn anew lacks it.
+    let message = text(load(from(file(|name| name.replace("fc2", "head"), &[]))));
+    assert!(message.contains("`model.renames=[{from=\"head.*\",to=\"fc2.*\"}]`"), "{message}");
 }
 
 #[test]
@@ -156,6 +170,14 @@ fn of_two_prefixes_the_averaged_one_is_taken_or_one_has_to_be_chosen() {
         message.contains("4 faults") && message.contains("unused `teacher.fc1.bias`"),
         "{message}"
     );
+}
+
+#[test]
+fn a_prefix_is_found_where_everything_may_be_missing_and_unused() {
+    let all = || strings(&["*"]);
+    let config =
+        WeightsConfig { allow_missing: all(), allow_unused: all(), ..from(prefixed("module.")) };
+    assert_eq!(load(config).unwrap().1.loaded.len(), 4);
 }
 
 #[test]

@@ -61,7 +61,9 @@ pub(super) fn guess(
     let net = registry.models.net(&recipe.model.net)?;
     let file = pretrained.read(&recipe.model.state_key)?;
     let keras = recipe.model.layout == Layout::Keras || !recipe.model.renames.is_empty();
-    let has_head = || file.names().any(|name| name.starts_with(&format!("{}.", net.head)));
+    // Below whatever prefix a training tool has put before the names.
+    let head = format!(".{}.", net.head);
+    let has_head = || file.names().any(|name| format!(".{name}").contains(&head));
     if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {
         return Ok(());
     }
