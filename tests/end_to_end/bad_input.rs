@@ -247,12 +247,12 @@ fn an_unknown_flag_value() {
     assert!(line.contains("unknown recipe `keras`"), "{line}");
     assert!(line.ends_with("; did you mean `keras-mnist`?"), "{line}");
     let line = error(&["train", "--set", "train.epoch=3"]);
-    assert!(line.contains("unknown field `epoch`"), "{line}");
+    assert!(line.contains("unknown key `train.epoch`"), "{line}");
     assert!(line.ends_with("; did you mean `train.epochs`?"), "{line}");
     let line = error(&["train", "--set", "epochs=3"]);
     assert!(line.ends_with("; did you mean `train.epochs`?"), "{line}");
     let line = error(&["train", "--epochs", "0"]);
-    assert_eq!(line, "error: `train.epochs` is 0, expected 1 or more");
+    assert_eq!(line, "error: `train.epochs` is 0, expected 1 or more (--epochs)");
     for rate in ["-1", "nan", "inf"] {
         let line = error(&["train", "--learning-rate", rate]);
         assert!(line.ends_with("expected a finite number of 0 or more"), "{line}");

@@ -80,7 +80,7 @@ fn parts_of_the_data_are_what_the_flags_say() {
     let first: serde_json::Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
     assert_eq!(first["images"], 40, "{first}");
     let line = error(&["train", "--data", "digits", "--classes", "seven", "--quiet"]);
-    assert!(line.contains("classes is seven, expected different names out of 0, 1, 2"), "{line}");
+    assert!(line.contains("there is no class `seven`; there are 0, 1, 2, …, 9"), "{line}");
 }
 
 #[test]

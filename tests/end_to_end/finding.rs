@@ -41,7 +41,7 @@ fn a_sweep_of_rates_that_fall_is_an_error() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("sweep");
     let said = as_error(&scratch("lr-find", &["--low", "1", "--high", "0.1", "--out", arg(&out)]));
-    assert!(said.contains("learning rates of the sweep") && said.contains("rising"), "{said}");
+    assert!(said.contains("--low is 1.0 and --high 0.1, expected two rising"), "{said}");
     assert!(!out.exists());
 }
 
@@ -200,7 +200,7 @@ fn a_search_needs_a_validation_part_and_keys_that_there_are() {
     let mut words = scratch("search", &["--out", arg(&folder.path().join("a"))]);
     words.insert(1, arg(&file).to_string());
     let said = as_error(&words);
-    assert!(said.contains("`speed`"), "{said}");
+    assert!(said.contains("`train.speed`"), "{said}");
     std::fs::write(&file, "[space]\nseed = { low = 1, high = 2 }").unwrap();
     let said = as_error(&words);
     assert!(said.contains("`data.validation_fraction` is 0, expected above 0"), "{said}");

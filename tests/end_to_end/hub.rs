@@ -138,7 +138,7 @@ fn offline_what_is_missing_is_named() {
     fixture.hub.offline = true;
     let line = fixture.fetch().unwrap_err();
     assert!(
-        line.starts_with("hub:taper/test is not cached (revision `main` is missing in "),
+        line.starts_with("hub:taper/test is not in the cache (revision `main` is missing in "),
         "{line}"
     );
     assert!(line.ends_with("HF_HUB_OFFLINE is set") && fixture.server.log().is_empty(), "{line}");
@@ -148,7 +148,7 @@ fn offline_what_is_missing_is_named() {
     std::fs::remove_file(fetched.folder.join("model.safetensors")).unwrap();
     let line = fixture.fetch().unwrap_err();
     assert!(
-        line.starts_with("hub:taper/test is not cached (a weights file is missing in "),
+        line.starts_with("hub:taper/test is not in the cache (a weights file is missing in "),
         "{line}"
     );
 }
@@ -223,7 +223,7 @@ fn a_file_that_was_damaged_in_the_cache_is_downloaded_again() {
     fixture.hub.offline = true;
     let line = fixture.fetch().unwrap_err();
     assert!(
-        line.starts_with("hub:taper/test is not cached (model.safetensors is missing in "),
+        line.starts_with("hub:taper/test is not in the cache (model.safetensors is missing in "),
         "{line}"
     );
     fixture.hub.offline = false;
@@ -347,7 +347,7 @@ fn all_shards_come_with_their_index() {
     std::fs::remove_file(fetched.folder.join("2-of-2.safetensors")).unwrap();
     let line = fixture.fetch().unwrap_err();
     assert!(
-        line.starts_with("hub:taper/test is not cached (2-of-2.safetensors is missing in "),
+        line.starts_with("hub:taper/test is not in the cache (2-of-2.safetensors is missing in "),
         "{line}"
     );
 }
@@ -364,7 +364,9 @@ fn transformers_preprocessing_comes_along() {
     std::fs::remove_file(fetched.folder.join("preprocessor_config.json")).unwrap();
     let line = fixture.fetch().unwrap_err();
     assert!(
-        line.starts_with("hub:taper/test is not cached (preprocessor_config.json is missing in "),
+        line.starts_with(
+            "hub:taper/test is not in the cache (preprocessor_config.json is missing in "
+        ),
         "{line}"
     );
 }

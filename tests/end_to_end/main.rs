@@ -6,6 +6,7 @@ mod commands;
 mod data;
 mod extension;
 mod finding;
+mod first_contact;
 mod hub;
 mod hub_runs;
 mod hub_server;

@@ -259,6 +259,38 @@ fn wait_for(condition: impl Fn() -> bool) {
 }
 
 #[test]
+fn a_last_batch_of_one_image_goes_into_the_one_before_where_a_batch_norm_needs_it() {
+    // 26 images in batches of 5.
+    let over = ("data.limit", "26");
+    check_exact(&[over], &[3, 5, 6]);
+    check_exact(&[over, ("train.accumulate", "2")], &[3, 5]);
+    check_exact(&[over, ("train.balance", "sampling"), ("augment.mixup", "0.4")], &[5, 9]);
+    let folder = tempdir().unwrap();
+    let trained = |name: &str, settings: &[(&str, &str)]| {
+        let settings = [&[over][..], settings].concat();
+        let outcome = begin(&settings, &folder.path().join(name), Vec::new()).unwrap();
+        let told = outcome.notes.iter().any(|note| note.starts_with("the last batch of an epoch"));
+        (outcome.results.trained.steps, outcome.results.trained.images, told)
+    };
+    assert_eq!(trained("all", &[]), (15, 78, true));
+    assert_eq!(trained("sizes", &[("train.batch_size", "6")]), (15, 78, false));
+    // Nothing is changed where no batch norm is trained.
+    assert_eq!(trained("head", &[("method", "head")]), (18, 78, false));
+    assert_eq!(trained("frozen", &[("model.freeze_statistics", "true")]), (18, 78, false));
+    let alone = |settings: &[(&str, &str)]| {
+        begin(settings, &folder.path().join("alone"), Vec::new()).unwrap_err().to_string()
+    };
+    let error = alone(&[("train.batch_size", "1")]);
+    assert!(
+        error.contains("batch norm `norm`") && error.contains("`train.batch_size` is 1"),
+        "{error}"
+    );
+    let error = alone(&[("data.limit", "1")]);
+    assert!(error.contains("there is one image to train on"), "{error}");
+    assert!(!folder.path().join("alone").exists());
+}
+
+#[test]
 fn the_command_resume_finishes_a_run_and_says_when_it_is_finished() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("run");

@@ -4,7 +4,11 @@ use taper_classifier::ClassifierError;
 use taper_dataset::source::NAMED;
 use taper_optimizer::OptimizerError;
 use taper_pretrained::PretrainedError;
-use taper_runner::{RecipeError, ResumeError, RunFolderError, RunnerError, TrainingError, keys};
+use taper_runner::{
+    Fault, RecipeError, ResumeError, RunFolderError, RunnerError, TrainingError, keys,
+};
+
+use crate::flags::flag_of;
 
 /// What an error's message is followed by; often nothing.
 pub(crate) fn of(error: &anyhow::Error) -> String {
@@ -34,6 +38,8 @@ fn of_run(error: &RunnerError) -> String {
         }
         RunnerError::Pretrained(error)
         | RunnerError::Classifier(ClassifierError::Pretrained(error)) => of_pretrained(error),
+        RunnerError::Recipe(RecipeError::Setting { key, .. }) => by_flag(key),
+        RunnerError::Dataset(taper_dataset::Error::NoClass { .. }) => by_flag("data.classes"),
         RunnerError::Dataset(taper_dataset::Error::NotFound { path }) => {
             let named = NAMED.iter().map(|named| named.name);
             meant(&path.to_string_lossy(), named.chain(["digits", "mnist-sample"]))
@@ -41,7 +47,7 @@ fn of_run(error: &RunnerError) -> String {
         RunnerError::Optimizer(OptimizerError::UnknownPreset { name, known }) => {
             meant(name, known.iter().copied())
         }
-        RunnerError::Recipe(RecipeError::Invalid { reason, .. }) => meant_field(reason),
+        RunnerError::Recipe(RecipeError::Invalid { fault, .. }) => of_fault(fault),
         RunnerError::Folder(error) => of_folder(error),
         RunnerError::Resume(ResumeError::Save { last: Some(path), .. })
         | RunnerError::Training(
@@ -80,17 +86,25 @@ pub(crate) fn meant_key(name: &str) -> String {
     }
 }
 
-/// The key that was meant by the one that a recipe's reader does not know.
-fn meant_field(reason: &str) -> String {
-    // serde's words: unknown field `epoch`, expected one of `epochs`, `batch_size`; in `train`
-    let Some((_, rest)) = reason.split_once("unknown field ") else { return String::new() };
-    let (rest, table) = rest.split_once("; in ").unwrap_or((rest, ""));
-    let mut names = rest.split('`').skip(1).step_by(2);
-    let name = names.next().unwrap_or_default();
-    match (nearest(name, names), table.trim_matches('`')) {
-        (Some(known), "") => format!("; did you mean `{known}`?"),
-        (Some(known), table) => format!("; did you mean `{table}.{known}`?"),
-        (None, _) => meant_key(name),
+/// The flag that sets a key, if there is one.
+fn by_flag(key: &str) -> String {
+    flag_of(key).map_or(String::new(), |flag| format!(" (--{flag})"))
+}
+
+/// The key that was meant by the one that there is not; the flag of one whose value is none.
+fn of_fault(fault: &Fault) -> String {
+    let (key, known) = match fault {
+        Fault::Unknown { key, known } => (key, known),
+        Fault::Value { key, .. } => return by_flag(key),
+        _ => return String::new(),
+    };
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
+    let names: Vec<String> = known.iter().map(|key| last(key)).collect();
+    match nearest(&last(key), names.iter().map(String::as_str)) {
+        Some(name) => format!("; did you mean `{}{name}`?", &key[..key.len() - last(key).len()]),
+        // A key of another method, rule or schedule.
+        None if keys().iter().any(|known| known.name == *key) => String::new(),
+        None => meant_key(key),
     }
 }
 
@@ -140,10 +154,13 @@ mod tests {
     fn a_key_is_found_where_it_lives() {
         assert_eq!(meant_key("epochs"), "; did you mean `train.epochs`?");
         assert_eq!(meant_key("trian.epoch"), "; did you mean `train.epochs`?");
-        let reason = "unknown field `epoch`, expected one of `epochs`, `batch_size`; in `train`";
-        assert_eq!(meant_field(reason), "; did you mean `train.epochs`?");
-        let reason = "unknown field `epochs`, expected one of `seed`, `data`";
-        assert_eq!(meant_field(reason), "; did you mean `train.epochs`?");
+        let unknown = |key: &str, known: &[&str]| {
+            let known = known.iter().map(ToString::to_string).collect();
+            of_fault(&Fault::Unknown { key: key.to_string(), known })
+        };
+        let known = ["train.epochs", "train.batch_size"];
+        assert_eq!(unknown("train.epoch", &known), "; did you mean `train.epochs`?");
+        assert_eq!(unknown("epochs", &["seed", "data"]), "; did you mean `train.epochs`?");
     }
 
     #[test]

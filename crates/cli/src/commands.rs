@@ -28,6 +28,7 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
     taper_kernels::let_candle_threads_sleep();
     let mut registry = registry.clone();
     registry.show_downloads(!output.quiet);
+    registry.shows_decoding = !output.quiet && !output.json;
     let registry = &registry;
     match command {
         Command::Finetune(flags) => finetune::run(flags, output, registry),

@@ -11,6 +11,7 @@ use taper_runner::{DeviceChoice, Recipe};
 
 pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
 pub use reading::ReadFlags;
+pub(crate) use settings::flag_of;
 use settings::{Images, Pretrained, Subset, Training};
 
 /// The most classes that `summary` builds a net for.

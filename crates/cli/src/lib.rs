@@ -15,6 +15,7 @@
 mod advice;
 mod flags;
 
+mod first_contact;
 mod launch;
 mod model;
 mod print;
@@ -27,6 +28,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use taper_metrics::text::printable_lines;
 use taper_runner::{Registry, RunnerError, TrainingError};
 
 use print::note;
@@ -77,7 +79,12 @@ pub fn run_as<C: Parser>(
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" too, for stdout. A closed pipe is no reason to fail.
-            let _ = error.print();
+            let plain = error.render().to_string();
+            match printable_lines(&plain) {
+                // An argument may be the name of any file.
+                escaped if escaped != plain => note(escaped.trim_end()),
+                _ => drop(error.print()),
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };

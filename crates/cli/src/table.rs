@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use taper_metrics::text::{left, printable};
 use taper_runner::{
     Evaluation, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores, judgement,
 };
@@ -32,7 +33,7 @@ fn outcome_text(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
     writeln!(text, "\nData      {}", plan.data.describe())?;
     let weights = &outcome.results.load_text.summary;
     writeln!(text, "Weights   {}", indent(weights.trim_start_matches("weights ")))?;
-    for note in &plan.notes {
+    for note in &outcome.notes {
         writeln!(text, "Note      {note}")?;
     }
     let ParameterCounts { trainable, frozen, .. } = outcome.results.parameters;
@@ -96,7 +97,7 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
         "after": outcome.results.after,
         "report": outcome.results.report,
         "load_report": outcome.results.load_report,
-        "notes": plan.notes,
+        "notes": outcome.notes,
         "calibration": outcome.calibration,
         "trained": {
             "method": plan.recipe.method.name(),
@@ -153,18 +154,19 @@ pub(crate) fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Val
     Ok(value)
 }
 
-/// The result of `predict` as lines, the images' names in a column of `width`; those that could not
+/// The result of `predict` as lines, the images' names in as many `columns`; those that could not
 /// be read are left out.
-pub(crate) fn predictions(predictions: &[Prediction], width: usize) -> String {
+pub(crate) fn predictions(predictions: &[Prediction], columns: usize) -> String {
     let mut text = String::new();
     for prediction in predictions.iter().filter(|prediction| prediction.error.is_none()) {
         let classes: Vec<_> = prediction
             .classes
             .iter()
-            .map(|c| format!("{} {:.1} %", c.class_name, 100.0 * c.probability))
+            .map(|c| format!("{} {:.1} %", printable(&c.class_name), 100.0 * c.probability))
             .collect();
         let withheld = if prediction.withheld { "   (withheld: not sure enough)" } else { "" };
-        text += &format!("{:<width$}  {}{withheld}\n", prediction.image, classes.join("   "));
+        let image = left(&printable(&prediction.image), columns);
+        text += &format!("{image}  {}{withheld}\n", classes.join("   "));
     }
     text
 }

@@ -11,6 +11,9 @@ use crate::image::Image;
 use crate::preprocessing::Preprocessing;
 use crate::source::{Labelled, check_indices};
 
+/// Sizes that are listed one by one.
+const LISTED_SIZES: usize = 5;
+
 /// Counts, sizes and values of some items of a source. Its `Display` is a short table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Description {
@@ -208,12 +211,41 @@ impl Tally {
     }
 }
 
+impl Description {
+    /// The sizes, width before height, the commonest first; of many the smallest, the median and the largest by
+    /// area, and the commonest.
+    pub fn sizes_in_words(&self) -> Vec<String> {
+        let shown = |[height, width, channels]: [usize; 3]| format!("{width}x{height}x{channels}");
+        let mut sizes = self.sizes.clone();
+        let mut words = Vec::new();
+        if sizes.len() > LISTED_SIZES {
+            sizes.sort_by_key(|([height, width, _], _)| height * width);
+            let mut before = 0;
+            let median = sizes.iter().find(|(_, count)| {
+                before += count;
+                2 * before >= self.count
+            });
+            let ends = [("smallest", sizes.first()), ("median", median), ("largest", sizes.last())];
+            let named = ends.into_iter().filter_map(|(name, size)| Some((name, size?.0)));
+            words.extend(named.map(|(name, size)| format!("{name} {}", shown(size))));
+        }
+        sizes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let common = sizes.iter().take(LISTED_SIZES);
+        words.extend(common.map(|(size, count)| format!("{}: {count}", shown(*size))));
+        if sizes.len() > LISTED_SIZES {
+            words.push(format!("and {} more", sizes.len() - LISTED_SIZES));
+        }
+        words
+    }
+}
+
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.source)?;
         writeln!(f, "items   {}", self.count)?;
-        for ([height, width, channels], count) in &self.sizes {
-            writeln!(f, "size    {height}x{width}x{channels}: {count}")?;
+        for (place, size) in self.sizes_in_words().iter().enumerate() {
+            let order = if place == 0 { " (width x height x channels)" } else { "" };
+            writeln!(f, "size    {size}{order}")?;
         }
         writeln!(f, "values  {} to {}", self.min, self.max)?;
         for (channel, (mean, std)) in self.mean.iter().zip(&self.std).enumerate() {
@@ -244,11 +276,29 @@ mod tests {
         assert_eq!(description.std, [0.2, 0.0, 0.0]);
         assert_eq!(
             description.to_string(),
-            "two: 2 images of 1x1x3, 2 classes\nitems   2\nsize    1x1x3: 2\nvalues  0 to 255\n\
+            "two: 2 images of 1x1x3, 2 classes\nitems   2\nsize    1x1x3: 2 (width x height x \
+             channels)\nvalues  0 to 255\n\
              channel 0: mean 0.2000, std 0.2000 (of value / 255)\n\
              channel 1: mean 0.2000, std 0.0000 (of value / 255)\n\
              channel 2: mean 1.0000, std 0.0000 (of value / 255)\nclass   a: 2\nclass   b: 0\n"
         );
+    }
+
+    #[test]
+    fn many_sizes_are_told_by_their_extremes_and_the_commonest() {
+        let sizes: Vec<_> =
+            (1..=300).map(|side| ([side, 2 * side, 3], 1 + usize::from(side == 7))).collect();
+        let description =
+            Description { count: 301, sizes, ..describe(&two_images(), None).unwrap() };
+        let words = description.sizes_in_words();
+        assert_eq!(
+            words[..4],
+            ["smallest 2x1x3", "median 300x150x3", "largest 600x300x3", "14x7x3: 2"]
+        );
+        assert_eq!((words.len(), words[8].as_str()), (9, "and 295 more"));
+        let lines = description.to_string();
+        assert_eq!(lines.lines().filter(|line| line.starts_with("size")).count(), 9);
+        assert!(lines.contains("size    smallest 2x1x3 (width x height x channels)\n"), "{lines}");
     }
 
     #[test]

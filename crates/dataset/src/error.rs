@@ -23,7 +23,7 @@ pub enum Error {
     },
 
     /// A data set is known by its name, and its files are not here.
-    #[error("{name} is not here: put the files of {url} into {}{hub}", folder.display())]
+    #[error("{name} is not here: put the files of {url} into {}{files}{hub}", folder.display())]
     NotHere {
         /// The name.
         name: &'static str,
@@ -31,6 +31,8 @@ pub enum Error {
         folder: PathBuf,
         /// Where they are to be had.
         url: &'static str,
+        /// Their names, as the middle of the sentence; or nothing.
+        files: String,
         /// Where else, as the end of the sentence; or nothing.
         hub: String,
     },
@@ -205,6 +207,15 @@ pub enum Error {
         expected: String,
         /// What it is.
         found: String,
+    },
+
+    /// A class that the data has not.
+    #[error("`data.classes`: there is no class `{name}`; there are {known}")]
+    NoClass {
+        /// The class.
+        name: String,
+        /// Those there are, shortened.
+        known: String,
     },
 
     /// The thread that prepares batches could not be started.

@@ -10,7 +10,7 @@ use crate::resize::{Edge, Filter, resize, resize_part};
 
 /// How an image of another size is brought to the net's.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", from = "Written")]
 pub enum ResizeMode {
     /// It must have the size already; another one is an error.
     AsIs,
@@ -27,6 +27,41 @@ pub enum ResizeMode {
     /// lies in the centre, as far as the ink stays inside. All around is black. An image that has the
     /// size already is taken as it is.
     Digit,
+}
+
+/// How a resize mode is written.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "one of \"asis\", \"stretch\", \"fit\", \"digit\", or { crop = 0.875 }, \
+                 or { crop = { edge = 256, of = 224 } }"
+)]
+enum Written {
+    Name(Name),
+    Crop { crop: Crop },
+}
+
+/// Those without settings.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Name {
+    AsIs,
+    Stretch,
+    Fit,
+    Digit,
+}
+
+impl From<Written> for ResizeMode {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Name(Name::AsIs) => Self::AsIs,
+            Written::Name(Name::Stretch) => Self::Stretch,
+            Written::Name(Name::Fit) => Self::Fit,
+            Written::Name(Name::Digit) => Self::Digit,
+            Written::Crop { crop } => Self::Crop(crop),
+        }
+    }
 }
 
 impl fmt::Display for ResizeMode {

@@ -23,6 +23,7 @@ mod list;
 mod named;
 pub mod parquet;
 mod tensors;
+mod watched;
 
 mod open;
 
@@ -39,6 +40,7 @@ pub use list::parse_bytes as parse_list;
 pub use named::{NAMED, Named, named};
 pub use open::{open, open_with};
 pub use selected::{keep_classes, only, without};
+pub use watched::Watched;
 
 pub(crate) use faults::with_all_faults;
 pub(crate) use image_file::is_image;

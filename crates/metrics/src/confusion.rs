@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// [merged](Self::merge); the order never matters, because counts are whole numbers. Precision,
 /// recall, F-measures, kappa, the Matthews coefficient and the report are read from it.
 ///
-/// Saved with serde it is the number of classes and the counts, row by row; reading checks both.
+/// Saved with serde it is the number of classes and the counts, row by row; of more than 100 classes, most
+/// pairs of which never occur, the pairs that do: label, prediction and count. Reading takes both and checks them.
 ///
 /// ```
 /// # fn main() -> taper_metrics::Result<()> {
@@ -25,27 +26,61 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Counts")]
+#[serde(try_from = "Saved", into = "Saved")]
 pub struct ConfusionMatrix {
     num_classes: usize,
     counts: Vec<u64>,
     /// The sum of the counts: held, so that no sum of counts can overflow.
-    #[serde(skip_serializing)]
     total: u64,
 }
 
+/// Classes up to which every count is saved.
+const SAVED_WHOLE: usize = 100;
+
 /// What is saved of a matrix.
-#[derive(Deserialize)]
-struct Counts {
-    num_classes: usize,
-    counts: Vec<u64>,
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "num_classes with counts, or with pairs")]
+enum Saved {
+    Whole {
+        num_classes: usize,
+        counts: Vec<u64>,
+    },
+    Pairs {
+        num_classes: usize,
+        /// Label, prediction, count.
+        pairs: Vec<(u32, u32, u64)>,
+    },
 }
 
-impl TryFrom<Counts> for ConfusionMatrix {
+impl From<ConfusionMatrix> for Saved {
+    fn from(matrix: ConfusionMatrix) -> Self {
+        let ConfusionMatrix { num_classes, counts, .. } = matrix;
+        if num_classes <= SAVED_WHOLE {
+            return Self::Whole { num_classes, counts };
+        }
+        let pairs = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+        let pair =
+            |(place, count)| ((place / num_classes) as u32, (place % num_classes) as u32, count);
+        Self::Pairs { num_classes, pairs: pairs.map(pair).collect() }
+    }
+}
+
+impl TryFrom<Saved> for ConfusionMatrix {
     type Error = MetricsError;
 
-    fn try_from(saved: Counts) -> Result<Self> {
-        Self::from_counts(saved.num_classes, saved.counts)
+    fn try_from(saved: Saved) -> Result<Self> {
+        let (num_classes, pairs) = match saved {
+            Saved::Whole { num_classes, counts } => return Self::from_counts(num_classes, counts),
+            Saved::Pairs { num_classes, pairs } => (num_classes, pairs),
+        };
+        check::num_classes(num_classes)?;
+        let mut counts = vec![0; num_classes * num_classes];
+        for (label, prediction, count) in pairs {
+            check::classes("label", &[label], num_classes)?;
+            check::classes("prediction", &[prediction], num_classes)?;
+            counts[label as usize * num_classes + prediction as usize] = count;
+        }
+        Self::from_counts(num_classes, counts)
     }
 }
 

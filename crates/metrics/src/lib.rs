@@ -79,6 +79,7 @@
 //! | `calibration` | [`calibration()`]: the reliability diagram and its errors |
 //! | `ranking` | [`top_k_accuracy`], [`roc_auc`], [`average_precision`], one-vs-rest |
 //! | `temperature` | [`fit_temperature`] |
+//! | [`text`] | names in a terminal |
 //! | `paired` | [`paired_t_test`], [`corrected_paired_t_test`], [`mcnemar()`] |
 //! | `curve` | [`roc_curve`], [`precision_recall_curve`], [`threshold_for_precision`], [`threshold_for_recall`] |
 
@@ -95,6 +96,7 @@ mod ranking;
 mod report;
 mod scores;
 mod temperature;
+pub mod text;
 
 pub use agreement::KappaWeights;
 pub use calibration::{Calibration, CalibrationBin, calibration, calibration_of_confidences};

@@ -3,9 +3,9 @@
 use crate::confusion::ConfusionMatrix;
 use crate::error::{MetricsError, Result};
 use crate::scores::{Average, Scores, ZeroDivision};
+use crate::text::{printable, right, width};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
-use unicode_width::UnicodeWidthStr;
 
 /// One class of a [`ClassificationReport`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,13 +103,13 @@ impl Display for ClassificationReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
         let names: Vec<String> = self.classes.iter().map(|class| printable(&class.name)).collect();
-        let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
-        let width = width.max("weighted avg".len());
+        let columns = names.iter().map(|name| width(name)).max().unwrap_or(0);
+        let columns = columns.max("weighted avg".len());
 
         let line = |f: &mut Formatter<'_>, name: &str, cells: [String; 4]| {
             let [precision, recall, f1, support] = cells;
-            let padding = width.saturating_sub(name.width());
-            writeln!(f, "{:padding$}{name}  {precision:>9} {recall:>9} {f1:>9} {support:>9}", "")
+            let name = right(name, columns);
+            writeln!(f, "{name}  {precision:>9} {recall:>9} {f1:>9} {support:>9}")
         };
         let number = |value: f64| {
             if value.is_nan() { "nan".to_owned() } else { format!("{value:.digits$}") }
@@ -132,20 +132,6 @@ impl Display for ClassificationReport {
     }
 }
 
-/// A name may be that of any folder: a line break or an escape sequence must not reach the
-/// terminal.
-fn printable(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,8 +144,7 @@ mod tests {
     fn wide_names_keep_the_columns_aligned() {
         let report = matrix().report(&["数字の七と八と九です", "é"], ZeroDivision::Zero).unwrap();
         let text = report.to_string();
-        let widths: Vec<usize> =
-            text.lines().filter(|l| !l.is_empty()).map(|l| l.width()).collect();
+        let widths: Vec<usize> = text.lines().filter(|l| !l.is_empty()).map(width).collect();
         assert_eq!(widths, [20 + 2 + 9 + 30; 6]);
         assert!(text.contains("\n                   é       0.00      0.00"), "{text}");
     }

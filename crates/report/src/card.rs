@@ -100,6 +100,7 @@ fn body(record: &Record) -> String {
         "" => "random, from the seed".to_string(),
         weights => format!("`{weights}`"),
     };
+    let command = if recipe.model.weights.is_empty() { "train" } else { "finetune" };
     let method = &recipe.method.name;
     let TrainingSummary { steps, stopped, .. } = &results.trained;
     let ParameterCounts { trainable, frozen, .. } = results.parameters;
@@ -179,7 +180,7 @@ fn body(record: &Record) -> String {
         "\n## Use\n\nWith Taper, on this folder:\n\n```sh\ntaper predict --run . photo.png\n```\n";
     text += &python(record);
     text += &format!(
-        "\n## Recipe\n\n`recipe.toml`, complete: `taper finetune --recipe recipe.toml` repeats the \
+        "\n## Recipe\n\n`recipe.toml`, complete: `taper {command} --recipe recipe.toml` repeats the \
          run.\n\n<details>\n\n```toml\n{}\n```\n\n</details>\n",
         record.recipe_text.trim_end()
     );

@@ -6,8 +6,48 @@ use taper_metrics::{ClassificationReport, ConfusionMatrix, Scores};
 
 use crate::html::escape;
 
-/// Classes up to which the whole matrix is shown; of more, those that are confused most.
+/// Classes up to which the whole matrix is shown; of more, those of the pairs that are confused most.
 const WHOLE: usize = 24;
+
+/// Classes up to which a table of them stands on the page; of more, the ends of an order.
+const TABLE: usize = 50;
+/// Rows of each end.
+const END: usize = 10;
+
+/// A table with a row for each class. Of many classes those with the highest and the lowest `value`, and all of
+/// them folded away; `value`, which a class may lack, is called `what`.
+pub(crate) fn class_table(
+    head: &str,
+    rows: &[String],
+    foot: &str,
+    what: &str,
+    value: impl Fn(usize) -> Option<f64>,
+) -> String {
+    let table = |rows: String| {
+        format!(
+            "<div class=\"scroll\"><table class=\"wide\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>\
+             </table></div>"
+        )
+    };
+    let n = rows.len();
+    if n <= TABLE {
+        return table(rows.concat() + foot);
+    }
+    let mut order: Vec<(usize, f64)> =
+        (0..n).filter_map(|class| Some((class, value(class)?))).collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let some = |end: &[(usize, f64)]| -> String {
+        end.iter().map(|(class, _)| rows[*class].as_str()).collect()
+    };
+    let (most, least) = (&order[..END.min(order.len())], &order[order.len().saturating_sub(END)..]);
+    format!(
+        "<p class=\"note\">Of {n} classes the {END} with the highest {what}:</p>{}<p class=\"note\">The {END} with \
+         the lowest:</p>{}<details><summary>All {n} classes</summary>{}</details>",
+        table(some(most)),
+        table(some(least) + foot),
+        table(rows.concat())
+    )
+}
 
 /// True classes down, predicted ones across; shaded by the share of the true class.
 pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
@@ -16,6 +56,9 @@ pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
         true => (0..k).collect(),
         false => most_confused(matrix),
     };
+    if shown.is_empty() {
+        return "<p class=\"none\">No class is taken for another.</p>".to_string();
+    }
     let mut html = String::new();
     if k > WHOLE {
         let _ = write!(
@@ -42,18 +85,16 @@ pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
             let share = count as f64 / support[truth].max(1) as f64;
             // A single mistake among thousands is seen too.
             let alpha = if count == 0 { 0.0 } else { 0.16 + 0.84 * share.sqrt() };
-            let mut class = if truth == said { "right" } else { "" }.to_string();
-            if alpha > 0.55 {
-                class += " dark";
-            }
-            if count == 0 {
-                class += " zero";
-            }
+            let class = match (count, truth == said) {
+                (0, _) => "zero",
+                (_, true) => "right",
+                _ => "",
+            };
+            let told = if count == 0 { String::new() } else { count.to_string() };
             let _ = write!(
                 html,
-                "<td class=\"{}\" style=\"--a:{alpha:.2}\" title=\"{name}, said {}: {count} of {}\">\
-                 {count}</td>",
-                class.trim(),
+                "<td class=\"{class}\" style=\"--a:{alpha:.2}\" title=\"{name}, said {}: {count} of {}\">\
+                 {told}</td>",
                 escape(&names[said]),
                 support[truth]
             );
@@ -64,29 +105,32 @@ pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
     html + &pairs(matrix, names)
 }
 
-/// The classes with the most mistakes, as truth or as answer, in their own order.
+/// The classes of the pairs that are confused most, in their own order.
 fn most_confused(matrix: &ConfusionMatrix) -> Vec<usize> {
-    let (support, predicted) = (matrix.support(), matrix.predicted());
-    let wrong = |class: usize| support[class] + predicted[class] - 2 * matrix.count(class, class);
-    let mut classes: Vec<usize> = (0..matrix.num_classes()).collect();
-    classes.sort_by_key(|&class| std::cmp::Reverse(wrong(class)));
-    classes.truncate(WHOLE);
+    let mut classes = Vec::with_capacity(WHOLE);
+    for class in confused(matrix).into_iter().flat_map(|(_, truth, said)| [truth, said]) {
+        if classes.len() < WHOLE && !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
     classes.sort_unstable();
     classes
 }
 
+/// The mistakes: how often, true class, predicted class; the most frequent first.
+fn confused(matrix: &ConfusionMatrix) -> Vec<(u64, usize, usize)> {
+    let k = matrix.num_classes();
+    let counts = matrix.counts().iter().enumerate();
+    let pairs = counts.map(|(place, &count)| (count, place / k, place % k));
+    let mut pairs: Vec<_> =
+        pairs.filter(|(count, truth, said)| *count > 0 && truth != said).collect();
+    pairs.sort_by_key(|(count, ..)| std::cmp::Reverse(*count));
+    pairs
+}
+
 /// The mistakes that are made most often, in words.
 fn pairs(matrix: &ConfusionMatrix, names: &[String]) -> String {
-    let k = matrix.num_classes();
-    let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
-    for truth in 0..k {
-        for said in (0..k).filter(|&said| said != truth) {
-            pairs.push((matrix.count(truth, said), truth, said));
-        }
-    }
-    pairs.retain(|(count, ..)| *count > 0);
-    pairs.sort_by_key(|(count, ..)| std::cmp::Reverse(*count));
-    let told: Vec<String> = pairs
+    let told: Vec<String> = confused(matrix)
         .iter()
         .take(5)
         .map(|(count, truth, said)| {
@@ -102,34 +146,35 @@ fn pairs(matrix: &ConfusionMatrix, names: &[String]) -> String {
 /// Precision, recall, F1 and the number of images of each class; no scores of one that has no image and is
 /// no answer.
 pub(crate) fn table(report: &ClassificationReport) -> String {
-    let mut html = "<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>Class</th>\
-                    <th>Precision</th><th>Recall</th><th>F1</th><th>Held out</th></tr></thead><tbody>"
-        .to_string();
     let number = |value: f64| {
         format!(
             "{value:.4}<span class=\"meter\" style=\"--v:{:.0}%\"></span>",
             100.0 * value.clamp(0.0, 1.0)
         )
     };
-    let mut row = |name: &str, scores: &Scores, is_absent: bool| {
+    let row = |name: &str, scores: &Scores, is_absent: bool| {
         let cells = [scores.precision, scores.recall, scores.f1].map(|value| match is_absent {
             true => "–".to_string(),
             false => number(value),
         });
-        let _ = write!(
-            html,
+        format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(name),
             cells.join("</td><td>"),
             scores.support
-        );
+        )
     };
-    for class in &report.classes {
-        row(&class.name, &class.scores, class.is_absent());
-    }
-    row("macro average", &report.macro_average, false);
-    row("weighted average", &report.weighted_average, false);
-    html + "</tbody></table></div>"
+    let rows = report.classes.iter();
+    let rows: Vec<String> =
+        rows.map(|class| row(&class.name, &class.scores, class.is_absent())).collect();
+    let averages = row("macro average", &report.macro_average, false)
+        + &row("weighted average", &report.weighted_average, false);
+    let head = "<th>Class</th><th>Precision</th><th>Recall</th><th>F1</th><th>Held out</th>";
+    let f1 = |class: usize| {
+        let class = &report.classes[class];
+        (!class.is_absent()).then_some(class.scores.f1)
+    };
+    class_table(head, &rows, &averages, "F1", f1)
 }
 
 /// How many images of each class each part has.
@@ -143,24 +188,24 @@ pub(crate) fn samples(class_names: &[String], parts: &[(&str, &[usize])]) -> Str
     for (color, (name, _)) in parts.iter().enumerate() {
         let _ = write!(html, "<span><i class=\"key c{color}\"></i>{name}</span>");
     }
-    html += "</span><div class=\"scroll\"><table class=\"wide\"><thead><tr><th>Class</th>";
-    for (name, _) in &parts {
-        let _ = write!(html, "<th>{name}</th>");
-    }
-    html += "<th style=\"width:45%\"></th></tr></thead><tbody>";
-    for (class, name) in class_names.iter().enumerate() {
-        let _ = write!(html, "<tr><td>{}</td>", escape(name));
-        for (_, counts) in &parts {
-            let _ = write!(html, "<td>{}</td>", counts[class]);
-        }
-        html += "<td><div class=\"stack\">";
-        for (color, (_, counts)) in parts.iter().enumerate() {
+    html += "</span>";
+    let names: String = parts.iter().map(|(name, _)| format!("<th>{name}</th>")).collect();
+    let head = format!("<th>Class</th>{names}<th style=\"width:45%\"></th>");
+    let row = |(class, name): (usize, &String)| {
+        let counts: String =
+            parts.iter().map(|(_, counts)| format!("<td>{}</td>", counts[class])).collect();
+        let bars = parts.iter().enumerate().map(|(color, (_, counts))| {
             let width = 100.0 * counts[class] as f64 / most as f64;
-            let _ = write!(html, "<i class=\"c{color}\" style=\"width:{width:.2}%\"></i>");
-        }
-        html += "</div></td></tr>";
-    }
-    html + "</tbody></table></div>"
+            format!("<i class=\"c{color}\" style=\"width:{width:.2}%\"></i>")
+        });
+        let bars: String = bars.collect();
+        format!(
+            "<tr><td>{}</td>{counts}<td><div class=\"stack\">{bars}</div></td></tr>",
+            escape(name)
+        )
+    };
+    let rows: Vec<String> = class_names.iter().enumerate().map(row).collect();
+    html + &class_table(&head, &rows, "", "number of images", |class| Some(totals[class] as f64))
 }
 
 #[cfg(test)]
@@ -187,6 +232,7 @@ mod tests {
         let k = 100;
         let mut counts = vec![0; k * k];
         (0..k).for_each(|class| counts[class * k + class] = 10);
+        (0..40).for_each(|class| counts[class * k + class + 50] = 1);
         counts[70 * k + 80] = 5;
         let matrix = ConfusionMatrix::from_counts(k, counts).unwrap();
         let html = confusion(&matrix, &names(k));

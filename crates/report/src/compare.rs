@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use taper_run_folder::{Epoch, write_whole};
 use toml::{Table, Value};
 
+use crate::classes::class_table;
 use crate::curves::{epochs, scale_of};
 use crate::error::ReportError;
 use crate::html::{COLORS, duration, escape, grid, page, percent, section};
@@ -132,29 +133,33 @@ fn classes(records: &[Record], names: &[String]) -> String {
     if records.iter().any(|record| record.results.data.class_names != *first) {
         return "<p class=\"none\">The runs have different classes.</p>".to_string();
     }
-    let mut html =
-        "<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>Class</th>".to_string();
+    let mut head = "<th>Class</th>".to_string();
     for (i, name) in names.iter().enumerate() {
-        let _ = write!(html, "<th><i class=\"key c{}\"></i>{}</th>", i % COLORS, escape(name));
+        let _ = write!(head, "<th><i class=\"key c{}\"></i>{}</th>", i % COLORS, escape(name));
     }
-    html += "</tr></thead><tbody>";
-    for (class, name) in first.iter().enumerate() {
-        let _ = write!(html, "<tr><td>{}</td>", escape(name));
-        let f1 = |record: &Record| {
-            let class = &record.results.report.classes[class];
-            (!class.is_absent()).then_some(class.scores.f1)
-        };
-        let best = records.iter().filter_map(f1).fold(f64::NEG_INFINITY, f64::max);
-        for record in records {
-            let _ = match f1(record) {
-                None => write!(html, "<td>–</td>"),
-                Some(f1) if f1 == best => write!(html, "<td class=\"best\">{f1:.4}</td>"),
-                Some(f1) => write!(html, "<td>{f1:.4}</td>"),
-            };
-        }
-        html += "</tr>";
-    }
-    html + "</tbody></table></div>"
+    let f1 = |record: &Record, class: usize| {
+        let class = &record.results.report.classes[class];
+        (!class.is_absent()).then_some(class.scores.f1)
+    };
+    let ends = |class: usize| {
+        let values = records.iter().filter_map(|record| f1(record, class));
+        values
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), f1| (low.min(f1), high.max(f1)))
+    };
+    let row = |(class, name): (usize, &String)| {
+        let cells = records.iter().map(|record| match f1(record, class) {
+            None => "<td>–</td>".to_string(),
+            Some(f1) if f1 == ends(class).1 => format!("<td class=\"best\">{f1:.4}</td>"),
+            Some(f1) => format!("<td>{f1:.4}</td>"),
+        });
+        format!("<tr><td>{}</td>{}</tr>", escape(name), cells.collect::<String>())
+    };
+    let rows: Vec<String> = first.iter().enumerate().map(row).collect();
+    let difference = |class: usize| {
+        let (low, high) = ends(class);
+        (low <= high).then_some(high - low)
+    };
+    class_table(&head, &rows, "", "difference", difference)
 }
 
 fn recipes(records: &[Record], names: &[String]) -> String {

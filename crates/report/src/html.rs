@@ -120,6 +120,69 @@ pub(crate) fn image(bytes: &[u8], size: Option<[usize; 2]>, alt: &str, pixels: b
 mod tests {
     use super::*;
 
+    /// Red, green and blue of a variable of the style, 0 to 1.
+    fn color(style: &str, name: &str) -> [f64; 3] {
+        let start = style.find(&format!("--{name}: ")).expect(name) + name.len() + 4;
+        let value = style[start..].split(';').next().unwrap().trim();
+        let bytes: Vec<u8> = match value.strip_prefix('#') {
+            None => value.split(", ").map(|number| number.parse().unwrap()).collect(),
+            Some(short) if short.len() == 3 => {
+                short.chars().map(|digit| 17 * digit.to_digit(16).unwrap() as u8).collect()
+            }
+            Some(hex) => {
+                (0..3).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+            }
+        };
+        [0, 1, 2].map(|at| f64::from(bytes[at]) / 255.0)
+    }
+
+    /// The contrast of two colors as WCAG 2 defines it, 1 to 21.
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let luminance = |color: [f64; 3]| {
+            let linear = color.map(|c| match c <= 0.04045 {
+                true => c / 12.92,
+                false => ((c + 0.055) / 1.055).powf(2.4),
+            });
+            0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_text_has_wcag_s_contrast_on_every_shade_in_light_and_dark() {
+        let (light, rest) =
+            STYLE.split_once("@media screen and (prefers-color-scheme: dark)").unwrap();
+        let dark = rest.split("* { box-sizing").next().unwrap();
+        for (mode, style) in [("light", light), ("dark", dark)] {
+            let color = |name| color(style, name);
+            for text in ["ink", "soft", "good", "bad"] {
+                for ground in ["card", "page"] {
+                    let found = contrast(color(text), color(ground));
+                    assert!(found >= 4.5, "{mode}: {text} on {ground} {found:.2}");
+                }
+            }
+            for cell in ["cell", "cell-bad"] {
+                for share in 0..=100 {
+                    let a = f64::from(share) / 100.0;
+                    let ground =
+                        [0, 1, 2].map(|c| a * color(cell)[c] + (1.0 - a) * color("card")[c]);
+                    let found = contrast(color("ink"), ground);
+                    assert!(found >= 4.5, "{mode}: a number on {cell} at {a}: {found:.2}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn paper_is_light_and_keeps_its_colors() {
+        let print = STYLE.split("@media print").nth(1).unwrap();
+        assert!(print.contains(" print-color-adjust: exact"), "{print}");
+        // Whatever is dark is for a screen alone.
+        assert_eq!(STYLE.matches("prefers-color-scheme").count(), 1);
+        assert!(STYLE.contains("@media screen and (prefers-color-scheme: dark)"));
+    }
+
     #[test]
     fn an_image_stands_in_the_page_itself() {
         let html = image(b"\x89PNG", Some([2, 1]), "<cat>", true);

@@ -65,16 +65,9 @@ fn text(inspected: &Inspected) -> String {
 
 fn numbers(part: &InspectedPart) -> String {
     let description = &part.description;
-    let sizes = description.sizes.iter().take(20);
-    let mut sizes: Vec<String> =
-        sizes.map(|([h, w, c], count)| format!("{h}×{w}×{c}: {count}")).collect();
-    let more = description.sizes.len() - sizes.len();
-    if more > 0 {
-        sizes.push(format!("and {more} more"));
-    }
     let mut rows = vec![
         ("Source", description.source.clone()),
-        ("Height × width × channels", sizes.join(", ")),
+        ("Width x height x channels", description.sizes_in_words().join(", ")),
     ];
     if !part.endings.is_empty() {
         let endings = part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));

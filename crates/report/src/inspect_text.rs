@@ -4,6 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use taper_dataset::Description;
 use taper_dataset::inspect::Inspection;
+use taper_metrics::text::{left, printable, printable_lines, width};
 
 use crate::inspect::{Inspected, about, stored};
 
@@ -18,7 +19,7 @@ impl Display for Inspected {
         for part in parts {
             // The classes of all parts stand in one table, below.
             let description = Description { classes: Vec::new(), ..part.description.clone() };
-            write!(f, "{}: {description}", part.name)?;
+            write!(f, "{}: {}", part.name, printable_lines(&description.to_string()))?;
             if !part.endings.is_empty() {
                 let endings =
                     part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));
@@ -32,7 +33,7 @@ impl Display for Inspected {
                 writeln!(f, "broken  {broken} of {}", broken + read)?;
             }
             for fault in &part.faults {
-                writeln!(f, "broken  {fault}")?;
+                writeln!(f, "broken  {}", printable(fault))?;
             }
             writeln!(f)?;
         }
@@ -43,7 +44,7 @@ impl Display for Inspected {
         }
         write_classes(self, f)?;
         if let Some((name, count)) = &self.inspection.smallest_class {
-            writeln!(f, "smallest class: {name}, {count} to train on")?;
+            writeln!(f, "smallest class: {}, {count} to train on", printable(name))?;
         }
         if let Some(cut) = self.cut() {
             writeln!(f, "{cut}")?;
@@ -56,10 +57,9 @@ impl Display for Inspected {
              (leaks), {conflicts} with different classes"
         )?;
         for group in self.inspection.duplicates.iter().take(10) {
-            let items = group
-                .items
-                .iter()
-                .map(|(part, name, class)| format!("{name} ({part}, class {class})"));
+            let items = group.items.iter().map(|(part, name, class)| {
+                format!("{} ({part}, class {})", printable(name), printable(class))
+            });
             writeln!(f, "  {}", items.collect::<Vec<_>>().join(" = "))?;
         }
         Ok(())
@@ -69,12 +69,12 @@ impl Display for Inspected {
 /// Images of each class, a column a part.
 fn write_classes(inspected: &Inspected, f: &mut Formatter<'_>) -> Result {
     let parts = &inspected.inspection.parts;
-    let names = || parts[0].description.classes.iter().map(|(name, _)| name);
-    let width = names().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
-    write!(f, "{:<width$}", "class")?;
+    let names = || parts[0].description.classes.iter().map(|(name, _)| printable(name));
+    let columns = names().map(|name| width(&name)).max().unwrap_or(0).max(5);
+    write!(f, "{}", left("class", columns))?;
     parts.iter().try_for_each(|part| write!(f, "{:>12}", part.name))?;
     for (place, name) in names().enumerate() {
-        write!(f, "\n{name:<width$}")?;
+        write!(f, "\n{}", left(&name, columns))?;
         for part in parts {
             let count = part.description.classes.get(place).map_or(0, |(_, count)| *count);
             write!(f, "{count:>12}")?;

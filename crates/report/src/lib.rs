@@ -35,4 +35,4 @@ mod inspect_text;
 pub use compare::compare;
 pub use error::ReportError;
 pub use inspect::{InspectConfig, Inspected, inspect};
-pub use run::{complete, report};
+pub use run::{KEPT_PAGE, complete, report};

@@ -67,8 +67,7 @@ fn weights(record: &Record) -> String {
         ("Running statistics", format!("{} elements", counts.buffers)),
     ]);
     let Results { load_text: text, load_report, .. } = &record.results;
-    if text.summary.is_empty() {
-        // Of a run by an older version.
+    if record.results.is_older() {
         return rows + &folded("load report", &format!("{load_report:#}"));
     }
     rows + &format!("<pre>{}</pre>", escape(&text.summary)) + &folded("every tensor", &text.tensors)

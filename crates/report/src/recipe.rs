@@ -82,7 +82,7 @@ impl Recipe {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReportError> {
         toml::from_str(text).map_err(|error| ReportError::Recipe {
             path: path.to_path_buf(),
-            reason: error.message().to_string(),
+            reason: error.message().replace("missing field ", "there is no key "),
         })
     }
 

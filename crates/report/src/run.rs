@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use taper_run_folder::{RunFolder, write_whole};
+use taper_run_folder::{RunFolder, RunFolderError, write_whole};
 
 use crate::card::model_card;
 use crate::error::ReportError;
@@ -27,14 +27,21 @@ pub fn complete(run: &Path) -> Result<(), ReportError> {
     }
 }
 
+/// Where the page of a run by an older version is kept.
+pub const KEPT_PAGE: &str = "report-before.html";
+
 /// Writes a finished run's `report.html` anew, and the card where it is missing; gives the page's
-/// path.
+/// path. The page of a run by an older version, which alone has its mistakes, is kept as [`KEPT_PAGE`].
 ///
 /// # Errors
 /// As [`complete`].
 pub fn report(run: &Path) -> Result<PathBuf, ReportError> {
     let (folder, record) = (RunFolder::finished(run)?, Record::read(run)?);
     write_card(&folder, &record)?;
+    let kept = run.join(KEPT_PAGE);
+    if record.results.is_older() && folder.report().exists() && !kept.exists() {
+        std::fs::rename(folder.report(), &kept).map_err(RunFolderError::io(&kept))?;
+    }
     write_page(&folder, &record)?;
     Ok(folder.report())
 }

@@ -214,8 +214,66 @@ fn a_run_that_is_not_finished_or_has_another_recipe_is_an_error_that_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let run = run(folder.path(), "seed = 7\n");
     let error = taper_report::complete(run.path()).unwrap_err().to_string();
-    assert!(error.ends_with("recipe.toml: missing field `taper_version`"), "{error}");
+    assert!(error.ends_with("recipe.toml: there is no key `taper_version`"), "{error}");
     std::fs::remove_file(run.metrics()).unwrap();
     let error = taper_report::report(run.path()).unwrap_err().to_string();
     assert!(error.ends_with("holds no run: metrics.json is missing"), "{error}");
+}
+
+#[test]
+fn the_card_names_the_command_that_repeats_the_run() {
+    for (weights, command) in [("hub:timm/vit@abc", "finetune"), ("", "train")] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run(folder.path(), &RECIPE.replace("hub:timm/vit@abc", weights));
+        taper_report::complete(run.path()).unwrap();
+        let card = std::fs::read_to_string(run.card()).unwrap();
+        let line = format!("`taper {command} --recipe recipe.toml` repeats the run");
+        assert!(card.contains(&line), "{card}");
+    }
+}
+
+#[test]
+fn the_page_of_a_run_by_an_older_version_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    let kept = run.path().join(taper_report::KEPT_PAGE);
+    std::fs::write(run.report(), "of this version").unwrap();
+    taper_report::report(run.path()).unwrap();
+    assert!(!kept.exists());
+    let mut results = Results::read(&run).unwrap();
+    results.load_text = LoadReportText::default();
+    results.write(&run).unwrap();
+    std::fs::write(run.report(), "with mistakes").unwrap();
+    for _ in 0..2 {
+        taper_report::report(run.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), "with mistakes");
+        assert!(std::fs::read_to_string(run.report()).unwrap().contains("Confusion matrix"));
+    }
+}
+
+#[test]
+fn a_thousand_classes_make_neither_a_long_page_nor_large_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    let k = 1000;
+    let names: Vec<String> = (0..k).map(|class| format!("class {class:03}")).collect();
+    let labels: Vec<u32> = (0..10 * k).map(|i| i % k).collect();
+    let answers: Vec<u32> = labels.iter().map(|label| label * label % k).collect();
+    let mut results = Results::read(&run).unwrap();
+    results.confusion = ConfusionMatrix::new(k as usize).unwrap();
+    results.confusion.add_batch(&labels, &answers).unwrap();
+    results.report = results.confusion.report(&names, ZeroDivision::Zero).unwrap();
+    results.data.class_names = names;
+    (results.data.train, results.data.test) = ((0..k as usize).collect(), vec![10; k as usize]);
+    results.write(&run).unwrap();
+    assert_eq!(Results::read(&run).unwrap().confusion, results.confusion);
+    let size = std::fs::metadata(run.metrics()).unwrap().len();
+    assert!(size < 600_000, "{size}");
+    let page = std::fs::read_to_string(taper_report::report(run.path()).unwrap()).unwrap();
+    // What is folded away has no height.
+    let shown = page.split("<details>").map(|part| part.split("</details>").last().unwrap());
+    let rows: usize = shown.map(|part| part.matches("<tr>").count()).sum();
+    assert!(rows < 100, "{rows}");
+    assert_eq!(page.matches("<td>class 999</td>").count(), 4);
+    assert!(page.len() < 1 << 20, "{}", page.len());
 }

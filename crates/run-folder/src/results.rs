@@ -139,6 +139,11 @@ impl Results {
         serde_json::from_slice(&bytes).map_err(|error| RunFolderError::invalid(&path, error))
     }
 
+    /// Whether an older version made the run: what its page shows of mistakes and weights is on that page alone.
+    pub fn is_older(&self) -> bool {
+        self.load_text.summary.is_empty()
+    }
+
     /// Writes a run's `metrics.json`, whole or not at all; from then on the run is finished.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use taper_dataset::split::Split;
 use taper_dataset::{Columns, Dataset, Labelled, Normalization, Part, Preprocessing, cache};
 
 use crate::error::{DataError, RunnerError};
+use crate::observe::counted;
 use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
 
@@ -59,8 +60,10 @@ impl Data {
         );
         let prepare = |part: &str, source: &Arc<dyn Labelled>| {
             let what = format!("{part} of {chosen}");
-            registry
-                .prepared(&what, &preprocessing, || cache(source.clone(), &preprocessing, limit))
+            let decode = |source| cache(source, &preprocessing, limit);
+            registry.prepared(&what, &preprocessing, || {
+                counted(registry.shows_decoding, &format!("decode {part}"), source, decode)
+            })
         };
         let Dataset { name, train, validation, test } = &splits.dataset;
         let train = prepare("train", train)?;

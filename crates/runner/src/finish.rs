@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use taper_classifier::evaluate;
 use taper_dataset::Part;
 use taper_model::params::Params;
 use taper_model::{lora, weights};
@@ -18,11 +17,12 @@ use crate::error::RunnerError;
 use crate::load::Loaded;
 use crate::machine::this_machine;
 use crate::mistakes::record_mistakes;
+use crate::observe::{Listener, tell_working};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::{LoraMethod, Method};
 use crate::results::parameter_counts;
-use crate::scores::{judgement, scores};
+use crate::scores::{evaluate_told, judgement, scores};
 
 /// Scores what was trained and writes the run's files, `metrics.json` last.
 pub(crate) fn finish(
@@ -31,27 +31,29 @@ pub(crate) fn finish(
     loaded: Loaded,
     before: Scores,
     trained: TrainingSummary,
+    listeners: &mut [Box<dyn Listener>],
 ) -> Result<Outcome, RunnerError> {
     let recipe = &plan.recipe;
-    let answer =
-        |part: &Part| evaluate(&loaded.net, part, recipe.train.eval_batch_size, &plan.device);
-    let validation = plan.data.validation.as_ref().map(answer).transpose()?;
+    let mut answer =
+        |part: &Part, what| evaluate_told(plan, &loaded.net, part, what, &mut *listeners);
+    let validation = plan.data.validation.as_ref();
+    let validation = validation.map(|part| answer(part, "validates")).transpose()?;
     let mut config = plan.config.clone();
     if let Some(validation) = &validation {
         config.calibration = calibrate(&recipe.calibration, validation)?;
     }
     let temperature = config.calibration.map_or(1.0, |calibration| calibration.temperature);
-    let evaluation = answer(&plan.data.test)?.tempered(temperature);
+    let evaluation = answer(&plan.data.test, "evaluates")?.tempered(temperature);
     let validation = validation.map(|validation| validation.tempered(temperature));
 
     save_weights(plan, folder, &loaded.params)?;
     write_json(&folder.config(), &config.to_value())?;
     let judged = judgement(&evaluation)?;
     // A picture that cannot be made is no reason to lose the scores.
-    let mistakes = recipe
-        .log
-        .report
-        .then(|| record_mistakes(folder, &loaded.net, &plan.data.test, &evaluation, &plan.device));
+    let mistakes = recipe.log.report.then(|| {
+        let done = |done, of| tell_working(listeners, "looks at mistakes", done, of);
+        record_mistakes(folder, &loaded.net, &plan.data.test, &evaluation, &plan.device, done)
+    });
     let mistakes_error = mistakes.and_then(Result::err).map(|error| error.to_string());
     let results = Results {
         before,
@@ -87,6 +89,7 @@ pub(crate) fn finish(
         run: folder.path().to_path_buf(),
         results,
         evaluation: Some(evaluation),
+        notes: loaded.notes,
         calibration: config.calibration,
     })
 }

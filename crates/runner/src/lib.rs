@@ -20,6 +20,8 @@
 //! # Ok::<(), taper_runner::RunnerError>(())
 //! ```
 
+mod fault;
+
 mod error;
 
 mod hub;
@@ -27,11 +29,13 @@ mod pretrained;
 mod recipe;
 mod registry;
 
+mod colour;
 mod contamination;
 mod data;
 mod method;
 mod plan;
 
+mod last_batch;
 mod load;
 mod machine;
 mod memory;
@@ -54,14 +58,16 @@ mod outcome;
 mod resume;
 mod run;
 
+pub use colour::coloured_images;
 pub use data::{Data, split_dataset};
 pub use error::{DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError};
 pub use evaluate::{evaluate_on, open_run};
+pub use fault::{Fault, settings_of, table_of_text};
 pub use load::{Loaded, load};
 pub use outcome::Outcome;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
-pub use pretrained::resolve_pretrained;
+pub use pretrained::{resolve_pretrained, resolve_untrained};
 pub use recipe::{
     Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
     EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GroupRecipe, GuardRecipe,

@@ -7,6 +7,7 @@ use taper_model::rng::RngKey;
 use taper_model::weights::{LoadReport, Weights};
 
 use crate::error::{RunnerError, TrainingError};
+use crate::last_batch::batch_norm_of_one_value;
 use crate::plan::Plan;
 
 /// A net with its parameters.
@@ -19,12 +20,18 @@ pub struct Loaded {
     pub report: LoadReport,
     /// The randomness of its dropout.
     pub rng: RngKey,
+    /// Whether the last batch of an epoch, of one image, is taken into the one before, because a batch norm
+    /// would have one value a channel of it.
+    pub joins_last_batch: bool,
+    /// What is worth knowing before the run begins: the plan's notes and its own.
+    pub notes: Vec<String>,
 }
 
 /// Builds the plan's net from the plan's weights, on the plan's device.
 ///
 /// # Errors
-/// Tensors that are missing, left over or of another shape; nothing left to train.
+/// Tensors that are missing, left over or of another shape; nothing left to train; batches of one image for a
+/// batch norm that has one value a channel of them.
 pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     let rng = RngKey::new(plan.recipe.seed);
     let mut config = plan.weights.clone();
@@ -43,5 +50,13 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     if params.trainable().is_empty() {
         return Err(TrainingError::AllFrozen { frozen: params.len() }.into());
     }
-    Ok(Loaded { net, params, report, rng })
+    let mut notes = plan.notes.clone();
+    let layer = batch_norm_of_one_value(plan, &net, &params)?;
+    if let Some(layer) = &layer {
+        notes.push(format!(
+            "the last batch of an epoch would have one image, and batch norm `{layer}` one value a channel of it: \
+             the image is taken into the batch before"
+        ));
+    }
+    Ok(Loaded { net, params, report, rng, joins_last_batch: layer.is_some(), notes })
 }

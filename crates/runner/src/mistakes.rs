@@ -28,7 +28,7 @@ const ANSWERS: usize = 3;
 const SMALL: usize = 64;
 
 /// Writes `mistakes/` of a run: of an evaluation of a part in its own order, the mistakes with the
-/// highest probability of the wrong class, highest first.
+/// highest probability of the wrong class, highest first; `done` is told how many of how many are recorded.
 ///
 /// # Errors
 /// An image that cannot be read; the net's; a file that cannot be written.
@@ -38,6 +38,7 @@ pub(crate) fn record_mistakes(
     part: &Part,
     evaluation: &Evaluation,
     device: &Device,
+    mut done: impl FnMut(usize, usize),
 ) -> Result<(), RunnerError> {
     let path = folder.mistakes();
     std::fs::create_dir_all(&path).map_err(RunnerError::io(&path))?;
@@ -46,7 +47,9 @@ pub(crate) fn record_mistakes(
         &evaluation.probabilities[place * classes..(place + 1) * classes]
     };
     let mut mistakes = Vec::with_capacity(RECORDED);
-    for places in most_confident(evaluation).chunks(AT_ONCE) {
+    let confident = most_confident(evaluation);
+    for places in confident.chunks(AT_ONCE) {
+        done(mistakes.len(), confident.len());
         let indices: Vec<usize> = places.iter().map(|&place| part.indices()[place]).collect();
         let wrong: Vec<u32> = places.iter().map(|&place| top_k(row(place), 1)[0]).collect();
         let input = images_of(&part.items(&indices)?, device)?;
@@ -72,6 +75,7 @@ pub(crate) fn record_mistakes(
             });
         }
     }
+    done(mistakes.len(), confident.len());
     Ok(Mistake::write_all(folder, &mistakes)?)
 }
 

@@ -16,6 +16,8 @@ pub struct Outcome {
     /// The answers behind the scores after training; `None` where the run was finished before and
     /// nothing has been computed.
     pub evaluation: Option<Evaluation>,
+    /// What was worth knowing before the run began.
+    pub notes: Vec<String>,
     /// Temperature and threshold that were fitted, if they were asked for; the scores are by them.
     pub calibration: Option<CalibrationConfig>,
 }

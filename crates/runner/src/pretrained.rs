@@ -63,7 +63,7 @@ pub fn resolve_pretrained(
     }
     let layer = match (base, usual) {
         (None, Some(_)) => {
-            let mut below = defaults::training(info, &recipe.method);
+            let mut below = defaults::training(info, &recipe.method, pretrained.is_none());
             merge(&mut below, layer)?;
             below
         }
@@ -83,6 +83,30 @@ pub fn resolve_pretrained(
         }
     }
     Ok(resolved)
+}
+
+/// Resolves a recipe that starts from random weights: as [`resolve`], but where no `base` is named and the net
+/// is one for photos, images, rates and schedule are those that are usual for it.
+///
+/// # Errors
+/// As [`resolve`]; a net that nothing is known under.
+pub fn resolve_untrained(
+    base: Option<&str>,
+    overrides: &[(String, String)],
+    registry: &Registry,
+) -> Result<Recipe, RunnerError> {
+    let recipe = resolve(base, overrides)?;
+    let info = registry.models.net(&recipe.model.net)?;
+    let mut recipe = match (base, registry.models.preprocessing.get(info.name)) {
+        (None, Some(usual)) => {
+            let mut layer = defaults::training(info, &recipe.method, true);
+            merge(&mut layer, image_layer(usual))?;
+            layered(None, layer, None, overrides)?
+        }
+        _ => recipe,
+    };
+    recipe.model.weights = String::new();
+    Ok(recipe)
 }
 
 #[cfg(test)]

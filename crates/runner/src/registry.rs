@@ -17,6 +17,8 @@ type OpenDataset = Arc<dyn Fn() -> Result<Dataset, RunnerError> + Send + Sync>;
 pub struct Registry {
     /// The nets and weights.
     pub models: Models,
+    /// Whether a bar on a terminal shows how far decoding is; default no.
+    pub shows_decoding: bool,
     datasets: BTreeMap<String, OpenDataset>,
     shared: Option<Arc<Mutex<Shared>>>,
 }

@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::resume::resume_point;
-use crate::scores::scores;
+use crate::scores::{evaluate_told, scores};
 use crate::train::{Training, train};
 
 /// What is done where the folder holds a run already.
@@ -74,7 +74,7 @@ pub fn run(
     let Newest { found: point, broken } = match (existing, existing.run_in(folder)?) {
         (Existing::Resume { force }, Some(run)) => match resume_point(&run, plan, force)? {
             Some(newest) => newest,
-            None => return reuse(&run),
+            None => return reuse(plan, &run),
         },
         _ => Newest::default(),
     };
@@ -94,11 +94,11 @@ pub fn run(
         None => {
             // Without a file everything is drawn from the seed, and there is nothing to say.
             let weights = loaded.report.source.as_ref().map(|_| loaded.report.to_string());
-            let (weights, notes) = (weights.unwrap_or_default(), plan.notes.clone());
+            let (weights, notes) = (weights.unwrap_or_default(), loaded.notes.clone());
             let event = Event::Loaded { weights, notes };
             verdicts = verdicts.and(notify(&mut listeners, &event)?);
-            let batch_size = plan.recipe.train.eval_batch_size;
-            let before = evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?;
+            let (net, part) = (&loaded.net, &plan.data.test);
+            let before = evaluate_told(plan, net, part, "evaluates", &mut listeners)?;
             (folder.begin(&toml)?, scores(&before)?)
         }
     };
@@ -124,15 +124,16 @@ pub fn run(
     }
     training.apply(verdicts)?;
     let trained = train(training, &mut listeners)?;
-    finish(plan, &folder, loaded, before, trained)
+    finish(plan, &folder, loaded, before, trained, &mut listeners)
 }
 
 /// A run that was finished before, by the same recipe.
-fn reuse(folder: &RunFolder) -> Result<Outcome, RunnerError> {
+fn reuse(plan: &Plan, folder: &RunFolder) -> Result<Outcome, RunnerError> {
     let results = Results::read(folder)?;
     let config = read_config(folder.path())?;
     let calibration = config.and_then(|config| config.calibration);
-    Ok(Outcome { run: folder.path().to_path_buf(), results, evaluation: None, calibration })
+    let (run, notes) = (folder.path().to_path_buf(), plan.notes.clone());
+    Ok(Outcome { run, results, evaluation: None, notes, calibration })
 }
 
 /// A run that is overwritten may not be what the new one is made from.

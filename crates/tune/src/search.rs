@@ -11,7 +11,9 @@ use taper_run_folder::{
     FolderLock, Metric, RunFolder, RunFolderError, Scores, write_json, write_whole,
 };
 use taper_runner::observe::Listener;
-use taper_runner::{Existing, Plan, Recipe, Registry, RunnerError, TrainingError};
+use taper_runner::{
+    Existing, Plan, Recipe, Registry, RunnerError, TrainingError, settings_of, table_of_text,
+};
 use toml::Value;
 
 use crate::error::{TuneError, setting};
@@ -118,9 +120,10 @@ impl SearchFile {
     /// It cannot be read, or is none.
     pub fn read(path: &Path) -> Result<Self, TuneError> {
         let text = std::fs::read_to_string(path).map_err(RunFolderError::io(path))?;
-        let file: Self = toml::from_str(&text).map_err(|error| TuneError::SearchFile {
+        let read = table_of_text(&text).and_then(settings_of::<Self>);
+        let file = read.map_err(|fault| TuneError::SearchFile {
             path: path.to_path_buf(),
-            reason: error.message().replace('\n', " "),
+            reason: fault.to_string(),
         })?;
         file.check()?;
         Ok(file)

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use taper_metrics::text::{left, printable, shortened, width};
 use taper_runner::{Metric, Recipe, Registry};
 use taper_tune::{Candidate, Comparison, CrossValidated, METRICS, cross_validate};
 
@@ -14,12 +15,16 @@ use crate::print::{print, print_json};
 use crate::signals;
 
 pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
+    ensure!(flags.folds >= 2, "--folds is {}, expected 2 or more", flags.folds);
     let shared = &flags.finetune.recipe;
     let candidates = candidates(flags, registry)?;
     let out = take_out(&shared.out, "cross-validate", &candidates[0].recipe.data.source)?;
     let existing = check_out(&out, shared)?;
     signals::catch()?;
-    let follow = |name: &str, fold: usize| listeners(&format!("{name} fold {}", fold + 1), output);
+    let follow = |name: &str, fold: usize| {
+        // An epoch's line has room for so much.
+        listeners(&format!("{} fold {}", shortened(name, 12), fold + 1), output)
+    };
     let result = cross_validate(&candidates, flags.folds, registry, out.path(), existing, follow)
         .map_err(run_error)?;
     let path = out.path().join("cross-validation.json");
@@ -55,23 +60,23 @@ fn text(result: &CrossValidated, path: &Path) -> Result<String> {
         "{} folds, {} images, each held out once; mean ± standard deviation over the folds\n",
         result.folds, result.images
     )?;
-    let width = result.candidates.iter().map(|candidate| candidate.name.len()).max().unwrap_or(0);
-    let width = width.max("candidate".len());
-    write!(text, "{:<width$}", "candidate")?;
+    let names = || result.candidates.iter().map(|candidate| printable(&candidate.name));
+    let columns = names().map(|name| width(&name)).max().unwrap_or(0).max("candidate".len());
+    text += &left("candidate", columns);
     for metric in METRICS {
         write!(text, "{:>19}", metric.to_string())?;
     }
     writeln!(text)?;
-    for candidate in &result.candidates {
-        write!(text, "{:<width$}", candidate.name)?;
+    for (candidate, name) in result.candidates.iter().zip(names()) {
+        text += &left(&name, columns);
         for spread in &candidate.metrics {
             write!(text, "{:>19}", format!("{:.4} ± {:.4}", spread.mean, spread.deviation))?;
         }
         writeln!(text)?;
     }
     writeln!(text, "\nAccuracy by fold")?;
-    for candidate in &result.candidates {
-        write!(text, "{:<width$}", candidate.name)?;
+    for (candidate, name) in result.candidates.iter().zip(names()) {
+        text += &left(&name, columns);
         for fold in &candidate.folds {
             write!(text, "{:>9.4}", Metric::Accuracy.of(fold))?;
         }

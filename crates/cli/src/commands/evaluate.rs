@@ -22,7 +22,7 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
     };
     let mut counter = None;
     let progress = |images, total| {
-        let new = || Counter::new(!output.quiet, "evaluate", total);
+        let new = || Counter::new(!output.quiet && !output.json, "evaluate", total);
         counter.get_or_insert_with(new).set(images);
         if images == total {
             counter = None;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use taper_runner::{Recipe, Registry, RunnerError, Scores, from_scratch, resolve_pretrained};
 
+use crate::first_contact::{check_colours, tell_usual};
 use crate::flags::{FinetuneFlags, Output};
 use crate::launch::{carry_out, listeners};
 use crate::table;
@@ -26,6 +27,7 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
         "no weights to fine-tune {net} from: name them with --weights{example}, or use `train` to start from \
          random ones"
     );
+    tell_usual(&recipe, base.as_deref(), output, registry);
     let Some((plan, outcome)) = carry_out(recipe, "finetune", &flags.recipe, output, registry)?
     else {
         return Ok(());
@@ -38,8 +40,11 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
 }
 
 /// The recipe that a run by these flags carries out.
-pub(super) fn recipe_of(flags: &FinetuneFlags, registry: &Registry) -> Result<Recipe, RunnerError> {
-    recipe(flags, flags.recipe.recipe.as_deref(), &flags.overrides(), registry)
+pub(super) fn recipe_of(flags: &FinetuneFlags, registry: &Registry) -> Result<Recipe> {
+    let (base, overrides) = (flags.recipe.recipe.as_deref(), flags.overrides());
+    let recipe = recipe(flags, base, &overrides, registry)?;
+    check_colours(&recipe, base, &overrides, registry)?;
+    Ok(recipe)
 }
 
 /// The same with another base or other single keys; without weights it starts from random ones.

@@ -1,7 +1,12 @@
 //! `inspect`: a data set looked at.
 
+use std::sync::Arc;
+
 use anyhow::Result;
+use taper_dataset::source::Watched;
+use taper_dataset::{Dataset, Labelled};
 use taper_report::{InspectConfig, inspect};
+use taper_runner::observe::Counter;
 use taper_runner::{Registry, resolve, split_dataset};
 
 use crate::flags::{InspectFlags, Output};
@@ -17,7 +22,7 @@ pub(super) fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> 
         augment: recipe.augment.policy()?,
         seed: recipe.seed,
     };
-    let inspected = inspect(&dataset, left_out, &config)?;
+    let inspected = inspect(&watched(dataset, registry.shows_decoding), left_out, &config)?;
     let written = inspected.write(&flags.out)?;
     if output.json {
         return print_json(&serde_json::json!({
@@ -29,4 +34,17 @@ pub(super) fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> 
     print(&inspected.to_string())?;
     let written = written.iter().map(|path| path.display().to_string());
     print(&format!("written: {}\n", written.collect::<Vec<_>>().join(", ")))
+}
+
+/// The data set with a bar that shows how far looking at its images is.
+fn watched(mut dataset: Dataset, shown: bool) -> Dataset {
+    let parts = [Some(&mut dataset.train), dataset.validation.as_mut(), dataset.test.as_mut()];
+    let mut parts: Vec<&mut Arc<dyn Labelled>> = parts.into_iter().flatten().collect();
+    let images = parts.iter().map(|part| part.len()).sum();
+    let counter = Arc::new(Counter::new(shown, "inspect", images));
+    for part in &mut parts {
+        let counter = counter.clone();
+        **part = Arc::new(Watched { source: part.clone(), decoded: move || counter.add_one() });
+    }
+    dataset
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
-use taper_runner::{Existing, Plan, Registry, Sweep, SweepConfig};
+use anyhow::{Result, ensure};
+use taper_runner::{Existing, Plan, Registry, Sweep, SweepConfig, SweepPoint};
 use taper_tune::lr_find;
 
 use super::finetune::recipe_of;
@@ -13,6 +13,13 @@ use crate::print::{print, print_json};
 use crate::signals;
 
 pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> Result<()> {
+    ensure!(flags.steps >= 10, "--steps is {}, expected 10 or more", flags.steps);
+    ensure!(
+        flags.low > 0.0 && flags.low < flags.high && flags.high.is_finite(),
+        "--low is {:?} and --high {:?}, expected two rising numbers above 0",
+        flags.low,
+        flags.high
+    );
     let recipe = recipe_of(&flags.finetune, registry)?;
     let shared = &flags.finetune.recipe;
     let folder = take_out(&shared.out, "lr-find", &recipe.data.source)?;
@@ -40,13 +47,15 @@ fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
     let every = sweep.points.len().div_ceil(16).max(1);
     let losses = || sweep.points.iter().map(|point| point.smoothed);
     let (low, high) = (losses().fold(f64::INFINITY, f64::min), losses().fold(0.0, f64::max));
-    for point in sweep.points.iter().step_by(every) {
+    let rows = || sweep.points.iter().step_by(every);
+    let nearest = sweep.suggestion.and_then(|rate| {
+        let off = |point: &SweepPoint| (point.learning_rate / rate).ln().abs();
+        let rows = rows().enumerate();
+        rows.min_by(|a, b| off(a.1).total_cmp(&off(b.1))).map(|(place, _)| place)
+    });
+    for (place, point) in rows().enumerate() {
         let bar = (30.0 * (point.smoothed - low) / (high - low).max(1e-12)).round() as usize;
-        let suggested = sweep.suggestion.is_some_and(|rate| {
-            let next = point.learning_rate * (sweep_factor(sweep)).powi(every as i32);
-            (point.learning_rate..next).contains(&rate)
-        });
-        let mark = if suggested { " <- suggestion" } else { "" };
+        let mark = if nearest == Some(place) { " <- suggestion" } else { "" };
         writeln!(
             text,
             "{:>12.2e}{:>10.4}  {}{mark}",
@@ -61,8 +70,8 @@ fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
     match (sweep.suggestion, sweep.lowest) {
         (Some(rate), Some(lowest)) => writeln!(
             text,
-            "\nSuggestion  --learning-rate {rate:.2e}: there the loss falls fastest; it is lowest at \
-             {lowest:.2e}, higher rates diverge."
+            "\nSuggestion  --learning-rate {rate:.2e}: the middle of the longest fall of the loss, which is lowest at \
+             {lowest:.2e}."
         )?,
         _ => writeln!(
             text,
@@ -72,12 +81,4 @@ fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
     }
     writeln!(text, "Plot        {}", out.join("lr-find.html").display())?;
     Ok(text)
-}
-
-/// From one point's rate to the next.
-fn sweep_factor(sweep: &Sweep) -> f64 {
-    match sweep.points.as_slice() {
-        [first, second, ..] => second.learning_rate / first.learning_rate,
-        _ => 1.0,
-    }
 }

@@ -3,11 +3,12 @@
 use std::io::IsTerminal;
 
 use anyhow::{Result, bail, ensure};
+use taper_metrics::text::{printable, width};
 use taper_runner::observe::Counter;
 use taper_runner::{Prediction, Registry};
 
 use crate::flags::{Output, PredictFlags, PredictionFormat};
-use crate::print::{note, print, print_json};
+use crate::print::{note, print, print_data, print_json};
 use crate::{model, table};
 
 pub(super) fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> Result<()> {
@@ -23,9 +24,9 @@ pub(super) fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> 
     let top_k = (flags.top_k as usize).min(model.config.num_classes);
     let mut predictions = model.predictions(&flags.images, top_k)?;
     let names: Vec<usize> =
-        predictions.paths().iter().map(|path| path.display().to_string().len()).collect();
-    let (count, width) = (names.len(), names.into_iter().max().unwrap_or(0));
-    let mut counter = Counter::new(!output.quiet && !streams, "predict", count);
+        predictions.paths().iter().map(|path| width(&printable(&path.to_string_lossy()))).collect();
+    let (count, columns) = (names.len(), names.into_iter().max().unwrap_or(0));
+    let counter = Counter::new(!output.quiet && !output.json && !streams, "predict", count);
     let mut answered = 0;
     let mut all: Vec<Prediction> = Vec::new();
     let mut faults = Vec::new();
@@ -36,9 +37,9 @@ pub(super) fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> 
         faults.extend(some.iter().filter_map(|prediction| prediction.error.clone()));
         match flags.format {
             _ if output.json => all.extend(some),
-            PredictionFormat::Table => print(&table::predictions(&some, width))?,
-            PredictionFormat::Csv => print(&table::csv(&some, top_k, batch == 0)?)?,
-            PredictionFormat::Jsonl => print(&table::json_lines(&some)?)?,
+            PredictionFormat::Table => print(&table::predictions(&some, columns))?,
+            PredictionFormat::Csv => print_data(&table::csv(&some, top_k, batch == 0)?)?,
+            PredictionFormat::Jsonl => print_data(&table::json_lines(&some)?)?,
         }
     }
     drop(counter);

@@ -32,7 +32,7 @@ pub(super) fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Res
     let files = picture::files(&flags.images)?;
     let (count, annotated) = (files.len(), annotated_files(flags, &files)?);
     let streams = !output.json && std::io::stdout().is_terminal();
-    let mut counter = Counter::new(!output.quiet && !streams, "read", count);
+    let counter = Counter::new(!output.quiet && !output.json && !streams, "read", count);
     let mut answers = Vec::new();
     let (mut faults, mut unread) = (Vec::new(), 0);
     for (index, (path, annotated)) in files.iter().zip(annotated).enumerate() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use taper_report::{compare, report};
+use taper_report::{KEPT_PAGE, compare, report};
 use taper_runner::{FolderLock, Results, RunFolder};
 
 use crate::flags::{Output, ReportFlags};
@@ -12,14 +12,16 @@ use crate::print::{is_input, note, print, print_json};
 pub(super) fn run(flags: &ReportFlags, output: Output) -> Result<()> {
     let path = match (flags.runs.as_slice(), &flags.out) {
         ([run], None) => {
-            RunFolder::finished(run)?;
+            let older = Results::read(&RunFolder::finished(run)?)?.is_older();
             let _lock = FolderLock::take(run)?;
-            if Results::read(&RunFolder::finished(run)?)?.load_text.summary.is_empty() {
-                note(
-                    "warning: an older version made this run; mistakes are not in its folder, and not on the page",
-                );
+            let path = report(run)?;
+            if older {
+                note(&format!(
+                    "warning: an older version made this run: mistakes are not in its folder, and not on the page; the \
+                     page that it had is kept as {KEPT_PAGE}"
+                ));
             }
-            report(run)?
+            path
         }
         (runs, out) => {
             let path = out.as_deref().unwrap_or(Path::new("comparison.html"));

@@ -1,13 +1,16 @@
 //! `search`: random settings, or successive halving, with one table at the end.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use taper_metrics::text::{printable, right, width};
 use taper_runner::Registry;
-use taper_tune::{SearchFile, Searched, search};
+use taper_tune::{SearchFile, Searched, Trial, search};
 
 use super::finetune;
+use crate::first_contact::check_colours;
 use crate::flags::{Output, SearchFlags};
 use crate::launch::{check_out, listeners, run_error, take_out};
 use crate::print::{print, print_json};
@@ -20,11 +23,17 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
     let out = take_out(&shared.out, "search", &stem)?;
     let existing = check_out(&out, shared)?;
     signals::catch()?;
-    let recipe = |settings: &std::collections::BTreeMap<String, toml::Value>| {
+    let base = shared.recipe.as_deref();
+    let overrides = |settings: &BTreeMap<String, toml::Value>| {
         let mut overrides = flags.finetune.overrides();
         overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
-        finetune::recipe(&flags.finetune, shared.recipe.as_deref(), &overrides, registry)
+        overrides
     };
+    let recipe = |settings: &BTreeMap<String, toml::Value>| {
+        finetune::recipe(&flags.finetune, base, &overrides(settings), registry)
+    };
+    let first = file.draw(0);
+    check_colours(&recipe(&first)?, base, &overrides(&first), registry)?;
     let found =
         search(&file, recipe, registry, out.path(), existing, |name| listeners(name, output))
             .map_err(run_error)?;
@@ -38,10 +47,17 @@ fn text(found: &Searched, out: &Path) -> Result<String> {
     let mut text = String::new();
     let keys: Vec<&String> =
         found.trials.first().map(|trial| trial.settings.keys().collect()).unwrap_or_default();
-    let widths: Vec<usize> = keys.iter().map(|key| key.len().max(10) + 2).collect();
+    let value = |trial: &Trial, key: &str| {
+        trial.settings.get(key).map_or(String::new(), |value| printable(&value.to_string()))
+    };
+    let columns = |key: &&String| {
+        let values = found.trials.iter().map(|trial| width(&value(trial, key)));
+        values.max().unwrap_or(0).max(width(key)).max(10) + 2
+    };
+    let widths: Vec<usize> = keys.iter().map(columns).collect();
     write!(text, "{:>5}{:>8}{:>17}{:>10}", "trial", "epochs", found.metric.to_string(), "loss")?;
     for (key, width) in keys.iter().zip(&widths) {
-        write!(text, "{key:>width$}")?;
+        text += &right(key, *width);
     }
     writeln!(text)?;
     for trial in &found.trials {
@@ -53,8 +69,7 @@ fn text(found: &Searched, out: &Path) -> Result<String> {
             None => write!(text, "{:>17}{:>10}", "failed", "")?,
         }
         for (key, width) in keys.iter().zip(&widths) {
-            let value = trial.settings.get(*key).map_or(String::new(), ToString::to_string);
-            write!(text, "{value:>width$}")?;
+            text += &right(&value(trial, key), *width);
         }
         writeln!(text)?;
     }

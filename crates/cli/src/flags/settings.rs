@@ -2,7 +2,7 @@
 //! it is for and what it takes is the key's own documentation and type.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use taper_runner::{Key, Recipe, RecipeError, RunnerError, keys};
+use taper_runner::{Fault, Key, Recipe, RecipeError, RunnerError, keys};
 use toml::Value;
 
 /// A flag, the key and the name of the value.
@@ -40,6 +40,11 @@ const GROUPS: [&[Flag]; 4] = [
         ("allow-unused", "model.allow_unused", "PATTERN"),
     ],
 ];
+
+/// The flag that sets a key.
+pub(crate) fn flag_of(key: &str) -> Option<&'static str> {
+    GROUPS.iter().copied().flatten().find(|(_, known, _)| *known == key).map(|(flag, ..)| *flag)
+}
 
 /// The images, and how they are changed.
 pub type Images = Settings<0>;
@@ -116,7 +121,10 @@ fn taken(key: &str, text: &str) -> Result<String, String> {
     let value = Value::from(text).to_string();
     match Recipe::default().with(&[(key.to_string(), value)]) {
         Ok(_) => Ok(text.to_string()),
-        Err(RunnerError::Recipe(RecipeError::Invalid { reason, .. })) => Err(reason),
+        Err(RunnerError::Recipe(RecipeError::Invalid {
+            fault: Fault::Value { expected, .. },
+            ..
+        })) => Err(format!("expected {expected}")),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -118,7 +118,7 @@ fn a_crop_is_a_number_or_two_integers_in_a_recipe() {
     }
     let error =
         serde_json::from_str::<ResizeMode>("{\"crop\":{\"edge\":256}}").unwrap_err().to_string();
-    assert!(error.contains("a table such as { edge = 256, of = 224 }"), "{error}");
+    assert!(error.contains("{ crop = 0.875 }, or { crop = { edge = 256, of = 224 } }"), "{error}");
 }
 
 #[test]

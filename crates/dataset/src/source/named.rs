@@ -150,7 +150,9 @@ pub const NAMED: &[Named] = &[
     Named {
         name: "mnist",
         about: "handwritten digits of NIST's forms, 28x28",
-        url: "http://yann.lecun.com/exdb/mnist/",
+        // The publisher's own page, yann.lecun.com, has refused downloads for years.
+        url: "https://ossci-datasets.s3.amazonaws.com/mnist/ (or \
+              https://storage.googleapis.com/cvdf-datasets/mnist/)",
         licence: "CC BY-SA 3.0",
         quirks: "",
         hub: Some("ylecun/mnist"),
@@ -211,7 +213,8 @@ impl Named {
             name: self.name,
             folder: root.join(self.name),
             url: self.url,
-            hub: self.hub.map_or(String::new(), |hub| format!(", or take hub:{hub}")),
+            files: self.files(),
+            hub: self.hub.map_or(String::new(), |hub| format!("; or take hub:{hub}")),
         })?;
         self.check(&folder)?;
         let names = self.classes.iter().map(|name| name.to_string()).collect::<Vec<_>>();
@@ -235,6 +238,18 @@ impl Named {
             });
         }
         Ok(dataset)
+    }
+
+    /// The files that are to be had, as the end of a sentence; nothing where they come in an archive.
+    fn files(&self) -> String {
+        match self.checksums {
+            Checksums::Packed(files) | Checksums::Unpacked(files) => {
+                let files =
+                    files.iter().map(|(name, _)| format!("{}.gz", name.trim_end_matches(".gz")));
+                format!(": {}", files.collect::<Vec<_>>().join(", "))
+            }
+            Checksums::Unknown => String::new(),
+        }
     }
 
     /// The folder with its files.
@@ -307,11 +322,19 @@ mod tests {
             error,
             format!(
                 "fashion-mnist is not here: put the files of \
-                 https://github.com/zalandoresearch/fashion-mnist into {}, or take \
+                 https://github.com/zalandoresearch/fashion-mnist into {}: \
+                 train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
+                 t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz; or take \
                  hub:zalando-datasets/fashion_mnist",
                 root.path().join("fashion-mnist").display()
             )
         );
+        let error = named("mnist").unwrap().open_in(root.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("ossci-datasets") && error.contains("t10k-labels-idx1-ubyte.gz; "),
+            "{error}"
+        );
+        assert!(!error.contains("lecun.com"), "{error}");
     }
 
     #[test]

@@ -34,21 +34,26 @@ struct Selected {
 /// ```
 pub fn keep_classes(source: Arc<dyn Labelled>, names: &[String]) -> Result<Arc<dyn Labelled>> {
     let known = source.class_names();
-    let expected = || {
-        let some: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
-        let more = if known.len() > 20 { ", …" } else { "" };
-        format!("different names out of {}{more}", some.join(", "))
+    let there_are = || match known {
+        [first, second, third, .., last] if known.len() > 8 => {
+            format!("{first}, {second}, {third}, …, {last}")
+        }
+        known => known.join(", "),
     };
     let mut numbers = vec![None; known.len()];
     for (number, name) in names.iter().enumerate() {
         let place = known.iter().position(|known| known == name);
-        match place.map(|place| &mut numbers[place]) {
-            Some(free @ None) => *free = Some(number as u32),
-            _ => return Err(Error::setting("classes", expected(), names.join(", "))),
+        let Some(place) = place else {
+            return Err(Error::NoClass { name: name.clone(), known: there_are() });
+        };
+        if numbers[place].replace(number as u32).is_some() {
+            let found = format!("{}: `{name}` stands there twice", names.join(", "));
+            return Err(Error::setting("`data.classes`", "every class once", found));
         }
     }
     if names.is_empty() {
-        return Err(Error::setting("classes", expected(), "none"));
+        let expected = format!("names out of {}", there_are());
+        return Err(Error::setting("`data.classes`", expected, "empty"));
     }
     let class = |item: usize| Some((item, numbers[source.label(item) as usize]?));
     let mut items: Vec<(usize, u32)> = (0..source.len()).filter_map(class).collect();
@@ -131,10 +136,13 @@ mod tests {
     fn classes_that_are_not_there_are_an_error() {
         assert_eq!(
             message(&["1", "x"]),
-            "classes is 1, x, expected different names out of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+            "`data.classes`: there is no class `x`; there are 0, 1, 2, …, 9"
         );
-        assert!(message(&["1", "1"]).starts_with("classes is 1, 1, expected different"));
-        assert!(message(&[]).starts_with("classes is none, expected"));
+        assert_eq!(
+            message(&["1", "1"]),
+            "`data.classes` is 1, 1: `1` stands there twice, expected every class once"
+        );
+        assert_eq!(message(&[]), "`data.classes` is empty, expected names out of 0, 1, 2, …, 9");
         assert!(message(&["1", "0"]).ends_with("10 classes (classes 1, 0 only)"));
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{Summary, Totals};
 
 impl fmt::Display for Summary {
@@ -17,7 +19,7 @@ impl fmt::Display for Summary {
         let mut widths = [0; 7];
         for cells in &lines {
             for (width, cell) in widths.iter_mut().zip(cells) {
-                *width = (*width).max(cell.chars().count());
+                *width = (*width).max(cell.width());
             }
         }
         let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
@@ -30,10 +32,11 @@ impl fmt::Display for Summary {
             for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
                 let gap = if column == 0 { "" } else { "  " };
                 // Words to the left, numbers to the right.
+                let padding = width - cell.width();
                 text += &if column < 3 {
-                    format!("{gap}{cell:<width$}")
+                    format!("{gap}{cell}{:padding$}", "")
                 } else {
-                    format!("{gap}{cell:>width$}")
+                    format!("{gap}{:padding$}{cell}", "")
                 };
             }
             writeln!(f, "{}", text.trim_end())?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_width::UnicodeWidthStr;
 
 use super::buffers::{Role, role};
 
@@ -141,9 +142,10 @@ impl fmt::Display for LoadReport {
                 true => (entries.iter().map(|entry| Line::of(&[entry])).collect(), None),
                 false => folded(entries.iter().filter(told)),
             };
-            let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
+            let columns = lines.iter().map(|line| line.name.width()).max().unwrap_or(0);
             for Line { name, shape, from, note } in &lines {
-                write!(f, "  {name:<width$}  {shape}")?;
+                let padding = columns - name.width();
+                write!(f, "  {name}{:padding$}  {shape}", "")?;
                 if from != name && !from.is_empty() {
                     write!(f, "  from {from}")?;
                 }

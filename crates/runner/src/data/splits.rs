@@ -7,6 +7,7 @@ use taper_dataset::split::{Split, SplitConfig, folds, per_class, stratified};
 use taper_dataset::{Dataset, Labelled};
 
 use crate::error::{RunnerError, setting};
+use crate::observe::counted;
 use crate::recipe::{BrokenImages, DataRecipe, Recipe};
 use crate::registry::Registry;
 
@@ -157,7 +158,8 @@ fn open_dataset(
     let mut left_out = Vec::new();
     if data.broken == BrokenImages::Skip {
         change(&mut |source| {
-            let faults = broken(source.as_ref())?;
+            let show = registry.shows_decoding;
+            let faults = counted(show, "look for broken images", &source, |s| broken(s.as_ref()))?;
             let items: Vec<usize> = faults.iter().map(|(item, _)| *item).collect();
             left_out.extend(faults.into_iter().map(|(_, error)| error.to_string()));
             Ok(if items.is_empty() { source } else { without(source, &items) })

@@ -2,6 +2,8 @@
 
 use taper_run_folder::RunFolderError;
 
+use crate::fault::Fault;
+
 /// What can be wrong with a recipe.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -10,12 +12,12 @@ pub enum RecipeError {
     #[error(transparent)]
     Folder(#[from] RunFolderError),
     /// It is no recipe: not TOML, an unknown key, a value of another type.
-    #[error("recipe {origin}: {reason}")]
+    #[error("{}{fault}", if origin.is_empty() { String::new() } else { format!("recipe {origin}: ") })]
     Invalid {
-        /// The recipe's name or path.
+        /// The recipe's name or path; empty for single keys.
         origin: String,
-        /// What is wrong, in one line.
-        reason: String,
+        /// What is wrong.
+        fault: Fault,
     },
     /// A setting is outside what it may be.
     #[error("`{key}` is {found}, expected {expected}")]

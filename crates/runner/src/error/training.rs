@@ -45,6 +45,21 @@ pub enum TrainingError {
         /// What is free.
         free: String,
     },
+    /// A batch norm that cannot be trained, because each batch has one image.
+    #[error(
+        "batch norm `{layer}` would have one value a channel of a batch of one image, and {}; or give larger \
+         images, or keep its statistics with `model.freeze_statistics = true`",
+        match images {
+            1 => "there is one image to train on: give more",
+            _ => "`train.batch_size` is 1: take 2 or more",
+        }
+    )]
+    OneValue {
+        /// The batch norm.
+        layer: String,
+        /// Images to train on.
+        images: usize,
+    },
     /// No parameter is left to train.
     #[error("`model.freeze` leaves nothing to train: all {frozen} parameters are frozen")]
     AllFrozen {

@@ -1,10 +1,11 @@
 //! The progress of a download, on stderr.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use taper_hub::DownloadEvent;
+use taper_metrics::text::printable;
 use taper_pretrained::OnDownload;
 
 /// A bar for each file; where stderr is not a terminal, one line when it is done.
@@ -53,7 +54,7 @@ impl FileBar {
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸ "));
             }
-            bar.set_prefix(name.to_string());
+            bar.set_prefix(printable(name));
             bar
         });
         Self { name: name.to_string(), received: 0, bar }
@@ -77,7 +78,11 @@ impl FileBar {
     fn finish(&self) {
         match &self.bar {
             Some(bar) => bar.finish(),
-            None => eprintln!("{}: {} bytes downloaded", self.name, self.received),
+            // That nobody reads it is no reason to end, as with `eprintln!`.
+            None => {
+                let line = format!("{}: {} bytes downloaded", printable(&self.name), self.received);
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
         }
     }
 }

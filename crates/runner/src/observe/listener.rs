@@ -33,6 +33,12 @@ pub trait Listener {
     /// Whatever keeps the listener from its work, a full disk for instance; it ends the run.
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError>;
 
+    /// Told how far work is that takes its time between two events: `done` images `of` so many. For a display;
+    /// default nothing.
+    fn working(&mut self, what: &'static str, done: usize, of: usize) {
+        let _ = (what, done, of);
+    }
+
     /// Under which name its state is saved; empty, as by default, for one without a state.
     fn name(&self) -> &'static str {
         ""
@@ -108,6 +114,16 @@ pub(crate) fn notify(
         }
     }
     Ok(verdicts)
+}
+
+/// Tells every listener how far work is.
+pub(crate) fn tell_working(
+    listeners: &mut [Box<dyn Listener>],
+    what: &'static str,
+    done: usize,
+    of: usize,
+) {
+    listeners.iter_mut().for_each(|listener| listener.working(what, done, of));
 }
 
 /// The states of the listeners that have one.

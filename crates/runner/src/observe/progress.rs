@@ -1,9 +1,14 @@
 //! A progress bar on a terminal, plain lines elsewhere; both on stderr.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use taper_dataset::Labelled;
+use taper_dataset::source::Watched;
+use taper_metrics::text::{printable, printable_lines, width};
 use taper_run_folder::{Epoch, Event, Step};
 
 use super::listener::{Listener, Verdict};
@@ -12,10 +17,18 @@ use crate::error::RunnerError;
 /// The most images that are listed one by one.
 const LISTED: usize = 20;
 
+/// Columns that every terminal has.
+const COLUMNS: usize = 80;
+
+/// What takes no longer shows no bar.
+const SHORT: Duration = Duration::from_millis(500);
+
 /// Shows loss, rate, images per second and the time left.
 pub struct Progress {
     label: String,
     bar: Option<ProgressBar>,
+    /// What else takes its time.
+    work: Option<(&'static str, Counter)>,
     epochs: usize,
     steps_per_epoch: usize,
     /// The first that is seen from here.
@@ -30,8 +43,9 @@ impl Progress {
     /// A progress display headed by `label`.
     pub fn new(label: &str) -> Self {
         Self {
-            label: label.to_string(),
+            label: printable(label),
             bar: None,
+            work: None,
             epochs: 0,
             steps_per_epoch: 0,
             first_epoch: 0,
@@ -75,7 +89,7 @@ impl Progress {
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(printable_lines(text)),
             None => say(text),
         }
     }
@@ -84,7 +98,7 @@ impl Progress {
 /// A line on stderr. That nobody reads it (a closed pipe, a full disk) is no reason to end a run, as
 /// `eprintln!` would.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable_lines(line));
 }
 
 impl Listener for Progress {
@@ -92,7 +106,10 @@ impl Listener for Progress {
         match event {
             Event::LeftOut { images, reasons } => {
                 say(&format!("{} leaves out {images} images that cannot be read:", self.label));
-                reasons.iter().take(LISTED).for_each(|reason| say(&format!("  {reason}")));
+                reasons
+                    .iter()
+                    .take(LISTED)
+                    .for_each(|reason| say(&format!("  {}", printable(reason))));
                 if *images > LISTED {
                     say(&format!("  and {} more, in history.jsonl", images - LISTED));
                 }
@@ -139,13 +156,18 @@ impl Listener for Progress {
                 let here = done.saturating_sub(self.first_epoch).max(1);
                 let left = self.started.elapsed().as_secs_f64() / here as f64
                     * (self.epochs - done.min(self.epochs)) as f64;
-                let validation = validation.as_ref().map_or(String::new(), |v| {
-                    format!(" · validation {:.2} % loss {:.4}", 100.0 * v.accuracy, v.loss)
-                });
-                self.line(&format!(
-                    "{} epoch {done}/{}: loss {loss:.4}{validation} · rate {learning_rate:.2e} · \
-                     {images_per_second:.0} images/s · {left:.0} s left",
-                    self.label, self.epochs,
+                let validation = validation
+                    .as_ref()
+                    .map(|v| format!("validation {:.2} % loss {:.4}", 100.0 * v.accuracy, v.loss));
+                let head = format!("{} epoch {done}/{}: loss {loss:.4}", self.label, self.epochs);
+                self.line(&epoch_line(
+                    head,
+                    [
+                        validation,
+                        Some(format!("rate {learning_rate:.2e}")),
+                        Some(format!("{images_per_second:.0} images/s")),
+                        Some(format!("{left:.0} s left")),
+                    ],
                 ));
             }
             Event::Finished { stopped, .. } => {
@@ -160,41 +182,146 @@ impl Listener for Progress {
         }
         Ok(Verdict::Continue)
     }
+
+    fn working(&mut self, what: &'static str, done: usize, of: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{what} {done}/{of}"));
+            return;
+        }
+        if self.work.as_ref().is_none_or(|(before, _)| *before != what) {
+            self.work = Some((what, Counter::new(true, &format!("{} {what}", self.label), of)));
+        }
+        match &self.work {
+            Some((_, counter)) if done < of => counter.set(done),
+            _ => self.work = None,
+        }
+    }
 }
 
-/// Counts images that a model has answered, on a terminal alone.
+/// An epoch in one line of a terminal: what is left out where it would not fit is first the speed, then the rate,
+/// then the time; the history has it all.
+fn epoch_line(head: String, mut parts: [Option<String>; 4]) -> String {
+    let line = |parts: &[Option<String>; 4]| {
+        parts.iter().flatten().fold(head.clone(), |line, part| line + " · " + part)
+    };
+    for least in [2, 1, 3] {
+        if width(&line(&parts)) > COLUMNS {
+            parts[least] = None;
+        }
+    }
+    line(&parts)
+}
+
+/// Counts images on a terminal, where it takes longer than a moment.
 pub struct Counter {
-    bar: Option<ProgressBar>,
+    label: String,
+    total: usize,
+    /// When it began; `None` where nothing is shown, or no longer.
+    since: Option<Instant>,
+    done: AtomicUsize,
+    bar: OnceLock<ProgressBar>,
 }
 
 impl Counter {
     /// A bar for `total` images, headed by `label`; nothing unless `shown`.
     pub fn new(shown: bool, label: &str, total: usize) -> Self {
-        let bar = (shown && std::io::stderr().is_terminal()).then(|| {
+        let shown = shown && std::io::stderr().is_terminal();
+        Self {
+            label: printable(label),
+            total,
+            since: shown.then(Instant::now),
+            done: AtomicUsize::new(0),
+            bar: OnceLock::new(),
+        }
+    }
+
+    /// So many images are done.
+    pub fn set(&self, images: usize) {
+        self.done.store(images, Ordering::Relaxed);
+        self.show();
+    }
+
+    /// One image more is done; from any thread.
+    pub fn add_one(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.show();
+    }
+
+    fn show(&self) {
+        if self.since.is_none_or(|since| since.elapsed() < SHORT) {
+            return;
+        }
+        let bar = self.bar.get_or_init(|| {
             let draw = ProgressDrawTarget::stderr_with_hz(5);
-            let bar = ProgressBar::with_draw_target(Some(total as u64), draw);
+            let bar = ProgressBar::with_draw_target(Some(self.total as u64), draw);
             let template = "{prefix} {wide_bar} {pos}/{len} · {per_sec} · {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸ "));
             }
-            bar.set_prefix(label.to_string());
+            bar.set_prefix(self.label.clone());
             bar
         });
-        Self { bar }
-    }
-
-    /// So many images are answered.
-    pub fn set(&mut self, images: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(images as u64);
-        }
+        bar.set_position(self.done.load(Ordering::Relaxed) as u64);
     }
 }
 
 impl Drop for Counter {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// Runs over the images of a source, which `work` is given, with a counter headed by `label`, if that is
+/// `shown`.
+pub fn counted<T>(
+    shown: bool,
+    label: &str,
+    source: &Arc<dyn Labelled>,
+    work: impl FnOnce(Arc<dyn Labelled>) -> T,
+) -> T {
+    let counter = Arc::new(Counter::new(shown, label, source.len()));
+    // What is kept of the source may go on decoding, and is no longer counted then.
+    let weak = Arc::downgrade(&counter);
+    let decoded = move || {
+        if let Some(counter) = weak.upgrade() {
+            counter.add_one();
+        }
+    };
+    work(Arc::new(Watched { source: source.clone(), decoded }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_s_line_fits_into_eighty_columns() {
+        let part = |text: &str| Some(text.to_string());
+        let line = |label: &str, validation: bool| {
+            epoch_line(
+                format!("{label} epoch 10/12: loss 0.1234"),
+                [
+                    validation.then(|| "validation 98.76 % loss 0.1234".to_string()),
+                    part("rate 1.00e-3"),
+                    part("12345 images/s"),
+                    part("1234 s left"),
+                ],
+            )
+        };
+        assert_eq!(
+            line("finetune", false),
+            "finetune epoch 10/12: loss 0.1234 · rate 1.00e-3 · 12345 images/s · 1234 s left"
+        );
+        assert_eq!(
+            line("finetune", true),
+            "finetune epoch 10/12: loss 0.1234 · validation 98.76 % loss 0.1234 · 1234 s left"
+        );
+        for label in
+            ["train", "lr-find", "keras-mnist… fold 10", "000-12-epochs", "七八九十 fold 1"]
+        {
+            assert!(width(&line(label, true)) <= COLUMNS, "{}", line(label, true));
         }
     }
 }

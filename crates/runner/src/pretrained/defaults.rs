@@ -13,12 +13,14 @@ use crate::registry::Registry;
 ///
 /// The rates: for all of a vision transformer 5e-5 with gradients clipped at 1, as transformers' `Trainer`
 /// has them; 3e-4 for a ResNet; 1e-3, AdamW's own, where little is trained (a head, adapters) or the net is
-/// small. With `gradual` and `last-n` they are those of the whole net.
-pub(super) fn training(info: &NetInfo, method: &Method) -> Table {
+/// small. With `gradual` and `last-n` they are those of the whole net. From random weights 5e-4 for all of a
+/// vision transformer, which is DeiT's, and 1e-3 for others.
+pub(super) fn training(info: &NetInfo, method: &Method, random: bool) -> Table {
     let all = matches!(method, Method::Full(_) | Method::LastN(_) | Method::Gradual(_));
-    let rate = match (info.family, all) {
-        (Family::Transformer, true) => 5e-5,
-        (Family::Convolutional, true) => 3e-4,
+    let rate = match (info.family, all, random) {
+        (Family::Transformer, true, false) => 5e-5,
+        (Family::Transformer, true, true) => 5e-4,
+        (Family::Convolutional, true, false) => 3e-4,
         _ => 1e-3,
     };
     let clip = if info.family == Family::Transformer { 1.0 } else { 0.0 };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use taper_dataset::Augment;
 use taper_dataset::augment::PRESETS;
 use taper_optimizer::RuleConfig;
@@ -11,6 +12,7 @@ use toml::{Table, Value};
 use super::method::Method;
 use super::tables::Recipe;
 use crate::error::{RecipeError, RunnerError};
+use crate::fault::{Fault, settings_of, table_of_text};
 
 /// The recipes that come with Taper: name and TOML text.
 pub const NAMED: &[(&str, &str)] = &[
@@ -29,11 +31,12 @@ pub fn named(name: &str) -> Option<&'static str> {
 /// `overrides`, pairs of a dotted key and a value such as `("train.epochs", "3")`.
 ///
 /// A value is read as TOML; what is no TOML value is taken as a string, so that `model.net=lenet5`
-/// needs no quotes. A layer changes the keys that it names and leaves the others, with four
+/// needs no quotes. A layer changes the keys that it names and leaves the others, with five
 /// additions: `optimizer = "adam-keras"` stands for all settings of that preset
 /// ([`RuleConfig::preset`]), `augment = "digits"` for those of that policy,
 /// `schedule = "cosine"` for that schedule with its defaults,
 /// `method = "head"` for that [`Method`] with its (`last-2` is the last two blocks),
+/// `average = "ema"` for that average,
 /// and a table with another `name` replaces the one below, since its keys belong to something else.
 ///
 /// # Errors
@@ -50,8 +53,8 @@ pub(crate) fn layered(
     base: Option<&str>,
     overrides: &[(String, String)],
 ) -> Result<Recipe, RunnerError> {
-    let mut origin = OVERRIDDEN;
-    let mut table = Table::try_from(Recipe::default()).map_err(|e| invalid(origin, e))?;
+    let mut origin = "";
+    let mut table = table_of(&Recipe::default())?;
     if let Some(below) = below {
         merge(&mut table, read(below)?)?;
     }
@@ -59,13 +62,12 @@ pub(crate) fn layered(
     if let Some(base) = base {
         merge(&mut table, read(base)?)?;
         // What is wrong with a recipe that is right by itself has come with the overrides.
-        if Value::Table(table.clone()).try_into::<Recipe>().is_err() {
+        if settings_of::<Recipe>(table.clone()).is_err() {
             origin = base;
         }
     }
     override_keys(&mut table, overrides)?;
-    let mut recipe: Recipe =
-        Value::Table(table).try_into().map_err(|e: toml::de::Error| invalid(origin, e))?;
+    let mut recipe: Recipe = settings_of(table).map_err(invalid(origin))?;
     recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
     Ok(recipe)
 }
@@ -76,24 +78,26 @@ impl Recipe {
     /// # Errors
     /// An unknown key, a value of the wrong type.
     pub fn with(&self, overrides: &[(String, String)]) -> Result<Recipe, RunnerError> {
-        let mut table = Table::try_from(self).map_err(|e| invalid(OVERRIDDEN, e))?;
+        let mut table = table_of(self)?;
         override_keys(&mut table, overrides)?;
-        Ok(Value::Table(table).try_into().map_err(|e: toml::de::Error| invalid(OVERRIDDEN, e))?)
+        Ok(settings_of(table).map_err(invalid(""))?)
     }
 }
 
-/// What an error is of that has come with the overrides.
-const OVERRIDDEN: &str = "with overrides";
+fn invalid(origin: &str) -> impl Fn(Fault) -> RecipeError {
+    move |fault| RecipeError::Invalid { origin: origin.to_string(), fault }
+}
 
-fn invalid(origin: &str, error: impl ToString) -> RecipeError {
-    RecipeError::Invalid { origin: origin.to_string(), reason: one_line(&error.to_string()) }
+/// Settings as a table.
+fn table_of(settings: &impl Serialize) -> Result<Table, RecipeError> {
+    Table::try_from(settings).map_err(|error| invalid("")(Fault::Text(error.to_string())))
 }
 
 fn override_keys(table: &mut Table, overrides: &[(String, String)]) -> Result<(), RunnerError> {
     for (key, value) in overrides {
         let overlay = key
             .rsplit('.')
-            .fold(parse_value(value), |value, part| Value::Table(table_of(part, value)));
+            .fold(parse_value(value), |value, part| Value::Table(table_with(part, value)));
         if let Value::Table(overlay) = overlay {
             merge(table, overlay)?;
         }
@@ -106,19 +110,19 @@ pub(crate) fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> 
     for (key, mut value) in above {
         if let ("optimizer", Value::String(preset)) = (key.as_str(), &value) {
             let rule = RuleConfig::preset(preset)?;
-            value = Value::try_from(rule).map_err(|e| invalid(&key, e))?;
+            value = Value::Table(table_of(&rule)?);
         }
         if let ("augment", Value::String(name)) = (key.as_str(), &value) {
-            value = Value::try_from(policy(name)?).map_err(|e| invalid(&key, e))?;
+            value = Value::Table(table_of(&policy(name)?)?);
         }
         if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
-            value = Value::Table(table_of("kind", Value::String(name.clone())));
+            value = Value::Table(table_with("kind", Value::String(name.clone())));
         }
         if let ("method", Value::String(name)) = (key.as_str(), &value) {
             value = Value::Table(method(name)?);
         }
-        if let ("kind", Value::String(name)) = (key.as_str(), &value) {
-            value = Value::Table(table_of("name", Value::String(name.clone())));
+        if let ("kind" | "average", Value::String(name)) = (key.as_str(), &value) {
+            value = Value::Table(table_with("name", Value::String(name.clone())));
         }
         match (below.get_mut(&key), value) {
             (Some(Value::Table(old)), Value::Table(new)) if !renames(old, &new) => merge(old, new)?,
@@ -133,7 +137,7 @@ pub(crate) fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> 
 /// A method by its name; `last-3` is `last-n` with three blocks.
 fn method(name: &str) -> Result<Table, RecipeError> {
     let last = name.strip_prefix("last-").and_then(|blocks| blocks.parse::<i64>().ok());
-    let mut table = table_of("name", Value::String(name.to_string()));
+    let mut table = table_with("name", Value::String(name.to_string()));
     if let Some(blocks) = last {
         table.insert("name".to_string(), "last-n".into());
         table.insert("blocks".to_string(), blocks.into());
@@ -153,7 +157,7 @@ fn policy(name: &str) -> Result<Augment, RecipeError> {
     })
 }
 
-fn table_of(key: &str, value: Value) -> Table {
+fn table_with(key: &str, value: Value) -> Table {
     Table::from_iter([(key.to_string(), value)])
 }
 
@@ -174,7 +178,7 @@ fn read(base: &str) -> Result<Table, RecipeError> {
             return Err(RecipeError::Unknown { what: "recipe", name: base.to_string(), known });
         }
     };
-    text.parse::<Table>().map_err(|e| invalid(base, e))
+    table_of_text(&text).map_err(invalid(base))
 }
 
 /// Reads a complete recipe, as a run writes it.
@@ -183,7 +187,7 @@ fn read(base: &str) -> Result<Table, RecipeError> {
 /// The file cannot be read, or is no recipe.
 pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
     let text = std::fs::read_to_string(path).map_err(RunFolderError::io(path))?;
-    toml::from_str(&text).map_err(|e| invalid(&path.display().to_string(), e))
+    table_of_text(&text).and_then(settings_of).map_err(invalid(&path.display().to_string()))
 }
 
 fn parse_value(text: &str) -> Value {
@@ -192,33 +196,6 @@ fn parse_value(text: &str) -> Value {
         .ok()
         .and_then(|mut t| t.remove("v"))
         .unwrap_or_else(|| Value::String(text.to_string()))
-}
-
-/// TOML's errors draw the place over several lines; an error of ours is one line.
-fn one_line(message: &str) -> String {
-    let lines: Vec<_> = message
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with('|') && !l.ends_with('|'))
-        .collect();
-    plain(&lines.join("; "))
-}
-
-/// The types by the words of a recipe's reader in place of Rust's.
-fn plain(message: &str) -> String {
-    let Some((found, expected)) = message.split_once("expected ") else {
-        return message.to_string();
-    };
-    let (expected, rest) = expected.split_at(expected.find([';', ',']).unwrap_or(expected.len()));
-    let expected = match expected {
-        "usize" | "u64" => "a whole number of 0 or more",
-        "f64" | "f32" => "a number",
-        "a boolean" => "true or false",
-        "a sequence" => "a list, such as [1, 2]",
-        table if table.starts_with("struct ") || table.contains("tagged enum") => "a table",
-        other => other,
-    };
-    format!("{found}expected {expected}{rest}")
 }
 
 #[cfg(test)]
@@ -313,16 +290,117 @@ mod tests {
     #[test]
     fn a_value_of_another_type_is_told_in_plain_words() {
         for (key, value, expected) in [
-            ("train.epochs", "abc", "string \"abc\", expected a whole number of 0 or more"),
-            ("train.epochs", "-1", "integer `-1`, expected a whole number of 0 or more"),
-            ("optimizer.learning_rate", "fast", "string \"fast\", expected a number"),
-            ("train", "1", "integer `1`, expected a table"),
-            ("groups", "1", "integer `1`, expected a list"),
+            (
+                "train.epochs",
+                "abc",
+                "`train.epochs` is `abc`, expected a whole number of 0 or more",
+            ),
+            ("train.epochs", "-1", "`train.epochs` is -1, expected a whole number of 0 or more"),
+            (
+                "optimizer.learning_rate",
+                "fast",
+                "`optimizer.learning_rate` is `fast`, expected a number",
+            ),
+            ("train", "1", "`train` is 1, expected a table"),
+            ("groups", "1", "`groups` is 1, expected a list such as [1, 2] or [\"a\", \"b\"]"),
+            ("data.classes", "[1]", "`data.classes[0]` is 1, expected text"),
+            (
+                "train.balance",
+                "los",
+                "`train.balance` is `los`, expected one of `none`, `loss`, `sampling`",
+            ),
+            ("log.report", "1", "`log.report` is 1, expected true or false"),
+            ("schedule", "step", "`schedule.kind.every` is missing"),
+            (
+                "train.epoch",
+                "3",
+                "unknown key `train.epoch`, expected one of `train.epochs`, `train.batch",
+            ),
+            ("method.rank", "3", "unknown key `method.rank`, expected one of `method.layer_decay`"),
         ] {
             let error = with(Some("keras-mnist"), &[(key, value)]).unwrap_err();
-            assert!(error.starts_with("recipe with overrides: "), "{error}");
-            assert!(error.contains(expected), "{error}");
+            assert!(error.starts_with(expected), "{error}");
         }
+        let resize = "expected one of \"asis\", \"stretch\", \"fit\", \"digit\", or { crop = 0.875 }, or { crop = { edge = 256, of = 224 } }";
+        let error = with(None, &[("image.placement", "crop")]).unwrap_err();
+        assert_eq!(error, format!("`image.placement` is `crop`, {resize}"));
+        assert!(with(None, &[("image.placement", "{ crop = 0.9, of = 3 }")]).is_err());
+    }
+
+    #[test]
+    fn no_key_s_error_speaks_in_the_words_of_its_parser() {
+        let words = [
+            "invalid type",
+            "invalid value",
+            "unknown variant",
+            "missing field",
+            "unknown field",
+            "expected struct",
+            "variant",
+            "enum",
+            "usize",
+            "u64",
+            "f64",
+            "sequence",
+            "newtype",
+            "serde",
+        ];
+        let values = [
+            "abc",
+            "-1",
+            "0.5",
+            "true",
+            "[1]",
+            "[\"a\"]",
+            "{ a = 1 }",
+            "{ name = \"a\" }",
+            "1979-05-27",
+        ];
+        let methods = ["full", "head", "last-2", "gradual", "lora"];
+        let kinds =
+            ["constant", "linear", "cosine", "{ name = \"step\", every = 1, factor = 0.5 }"];
+        let rules = ["sgd", "adadelta", "adagrad", "rmsprop", "adam", "adamw"];
+        let averages = ["ema", "swa"];
+        let mut bases: Vec<Vec<(&str, &str)>> = vec![Vec::new()];
+        bases.extend(methods.map(|method| vec![("method", method)]));
+        bases.extend(kinds.map(|kind| vec![("schedule.kind", kind)]));
+        bases.extend(rules.map(|rule| vec![("optimizer", rule)]));
+        bases.extend(averages.map(|average| vec![("average", average)]));
+        let (mut errors, mut bad) = (0, Vec::new());
+        for base in bases {
+            let recipe = with(None, &base).unwrap();
+            let mut nodes = vec![(String::new(), Value::try_from(&recipe).unwrap())];
+            let mut keys = Vec::new();
+            while let Some((key, value)) = nodes.pop() {
+                if let Value::Table(table) = value {
+                    let dotted = |name| if key.is_empty() { name } else { format!("{key}.{name}") };
+                    nodes.extend(table.into_iter().map(|(name, value)| (dotted(name), value)));
+                }
+                keys.push(key);
+            }
+            keys.retain(|key| !key.is_empty() && key != "taper_version");
+            // Of the tables that another base has not changed, once is enough.
+            let changed = base.first().map_or("", |(key, _)| key.split('.').next().unwrap());
+            for key in keys.iter().filter(|key| key.starts_with(changed)) {
+                for value in values {
+                    let overrides: Vec<_> =
+                        base.iter().copied().chain([(key.as_str(), value)]).collect();
+                    let Err(error) = with(None, &overrides) else { continue };
+                    errors += 1;
+                    // What a key is called may be a word of the parser.
+                    let told = error.replace(key.as_str(), "").replace("a `name`", "");
+                    let table = key.split('.').next().unwrap();
+                    if words.iter().any(|word| told.contains(word))
+                        || !error.contains(table)
+                        || error.lines().count() > 1
+                    {
+                        bad.push(format!("{key} = {value}: {error}"));
+                    }
+                }
+            }
+        }
+        assert!(bad.is_empty(), "{}", bad.join("\n"));
+        assert!(errors > 500, "{errors}");
     }
 
     #[test]
@@ -331,7 +409,7 @@ mod tests {
         let path = folder.path().join("mine.toml");
         std::fs::write(&path, "[train]\nepoch = 3").unwrap();
         let error = with(path.to_str(), &[("train.epochs", "3")]).unwrap_err();
-        assert!(error.contains("mine.toml: unknown field `epoch`"), "{error}");
+        assert!(error.contains("mine.toml: unknown key `train.epoch`"), "{error}");
     }
 
     #[test]
@@ -343,8 +421,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_those_there_are() {
         let error = with(None, &[("train.epoch", "3")]).unwrap_err();
-        assert!(error.starts_with("recipe with overrides: "), "{error}");
-        assert!(error.contains("`epoch`") && error.contains("`epochs`"), "{error}");
+        assert!(error.contains("`train.epoch`") && error.contains("`train.epochs`"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
 

@@ -17,6 +17,7 @@ use super::long_runs::{
 };
 use super::method::Method;
 use crate::error::RecipeError;
+use crate::fault::Fault;
 
 settings! {
 /// Every setting of a run.
@@ -249,7 +250,7 @@ impl Recipe {
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         toml::to_string(self).map_err(|error| RecipeError::Invalid {
             origin: "recipe.toml".to_string(),
-            reason: error.to_string(),
+            fault: Fault::Text(error.to_string()),
         })
     }
 }

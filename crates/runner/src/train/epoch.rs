@@ -3,19 +3,20 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, ModuleT, Tensor};
-use taper_classifier::{Evaluation, evaluate, evaluate_by, evaluation_batch, images_of};
+use taper_classifier::{Evaluation, evaluate_by, evaluation_batch, images_of};
 use taper_dataset::Batch;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_model::pattern::matches;
 use taper_model::weights::{Weights, WeightsConfig};
 
-use super::batches::Batches;
+use super::batches::{Batches, Source};
 use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
 use crate::features::{CachedFeatures, Features};
-use crate::observe::Event;
+use crate::observe::{Event, Listener, tell_working};
 use crate::recipe::{Balance, FeatureCache, HeadMethod, Method};
+use crate::scores::evaluate_told;
 
 impl Training<'_> {
     /// Caches what a frozen body makes of the images, if the method is one that allows it; a file
@@ -61,13 +62,15 @@ impl Training<'_> {
         let recipe = self.recipe();
         let (part, seed, size) = (&self.plan.data.train, recipe.seed, recipe.train.batch_size);
         let balanced = recipe.train.balance == Balance::Sampling;
-        Ok(match &self.features {
+        let source = match &self.features {
             Some(cached) if cached.train.are_complete() => {
                 let batches = part.epoch_without_images(epoch, first, seed, size, balanced);
-                Batches::Cached(batches.into_iter())
+                Source::Cached(batches.into_iter())
             }
-            _ => Batches::Images(part.epoch(epoch, first, seed, size, balanced)?),
-        })
+            _ => Source::Images(part.epoch(epoch, first, seed, size, balanced)?),
+        };
+        let left = self.batches_per_epoch().saturating_sub(first);
+        Ok(Batches { source, left, joins_last: self.loaded.joins_last_batch })
     }
 
     /// Builds the net anew where the epoch's frozen parameters are others. The values are shared,
@@ -139,25 +142,29 @@ impl Training<'_> {
     }
 
     /// The answers on the validation part.
-    pub(super) fn evaluate_validation(&mut self) -> Result<Option<Evaluation>, RunnerError> {
+    pub(super) fn evaluate_validation(
+        &mut self,
+        listeners: &mut [Box<dyn Listener>],
+    ) -> Result<Option<Evaluation>, RunnerError> {
         let Some(part) = &self.plan.data.validation else { return Ok(None) };
         let size = self.recipe().train.eval_batch_size;
         let (net, device) = (&self.loaded.net, &self.plan.device);
         let cached = self.features.as_mut().and_then(|cached| cached.validation.as_mut());
         let Some(features) = cached else {
-            return Ok(Some(evaluate(net, part, size, device)?));
+            return evaluate_told(self.plan, net, part, "validates", listeners).map(Some);
         };
         let batches = match features.are_complete() {
-            true => Batches::Cached(part.in_order_without_images(size).into_iter()),
+            true => Source::Cached(part.in_order_without_images(size).into_iter()),
             false => {
-                Batches::Images(part.in_order(evaluation_batch(net, part.size(), size, device)?)?)
+                Source::Images(part.in_order(evaluation_batch(net, part.size(), size, device)?)?)
             }
         };
         let logits = |batch: &Batch| {
             let features = features.of(batch, device, || body(net, batch, device))?;
             Ok(net.logits(&features, false)?)
         };
-        evaluate_by(part, batches, logits, |_| {}).map(Some)
+        let done = |images| tell_working(listeners, "validates", images, part.len());
+        evaluate_by(part, batches, logits, done).map(Some)
     }
 }
 

@@ -41,8 +41,7 @@ pub struct SweepPoint {
 pub struct Sweep {
     /// The updates, the rates rising.
     pub points: Vec<SweepPoint>,
-    /// Where the smoothed loss falls fastest over the logarithm of the rate; none where it never
-    /// falls.
+    /// The middle of the longest fall of the smoothed loss; none where it never falls.
     pub suggestion: Option<f64>,
     /// Where the smoothed loss is lowest; higher rates diverge.
     pub lowest: Option<f64>,
@@ -62,7 +61,8 @@ const SETTLING: f64 = 0.1;
 /// Each update is as in [`train`](crate::train()), but for the rate: batches in the run's order, loss, clipping,
 /// decay. It ends early when loss or gradient is not finite, or the smoothed loss is 4 times its
 /// best. After L. Smith, "Cyclical Learning Rates for Training Neural Networks" (2017); the
-/// suggestion is that of the steepest slope.
+/// suggestion is fastai's `valley`: the middle of the longest fall, which noise moves less than it moves the
+/// steepest place.
 ///
 /// # Errors
 /// Rates that do not rise, fewer than 10 steps; unreadable images; a listener that fails or leaves
@@ -84,7 +84,7 @@ pub fn sweep(
     let swept = run(&mut training, config, listeners);
     training.loaded.params.set(&weights)?;
     let (points, exploded) = swept?;
-    let (suggestion, lowest) = (steepest(&points), lowest(&points));
+    let (suggestion, lowest) = (valley(&points), lowest(&points));
     Ok(Sweep { points, suggestion, lowest, exploded })
 }
 
@@ -140,17 +140,20 @@ fn run(
     Ok((points, exploded))
 }
 
-/// Where the smoothed loss falls fastest, before its lowest point.
-fn steepest(points: &[SweepPoint]) -> Option<f64> {
+/// The middle of the longest fall of the smoothed loss: of the most points of which each is lower than the one
+/// before, others between them left out.
+fn valley(points: &[SweepPoint]) -> Option<f64> {
     let settled = (SETTLING * points.len() as f64).ceil() as usize;
-    let end = place_of_lowest(points)?;
-    let slope = |i: usize| {
-        let (before, after) = (&points[i - 1], &points[i + 1]);
-        (after.smoothed - before.smoothed) / (after.learning_rate / before.learning_rate).ln()
-    };
-    let inner = settled.max(1)..end.min(points.len().saturating_sub(1));
-    let steepest = inner.map(|i| (i, slope(i))).min_by(|a, b| a.1.total_cmp(&b.1));
-    steepest.filter(|(_, slope)| *slope < 0.0).map(|(i, _)| points[i].learning_rate)
+    let points = &points[settled.min(points.len())..];
+    // Points of the longest fall that ends at each.
+    let mut falls = Vec::with_capacity(points.len());
+    for point in points {
+        let before = points.iter().zip(&falls).filter(|(other, _)| other.smoothed > point.smoothed);
+        falls.push(1 + before.map(|(_, fall)| *fall).max().unwrap_or(0usize));
+    }
+    let longest = *falls.iter().max()?;
+    let end = falls.iter().position(|fall| *fall == longest)?;
+    (longest > 1).then(|| points[end - longest / 2].learning_rate)
 }
 
 fn lowest(points: &[SweepPoint]) -> Option<f64> {
@@ -176,18 +179,32 @@ mod tests {
     }
 
     #[test]
-    fn the_suggestion_is_where_the_loss_falls_fastest() {
+    fn the_suggestion_is_the_middle_of_the_longest_fall() {
         // Falls as a sigmoid around 1e-3, rises again from 1e-1 on.
         let points = points(|x| 1.0 / (1.0 + (4.0 * (x + 3.0)).exp()) + (x + 1.0).max(0.0));
-        let found = steepest(&points).unwrap().log10();
-        assert!((found + 3.0).abs() < 0.11, "{found}");
+        let found = valley(&points).unwrap().log10();
+        // It falls from the first point that counts, 10^-5.3, to 10^-1.
+        assert!((found + 3.15).abs() < 0.11, "{found}");
         let lowest = lowest(&points).unwrap().log10();
         assert!((lowest + 1.0).abs() < 0.11, "{lowest}");
     }
 
     #[test]
+    fn a_jump_moves_the_suggestion_little() {
+        let fall = |x: f64| 1.0 / (1.0 + (4.0 * (x + 3.0)).exp()) + (x + 1.0).max(0.0);
+        let smooth = valley(&points(fall)).unwrap();
+        // The steepest place of all, and a rise.
+        let jumps = |x: f64| {
+            fall(x) - if x > -4.0 { 0.3 } else { 0.0 }
+                + if (x + 2.5).abs() < 0.15 { 0.2 } else { 0.0 }
+        };
+        let jumping = valley(&points(jumps)).unwrap();
+        assert!((smooth / jumping).ln().abs() < 2f64.ln(), "{smooth:e} {jumping:e}");
+    }
+
+    #[test]
     fn a_loss_that_never_falls_suggests_nothing() {
-        assert_eq!(steepest(&points(|x| x + 7.0)), None);
-        assert_eq!(steepest(&[]), None);
+        assert_eq!(valley(&points(|x| x + 7.0)), None);
+        assert_eq!(valley(&[]), None);
     }
 }

@@ -93,7 +93,8 @@ impl<'a> Training<'a> {
 
     /// Batches an epoch.
     pub(super) fn batches_per_epoch(&self) -> usize {
-        self.plan.data.train.len().div_ceil(self.recipe().train.batch_size)
+        let batches = self.plan.data.train.len().div_ceil(self.recipe().train.batch_size);
+        batches - usize::from(self.loaded.joins_last_batch)
     }
 
     fn steps_per_epoch(&self) -> usize {

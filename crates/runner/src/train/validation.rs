@@ -5,17 +5,21 @@ use taper_run_folder::Scores;
 use super::training::Training;
 use crate::checkpoint::EpochValue;
 use crate::error::RunnerError;
+use crate::observe::Listener;
 use crate::scores::scores;
 
 impl Training<'_> {
     /// Scores the weights of the epoch's end on the validation part, where there is one, and keeps
     /// them if they are the best so far. With an average it is the average that is scored.
-    pub(super) fn validate(&mut self) -> Result<Option<Scores>, RunnerError> {
+    pub(super) fn validate(
+        &mut self,
+        listeners: &mut [Box<dyn Listener>],
+    ) -> Result<Option<Scores>, RunnerError> {
         if self.plan.data.validation.is_none() {
             return Ok(None);
         }
         self.average.swap()?;
-        let Some(evaluation) = self.evaluate_validation()? else { return Ok(None) };
+        let Some(evaluation) = self.evaluate_validation(listeners)? else { return Ok(None) };
         let scored = scores(&evaluation)?;
         self.note(&scored)?;
         self.average.swap()?;

@@ -50,7 +50,7 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
     let lines = list(truth)?;
     ensure!(!lines.is_empty(), "{} lists no line", truth.display());
     let all = lines.len();
-    let mut counter = Counter::new(!output.quiet, "read", all);
+    let counter = Counter::new(!output.quiet && !output.json, "read", all);
     for (index, line) in lines.into_iter().enumerate() {
         counter.set(index);
         let picture = match picture::open(&folder.join(&line.image)) {

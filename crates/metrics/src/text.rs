@@ -1,0 +1,80 @@
+//! Text for a terminal: columns as wide as they are shown, and nothing that steers it.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A name in one line: a name may be that of any folder or file, and a line break or an escape sequence must
+/// not reach the terminal.
+///
+/// Control characters, and those that change the direction of what follows, are written as Rust escapes them.
+///
+/// ```
+/// assert_eq!(taper_metrics::text::printable("a\n\u{1b}[31m\u{202e}b"), "a\\n\\u{1b}[31m\\u{202e}b");
+/// ```
+pub fn printable(name: &str) -> String {
+    escaped(name, |_| false)
+}
+
+/// As [`printable`], for text of several lines.
+///
+/// ```
+/// assert_eq!(taper_metrics::text::printable_lines("a\n\u{1b}[31mb"), "a\n\\u{1b}[31mb");
+/// ```
+pub fn printable_lines(text: &str) -> String {
+    escaped(text, |character| character == '\n')
+}
+
+fn escaped(text: &str, kept: impl Fn(char) -> bool) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match steers(character) && !kept(character) {
+            true => escaped.extend(character.escape_default()),
+            false => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// The columns that a name takes in a terminal.
+///
+/// ```
+/// assert_eq!(["é", "e\u{301}", "七", "🦊"].map(taper_metrics::text::width), [1, 1, 2, 2]);
+/// ```
+pub fn width(name: &str) -> usize {
+    name.width()
+}
+
+/// A name with blanks behind it up to a width.
+///
+/// ```
+/// assert_eq!(taper_metrics::text::left("七", 4) + "|", "七  |");
+/// ```
+pub fn left(name: &str, columns: usize) -> String {
+    format!("{name}{:1$}", "", columns.saturating_sub(width(name)))
+}
+
+/// A name with blanks before it up to a width.
+pub fn right(name: &str, columns: usize) -> String {
+    format!("{:1$}{name}", "", columns.saturating_sub(width(name)))
+}
+
+/// The longest beginning of a name that fits into a width, with `…` in place of what is left out.
+///
+/// ```
+/// assert_eq!(taper_metrics::text::shortened("七八九十", 5), "七八…");
+/// assert_eq!(taper_metrics::text::shortened("seven", 5), "seven");
+/// ```
+pub fn shortened(name: &str, columns: usize) -> String {
+    if width(name) <= columns {
+        return name.to_string();
+    }
+    let mut taken = 0;
+    let fits = |character: &char| {
+        taken += character.width().unwrap_or(0);
+        taken < columns
+    };
+    name.chars().take_while(fits).chain(['…']).collect()
+}
