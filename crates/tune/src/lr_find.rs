@@ -48,7 +48,7 @@ fn page(plan: &Plan, sweep: &Sweep) -> String {
     };
     let rate = |rate: Option<f64>| rate.map_or("–".to_string(), svg::short);
     let tiles = html::tiles(&[
-        ("Suggestion", rate(sweep.suggestion), "the middle of the longest fall".to_string()),
+        ("Suggestion", rate(sweep.suggestion), "a third of the valley's centre".to_string()),
         ("Lowest loss", rate(sweep.lowest), "higher rates diverge".to_string()),
         ("Exploded", rate(sweep.exploded), "4 times the lowest loss".to_string()),
     ]);

@@ -70,7 +70,7 @@ fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {
     match (sweep.suggestion, sweep.lowest) {
         (Some(rate), Some(lowest)) => writeln!(
             text,
-            "\nSuggestion  --learning-rate {rate:.2e}: the middle of the longest fall of the loss, which is lowest at \
+            "\nSuggestion  --learning-rate {rate:.2e}: a third of the centre of the valley of the loss, which is lowest at \
              {lowest:.2e}."
         )?,
         _ => writeln!(
