@@ -212,12 +212,12 @@ impl Tally {
 }
 
 impl Description {
-    /// The sizes, width before height, the commonest first; of many the smallest, the median and the largest by
-    /// area, and the commonest.
+    /// The sizes in a line or two, width before height, the commonest first; of many also the smallest, the
+    /// median and the largest by area.
     pub fn sizes_in_words(&self) -> Vec<String> {
         let shown = |[height, width, channels]: [usize; 3]| format!("{width}x{height}x{channels}");
         let mut sizes = self.sizes.clone();
-        let mut words = Vec::new();
+        let mut lines = Vec::new();
         if sizes.len() > LISTED_SIZES {
             sizes.sort_by_key(|([height, width, _], _)| height * width);
             let mut before = 0;
@@ -227,15 +227,17 @@ impl Description {
             });
             let ends = [("smallest", sizes.first()), ("median", median), ("largest", sizes.last())];
             let named = ends.into_iter().filter_map(|(name, size)| Some((name, size?.0)));
-            words.extend(named.map(|(name, size)| format!("{name} {}", shown(size))));
+            lines.push(named.map(|(name, size)| format!("{name} {}", shown(size))).collect());
         }
         sizes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let common = sizes.iter().take(LISTED_SIZES);
-        words.extend(common.map(|(size, count)| format!("{}: {count}", shown(*size))));
+        let mut common: Vec<String> =
+            common.map(|(size, count)| format!("{}: {count}", shown(*size))).collect();
         if sizes.len() > LISTED_SIZES {
-            words.push(format!("and {} more", sizes.len() - LISTED_SIZES));
+            common.push(format!("and {} more", sizes.len() - LISTED_SIZES));
         }
-        words
+        lines.push(common);
+        lines.into_iter().map(|line: Vec<String>| line.join(", ")).collect()
     }
 }
 
@@ -290,15 +292,13 @@ mod tests {
             (1..=300).map(|side| ([side, 2 * side, 3], 1 + usize::from(side == 7))).collect();
         let description =
             Description { count: 301, sizes, ..describe(&two_images(), None).unwrap() };
-        let words = description.sizes_in_words();
-        assert_eq!(
-            words[..4],
-            ["smallest 2x1x3", "median 300x150x3", "largest 600x300x3", "14x7x3: 2"]
-        );
-        assert_eq!((words.len(), words[8].as_str()), (9, "and 295 more"));
-        let lines = description.to_string();
-        assert_eq!(lines.lines().filter(|line| line.starts_with("size")).count(), 9);
-        assert!(lines.contains("size    smallest 2x1x3 (width x height x channels)\n"), "{lines}");
+        let lines = description.sizes_in_words();
+        assert_eq!(lines[0], "smallest 2x1x3, median 300x150x3, largest 600x300x3");
+        assert_eq!(lines[1], "14x7x3: 2, 2x1x3: 1, 4x2x3: 1, 6x3x3: 1, 8x4x3: 1, and 295 more");
+        let text = description.to_string();
+        assert_eq!(text.lines().filter(|line| line.starts_with("size")).count(), 2);
+        let order = "size    smallest 2x1x3, median 300x150x3, largest 600x300x3 (width x height x channels)\n";
+        assert!(text.contains(order), "{text}");
     }
 
     #[test]

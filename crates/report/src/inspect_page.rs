@@ -67,7 +67,7 @@ fn numbers(part: &InspectedPart) -> String {
     let description = &part.description;
     let mut rows = vec![
         ("Source", description.source.clone()),
-        ("Width x height x channels", description.sizes_in_words().join(", ")),
+        ("Width x height x channels", description.sizes_in_words().join("; ")),
     ];
     if !part.endings.is_empty() {
         let endings = part.endings.iter().map(|(ending, count)| format!("{count} {ending}"));

@@ -14,6 +14,9 @@ pub enum RunFolderError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is a file where the folder should be.
+    #[error("{} is a file, expected a folder", .0.display())]
+    NotAFolder(PathBuf),
     /// A file is not what this version writes.
     #[error("{}: {reason}", path.display())]
     Invalid {

@@ -25,12 +25,12 @@ impl FolderLock {
     /// Takes a folder, which is created where it is missing.
     ///
     /// # Errors
-    /// [`RunFolderError::Busy`] where another process has it; a folder that cannot be created.
+    /// [`RunFolderError::Busy`] where another process has it, [`RunFolderError::NotAFolder`] where there is a file;
+    /// a folder that cannot be created.
     pub fn take(path: &Path) -> Result<Self, RunFolderError> {
         let mut parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
         if let Some(file) = parents.find(|parent| parent.is_file()) {
-            let reason = format!("{} is a file, expected a folder", file.display());
-            return Err(RunFolderError::io(path)(std::io::Error::other(reason)));
+            return Err(RunFolderError::NotAFolder(file.to_path_buf()));
         }
         loop {
             let created = !path.exists();
