@@ -264,6 +264,30 @@ fn a_run_that_was_stopped_goes_on_by_force_where_the_reason_is_gone() {
     assert_eq!(run(&plan, &lock, force, Vec::new()).unwrap().results.trained.steps, 12);
 }
 
+/// Asks for the run to be stopped, and suspended, by one event.
+struct StopAndSuspend(Verdict);
+
+impl Listener for StopAndSuspend {
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        match event {
+            Event::Step(Step { step: 3, .. }) => Ok(self.0.clone()),
+            _ => Ok(Verdict::Continue),
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_to_stop_and_to_be_suspended_at_once_is_both() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let wanted = [Verdict::Stop("enough".into()), Verdict::Suspend("asked".into())];
+    let listeners = wanted.map(|verdict| Box::new(StopAndSuspend(verdict)) as Box<dyn Listener>);
+    let error = begin(&[], &out, listeners.into()).unwrap_err().to_string();
+    assert!(error.starts_with("asked after step 3"), "{error}");
+    let trained = go_on(&[], &out, Vec::new()).unwrap().results.trained;
+    assert_eq!((trained.steps, trained.stopped.as_deref()), (3, Some("enough")));
+}
+
 /// Asks for the run to be suspended at every epoch from a number on, or at the end.
 struct SuspendAt(usize);
 

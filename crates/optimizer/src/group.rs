@@ -1,6 +1,7 @@
 //! Parameter groups: which parameters learn at another rate or decay differently.
 
 use candle_core::Var;
+use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
 use crate::error::OptimizerError;
@@ -22,18 +23,27 @@ use crate::error::OptimizerError;
 /// };
 /// assert!(head.contains("fc2.weight") && !head.contains("fc1.weight"));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ParamGroup {
     /// The group's name, unique.
     pub name: String,
-    /// The names of its parameters.
+    /// The names of its parameters; `patterns` in a recipe, which are replaced by the names that they match.
+    #[serde(rename = "patterns")]
     pub parameters: Vec<String>,
     /// What the learning rate is multiplied with, 0 or more. Default 1.
+    #[serde(default = "one")]
     pub learning_rate_scale: f64,
     /// Takes the place of the rule's weight decay; `None` keeps the rule's. Default `None`.
+    #[serde(default)]
     pub weight_decay: Option<f64>,
     /// Decay parameters of rank below 2 as well. Default false.
+    #[serde(default)]
     pub decay_biases: bool,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl ParamGroup {

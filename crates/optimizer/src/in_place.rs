@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 
 use crate::entry::Buffers;
@@ -20,28 +20,19 @@ pub(crate) fn update(
     let dtype = values::working_dtype(var.dtype());
     let mut gradient = values::on_host(gradient, dtype)?;
     let tensor = var.as_tensor();
-    if tensor.dtype() == dtype && tensor.is_contiguous() {
-        if values::share_storage(&gradient, tensor) {
-            gradient = gradient.force_contiguous()?;
-        }
-        let op = InPlace { rule, context, gradient: &gradient, buffers: RefCell::new(buffers) };
-        return tensor.inplace_op1(&op);
-    }
-    // Update a copy in the working dtype and set it back.
-    let copy = tensor.to_dtype(dtype)?.flatten_all()?;
-    let updated = match dtype {
-        DType::F64 => {
-            let mut parameter = copy.to_vec1::<f64>()?;
-            run(rule, context, ParameterMut::F64(&mut parameter), &gradient, buffers)?;
-            Tensor::from_vec(parameter, tensor.shape(), &Device::Cpu)?
-        }
-        _ => {
-            let mut parameter = copy.to_vec1::<f32>()?;
-            run(rule, context, ParameterMut::F32(&mut parameter), &gradient, buffers)?;
-            Tensor::from_vec(parameter, tensor.shape(), &Device::Cpu)?
-        }
+    // What is not plain is updated as a copy and set back.
+    let copy = match tensor.dtype() == dtype {
+        true if tensor.is_contiguous() => None,
+        true => Some(tensor.detach().force_contiguous()?),
+        false => Some(tensor.detach().to_dtype(dtype)?),
     };
-    var.set(&updated.to_dtype(tensor.dtype())?)
+    let target = copy.as_ref().unwrap_or(tensor);
+    if values::share_storage(&gradient, target) {
+        gradient = gradient.force_contiguous()?;
+    }
+    let op = InPlace { rule, context, gradient: &gradient, buffers: RefCell::new(buffers) };
+    target.inplace_op1(&op)?;
+    copy.map_or(Ok(()), |copy| var.set(&copy.to_dtype(tensor.dtype())?))
 }
 
 struct InPlace<'a> {
@@ -60,39 +51,20 @@ impl InplaceOp1 for InPlace<'_> {
         let Some((start, end)) = layout.contiguous_offsets() else {
             bail!("expected a contiguous variable, found strides {:?}", layout.stride())
         };
-        let parameter = match storage {
-            CpuStorage::F32(values) => ParameterMut::F32(&mut values[start..end]),
-            CpuStorage::F64(values) => ParameterMut::F64(&mut values[start..end]),
-            _ => bail!("expected a variable of f32 or f64"),
-        };
-        run(self.rule, self.context, parameter, self.gradient, &mut self.buffers.borrow_mut())
+        let (rule, context) = (self.rule, self.context);
+        values::read(self.gradient, |gradient| {
+            match (storage, gradient, &mut **self.buffers.borrow_mut()) {
+                (CpuStorage::F32(p), Values::F32(g), Buffers::F32(state)) => {
+                    in_chunks(&mut p[start..end], g, state, |c| rule.update_f32(context, c));
+                }
+                (CpuStorage::F64(p), Values::F64(g), Buffers::F64(state)) => {
+                    in_chunks(&mut p[start..end], g, state, |c| rule.update_f64(context, c));
+                }
+                _ => bail!("the dtypes of parameter, gradient and state differ"),
+            }
+            Ok(())
+        })
     }
-}
-
-enum ParameterMut<'a> {
-    F32(&'a mut [f32]),
-    F64(&'a mut [f64]),
-}
-
-fn run(
-    rule: &dyn AnyRule,
-    context: &StepContext,
-    parameter: ParameterMut<'_>,
-    gradient: &Tensor,
-    buffers: &mut Buffers,
-) -> Result<()> {
-    values::read(gradient, |gradient| {
-        match (parameter, gradient, buffers) {
-            (ParameterMut::F32(p), Values::F32(g), Buffers::F32(state)) => {
-                in_chunks(p, g, state, |chunk| rule.update_f32(context, chunk));
-            }
-            (ParameterMut::F64(p), Values::F64(g), Buffers::F64(state)) => {
-                in_chunks(p, g, state, |chunk| rule.update_f64(context, chunk));
-            }
-            _ => bail!("the dtypes of parameter, gradient and state differ"),
-        }
-        Ok(())
-    })
 }
 
 /// Hands a small parameter over whole, and a large one in chunks on several threads.

@@ -3,6 +3,19 @@
 //! Each lives in its own file as a plain config struct of public fields with named constructors;
 //! [`RuleConfig`] is the sum of them, for recipes.
 
+/// Methods of a [`Rule`](crate::Rule) that are fields.
+macro_rules! rate_and_decay {
+    () => {
+        fn learning_rate(&self) -> f64 {
+            self.learning_rate
+        }
+
+        fn weight_decay(&self) -> f64 {
+            self.weight_decay
+        }
+    };
+}
+
 mod forms;
 
 mod adadelta;
@@ -22,6 +35,19 @@ pub use config::RuleConfig;
 pub use forms::{Decay, EpsilonPlace, MomentumForm};
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
+
+macro_rules! default_is_pytorch {
+    ($($rule:ident),*) => {$(
+        /// PyTorch's.
+        impl Default for $rule {
+            fn default() -> Self {
+                Self::pytorch()
+            }
+        }
+    )*};
+}
+
+default_is_pytorch!(Adadelta, Adagrad, Adam, AdamW, RmsProp, Sgd);
 
 #[cfg(test)]
 mod tests;

@@ -23,41 +23,24 @@ pub(crate) struct Recipe {
     pub card: Card,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Data {
-    pub source: String,
+/// Tables of the recipe, with the keys that are shown.
+macro_rules! tables {
+    ($($table:ident { $($key:ident: $type:ty),* })*) => {$(
+        #[derive(Debug, Default, Deserialize)]
+        pub(crate) struct $table {
+            $(pub $key: $type,)*
+        }
+    )*};
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Image {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Model {
-    pub net: String,
-    pub weights: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Method {
-    pub name: String,
-    #[serde(default)]
-    pub merge: bool,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Train {
-    pub epochs: usize,
-    pub batch_size: usize,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Optimizer {
-    pub name: String,
-    pub learning_rate: f64,
+tables! {
+    Data { source: String }
+    Image { channels: usize, height: usize, width: usize }
+    Model { net: String, weights: String }
+    Method { name: String, merge: Option<bool> }
+    Train { epochs: usize, batch_size: usize }
+    Optimizer { name: String, learning_rate: f64 }
+    Card { license: String, data_license: String }
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,12 +54,6 @@ impl Default for Log {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Card {
-    pub license: String,
-    pub data_license: String,
-}
-
 impl Recipe {
     /// Reads the text of a run's `recipe.toml`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReportError> {
@@ -88,6 +65,6 @@ impl Recipe {
 
     /// Whether what was trained is saved as an adapter alone.
     pub fn saves_an_adapter(&self) -> bool {
-        self.method.name == "lora" && !self.method.merge
+        self.method.name == "lora" && self.method.merge != Some(true)
     }
 }

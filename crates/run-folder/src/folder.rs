@@ -12,6 +12,16 @@ const METRICS: &str = "metrics.json";
 const ADAPTER: &str = "adapter_model.safetensors";
 const ADAPTER_CONFIG: &str = "adapter_config.json";
 
+/// Files and folders of a run by method.
+macro_rules! names {
+    ($($method:ident = $name:literal,)*) => {$(
+        #[doc = concat!("`", $name, "`.")]
+        pub fn $method(&self) -> PathBuf {
+            self.path.join($name)
+        }
+    )*};
+}
+
 /// A folder that holds one run.
 ///
 /// | file | what |
@@ -94,54 +104,18 @@ impl RunFolder {
         &self.path
     }
 
-    /// `recipe.toml`.
-    pub fn recipe(&self) -> PathBuf {
-        self.path.join(RECIPE)
-    }
-
-    /// `history.jsonl`.
-    pub fn history(&self) -> PathBuf {
-        self.path.join("history.jsonl")
-    }
-
-    /// `model.safetensors`.
-    pub fn model(&self) -> PathBuf {
-        self.path.join(MODEL)
-    }
-
-    /// `checkpoints/`.
-    pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
-    }
-
-    /// `config.json`.
-    pub fn config(&self) -> PathBuf {
-        self.path.join(CONFIG)
-    }
-
-    /// `transformers/`.
-    pub fn transformers(&self) -> PathBuf {
-        self.path.join("transformers")
-    }
-
-    /// `mistakes/`.
-    pub fn mistakes(&self) -> PathBuf {
-        self.path.join("mistakes")
-    }
-
-    /// `README.md`.
-    pub fn card(&self) -> PathBuf {
-        self.path.join("README.md")
-    }
-
-    /// `report.html`.
-    pub fn report(&self) -> PathBuf {
-        self.path.join("report.html")
-    }
-
-    /// `tensorboard/`.
-    pub fn tensorboard(&self) -> PathBuf {
-        self.path.join("tensorboard")
+    names! {
+        recipe = "recipe.toml",
+        history = "history.jsonl",
+        model = "model.safetensors",
+        checkpoints = "checkpoints",
+        config = "config.json",
+        transformers = "transformers",
+        mistakes = "mistakes",
+        card = "README.md",
+        report = "report.html",
+        tensorboard = "tensorboard",
+        metrics = "metrics.json",
     }
 
     /// What else a run leaves, for one that begins anew.
@@ -158,11 +132,6 @@ impl RunFolder {
             self.report(),
             self.card(),
         ]
-    }
-
-    /// `metrics.json`.
-    pub fn metrics(&self) -> PathBuf {
-        self.path.join(METRICS)
     }
 }
 

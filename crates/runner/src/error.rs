@@ -78,10 +78,11 @@ impl RunnerError {
 }
 
 /// A setting that is outside what it may be.
-pub(crate) fn setting(
-    key: &'static str,
+pub fn setting(
+    key: impl Into<String>,
     found: impl ToString,
     expected: impl Into<String>,
 ) -> RunnerError {
-    RecipeError::setting(key, found, expected).into()
+    let (key, found, expected) = (key.into(), found.to_string(), expected.into());
+    RecipeError::Setting { key, found, expected }.into()
 }

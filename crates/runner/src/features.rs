@@ -5,12 +5,12 @@
 //! would be computed again.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Result as IoResult, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use taper_dataset::{Batch, Part};
+use tempfile::{SpooledTempFile, spooled_tempfile_in};
 
 use crate::error::RunnerError;
 use crate::recipe::FeatureCache;
@@ -36,23 +36,9 @@ pub(crate) struct Features {
     left: usize,
     /// The shape of one image's features; known with the first of them.
     shape: Vec<usize>,
-    store: Store,
-    /// Rows of both parts together.
-    all_rows: usize,
-}
-
-#[derive(Debug)]
-enum Store {
-    /// Where to, once it is known how large they are.
-    Empty {
-        cache: FeatureCache,
-        folder: PathBuf,
-    },
-    Memory(Vec<f32>),
-    Disk {
-        file: File,
-        folder: PathBuf,
-    },
+    /// In memory up to a size, beyond it in a file without a name.
+    store: SpooledTempFile,
+    folder: PathBuf,
 }
 
 impl Features {
@@ -64,8 +50,14 @@ impl Features {
             rows.entry(index).or_insert(next);
         }
         let left = rows.len();
-        let store = Store::Empty { cache, folder: folder.to_path_buf() };
-        Self { rows, known: vec![false; left], left, shape: Vec::new(), store, all_rows }
+        let in_memory = match cache {
+            FeatureCache::Disk => 0,
+            FeatureCache::Auto => IN_MEMORY / all_rows.max(1) * left,
+            FeatureCache::Memory | FeatureCache::Off => usize::MAX,
+        };
+        let store = spooled_tempfile_in(in_memory, folder);
+        let (known, folder) = (vec![false; left], folder.to_path_buf());
+        Self { rows, known, left, shape: Vec::new(), store, folder }
     }
 
     /// Whether those of all images are known.
@@ -89,6 +81,17 @@ impl Features {
         Ok(features)
     }
 
+    /// Reads or writes a row.
+    fn at(
+        &mut self,
+        row: usize,
+        access: impl FnOnce(&mut SpooledTempFile) -> IoResult<()>,
+    ) -> Result<(), RunnerError> {
+        let first = 4 * row as u64 * self.row_len() as u64;
+        let done = self.store.seek(SeekFrom::Start(first)).and_then(|_| access(&mut self.store));
+        done.map_err(RunnerError::io(&self.folder))
+    }
+
     fn row_len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -96,17 +99,9 @@ impl Features {
     fn keep(&mut self, rows: &[usize], features: &Tensor) -> Result<(), RunnerError> {
         let values = features.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         self.shape = features.dims()[1..].to_vec();
-        let len = self.row_len();
-        if let Store::Empty { cache, folder } = &self.store {
-            let large = self.all_rows.saturating_mul(4 * len) > IN_MEMORY;
-            self.store = match cache {
-                FeatureCache::Disk => Store::disk(folder)?,
-                FeatureCache::Auto if large => Store::disk(folder)?,
-                _ => Store::Memory(vec![0.0; self.known.len() * len]),
-            };
-        }
-        for (&row, values) in rows.iter().zip(values.chunks_exact(len.max(1))) {
-            self.store.write(row * len, values)?;
+        for (&row, values) in rows.iter().zip(values.chunks_exact(self.row_len().max(1))) {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.at(row, |store| store.write_all(&bytes))?;
             if !std::mem::replace(&mut self.known[row], true) {
                 self.left -= 1;
             }
@@ -115,54 +110,14 @@ impl Features {
     }
 
     fn read(&mut self, rows: &[usize], device: &Device) -> Result<Tensor, RunnerError> {
-        let len = self.row_len();
-        let mut values = vec![0.0; rows.len() * len];
-        for (&row, values) in rows.iter().zip(values.chunks_exact_mut(len.max(1))) {
-            self.store.read(row * len, values)?;
+        let mut bytes = vec![0; 4 * self.row_len()];
+        let mut values = Vec::with_capacity(rows.len() * self.row_len());
+        for &row in rows {
+            self.at(row, |store| store.read_exact(&mut bytes))?;
+            let (floats, _) = bytes.as_chunks::<4>();
+            values.extend(floats.iter().map(|&float| f32::from_le_bytes(float)));
         }
         let shape: Vec<usize> = [&[rows.len()], &self.shape[..]].concat();
         Ok(Tensor::from_vec(values, shape, device)?)
-    }
-}
-
-impl Store {
-    fn disk(folder: &Path) -> Result<Self, RunnerError> {
-        let io = RunnerError::io(folder);
-        Ok(Self::Disk { file: tempfile::tempfile_in(folder).map_err(io)?, folder: folder.into() })
-    }
-
-    fn write(&mut self, first: usize, values: &[f32]) -> Result<(), RunnerError> {
-        match self {
-            Self::Empty { .. } => {}
-            Self::Memory(kept) => kept[first..][..values.len()].copy_from_slice(values),
-            Self::Disk { file, folder } => {
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                let mut write = || {
-                    file.seek(SeekFrom::Start(4 * first as u64))?;
-                    file.write_all(&bytes)
-                };
-                write().map_err(RunnerError::io(folder))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, first: usize, values: &mut [f32]) -> Result<(), RunnerError> {
-        match self {
-            Self::Empty { .. } => {}
-            Self::Memory(kept) => values.copy_from_slice(&kept[first..][..values.len()]),
-            Self::Disk { file, folder } => {
-                let mut bytes = vec![0; 4 * values.len()];
-                let mut read = || {
-                    file.seek(SeekFrom::Start(4 * first as u64))?;
-                    file.read_exact(&mut bytes)
-                };
-                read().map_err(RunnerError::io(folder))?;
-                for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-                    *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                }
-            }
-        }
-        Ok(())
     }
 }

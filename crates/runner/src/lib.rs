@@ -60,7 +60,9 @@ mod run;
 
 pub use colour::coloured_images;
 pub use data::{Data, split_dataset};
-pub use error::{DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError};
+pub use error::{
+    DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError, setting,
+};
 pub use evaluate::{evaluate_on, open_run};
 pub use fault::{Fault, settings_of, table_of_text};
 pub use load::{Loaded, load};
@@ -70,9 +72,9 @@ pub use position::{EpochSums, Position};
 pub use pretrained::{resolve_pretrained, resolve_untrained};
 pub use recipe::{
     Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
-    EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GroupRecipe, GuardRecipe,
-    HeadMethod, ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED,
-    NonFinite, PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, resolve,
+    EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GuardRecipe, HeadMethod,
+    ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED, NonFinite,
+    PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, resolve,
 };
 pub use registry::Registry;
 pub use run::{Existing, from_scratch, run};

@@ -7,7 +7,7 @@
 
 use taper_classifier::layer_outputs;
 use taper_model::params::ParamKind;
-use taper_optimizer::{AverageConfig, Rule};
+use taper_optimizer::AverageConfig;
 use taper_run_folder::bytes;
 
 use crate::error::{RunnerError, TrainingError};

@@ -4,6 +4,7 @@
 //! may have a state that checkpoints save.
 
 mod listener;
+mod log_file;
 
 #[cfg(feature = "hub")]
 mod download;
@@ -22,7 +23,7 @@ pub use history::History;
 pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use listener::{Listener, Verdict};
-pub(crate) use listener::{Verdicts, notify, restore, states, tell_working};
+pub(crate) use listener::{Verdicts, notify, notify_finished, restore, states, tell_working};
 pub use plateau::Plateau;
 pub use progress::{Counter, Progress, counted};
 pub use taper_run_folder::{Epoch, Event, Step};

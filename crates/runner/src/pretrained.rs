@@ -2,15 +2,14 @@
 //! keys that the user names.
 
 mod defaults;
-mod layer;
 
-use taper_pretrained::Pretrained;
+use taper_dataset::Preprocessing;
+use taper_pretrained::{CheckpointMetadata, Pretrained};
 use toml::Table;
 
 use crate::error::RunnerError;
 use crate::recipe::{Recipe, layered, merge, resolve};
 use crate::registry::Registry;
-use layer::{image_layer, layer_of};
 
 /// Resolves a recipe that starts from a checkpoint: the defaults; then, if no `base` is named, those for
 /// the net and the method (`default_base` for a net that is for digits); then what the checkpoint says of
@@ -107,6 +106,29 @@ pub fn resolve_untrained(
     };
     recipe.model.weights = String::new();
     Ok(recipe)
+}
+
+/// A checkpoint's metadata as a layer of a recipe.
+fn layer_of(metadata: &CheckpointMetadata) -> Table {
+    let mut model = Table::new();
+    model.insert("net".into(), metadata.net.clone().into());
+    model.insert("key_map".into(), metadata.key_map.clone().into());
+    let mut settings = Table::from_iter([("model".to_string(), model.into())]);
+    if !metadata.license.is_empty() {
+        let card = Table::from_iter([("license".to_string(), metadata.license.clone().into())]);
+        settings.insert("card".into(), card.into());
+    }
+    if let Some(image) = &metadata.image {
+        settings.extend(image_layer(image));
+    }
+    settings
+}
+
+/// How images are prepared as a layer of a recipe.
+fn image_layer(image: &Preprocessing) -> Table {
+    // Numbers, lists of them and names are all that it holds: TOML has them.
+    let image = Table::try_from(image).unwrap_or_default();
+    Table::from_iter([("image".to_string(), image.into())])
 }
 
 #[cfg(test)]

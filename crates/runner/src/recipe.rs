@@ -7,24 +7,22 @@
 //! Each key is declared once, by `settings!`: the struct's field, its default, and its description
 //! in [`keys`](tables::keys), which the command line shows, come from there.
 
-mod groups;
+mod callbacks;
 mod keys;
-mod long_runs;
 mod method;
 mod tables;
 
 mod differences;
 mod layers;
 
-pub(crate) use differences::recipe_differences;
-pub use groups::GroupRecipe;
-pub use keys::Key;
-pub use layers::{NAMED, named, read_resolved, resolve};
-pub(crate) use layers::{layered, merge};
-pub use long_runs::{
+pub use callbacks::{
     CalibrationRecipe, CardRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe,
     NonFinite, PlateauRecipe, SelectRecipe,
 };
+pub(crate) use differences::recipe_differences;
+pub use keys::Key;
+pub use layers::{NAMED, named, read_resolved, resolve};
+pub(crate) use layers::{layered, merge};
 pub use method::{
     FeatureCache, FullMethod, GradualMethod, HeadMethod, LastNMethod, LoraMethod, Method,
 };

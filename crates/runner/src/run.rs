@@ -6,7 +6,7 @@ use taper_classifier::evaluate;
 use taper_pretrained::read_config;
 use taper_run_folder::{FolderLock, Results, RunFolder, RunFolderError, Scores};
 
-use crate::checkpoint::{Checkpoints, Identity, Newest};
+use crate::checkpoint::{Checkpoints, Header, Identity, Newest};
 use crate::error::{RunnerError, setting};
 use crate::finish::finish;
 use crate::load::load;
@@ -105,9 +105,9 @@ pub fn run(
     follow(&folder, &plan.recipe, &mut listeners)?;
     let mut training = Training::new(plan, &loaded)?.cache_features(folder.path())?;
     if plan.recipe.checkpoint.enabled {
-        let (identity, recipe) = (Identity::of(&plan.data, &plan.device)?, plan.recipe.clone());
-        let (checkpoints, before) = (folder.checkpoints(), before.clone());
-        let checkpoints = Checkpoints::new(checkpoints, identity, recipe, before, point.as_ref())?;
+        let identity = Identity::of(&plan.data, &plan.device)?;
+        let header = Header::new(identity, plan.recipe.clone(), before.clone());
+        let checkpoints = Checkpoints::new(folder.checkpoints(), header, point.as_ref())?;
         training = training.save_to(checkpoints);
     }
     let reasons = &plan.data.left_out;
@@ -156,10 +156,9 @@ fn follow(
 ) -> Result<(), RunnerError> {
     listeners.extend(of_recipe(recipe));
     let every = recipe.log.every_steps;
-    listeners.push(Box::new(History::open(&folder.history())?.every(every)));
+    listeners.push(Box::new(History::open(&folder.history(), every)?));
     if recipe.log.tensorboard {
-        let board = TensorBoard::open(&folder.tensorboard())?;
-        listeners.push(Box::new(board.every(every)));
+        listeners.push(Box::new(TensorBoard::open(&folder.tensorboard(), every)?));
     }
     Ok(())
 }

@@ -8,9 +8,11 @@ use taper_metrics::{
 };
 use taper_run_folder::{FolderLock, Metric, RunFolderError, Scores, write_json, write_whole};
 use taper_runner::observe::Listener;
-use taper_runner::{Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, scores};
+use taper_runner::{
+    Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, scores, setting,
+};
 
-use crate::error::{TuneError, setting};
+use crate::error::TuneError;
 use crate::run::run_with_pages;
 
 /// A recipe that takes part, by a name that is a folder's.
@@ -155,15 +157,15 @@ pub fn cross_validate(
 
 fn check(candidates: &[Candidate], folds: usize) -> Result<(), TuneError> {
     if folds < 2 {
-        return Err(setting("folds", folds, "2 or more"));
+        return Err(setting("folds", folds, "2 or more").into());
     }
     for (i, candidate) in candidates.iter().enumerate() {
         if candidates[..i].iter().any(|other| other.name == candidate.name) {
-            return Err(setting("candidates", &candidate.name, "a name of its own for each"));
+            return Err(setting("candidates", &candidate.name, "a name of its own for each").into());
         }
         if candidate.recipe.data != candidates[0].recipe.data {
             let found = format!("other for {} than for {}", candidate.name, candidates[0].name);
-            return Err(setting("data", found, "the same for all that are compared"));
+            return Err(setting("data", found, "the same for all that are compared").into());
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use taper_metrics::MetricsError;
 use taper_report::ReportError;
 use taper_run_folder::RunFolderError;
-use taper_runner::{RecipeError, RunnerError};
+use taper_runner::RunnerError;
 
 /// What can keep settings from being found.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +31,4 @@ pub enum TuneError {
         /// What is wrong, in one line.
         reason: String,
     },
-}
-
-/// A setting that is outside what it may be.
-pub(crate) fn setting(
-    key: impl Into<String>,
-    found: impl ToString,
-    expected: impl Into<String>,
-) -> TuneError {
-    TuneError::Run(RecipeError::setting(key, found, expected).into())
 }

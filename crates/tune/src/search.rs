@@ -12,11 +12,12 @@ use taper_run_folder::{
 };
 use taper_runner::observe::Listener;
 use taper_runner::{
-    Existing, Plan, Recipe, Registry, RunnerError, TrainingError, settings_of, table_of_text,
+    Existing, Plan, Recipe, Registry, RunnerError, TrainingError, setting, settings_of,
+    table_of_text,
 };
 use toml::Value;
 
-use crate::error::{TuneError, setting};
+use crate::error::TuneError;
 use crate::run::run_with_pages;
 
 pub use space::Range;
@@ -137,11 +138,13 @@ impl SearchFile {
             ("search.factor", factor, 2),
         ] {
             if found < least {
-                return Err(setting(key, found, format!("{least} or more")));
+                return Err(setting(key, found, format!("{least} or more")).into());
             }
         }
         if self.space.is_empty() {
-            return Err(setting("space", "empty", "a range for one key of the recipe, or more"));
+            return Err(
+                setting("space", "empty", "a range for one key of the recipe, or more").into()
+            );
         }
         self.space.iter().try_for_each(|(key, range)| range.check(key))
     }
@@ -211,7 +214,7 @@ pub fn search(
             let plan = Plan::new(recipe, &registry)?;
             if plan.data.validation.is_none() {
                 let expected = "above 0: a search is judged on the validation part";
-                return Err(setting("data.validation_fraction", 0, expected));
+                return Err(setting("data.validation_fraction", 0, expected).into());
             }
             let name = format!("{number:03}-{epochs}-epochs");
             let run = out.join("trials").join(&name);

@@ -71,13 +71,6 @@ impl Adadelta {
     }
 }
 
-/// PyTorch's.
-impl Default for Adadelta {
-    fn default() -> Self {
-        Self::pytorch()
-    }
-}
-
 impl Rule for Adadelta {
     fn name(&self) -> &'static str {
         "adadelta"
@@ -91,13 +84,7 @@ impl Rule for Adadelta {
         check.non_negative("weight_decay", self.weight_decay)
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
+    rate_and_decay!();
 
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::zero("square_avg"), Slot::zero("acc_delta")]

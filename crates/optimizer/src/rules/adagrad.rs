@@ -64,13 +64,6 @@ impl Adagrad {
     }
 }
 
-/// PyTorch's.
-impl Default for Adagrad {
-    fn default() -> Self {
-        Self::pytorch()
-    }
-}
-
 impl Rule for Adagrad {
     fn name(&self) -> &'static str {
         "adagrad"
@@ -85,13 +78,7 @@ impl Rule for Adagrad {
         check.non_negative("weight_decay", self.weight_decay)
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
+    rate_and_decay!();
 
     fn slots(&self) -> Vec<Slot> {
         vec![Slot { name: "sum", initial: self.initial_accumulator }]

@@ -88,13 +88,6 @@ impl Adam {
     }
 }
 
-/// PyTorch's.
-impl Default for Adam {
-    fn default() -> Self {
-        Self::pytorch()
-    }
-}
-
 impl Rule for Adam {
     fn name(&self) -> &'static str {
         "adam"
@@ -104,13 +97,7 @@ impl Rule for Adam {
         self.validate_as(self.name())
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
+    rate_and_decay!();
 
     fn has_momentum(&self) -> bool {
         true

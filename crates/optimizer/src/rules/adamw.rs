@@ -65,13 +65,6 @@ impl AdamW {
     }
 }
 
-/// PyTorch's.
-impl Default for AdamW {
-    fn default() -> Self {
-        Self::pytorch()
-    }
-}
-
 impl Rule for AdamW {
     fn name(&self) -> &'static str {
         "adamw"
@@ -81,13 +74,7 @@ impl Rule for AdamW {
         self.adam().validate_as(self.name())
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
+    rate_and_decay!();
 
     fn has_momentum(&self) -> bool {
         true

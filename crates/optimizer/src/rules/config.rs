@@ -80,19 +80,6 @@ impl RuleConfig {
             known: Self::presets().collect(),
         })
     }
-
-    /// The same rule with another learning rate.
-    pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
-        *match &mut self {
-            RuleConfig::Sgd(rule) => &mut rule.learning_rate,
-            RuleConfig::Adadelta(rule) => &mut rule.learning_rate,
-            RuleConfig::Adagrad(rule) => &mut rule.learning_rate,
-            RuleConfig::RmsProp(rule) => &mut rule.learning_rate,
-            RuleConfig::Adam(rule) => &mut rule.learning_rate,
-            RuleConfig::AdamW(rule) => &mut rule.learning_rate,
-        } = learning_rate;
-        self
-    }
 }
 
 /// The rule inside.

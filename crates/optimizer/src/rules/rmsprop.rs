@@ -78,13 +78,6 @@ impl RmsProp {
     }
 }
 
-/// PyTorch's.
-impl Default for RmsProp {
-    fn default() -> Self {
-        Self::pytorch()
-    }
-}
-
 impl Rule for RmsProp {
     fn name(&self) -> &'static str {
         "rmsprop"
@@ -99,13 +92,7 @@ impl Rule for RmsProp {
         check.non_negative("weight_decay", self.weight_decay)
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
+    rate_and_decay!();
 
     fn has_momentum(&self) -> bool {
         self.momentum > 0.0

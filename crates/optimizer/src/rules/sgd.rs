@@ -65,13 +65,6 @@ impl Sgd {
     }
 }
 
-/// PyTorch's.
-impl Default for Sgd {
-    fn default() -> Self {
-        Self::pytorch()
-    }
-}
-
 impl Rule for Sgd {
     fn name(&self) -> &'static str {
         "sgd"
@@ -90,13 +83,7 @@ impl Rule for Sgd {
         Ok(())
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn weight_decay(&self) -> f64 {
-        self.weight_decay
-    }
+    rate_and_decay!();
 
     fn has_momentum(&self) -> bool {
         self.momentum > 0.0

@@ -1,20 +1,14 @@
 //! The folder of a run's checkpoints: when one is saved, finding the newest that is whole, removing old ones.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use taper_run_folder::Scores;
-use toml::Value;
-
-use super::identity::Identity;
 use super::stage::{Stage, reached};
-use super::state::{Checkpoint, EpochValue, FORMAT, Header, Tensors};
+use super::state::{Checkpoint, Header};
 use crate::error::{ResumeError, RunnerError};
 use crate::position::Position;
-use crate::recipe::Recipe;
 
 const PREFIX: &str = "step-";
 const SUFFIX: &str = ".safetensors";
@@ -24,9 +18,8 @@ const TEMPORARY: &str = ".tmp";
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
-    identity: Identity,
-    recipe: Recipe,
-    before: Scores,
+    /// What every one says.
+    pub(crate) header: Header,
     last: Option<PathBuf>,
     last_step: u64,
     last_time: Instant,
@@ -49,44 +42,22 @@ impl Checkpoints {
     /// The folder cannot be created.
     pub(crate) fn new(
         folder: PathBuf,
-        identity: Identity,
-        recipe: Recipe,
-        before: Scores,
+        header: Header,
         last: Option<&(PathBuf, Checkpoint)>,
     ) -> Result<Self, RunnerError> {
         std::fs::create_dir_all(&folder).map_err(RunnerError::io(&folder))?;
         let last_step = last.map_or(0, |(_, checkpoint)| checkpoint.header.position.step);
         let last = last.map(|(path, _)| path.clone());
-        Ok(Self { folder, identity, recipe, before, last, last_step, last_time: Instant::now() })
+        Ok(Self { folder, header, last, last_step, last_time: Instant::now() })
     }
 
     /// Whether it is time for one within the epoch.
     pub(crate) fn is_due(&self, position: &Position) -> bool {
-        let config = &self.recipe.checkpoint;
+        let config = &self.header.recipe.checkpoint;
         let steps = position.step - self.last_step;
         let minutes = self.last_time.elapsed().as_secs_f64() / 60.0;
         (config.every_steps > 0 && steps >= config.every_steps)
             || (config.every_minutes > 0.0 && minutes >= config.every_minutes)
-    }
-
-    /// The header of a checkpoint at a position.
-    pub(crate) fn header(
-        &self,
-        position: &Position,
-        listeners: BTreeMap<String, Value>,
-        epochs: &[EpochValue],
-        best: &Option<(EpochValue, Tensors)>,
-    ) -> Header {
-        Header {
-            format: FORMAT,
-            identity: self.identity.clone(),
-            recipe: self.recipe.clone(),
-            position: position.clone(),
-            listeners,
-            before: self.before.clone(),
-            epochs: epochs.to_vec(),
-            best: best.as_ref().map(|(value, _)| *value),
-        }
     }
 
     /// The last checkpoint, if there is one.
@@ -152,7 +123,7 @@ impl Checkpoints {
         let files = files(&self.folder)?;
         let now = header.position.step;
         let past: Vec<u64> = files.iter().map(|(step, _)| *step).filter(|s| *s <= now).collect();
-        let config = &self.recipe.checkpoint;
+        let config = &self.header.recipe.checkpoint;
         let mut stay: Vec<u64> = past.iter().rev().take(config.keep_last.max(1)).copied().collect();
         stay.extend(header.epochs.iter().take(config.keep_best).map(|epoch| epoch.step));
         for (_, path) in files.iter().filter(|(step, _)| !stay.contains(step)) {

@@ -54,6 +54,15 @@ pub struct Header {
     pub best: Option<EpochValue>,
 }
 
+impl Header {
+    /// Of a run before its first step.
+    pub(crate) fn new(identity: Identity, recipe: Recipe, before: Scores) -> Self {
+        let (format, position) = (FORMAT, Position::start());
+        let (listeners, epochs, best) = (BTreeMap::new(), Vec::new(), None);
+        Self { format, identity, recipe, position, listeners, before, epochs, best }
+    }
+}
+
 /// How good the weights were at the end of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochValue {

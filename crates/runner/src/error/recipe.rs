@@ -40,14 +40,3 @@ pub enum RecipeError {
         known: Vec<String>,
     },
 }
-
-impl RecipeError {
-    /// A setting that is outside what it may be.
-    pub fn setting(
-        key: impl Into<String>,
-        found: impl ToString,
-        expected: impl Into<String>,
-    ) -> Self {
-        Self::Setting { key: key.into(), found: found.to_string(), expected: expected.into() }
-    }
-}

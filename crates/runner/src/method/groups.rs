@@ -4,7 +4,7 @@ use taper_model::nets::NetInfo;
 use taper_model::pattern::matches;
 use taper_optimizer::ParamGroup;
 
-use crate::recipe::{GroupRecipe, Method};
+use crate::recipe::Method;
 
 /// The recipe's groups with the layer-wise rates worked in.
 ///
@@ -15,9 +15,9 @@ pub(crate) fn groups(
     method: &Method,
     net: &NetInfo,
     names: &[String],
-    recipe: &[GroupRecipe],
+    recipe: &[ParamGroup],
 ) -> Vec<ParamGroup> {
-    let recipe: Vec<ParamGroup> = recipe.iter().map(|group| group.of(names)).collect();
+    let recipe: Vec<ParamGroup> = recipe.iter().map(|group| named(group, names)).collect();
     let decay = method.layer_decay();
     if decay == 1.0 {
         return recipe;
@@ -49,4 +49,18 @@ pub(crate) fn groups(
     }
     groups.extend(recipe);
     groups
+}
+
+/// The group with those of `names` that a pattern of it matches. A pattern that matches none stays, so that the
+/// optimizer refuses it.
+pub(super) fn named(group: &ParamGroup, names: &[String]) -> ParamGroup {
+    let mut parameters = Vec::new();
+    for pattern in &group.parameters {
+        let before = parameters.len();
+        parameters.extend(names.iter().filter(|name| matches(pattern, name)).cloned());
+        if parameters.len() == before {
+            parameters.push(pattern.clone());
+        }
+    }
+    ParamGroup { parameters, ..group.clone() }
 }

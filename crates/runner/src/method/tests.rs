@@ -1,7 +1,8 @@
 use taper_model::nets;
+use taper_optimizer::ParamGroup;
 
 use super::*;
-use crate::recipe::{FeatureCache, GroupRecipe, HeadMethod};
+use crate::recipe::{FeatureCache, HeadMethod};
 
 fn net(name: &str) -> &'static NetInfo {
     nets::find(name).unwrap()
@@ -51,9 +52,9 @@ fn gradual_unfreezing_goes_from_the_head_to_all() {
 fn rates_decay_from_the_head_on_and_within_the_groups_of_the_recipe() {
     let names: Vec<String> =
         ["conv1.weight", "conv1.bias", "fc2.weight", "fc3.weight"].map(String::from).to_vec();
-    let biases = GroupRecipe {
+    let biases = ParamGroup {
         name: "biases".to_string(),
-        patterns: vec!["*.bias".to_string()],
+        parameters: vec!["*.bias".to_string()],
         learning_rate_scale: 2.0,
         weight_decay: Some(0.5),
         decay_biases: false,
@@ -67,11 +68,11 @@ fn rates_decay_from_the_head_on_and_within_the_groups_of_the_recipe() {
     assert_eq!((bias.learning_rate_scale, bias.weight_decay), (2.0 * 0.5f64.powi(4), Some(0.5)));
     assert_eq!(of("fc2.weight").unwrap().learning_rate_scale, 0.5);
     assert_eq!(of("fc3.weight"), None);
-    assert_eq!(groups.last(), Some(&biases.of(&names)));
+    assert_eq!(groups.last(), Some(&groups::named(&biases, &names)));
     let plain = Method::default();
     assert_eq!(
         super::groups(&plain, net("lenet5"), &names, std::slice::from_ref(&biases)),
-        [biases.of(&names)]
+        [groups::named(&biases, &names)]
     );
 }
 

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use taper_run_folder::{Epoch, Event};
-use toml::Value;
 
-use super::listener::{Listener, Verdict, saved, state_of};
+use super::listener::{Listener, Verdict, keeps_state};
 use crate::error::RunnerError;
 use crate::recipe::EarlyStoppingRecipe;
 
@@ -54,16 +53,5 @@ impl Listener for EarlyStopping {
         }
     }
 
-    fn name(&self) -> &'static str {
-        "early_stopping"
-    }
-
-    fn state(&self) -> Result<Option<Value>, RunnerError> {
-        saved(self.name(), &self.state)
-    }
-
-    fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
-        self.state = state_of(self.name(), state)?;
-        Ok(())
-    }
+    keeps_state!("early_stopping");
 }

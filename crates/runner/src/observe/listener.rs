@@ -1,8 +1,6 @@
 //! Who follows a run, and what they may want of it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -11,8 +9,10 @@ use toml::Value;
 
 use crate::error::{RunnerError, TrainingError};
 
-/// What a listener wants of the loop.
+/// What a listener wants of the loop. It is always heeded, but at [`Event::Finished`], after which there is nothing
+/// that it could change.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use = "a verdict is always heeded"]
 #[non_exhaustive]
 pub enum Verdict {
     /// Go on.
@@ -94,6 +94,19 @@ impl Verdicts {
     }
 }
 
+/// Tells every listener that training is over: nothing is left that they could want.
+///
+/// # Errors
+/// That of the first listener that fails.
+pub(crate) fn notify_finished(
+    listeners: &mut [Box<dyn Listener>],
+    step: u64,
+    seconds: f64,
+    stopped: Option<String>,
+) -> Result<(), RunnerError> {
+    notify(listeners, &Event::Finished { step, seconds, stopped }).map(|_: Verdicts| ())
+}
+
 /// Tells every listener of an event, and gathers what they want.
 ///
 /// # Errors
@@ -152,11 +165,25 @@ pub(crate) fn restore(
     Ok(())
 }
 
-/// Cuts a file to a length and goes on writing there.
-pub(super) fn truncate(file: &mut File, bytes: u64) -> std::io::Result<()> {
-    file.set_len(bytes)?;
-    file.seek(SeekFrom::Start(bytes)).map(|_| ())
+/// The methods of a listener whose state is its field `state`.
+macro_rules! keeps_state {
+    ($name:literal) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn state(&self) -> Result<Option<toml::Value>, RunnerError> {
+            $crate::observe::listener::saved($name, &self.state)
+        }
+
+        fn restore(&mut self, state: &toml::Value) -> Result<(), RunnerError> {
+            self.state = $crate::observe::listener::state_of($name, state)?;
+            Ok(())
+        }
+    };
 }
+
+pub(super) use keeps_state;
 
 /// A listener's state to be saved.
 pub(super) fn saved(

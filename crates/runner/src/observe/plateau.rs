@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use taper_run_folder::{Epoch, Event};
-use toml::Value;
 
 use super::early_stopping::Waiting;
-use super::listener::{Listener, Verdict, saved, state_of};
+use super::listener::{Listener, Verdict, keeps_state};
 use crate::error::RunnerError;
 use crate::recipe::PlateauRecipe;
 
@@ -60,18 +59,7 @@ impl Listener for Plateau {
         Ok(if factor < 1.0 { Verdict::ScaleRate(factor) } else { Verdict::Continue })
     }
 
-    fn name(&self) -> &'static str {
-        "plateau"
-    }
-
-    fn state(&self) -> Result<Option<Value>, RunnerError> {
-        saved(self.name(), &self.state)
-    }
-
-    fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
-        self.state = state_of(self.name(), state)?;
-        Ok(())
-    }
+    keeps_state!("plateau");
 }
 
 #[cfg(test)]

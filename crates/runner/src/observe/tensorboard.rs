@@ -4,15 +4,14 @@
 //! message, CRC-32C of the message; both checksums masked. The messages are those of
 //! `tensorflow/core/util/event.proto` and `summary.proto`, of which few fields are needed.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use taper_run_folder::{Epoch, Event, Scores, Step};
 use toml::Value;
 
-use super::listener::{Listener, Verdict, saved, state_of, truncate};
+use super::listener::{Listener, Verdict};
+use super::log_file::LogFile;
 use crate::error::RunnerError;
 
 /// Writes loss, learning rate, gradient norm, speed and validation scores as scalars, by step.
@@ -20,46 +19,26 @@ use crate::error::RunnerError;
 /// One file in the folder; a run that goes on cuts it back to its checkpoint and appends. The times
 /// of day in it are those of the writing.
 pub struct TensorBoard {
-    path: PathBuf,
-    file: File,
+    file: LogFile,
     every: u64,
-    bytes: u64,
 }
 
 /// The file's name: TensorBoard wants `tfevents` in it, and a number that says when it began.
-const NAME: &str = "events.out.tfevents.0000000000.taper";
-
-/// Up to where the file belongs to a checkpoint.
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    bytes: u64,
-}
+const FILE: &str = "events.out.tfevents.0000000000.taper";
 
 impl TensorBoard {
-    /// Opens the file of a folder, which is created where it is missing, to add to; [`Listener::restore`] cuts it
-    /// back to the checkpoint.
+    /// Opens the file of a folder, which is created where it is missing, to add every `every`-th step to, 0: only
+    /// the epochs; [`Listener::restore`] cuts it back to the checkpoint.
     ///
     /// # Errors
     /// Folder or file cannot be created or opened.
-    pub fn open(folder: &Path) -> Result<Self, RunnerError> {
+    pub fn open(folder: &Path, every: u64) -> Result<Self, RunnerError> {
         std::fs::create_dir_all(folder).map_err(RunnerError::io(folder))?;
-        let path = folder.join(NAME);
-        let opened =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = opened.map_err(RunnerError::io(&path))?;
-        let is_new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        let mut board = Self { path, file, every: 10, bytes: 0 };
-        if is_new {
+        let mut board = Self { file: LogFile::open("tensorboard", &folder.join(FILE))?, every };
+        if board.file.read()?.is_empty() {
             board.begin()?;
         }
         Ok(board)
-    }
-
-    /// Writes every n-th step; default 10; 0 writes none, only the epochs.
-    pub fn every(mut self, steps: u64) -> Self {
-        self.every = steps;
-        self
     }
 
     /// The first record says which version of the format follows.
@@ -86,14 +65,7 @@ impl TensorBoard {
     }
 
     fn write(&mut self, event: &Message) -> Result<(), RunnerError> {
-        let record = record(&event.0);
-        self.file.write_all(&record).map_err(self.io())?;
-        self.bytes += record.len() as u64;
-        Ok(())
-    }
-
-    fn io(&self) -> impl Fn(std::io::Error) -> RunnerError + use<> {
-        RunnerError::io(&self.path)
+        self.file.append(&record(&event.0))
     }
 }
 
@@ -135,24 +107,15 @@ impl Listener for TensorBoard {
     }
 
     fn state(&self) -> Result<Option<Value>, RunnerError> {
-        self.file.sync_data().map_err(self.io())?;
-        saved(self.name(), &State { bytes: self.bytes })
+        self.file.state()
     }
 
+    /// A file that has been removed or cut begins again: what is shown is no part of the result.
     fn restore(&mut self, state: &Value) -> Result<(), RunnerError> {
-        let State { bytes } = state_of(self.name(), state)?;
-        let length = self.file.metadata().map_err(self.io())?.len();
-        // A file that has been removed or cut begins again: what is shown is no part of the result.
+        let (length, bytes) = (self.file.read()?.len(), self.file.saved_length(state)?);
         match length >= bytes && bytes > 0 {
-            true => {
-                self.bytes = bytes;
-                truncate(&mut self.file, bytes).map_err(self.io())
-            }
-            false => {
-                self.bytes = 0;
-                truncate(&mut self.file, 0).map_err(self.io())?;
-                self.begin()
-            }
+            true => self.file.cut(bytes as u64),
+            false => self.file.cut(0).and_then(|()| self.begin()),
         }
     }
 }
@@ -268,21 +231,21 @@ mod tests {
                 images: 5,
             })
         };
-        let path = folder.path().join(NAME);
-        let mut board = TensorBoard::open(folder.path()).unwrap().every(1);
-        board.observe(&step(1)).unwrap();
+        let path = folder.path().join(FILE);
+        let mut board = TensorBoard::open(folder.path(), 1).unwrap();
+        let _ = board.observe(&step(1)).unwrap();
         let state = board.state().unwrap().unwrap();
         let length = std::fs::metadata(&path).unwrap().len();
-        board.observe(&step(2)).unwrap();
+        let _ = board.observe(&step(2)).unwrap();
         drop(board);
-        let mut board = TensorBoard::open(folder.path()).unwrap().every(1);
+        let mut board = TensorBoard::open(folder.path(), 1).unwrap();
         board.restore(&state).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
-        board.observe(&step(2)).unwrap();
+        let _ = board.observe(&step(2)).unwrap();
         assert!(std::fs::metadata(&path).unwrap().len() > length);
         // And one that is gone begins again.
         std::fs::remove_file(&path).unwrap();
-        let mut board = TensorBoard::open(folder.path()).unwrap();
+        let mut board = TensorBoard::open(folder.path(), 10).unwrap();
         board.restore(&state).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 24 + 16);
     }

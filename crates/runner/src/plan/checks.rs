@@ -50,7 +50,7 @@ pub(super) fn check_validation(recipe: &Recipe, validation: bool) -> Result<(), 
                 "{off} where nothing is validated on; hold images out with \
                  `data.validation_fraction = 0.1`"
             );
-            Err(setting(key, "set", expected))
+            Err(setting(*key, "set", expected))
         }
     }
 }

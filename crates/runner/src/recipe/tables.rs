@@ -6,15 +6,14 @@ use serde::{Deserialize, Serialize};
 use taper_classifier::{DeviceChoice, Tta};
 use taper_dataset::{Augment, Filter, ResizeMode};
 use taper_model::weights::Layout;
-use taper_optimizer::{AdamW, AverageConfig, RuleConfig, Schedule};
+use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
 use taper_pretrained::{Fit, Rename};
 
-use super::groups::GroupRecipe;
-use super::keys::{self, Declared, Key, settings};
-use super::long_runs::{
+use super::callbacks::{
     CalibrationRecipe, CardRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe,
     PlateauRecipe, SelectRecipe,
 };
+use super::keys::{self, Declared, Key, settings};
 use super::method::Method;
 use crate::error::RecipeError;
 use crate::fault::Fault;
@@ -52,7 +51,7 @@ settings! {
     /// defaults, or `sgd-keras`, `adam-keras` and so on with Keras's.
     optimizer: RuleConfig = RuleConfig::AdamW(AdamW::pytorch()),
     /// Parameters with a learning rate or a weight decay of their own.
-    groups: Vec<GroupRecipe> = [],
+    groups: Vec<ParamGroup> = [],
     /// The average of the weights that is validated and saved in their place: `none`, `ema` or `swa`.
     average: AverageConfig = AverageConfig::None {},
     /// When the state of the run is saved.

@@ -7,7 +7,7 @@ use taper_run_folder::TrainingSummary;
 use super::batches::next_group;
 use super::training::Training;
 use crate::error::RunnerError;
-use crate::observe::{Event, Listener, notify};
+use crate::observe::{Listener, notify, notify_finished};
 
 /// Trains: batches, forward, loss, backward, clip, step, observe, save; after each epoch, validate.
 ///
@@ -55,8 +55,6 @@ pub fn train(
     }
     training.choose_weights()?;
     let trained = training.trained();
-    let (step, seconds, stopped) = (trained.steps, trained.seconds, trained.stopped.clone());
-    // Nothing is left to stop or to suspend.
-    let _ = notify(listeners, &Event::Finished { step, seconds, stopped })?;
+    notify_finished(listeners, trained.steps, trained.seconds, trained.stopped.clone())?;
     Ok(trained)
 }

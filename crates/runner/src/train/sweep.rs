@@ -6,7 +6,7 @@ use taper_optimizer::StepRates;
 use super::batches::next_group;
 use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
-use crate::observe::{Event, Listener, notify};
+use crate::observe::{Event, Listener, notify, notify_finished};
 
 /// How a sweep goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -136,10 +136,8 @@ fn run(
         let verdicts = notify(listeners, &event)?;
         training.apply(verdicts)?;
     }
-    let (step, seconds) = (points.len() as u64, 0.0);
     let stopped = training.position.stopped.clone();
-    // Nothing is left to stop or to suspend.
-    let _ = notify(listeners, &Event::Finished { step, seconds, stopped })?;
+    notify_finished(listeners, points.len() as u64, 0.0, stopped)?;
     Ok((points, exploded))
 }
 

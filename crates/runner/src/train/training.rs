@@ -33,6 +33,8 @@ pub struct Training<'a> {
     /// The best epochs, best first.
     pub(super) epochs: Vec<EpochValue>,
     pub(super) checkpoints: Option<Checkpoints>,
+    /// Why the run is to be suspended once its last epoch is closed.
+    pub(super) pending: Option<String>,
     /// What is trained now.
     pub(super) trainable: TrainableSet,
     /// The net with these parameters trained, unless it is the one that was loaded.
@@ -62,6 +64,7 @@ impl<'a> Training<'a> {
             best: None,
             epochs: Vec::new(),
             checkpoints: None,
+            pending: None,
             trainable: recipe.method.largest_set(&plan.net),
             rebuilt: None,
             features: None,

@@ -3,7 +3,7 @@
 use taper_optimizer::AverageConfig;
 
 use super::training::Training;
-use crate::checkpoint::{Checkpoint, Tensors};
+use crate::checkpoint::{Checkpoint, Header, Tensors};
 use crate::error::RunnerError;
 use crate::observe::{self, Listener, Verdicts};
 
@@ -23,6 +23,7 @@ impl Training<'_> {
         self.adopt(&verdicts);
         if self.position.stopped.is_some() {
             // The epoch is closed first: validated, then saved.
+            self.pending = verdicts.suspend;
             return Ok(());
         }
         let last_of_epoch = self.position.batch >= self.batches_per_epoch();
@@ -36,11 +37,12 @@ impl Training<'_> {
     /// Does what the listeners want after an epoch, and saves.
     pub(super) fn apply_after_epoch(
         &mut self,
-        verdicts: Verdicts,
+        mut verdicts: Verdicts,
         listeners: &[Box<dyn Listener>],
     ) -> Result<(), RunnerError> {
         self.adopt(&verdicts);
         self.save(listeners)?;
+        verdicts.suspend = self.pending.take().or(verdicts.suspend);
         match self.goes_on() || self.checkpoints.is_some() {
             true => self.suspend(verdicts),
             // Everything is trained, and would be lost.
@@ -68,7 +70,13 @@ impl Training<'_> {
         let params = self.loaded.params.to_tensors()?;
         self.check_weights(&params)?;
         let checkpoint = Checkpoint {
-            header: checkpoints.header(&self.position, listeners, &self.epochs, &self.best),
+            header: Header {
+                position: self.position.clone(),
+                listeners,
+                epochs: self.epochs.clone(),
+                best: self.best.as_ref().map(|(value, _)| *value),
+                ..checkpoints.header.clone()
+            },
             params,
             optimizer: self.optimizer.state()?,
             average: match self.recipe().average {

@@ -1,9 +1,10 @@
 //! What a key of the recipe may be in a search.
 
 use serde::{Deserialize, Serialize};
+use taper_runner::setting;
 use toml::Value;
 
-use crate::error::{TuneError, setting};
+use crate::error::TuneError;
 
 /// The values that a key may have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,8 +41,9 @@ pub struct Between {
 impl Range {
     /// Checks that it has values; `key` is for the error.
     pub(super) fn check(&self, key: &str) -> Result<(), TuneError> {
-        let wrong =
-            |found: String, expected: &str| Err(setting(format!("space.{key}"), found, expected));
+        let wrong = |found: String, expected: &str| {
+            Err(setting(format!("space.{key}"), found, expected).into())
+        };
         match self {
             Range::Choices(Choices { choices }) if choices.is_empty() => {
                 wrong("without choices".to_string(), "one choice or more")

@@ -1,4 +1,4 @@
-//! What a long run needs: checkpoints, guards, what validation decides, what is written.
+//! What watches over a run and closes it: checkpoints, guards, what validation decides, what is written.
 
 use serde::{Deserialize, Serialize};
 use taper_run_folder::Metric;
