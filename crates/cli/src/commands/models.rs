@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use serde_json::json;
+use taper_metrics::text::{left, width};
 use taper_runner::Registry;
 
 use crate::flags::Output;
@@ -29,10 +30,14 @@ pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
         });
         return print_json(&nets.collect());
     }
-    let width = nets.iter().map(|net| net.name.len()).max().unwrap_or(0);
+    let columns = nets.iter().map(|net| width(net.name)).max().unwrap_or(0);
     let mut text = format!(
-        "{:<width$}  {:>10}  {:>13}  {:<13}  {}\n",
-        "net", "parameters", "multiply-adds", "input (c,h,w)", "weights to start from"
+        "{}  {:>10}  {:>13}  {:<13}  {}\n",
+        left("net", columns),
+        "parameters",
+        "multiply-adds",
+        "input (c,h,w)",
+        "weights to start from"
     );
     for net in nets {
         let (parameters, multiply_adds) = match net.size {
@@ -43,8 +48,8 @@ pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
         let input = format!("{c}x{h}x{w}");
         let hub = net.hub.map_or(String::new(), |hub| format!("hub:{hub}"));
         let line = format!(
-            "{:<width$}  {parameters:>10}  {multiply_adds:>13}  {input:<13}  {hub}",
-            net.name
+            "{}  {parameters:>10}  {multiply_adds:>13}  {input:<13}  {hub}",
+            left(net.name, columns)
         );
         writeln!(text, "{}", line.trim_end())?;
     }

@@ -177,19 +177,29 @@ impl Line {
         let from = first.from.clone().unwrap_or_default();
         match entries.len() {
             1 => Self {
-                name: first.name.clone(),
+                name: printable(&first.name),
                 shape: format!("{:?}", first.shape),
-                from,
+                from: printable(&from),
                 note: first.note.clone(),
             },
             n => {
                 let (name, mut from, note) = kind(first);
                 // Of what has lost its name only the last part is left.
                 from = if name.starts_with("*.") { String::new() } else { from };
+                let (name, from) = (printable(&name), printable(&from));
                 Self { name, shape: format!("{n} tensors"), from, note }
             }
         }
     }
+}
+
+/// A name of a file in one line: a line break or an escape sequence must not reach the terminal.
+fn printable(name: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    name.chars().map(escape).collect()
 }
 
 /// Lines of a list; what is beyond is counted.
