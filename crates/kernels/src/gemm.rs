@@ -108,11 +108,11 @@ pub(crate) fn product<T: Element>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
 
 /// Steps of a sum that are done before the next rows: a panel of them stays in the first-level
 /// cache, the rows' part in the second.
-const STEPS_AT_ONCE: usize = 256;
+pub(crate) const STEPS_AT_ONCE: usize = 256;
 /// Rows that a task takes; a multiple of six.
-const ROWS_PER_TASK: usize = 48;
+pub(crate) const ROWS_PER_TASK: usize = 48;
 /// Panels that a task takes.
-const PANELS_PER_TASK: usize = 16;
+pub(crate) const PANELS_PER_TASK: usize = 16;
 
 /// What is added to the product, and whether a ReLU follows.
 #[derive(Clone, Copy, Default)]

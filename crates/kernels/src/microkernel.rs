@@ -78,7 +78,7 @@ pub(crate) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
 #[inline(always)]
 #[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read: the block is empty")]
 fn opaque(pointer: *const f32) -> *const f32 {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
     {
         let mut pointer = pointer;
         // SAFETY: no instruction.
@@ -87,7 +87,7 @@ fn opaque(pointer: *const f32) -> *const f32 {
         }
         pointer
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
     pointer
 }
 

@@ -58,6 +58,10 @@ pub(crate) unsafe fn pack<S: Simd>(planes: Planes<*const f32>, frame: &Frame, bl
     // SAFETY: pixels of the planes, and of the block, which holds the frame's plane, as asserted.
     unsafe {
         surround::<S>(frame, block);
+        if frame.h == 0 {
+            // Its plane would start beyond the block.
+            return;
+        }
         let block = block.add(frame.start() * lanes);
         if w >= lanes {
             for y in 0..frame.h {
@@ -95,6 +99,9 @@ pub(crate) unsafe fn pack<S: Simd>(planes: Planes<*const f32>, frame: &Frame, bl
 pub(crate) unsafe fn unpack<S: Simd>(block: *const f32, frame: &Frame, planes: Planes<*mut f32>) {
     assert!(frame.holds_its_plane() && planes.channels <= S::LANES);
     let (w, lanes) = (frame.w, S::LANES);
+    if frame.h == 0 {
+        return;
+    }
     // SAFETY: as in `pack`.
     unsafe {
         let block = block.add(frame.start() * lanes);

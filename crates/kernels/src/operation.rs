@@ -17,7 +17,7 @@ pub(crate) trait Operation<const N: usize>: Send + Sync + 'static {
     /// The output, and what is saved.
     fn forward<T: Element>(&self, inputs: [&[T]; N]) -> Result<(Vec<T>, Self::Saved)>;
 
-    /// The gradients of the inputs for which `wanted` is true; others may be `None`.
+    /// The gradients of the inputs for which `wanted` is true, and of no others.
     fn backward<T: Element>(
         &self,
         _inputs: [&[T]; N],
@@ -99,9 +99,11 @@ fn backward<O: Operation<N>, T: Element, const N: usize>(
     let gradients = read_all(inputs, |x| {
         read_all([y, grad], |[y, grad]| op.backward::<T>(x, Output { y, saved, grad }, wanted))
     })?;
-    for (i, gradient) in gradients.into_iter().enumerate().filter(|&(i, _)| wanted[i]) {
-        let Some(gradient) = gradient else { bail!("no gradient for an operation's input {i}") };
-        tensors[i] = Some(tensor(gradient, inputs[i])?);
+    for (i, gradient) in gradients.into_iter().enumerate() {
+        if gradient.is_some() != wanted[i] {
+            bail!("an operation's input {i}: a gradient is wanted or given, but not both")
+        }
+        tensors[i] = gradient.map(|gradient| tensor(gradient, inputs[i])).transpose()?;
     }
     Ok(tensors)
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// Queries whose scores are there at once: with 200 keys, two such blocks and the packed operands
 /// fill half of a second-level cache of 512 KiB.
-const QUERIES: usize = 128;
+pub(super) const QUERIES: usize = 128;
 /// Rows of a block, whose number is rounded up to a multiple of the product's six.
 const MOST_QUERIES: usize = 132;
 

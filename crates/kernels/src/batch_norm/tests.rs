@@ -1,10 +1,14 @@
+use super::statistics::Dims;
+use super::vector::{IMAGES_PER_SUM, LARGE_PLANE, NUMBERS_PER_ROW};
 use super::{batch_norm_eval, batch_norm_train};
-use crate::check::{assert_close, assert_error, check_gradients, check_implementations, normal};
+use crate::check::{
+    assert_close, assert_error, check_gradients, check_scaled, normal, normalized_scale,
+};
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Result, Tensor};
 
 const EPS: f64 = 1e-5;
-const SHAPES: [&[usize]; 9] = [
+const SHAPES: [&[usize]; 11] = [
     &[4, 3],
     &[33, 5],
     &[2, 3, 5],
@@ -16,7 +20,43 @@ const SHAPES: [&[usize]; 9] = [
     &[70, 150, 2, 2],
     // Planes that are large enough for a row of their own.
     &[3, 3, 16, 17],
+    // Several tasks, of small planes and of large ones.
+    SPLIT[0],
+    SPLIT[1],
 ];
+const SPLIT: [&[usize]; 2] =
+    [&[IMAGES_PER_SUM + 1, NUMBERS_PER_ROW + 7], &[IMAGES_PER_SUM + 1, 9, LARGE_PLANE + 9]];
+
+#[test]
+fn some_shapes_are_shared_out_among_threads() {
+    for shape in SPLIT {
+        let dims = Dims::new(shape);
+        assert!(dims.groups() > dims.task(), "{shape:?}");
+    }
+}
+
+/// Channel by channel, with the given statistics or the batch's.
+fn scale(t: &[Tensor], given: Option<[&Tensor; 2]>, eps: f64) -> Result<Tensor> {
+    let x = &t[0];
+    let (n, c) = (x.dim(0)?, x.dim(1)?);
+    let inner = x.elem_count() / (n * c);
+    let swap =
+        |x: &Tensor, a, b| x.reshape((a, b, inner))?.transpose(0, 1)?.reshape((b, a * inner));
+    let rows = swap(x, n, c)?;
+    let plain = rows.detach();
+    let [mean, variance] = match given {
+        Some(given) => given.map(|v| v.reshape((c, 1))),
+        None => {
+            let mean = plain.mean_keepdim(1)?;
+            let variance = plain.broadcast_sub(&mean)?.sqr()?.mean_keepdim(1);
+            [Ok(mean), variance]
+        }
+    };
+    let weights = [&t[1].reshape((c, 1))?, &t[2].reshape((c, 1))?];
+    let statistics = [&mean?, &(variance? + eps)?];
+    let y = normalized_scale(&rows, weights, statistics, given.is_none())?;
+    swap(&y, c, n)?.reshape(x.shape())
+}
 
 fn inputs(x: &[usize], len: usize) -> [Tensor; 3] {
     let shifted = ((normal(1, x) * 2.).unwrap() + 0.5).unwrap();
@@ -28,7 +68,7 @@ fn batch_norm_over_its_batch_agrees() {
     for shape in SHAPES {
         let inputs = inputs(shape, shape[1]);
         let f = |t: &[Tensor]| Ok(batch_norm_train(&t[0], &t[1], &t[2], EPS)?.output);
-        check_implementations(&format!("{shape:?}"), 2e-5, &inputs, f);
+        check_scaled(&format!("{shape:?}"), 2e-6, &inputs, f, |t| scale(t, None, EPS));
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }
@@ -43,7 +83,8 @@ fn batch_norm_with_given_statistics_agrees() {
             let (mean, variance) = (mean.to_dtype(dtype)?, variance.to_dtype(dtype)?);
             batch_norm_eval(&t[0], &t[1], &t[2], &mean, &variance, 0.1)
         };
-        check_implementations(&format!("{shape:?}"), 2e-5, &inputs, f);
+        let statistics = Some([&mean, &variance]);
+        check_scaled(&format!("{shape:?}"), 2e-6, &inputs, f, |t| scale(t, statistics, 0.1));
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }

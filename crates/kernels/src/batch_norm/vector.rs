@@ -12,13 +12,13 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers of a row from which on a channel's planes are rows of their own.
-const LARGE_PLANE: usize = 128;
+pub(super) const LARGE_PLANE: usize = 128;
 /// Numbers of a row of several channels, at least where there are as many.
-const NUMBERS_PER_ROW: usize = 512;
+pub(super) const NUMBERS_PER_ROW: usize = 512;
 /// Numbers that a task takes at least.
 const NUMBERS_PER_TASK: usize = 1 << 15;
 /// Rows whose sums are taken in `f32`; those of all of them in `f64`.
-const IMAGES_PER_SUM: usize = 64;
+pub(super) const IMAGES_PER_SUM: usize = 64;
 
 impl Dims {
     /// Channels that are taken at once.
@@ -26,7 +26,7 @@ impl Dims {
         if self.inner >= LARGE_PLANE { 1 } else { (NUMBERS_PER_ROW / self.inner.max(1)).max(1) }
     }
 
-    fn groups(self) -> usize {
+    pub(super) fn groups(self) -> usize {
         self.c.div_ceil(self.together())
     }
 
@@ -36,7 +36,7 @@ impl Dims {
     }
 
     /// Groups that one task takes.
-    fn task(self) -> usize {
+    pub(super) fn task(self) -> usize {
         NUMBERS_PER_TASK.div_ceil((self.n * self.together() * self.inner).max(1))
     }
 }

@@ -1,11 +1,12 @@
 use super::algorithm::BATCH_PIECES;
 use super::geometry::Geometry;
-use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block, im2col};
+use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block, depthwise, im2col, winograd};
 use crate::check::{
-    assert_close, assert_error, check_gradients, check_implementations, normal, pick,
+    Tolerance, assert_close, assert_error, check_gradients, check_implementations, check_scaled,
+    normal, pick,
 };
 use crate::implementation::{Implementation, with_implementation};
-use crate::pool::Pool2dConfig;
+use crate::pool::{Pool2dConfig, avg_pool2d};
 use crate::simd::Isa;
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -14,13 +15,38 @@ fn case(x: &[usize], c_out: usize, kernel: (usize, usize), config: &Conv2dConfig
     [normal(1, x), normal(2, &weight), normal(3, &[c_out])]
 }
 
+/// Winograd's transforms mix the pixels of a tile and the taps of a filter, and cost three bits more than a plain sum.
+fn tolerance(kernel: (usize, usize)) -> Tolerance {
+    if kernel == (3, 3) { Tolerance::of_planes(1e-5) } else { 1e-6.into() }
+}
+
 fn check(x: &[usize], c_out: usize, kernel: (usize, usize), config: Conv2dConfig) {
-    let inputs = case(x, c_out, kernel, &config);
-    let what = format!("{x:?} to {c_out}, {kernel:?}, {config:?}");
+    check_values(x, c_out, kernel, config);
     let f = |t: &[Tensor]| conv2d(&t[0], &t[1], Some(&t[2]), &config);
-    // The Winograd kernels lose three bits more than a plain sum.
-    check_implementations(&what, 1e-4, &inputs, f);
-    check_gradients(&what, &inputs, f);
+    let what = format!("{x:?} to {c_out}, {kernel:?}, {config:?}");
+    check_gradients(&what, &case(x, c_out, kernel, &config), f);
+}
+
+/// Without differences, which cost two passes each.
+fn check_values(x: &[usize], c_out: usize, kernel: (usize, usize), config: Conv2dConfig) {
+    let what = format!("{x:?} to {c_out}, {kernel:?}, {config:?}");
+    let inputs = case(x, c_out, kernel, &config);
+    check_implementations(&what, tolerance(kernel), &inputs, |t| {
+        conv2d(&t[0], &t[1], Some(&t[2]), &config)
+    });
+}
+
+fn check_block(x: &[usize], inputs: &[Tensor; 3], block: &Conv2dBlock) {
+    let f = |t: &[Tensor]| conv2d_block(&t[0], &t[1], Some(&t[2]), block);
+    let scale = |t: &[Tensor]| {
+        let y = conv2d(&t[0].abs()?, &t[1].abs()?, Some(&t[2].abs()?), &block.conv)?;
+        match &block.max_pool {
+            // Each pixel of a window may be its maximum.
+            Some(pool) => avg_pool2d(&y, pool)? * (pool.kernel.0 * pool.kernel.1) as f64,
+            None => Ok(y),
+        }
+    };
+    check_scaled(&format!("{x:?}, {block:?}"), tolerance((3, 3)), inputs, f, scale);
 }
 
 #[test]
@@ -76,9 +102,90 @@ fn columns_in_several_chunks_and_pieces_of_the_batch_agree() -> Result<()> {
                 false => assert!(plane > plan.chunk() && plane % plan.chunk() != 0),
             }
         }
-        check_implementations(&format!("{x:?}"), 1e-4, &inputs, |t| {
-            conv2d(&t[0], &t[1], Some(&t[2]), &config)
-        });
+        check_values(&x, 5, kernel, config);
+    }
+    Ok(())
+}
+
+/// Images in pieces of two, and one left over; output channels in groups of four, and one to three left over; rows of
+/// several vectors, the last in part.
+#[test]
+fn few_channels_in_several_pieces_of_the_batch_agree() {
+    let config = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
+    for (channels, kernel) in [(1, (2, 1)), (2, (3, 2)), (3, (3, 3))] {
+        check_values(&[BATCH_PIECES + 3, channels, 6, 37], 4 + channels, kernel, config);
+    }
+}
+
+/// Columns that are the image itself, and windows side by side, in several chunks an image and pieces of the batch.
+#[test]
+fn columns_that_lie_there_agree_in_several_chunks() -> Result<()> {
+    let config = |stride| Conv2dConfig { stride, ..Conv2dConfig::default() };
+    for (x, kernel) in [([17, 5, 46, 46], (1, 1)), ([17, 1, 138, 139], (3, 3))] {
+        let (inputs, config) = (case(&x, 5, kernel, &config(kernel)), config(kernel));
+        let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
+        for isa in Isa::all() {
+            let plan = im2col::Plan::new(geometry, isa, false);
+            assert!(plan.pointwise() || plan.patched());
+            assert!(plan.plane() > plan.chunk() && plan.plane() % plan.chunk() != 0);
+        }
+        check_values(&x, 5, kernel, config);
+    }
+    // Windows of several images in one product.
+    check_values(&[2 * BATCH_PIECES + 3, 4, 7, 8], 5, (3, 3), config((3, 3)));
+    Ok(())
+}
+
+/// Several tasks of rows and parts of a sum in all three products of the small planes.
+#[test]
+fn small_planes_in_several_parts_agree() -> Result<()> {
+    let config = Conv2dConfig { stride: (2, 2), ..Conv2dConfig::default() };
+    let x = [17, 120, 12, 13];
+    let inputs = case(&x, 101, (3, 3), &config);
+    let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
+    assert!(im2col::Plan::new(geometry, Isa::PORTABLE, false).has_small_planes());
+    check_values(&x, 101, (3, 3), config);
+    Ok(())
+}
+
+/// Several images to a block, one, and several blocks to an image, in pieces of the batch of more than one block; one
+/// block; an odd number of vectors of channels.
+#[test]
+fn tiles_in_several_blocks_agree() -> Result<()> {
+    let conv = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
+    let shapes = [
+        [10 * BATCH_PIECES + 3, 4, 7, 8],
+        [BATCH_PIECES + 3, 5, 23, 24],
+        [BATCH_PIECES + 3, 5, 31, 35],
+        [2, 37, 13, 14],
+        [BATCH_PIECES + 3, 37, 13, 14],
+    ];
+    for (i, x) in shapes.into_iter().enumerate() {
+        let inputs = case(&x, x[1], (3, 3), &conv);
+        let geometry = Geometry::new(&inputs[0], &inputs[1], None, &conv)?;
+        let plan = winograd::Plan::new(geometry, Isa::best(), Default::default());
+        assert_eq!(plan.blocks() == 1, i == 3, "{x:?}");
+        // More blocks than pieces.
+        assert!(i >= 3 || plan.blocks() > BATCH_PIECES, "{x:?}");
+        check_values(&x, x[1], (3, 3), conv);
+    }
+    Ok(())
+}
+
+/// Channels, images and rows of a channel by channel convolution in several tasks, pieces and bands.
+#[test]
+fn depthwise_in_several_tasks_agrees() -> Result<()> {
+    for stride in [(1, 1), (2, 1)] {
+        let config = Conv2dConfig { groups: 43, padding: (1, 1), stride, ..Default::default() };
+        let x = [BATCH_PIECES + 1, 43, 20, 21];
+        let inputs = case(&x, 43, (3, 3), &config);
+        let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
+        for isa in Isa::all() {
+            let plan = depthwise::Plan::new(geometry, isa, false);
+            assert!(x[0] * plan.blocks() > 2 * plan.task(1));
+            assert!(x[0] > plan.task(3) && x[0] % plan.task(3) != 0 && plan.task(3) > 1);
+        }
+        check_values(&x, 43, (3, 3), config);
     }
     Ok(())
 }
@@ -114,13 +221,7 @@ fn few_columns_of_long_filters_agree_over_random_shapes() {
         if x[2] + 2 * config.padding.0 < kernel.0 || x[3] + 2 * config.padding.1 < kernel.1 {
             continue;
         }
-        let inputs = case(&x, c_out, kernel, &config);
-        check_implementations(
-            &format!("{x:?} to {c_out}, {kernel:?} {config:?}"),
-            1e-4,
-            &inputs,
-            |t| conv2d(&t[0], &t[1], Some(&t[2]), &config),
-        );
+        check_values(&x, c_out, kernel, config);
     }
 }
 
@@ -134,11 +235,7 @@ fn three_by_three_filters_agree_over_random_shapes() {
         let config = Conv2dConfig { padding, ..Conv2dConfig::default() };
         let x = [draw(6, 1, 5), draw(4, 4, 36), draw(2, 3, 30), draw(3, 3, 30)];
         let c_out = draw(5, 4, 36);
-        let inputs = case(&x, c_out, (3, 3), &config);
-        // Winograd's transforms cost three bits more than a plain sum.
-        check_implementations(&format!("{x:?} to {c_out}, {config:?}"), 1e-4, &inputs, |t| {
-            conv2d(&t[0], &t[1], Some(&t[2]), &config)
-        });
+        check_values(&x, c_out, (3, 3), config);
     }
 }
 
@@ -158,9 +255,7 @@ fn three_by_three_filters_with_relu_and_pooling_agree_over_random_shapes() {
             continue;
         }
         checked += 1;
-        check_implementations(&format!("{x:?} to {c_out}, {block:?}"), 1e-4, &inputs, |t| {
-            conv2d_block(&t[0], &t[1], Some(&t[2]), &block)
-        });
+        check_block(&x, &inputs, &block);
     }
     assert!(checked >= 15, "{checked}");
 }
@@ -199,7 +294,7 @@ fn blocks_with_relu_and_any_pooling_agree() {
                 let block = Conv2dBlock { conv, relu, max_pool };
                 let inputs = case(&x, c_out, (3, 3), &conv);
                 let f = |t: &[Tensor]| conv2d_block(&t[0], &t[1], Some(&t[2]), &block);
-                check_implementations(&format!("{x:?} {block:?}"), 1e-4, &inputs, f);
+                check_block(&x, &inputs, &block);
                 check_gradients(&format!("{x:?} {block:?}"), &inputs, f);
             }
         }
@@ -252,7 +347,7 @@ fn no_images_give_no_outputs_and_gradients_of_zero() {
     ];
     for (c_in, kernel, config) in cases {
         let inputs = case(&[0, c_in, 14, 14], 8, (kernel, kernel), &config);
-        check_implementations(&format!("{c_in} {config:?}"), 0., &inputs, |t| {
+        check_implementations(&format!("{c_in} {config:?}"), 1e-6, &inputs, |t| {
             conv2d(&t[0], &t[1], Some(&t[2]), &config)
         });
     }
@@ -286,4 +381,23 @@ fn a_shape_that_cannot_be_is_an_error_that_says_why() {
     }
     let huge = Conv2dConfig { padding: (usize::MAX, 0), ..plain };
     error(&[1, 3, 6, 6], &[4, 3, 3, 3], None, huge, &["padding"]);
+    let large = Conv2dConfig { padding: (1 << 31, 1 << 31), ..plain };
+    error(&[1, 3, 6, 6], &[4, 3, 3, 3], None, large, &["padded images", "larger than any memory"]);
+}
+
+#[test]
+fn steps_that_leave_the_image_are_like_one_that_just_does() {
+    let far = usize::MAX / 2 + 1;
+    let [x, w, b] = case(&[2, 4, 5, 6], 4, (1, 1), &Conv2dConfig::default());
+    for implementation in [Implementation::Naive, Implementation::Auto, Implementation::Composed] {
+        with_implementation(implementation, || {
+            let of = |stride, dilation| {
+                let config = Conv2dConfig { stride, dilation, ..Conv2dConfig::default() };
+                let (x, w, b) =
+                    (x.to_dtype(DType::F32)?, w.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
+                conv2d(&x, &w, Some(&b), &config)?.flatten_all()?.to_vec1::<f32>()
+            };
+            assert_eq!(of((far, far), (far, 1)).unwrap(), of((5, 6), (1, 1)).unwrap());
+        });
+    }
 }

@@ -37,7 +37,7 @@ pub(super) fn backward<T: Element>(
     [want_x, want_gamma, want_beta]: [bool; 3],
 ) -> [Option<Vec<T>>; 3] {
     let k = gamma.len();
-    // The sum over the rows of `term(x, grad)`, element by element: some rows a task, whose sums are added in order.
+    // The sum of the terms of all rows, element by element: some rows a task, whose sums are added in order.
     let sum_rows = |terms: &Terms<T>| {
         let size = ROWS_PER_SUM * k;
         let partials: Vec<Vec<f64>> = x

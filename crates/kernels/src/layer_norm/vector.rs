@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 /// Rows of `k` that one task takes; their gradients of gamma and beta are added up by it, and those
 /// of the tasks in order.
-fn rows(k: usize) -> usize {
+pub(super) fn rows(k: usize) -> usize {
     ((1 << 14) / k).clamp(16, 512)
 }
 

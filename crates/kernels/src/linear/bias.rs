@@ -4,7 +4,7 @@ use crate::element::Element;
 use rayon::prelude::*;
 
 /// Rows whose gradients of the bias one task adds up.
-const ROWS_PER_SUM: usize = 64;
+pub(super) const ROWS_PER_SUM: usize = 64;
 
 /// Adds the bias to each row of `out` numbers, and applies the ReLU.
 pub(super) fn add_bias<T: Element>(y: &mut [T], out: usize, bias: Option<&[T]>, relu: bool) {

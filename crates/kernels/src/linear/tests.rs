@@ -1,5 +1,7 @@
+use super::bias::ROWS_PER_SUM;
 use super::{linear, linear_relu};
 use crate::check::{assert_error, check_gradients, check_implementations, normal};
+use crate::gemm::{PANELS_PER_TASK, ROWS_PER_TASK, STEPS_AT_ONCE};
 use candle_core::Tensor;
 
 #[test]
@@ -9,20 +11,30 @@ fn all_implementations_agree() {
             let x = normal(1, &[leading, &[inner]].concat());
             let inputs = [x, normal(2, &[out, inner]), normal(3, &[out])];
             let with_bias = |t: &[Tensor]| linear(&t[0], &t[1], Some(&t[2]));
-            check_implementations(&format!("{leading:?} {inner} {out}"), 1e-5, &inputs, with_bias);
+            check_implementations(&format!("{leading:?} {inner} {out}"), 1e-6, &inputs, with_bias);
             check_gradients(&format!("{leading:?} {inner} {out}"), &inputs, with_bias);
             let relu = |t: &[Tensor]| linear_relu(&t[0], &t[1], Some(&t[2]));
-            check_implementations(&format!("{leading:?} {inner} {out} relu"), 1e-5, &inputs, relu);
+            check_implementations(&format!("{leading:?} {inner} {out} relu"), 1e-6, &inputs, relu);
             check_gradients(&format!("{leading:?} {inner} {out} relu"), &inputs, relu);
             let without = |t: &[Tensor]| linear(&t[0], &t[1], None);
             check_implementations(
                 &format!("{leading:?} {inner} {out}"),
-                1e-5,
+                1e-6,
                 &inputs[..2],
                 without,
             );
         }
     }
+}
+
+/// Several tasks of rows, of panels of any width, of sums of rows and of parts of a sum, in all three products.
+#[test]
+fn products_in_several_parts_agree() {
+    let rows = STEPS_AT_ONCE + 45;
+    let out = PANELS_PER_TASK * 32 + 13;
+    assert!(rows > 2 * ROWS_PER_TASK && rows > 2 * ROWS_PER_SUM && out > 2 * STEPS_AT_ONCE);
+    let inputs = [normal(1, &[rows, out - 4]), normal(2, &[out, out - 4]), normal(3, &[out])];
+    check_implementations("parts", 1e-6, &inputs, |t| linear(&t[0], &t[1], Some(&t[2])));
 }
 
 #[test]

@@ -1,6 +1,7 @@
+use super::vector::PIXELS_PER_TASK;
 use super::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 use crate::check::{
-    assert_close, assert_error, check_gradients, check_implementations, normal, pick,
+    assert_close, assert_error, check_gradients, check_implementations, check_scaled, normal, pick,
 };
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -11,8 +12,12 @@ const IMPLEMENTATIONS: [Implementation; 3] =
 fn check(x: &[usize], config: Pool2dConfig) {
     let inputs = [normal(1, x)];
     let what = format!("{x:?}, {config:?}");
+    // Each pixel of a window may be its maximum.
+    let taps = (config.kernel.0 * config.kernel.1) as f64;
+    let sums = |t: &[Tensor]| avg_pool2d(&t[0].abs()?, &config)? * taps;
+    check_scaled(&what, 1e-6, &inputs, |t| max_pool2d(&t[0], &config), sums);
+    check_implementations(&what, 1e-6, &inputs, |t| avg_pool2d(&t[0], &config));
     for f in [max_pool2d, avg_pool2d] {
-        check_implementations(&what, 1e-6, &inputs, |t| f(&t[0], &config));
         check_gradients(&what, &inputs, |t| f(&t[0], &config));
     }
 }
@@ -37,6 +42,15 @@ fn the_usual_layers_agree() {
     check(&[2, 3, 24, 24], Pool2dConfig::square(2));
     check(&[2, 3, 13, 15], Pool2dConfig { kernel: (3, 3), stride: (2, 2), padding: (1, 1) });
     check(&[1, 1, 1, 1], Pool2dConfig::square(1));
+}
+
+#[test]
+fn planes_of_several_tasks_agree() {
+    let resnet = Pool2dConfig { kernel: (3, 3), stride: (2, 2), padding: (1, 1) };
+    let planes = 2 * PIXELS_PER_TASK.div_ceil(20 * 45) / 3 + 3;
+    check(&[3, planes, 20, 45], resnet);
+    let inputs = [normal(1, &[2, PIXELS_PER_TASK.div_ceil(49) + 5, 7, 7])];
+    check_implementations("global", 1e-6, &inputs, |t| global_avg_pool2d(&t[0]));
 }
 
 #[test]

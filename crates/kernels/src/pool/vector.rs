@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
 /// Pixels of the images that one task takes at least.
-const PIXELS_PER_TASK: usize = 1 << 15;
+pub(super) const PIXELS_PER_TASK: usize = 1 << 15;
 
 /// Whether the place of a maximum in its window fits a byte.
 pub(super) fn fits(g: &Geometry) -> bool {

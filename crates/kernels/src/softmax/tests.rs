@@ -1,29 +1,67 @@
+use super::vector::NUMBERS_PER_TASK;
 use super::{log_softmax, softmax, softmax_cross_entropy};
-use crate::check::{assert_close, assert_error, check_gradients, check_implementations, normal};
+use crate::check::{
+    assert_close, assert_error, check_gradients, check_scaled, normal, value_and_gradient,
+};
 use crate::implementation::{Implementation, with_implementation};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{D, DType, Device, Result, Tensor};
 
 const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
 
+/// What each score of a row is rounded to: itself, the largest, and the logarithm of the sum.
+fn rounded(x: &Tensor) -> Result<Tensor> {
+    let size = x.detach().abs()?;
+    size.broadcast_add(&(size.max_keepdim(D::Minus1)? + (x.dim(D::Minus1)? as f64).ln())?)
+}
+
+/// Probabilities, each times what its exponent is rounded to.
+fn rounded_probabilities(x: &Tensor) -> Result<Tensor> {
+    softmax(&x.detach())? * (rounded(x)? + 1.)?
+}
+
+fn softmax_scale(t: &[Tensor]) -> Result<Tensor> {
+    let p = rounded_probabilities(&t[0])?;
+    let mean = (&p * &t[0])?.sum_keepdim(D::Minus1)?;
+    value_and_gradient(&p, &(&p * t[0].broadcast_add(&mean)?)?)
+}
+
+fn log_softmax_scale(t: &[Tensor]) -> Result<Tensor> {
+    let mean = (rounded_probabilities(&t[0])? * &t[0])?.sum_keepdim(D::Minus1)?;
+    value_and_gradient(&rounded(&t[0])?, &t[0].broadcast_add(&mean)?)
+}
+
+fn cross_entropy_scale(t: &[Tensor]) -> Result<Tensor> {
+    let (p, targets) = (rounded_probabilities(&t[0])?, t[1].detach());
+    let slope = (p.broadcast_mul(&targets.sum_keepdim(1)?)? + targets)?;
+    let linear = (slope * &t[0])?.sum(1)?;
+    (&t[1] * rounded(&t[0])?)?.sum(1)? + (&linear - linear.detach())?
+}
+
+/// Rows of more than one task, and one row of more than a task has.
+const SPLIT: [[usize; 2]; 2] = [[2 * (NUMBERS_PER_TASK / 37) + 3, 37], [3, NUMBERS_PER_TASK + 5]];
+
 #[test]
 fn softmax_and_its_logarithm_agree() {
-    for shape in [&[7][..], &[4, 10], &[65, 3], &[2, 3, 5], &[1, 2, 3, 4], &[3, 1]] {
+    let small = [&[7][..], &[4, 10], &[65, 3], &[2, 3, 5], &[1, 2, 3, 4], &[3, 1]];
+    for shape in small.into_iter().chain(SPLIT.iter().map(|shape| &shape[..])) {
         let inputs = [(normal(1, shape) * 3.).unwrap()];
+        let what = format!("{shape:?}");
+        check_scaled(&what, 1e-6, &inputs, |t| softmax(&t[0]), softmax_scale);
+        check_scaled(&what, 1e-6, &inputs, |t| log_softmax(&t[0]), log_softmax_scale);
         for f in [softmax, log_softmax] {
-            check_implementations(&format!("{shape:?}"), 1e-5, &inputs, |t| f(&t[0]));
-            check_gradients(&format!("{shape:?}"), &inputs, |t| f(&t[0]));
+            check_gradients(&what, &inputs, |t| f(&t[0]));
         }
     }
 }
 
 #[test]
 fn cross_entropy_agrees_for_targets_of_any_weight() {
-    for shape in [[1, 2], [5, 10], [33, 3], [4, 1]] {
+    for shape in [[1, 2], [5, 10], [33, 3], [4, 1]].into_iter().chain(SPLIT) {
         // Neither one-hot nor of sum 1; the gradient of the targets is checked as well.
         let inputs = [(normal(1, &shape) * 3.).unwrap(), normal(2, &shape).abs().unwrap()];
         let f = |t: &[Tensor]| softmax_cross_entropy(&t[0], &t[1]);
-        check_implementations(&format!("{shape:?}"), 1e-5, &inputs, f);
+        check_scaled(&format!("{shape:?}"), 1e-6, &inputs, f, cross_entropy_scale);
         check_gradients(&format!("{shape:?}"), &inputs, f);
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
 /// Numbers that one task takes, in whole rows.
-const NUMBERS_PER_TASK: usize = 1 << 13;
+pub(super) const NUMBERS_PER_TASK: usize = 1 << 13;
 
 /// What becomes of a row.
 #[derive(Clone, Copy)]
