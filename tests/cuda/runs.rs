@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use taper_dataset::split::Split;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
 use taper_runner::{
-    DeviceChoice, Existing, FolderLock, Outcome, Plan, Registry, RunnerError, SweepConfig,
-    TrainingError, evaluate_on, lr_find, open_run, resolve, run,
+    DeviceChoice, EvaluationSet, Existing, FolderLock, Outcome, Plan, Registry, RunnerError,
+    SweepConfig, TrainingError, evaluate_on, lr_find, open_run, resolve, run,
 };
 use tempfile::tempdir;
 
@@ -188,7 +187,9 @@ fn a_model_answers_on_either_device_alike() {
         let run = folder.path().join("run");
         let (mut classifier, recipe) = open_run(&run, &device, &registry).unwrap();
         classifier.tta = recipe.tta(2).unwrap();
-        evaluate_on(&classifier, &recipe, Some(Split::Test), &registry, |_, _| {}).unwrap().1
+        let set = EvaluationSet::default();
+        let evaluated = evaluate_on(&classifier, Some(&recipe), &set, &registry, |_, _| {});
+        evaluated.unwrap().evaluation
     });
     for (a, b) in answers[0].probabilities.iter().zip(&answers[1].probabilities) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");

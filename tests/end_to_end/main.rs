@@ -4,6 +4,7 @@ mod adapters;
 mod bad_input;
 mod commands;
 mod data;
+mod evaluate;
 mod extension;
 mod finding;
 mod first_contact;

@@ -121,6 +121,25 @@ fn a_model_of_digits_alone_is_refused() {
 }
 
 #[test]
+fn plain_weights_with_their_net_read_as_those_that_say_it() {
+    let folder = tempdir().unwrap();
+    let (picture, _, text) = postcode(folder.path());
+    let shipped =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/cli/assets/digit-cnn-reading.safetensors");
+    let tensors = candle_core::safetensors::load(shipped, &candle_core::Device::Cpu).unwrap();
+    let plain = folder.path().join("plain.safetensors");
+    candle_core::safetensors::save(&tensors, &plain).unwrap();
+    let mut command = vec!["read", arg(&picture), "--weights", arg(&plain)];
+    assert!(error(&command).contains("nothing says what net "));
+    command.extend(["--net", "digit-cnn-large", "--set", "image.placement=asis"]);
+    command.extend(["--set", "image.mean=[0.1307]", "--set", "image.std=[0.3081]"]);
+    command.extend(["--set", "image.filter=bilinear"]);
+    let (named, said) = (json(&command), json(&["read", arg(&picture)]));
+    assert_eq!(named["readings"][0]["text"], text.as_str());
+    assert_eq!(named["readings"], said["readings"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_said() {
     let folder = tempdir().unwrap();
     let blank = folder.path().join("blank.png");

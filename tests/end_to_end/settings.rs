@@ -107,7 +107,8 @@ fn calibration_needs_a_validation_part() {
 #[test]
 fn a_temperature_changes_sureness_and_no_answer() {
     let names = vec!["a".to_string(), "b".to_string()];
-    let cold = Evaluation::of_logits(names, vec![0, 1, 1], vec![2.0, 0.0, 0.0, 4.0, 1.0, 0.5], 0.1);
+    let logits = vec![2.0, 0.0, 0.0, 4.0, 1.0, 0.5];
+    let cold = Evaluation::of_logits(names, vec![0, 1, 1], logits, 0.1).unwrap();
     let warm = cold.clone().tempered(4.0);
     assert_eq!(cold.predictions(), warm.predictions());
     assert!(warm.probabilities[0] < cold.probabilities[0]);

@@ -19,13 +19,30 @@ pub enum ClassifierError {
     },
     /// Nothing says what net weights are of, what classes it names and how images are prepared.
     #[error(
-        "{0}: nothing says what net this is: expected the metadata that Taper writes, or a \
-         config.json beside the file"
+        "{weights}: nothing says what net this is: {silence}; expected the metadata that Taper writes, or a \
+         config.json as timm or transformers write it"
     )]
-    NoConfig(String),
+    NoConfig {
+        /// The weights as named.
+        weights: String,
+        /// What there is in place of it.
+        silence: String,
+    },
     /// A folder in which images are looked for has none.
     #[error("{} holds no image file", .0.display())]
     NoImages(PathBuf),
+    /// Logits that are not a number for each class of each image.
+    #[error(
+        "{found} logits for {images} images and {classes} classes: expected one for each class of each image"
+    )]
+    Logits {
+        /// Numbers there are.
+        found: usize,
+        /// Images, by their labels.
+        images: usize,
+        /// Classes, by their names.
+        classes: usize,
+    },
     /// The checkpoint could not be opened.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use candle_core::{DType, Device, Module, ModuleT, Tensor};
+use candle_core::{DType, Device, ModuleT, Tensor};
 use taper_dataset::{Batch, Loader, Part};
 use taper_model::nets::Net;
 
@@ -46,7 +46,9 @@ pub fn evaluate_tta(
     done: impl FnMut(usize),
 ) -> Result<Evaluation, ClassifierError> {
     let batch_size = evaluation_batch(net, part.size(), batch_size, device)?;
-    let logits = |batch: &Batch| Ok(net.forward_t(&images_of(batch, device)?, false)?);
+    let logits = |batch: &Batch| -> Result<Tensor, ClassifierError> {
+        Ok(net.forward_t(&images_of(batch, device)?, false)?)
+    };
     let mut all = evaluate_by(part, batches(part.in_order(batch_size)?), logits, done)?;
     if tta.views < 2 {
         return Ok(all);
@@ -58,7 +60,7 @@ pub fn evaluate_tta(
         all.logits.iter_mut().zip(one.logits).for_each(|(sum, logit)| *sum += logit);
     }
     all.logits.iter_mut().for_each(|sum| *sum /= tta.views as f32);
-    Ok(Evaluation::of_logits(all.class_names, all.labels, all.logits, all.seconds))
+    Evaluation::of_logits(all.class_names, all.labels, all.logits, all.seconds)
 }
 
 fn batches(loader: Loader) -> impl Iterator<Item = Result<Batch, ClassifierError>> {
@@ -68,8 +70,8 @@ fn batches(loader: Loader) -> impl Iterator<Item = Result<Batch, ClassifierError
 /// As [`evaluate`], the batches and what gives their logits being given.
 ///
 /// # Errors
-/// Those of the batches and of what gives their logits.
-pub fn evaluate_by<E: From<candle_core::Error>>(
+/// Those of the batches and of what gives their logits; logits of other classes than the part's.
+pub fn evaluate_by<E: From<ClassifierError>>(
     part: &Part,
     batches: impl Iterator<Item = Result<Batch, E>>,
     mut logits_of: impl FnMut(&Batch) -> Result<Tensor, E>,
@@ -78,21 +80,17 @@ pub fn evaluate_by<E: From<candle_core::Error>>(
     let started = Instant::now();
     let mut logits_of_all = Vec::with_capacity(part.len() * part.class_names().len());
     let mut labels = Vec::with_capacity(part.len());
-    let mut probabilities = Vec::new();
     for batch in batches {
         let batch = batch?;
-        let logits = logits_of(&batch)?.to_dtype(DType::F32)?;
-        let rows = taper_model::layers::Softmax.forward(&logits)?;
-        probabilities.extend(rows.flatten_all()?.to_vec1::<f32>()?);
-        logits_of_all.extend(logits.flatten_all()?.to_vec1::<f32>()?);
+        logits_of_all.extend(values(&logits_of(&batch)?)?);
         labels.extend(batch.labels);
         done(labels.len());
     }
-    Ok(Evaluation {
-        class_names: part.class_names().to_vec(),
-        labels,
-        logits: logits_of_all,
-        probabilities,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Evaluation::of_logits(part.class_names().to_vec(), labels, logits_of_all, seconds)?)
+}
+
+/// The numbers of a tensor in a row.
+fn values(tensor: &Tensor) -> Result<Vec<f32>, ClassifierError> {
+    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }

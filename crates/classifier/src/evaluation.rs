@@ -1,5 +1,7 @@
 //! What a net answered on labelled images.
 
+use crate::error::ClassifierError;
+
 /// What a net answered on a part of the data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
@@ -17,14 +19,22 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// The evaluation of given logits, row-major: images by classes.
+    ///
+    /// # Errors
+    /// Not a row for each image with a number for each class; no classes.
     pub fn of_logits(
         class_names: Vec<String>,
         labels: Vec<u32>,
         logits: Vec<f32>,
         seconds: f64,
-    ) -> Self {
+    ) -> Result<Self, ClassifierError> {
+        let (images, classes, found) = (labels.len(), class_names.len(), logits.len());
+        if classes == 0 || images * classes != found {
+            return Err(ClassifierError::Logits { found, images, classes });
+        }
         let probabilities = logits.clone();
-        Self { class_names, labels, logits, probabilities, seconds }.with_temperature(1.0)
+        let evaluation = Self { class_names, labels, logits, probabilities, seconds };
+        Ok(evaluation.with_temperature(1.0))
     }
 
     /// The same with the logits divided by a temperature before the softmax; at 1 as it is.
@@ -33,7 +43,7 @@ impl Evaluation {
     }
 
     fn with_temperature(mut self, temperature: f64) -> Self {
-        let classes = self.num_classes();
+        let classes = self.num_classes().max(1);
         let rows = self.probabilities.chunks_exact_mut(classes);
         for (row, logits) in rows.zip(self.logits.chunks_exact(classes)) {
             row.copy_from_slice(&softmax(logits, temperature));
@@ -56,7 +66,10 @@ impl Evaluation {
 
     /// The most probable class of each image; of equal ones the first.
     pub fn predictions(&self) -> Vec<u32> {
-        self.probabilities.chunks_exact(self.num_classes()).map(|row| top_k(row, 1)[0]).collect()
+        self.probabilities
+            .chunks_exact(self.num_classes().max(1))
+            .map(|row| top_k(row, 1)[0])
+            .collect()
     }
 }
 
@@ -75,4 +88,26 @@ pub fn top_k(row: &[f32], k: usize) -> Vec<u32> {
     order.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]));
     order.truncate(k.max(1));
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_that_are_no_rows_of_the_classes_are_an_error() {
+        for (classes, logits) in [(0, 4), (2, 3), (3, 4), (0, 0)] {
+            let names = vec!["a".to_string(); classes];
+            let error = Evaluation::of_logits(names, vec![0, 0], vec![0.0; logits], 0.0);
+            assert_eq!(
+                error.unwrap_err().to_string(),
+                format!(
+                    "{logits} logits for 2 images and {classes} classes: expected one for each class of each image"
+                )
+            );
+        }
+        let names = vec!["a".to_string()];
+        let one = Evaluation::of_logits(names, vec![0], vec![3.0], 0.0).unwrap();
+        assert_eq!((one.probabilities.clone(), one.predictions()), (vec![1.0], vec![0]));
+    }
 }

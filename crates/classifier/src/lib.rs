@@ -31,8 +31,9 @@ mod evaluate;
 
 mod classifier;
 
-mod predictions;
 mod probabilities;
+
+mod predictions;
 mod summary;
 
 pub use activations::{evaluation_batch, layer_outputs};

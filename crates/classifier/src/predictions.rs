@@ -4,23 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Module, ModuleT, Tensor};
 use serde::{Serialize, Serializer};
-use taper_dataset::augment::Policy;
 use taper_dataset::source::{image_files, read_image};
-use taper_dataset::{
-    Batch, Error, Image, ImageLimits, Images, Loader, LoaderConfig, Preprocessing, ResizeMode,
-};
-use taper_model::layers::Softmax;
+use taper_dataset::{Batch, Error, Image, ImageLimits, Images, Loader, Preprocessing, ResizeMode};
 
-use crate::activations::evaluation_batch;
 use crate::classifier::Classifier;
 use crate::error::ClassifierError;
-use crate::evaluate::images_of;
-use crate::evaluation::{softmax, top_k};
-
-/// Images at once, unless the net is too large for so many.
-const BATCH: usize = 256;
+use crate::evaluation::top_k;
+use crate::probabilities::next_batches;
 
 /// The classes that a model names for one image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -91,38 +82,33 @@ impl<'a> Predictions<'a> {
         top_k: usize,
     ) -> Result<Self, ClassifierError> {
         let mut paths = Vec::new();
+        // What a folder holds is answered once, also where another one that is named holds it, too.
+        let mut known = BTreeSet::new();
+        let mut is_new = |path: &PathBuf| known.insert(path.canonicalize().unwrap_or(path.clone()));
         for path in images {
             match path.is_dir() {
                 true => {
-                    let before = paths.len();
-                    paths.extend(image_files(path)?);
-                    if paths.len() == before {
+                    let files = image_files(path)?;
+                    if files.is_empty() {
                         return Err(ClassifierError::NoImages(path.clone()));
                     }
+                    paths.extend(files.into_iter().filter(&mut is_new));
                 }
-                false => paths.push(path.clone()),
+                false => {
+                    is_new(path);
+                    paths.push(path.clone());
+                }
             }
         }
-        let preprocessing = model.config.preprocessing.clone();
-        let size = preprocessing.shape();
-        let batch_size = evaluation_batch(&model.net, size, BATCH, &model.device)?;
-        let order: Vec<usize> = (0..paths.len()).collect();
         let files = Arc::new(Files {
             paths,
-            preprocessing: preprocessing.clone(),
+            preprocessing: model.config.preprocessing.clone(),
             faults: Mutex::default(),
             inverts: model.inverts,
             border_brightness: model.border_brightness(),
             unlike: Mutex::default(),
         });
-        let tta = &model.tta;
-        let view = |view: u64| {
-            let augment = if view == 0 { Policy::default() } else { tta.augment.clone() };
-            let (seed, epoch) = (tta.seed, view);
-            let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
-            Loader::unlabelled(files.clone(), order.clone(), preprocessing.clone(), config)
-        };
-        let views = (0..tta.views.max(1)).map(view).collect::<Result<_, _>>()?;
+        let views = model.views(files.clone())?;
         let rejection = model.config.calibration.and_then(|calibration| calibration.rejection);
         let threshold = rejection.map_or(0.0, |rejection| rejection.threshold);
         Ok(Self { model, top_k, files, views, threshold })
@@ -140,7 +126,7 @@ impl<'a> Predictions<'a> {
     }
 
     fn answer(&self, views: &[Batch]) -> Result<Vec<Prediction>, ClassifierError> {
-        let rows = self.probabilities(views)?;
+        let rows = self.model.rows(views)?;
         let mut predictions = Vec::with_capacity(rows.len());
         for (row, &index) in rows.iter().zip(&views[0].indices) {
             let image = self.files.item_name(index);
@@ -160,39 +146,13 @@ impl<'a> Predictions<'a> {
         }
         Ok(predictions)
     }
-
-    /// A row for each image: the softmax of the logits' mean over the views.
-    fn probabilities(&self, views: &[Batch]) -> Result<Vec<Vec<f32>>, ClassifierError> {
-        let logits = |batch: &Batch| -> Result<Tensor, ClassifierError> {
-            let images = images_of(batch, &self.model.device)?;
-            Ok(self.model.net.forward_t(&images, false)?.to_dtype(DType::F32)?)
-        };
-        let mut mean = logits(&views[0])?;
-        for batch in &views[1..] {
-            mean = (mean + logits(batch)?)?;
-        }
-        if views.len() > 1 {
-            mean = mean.affine(1.0 / views.len() as f64, 0.0)?;
-        }
-        let temperature = self.model.temperature();
-        Ok(match temperature == 1.0 {
-            true => Softmax.forward(&mean)?.to_vec2()?,
-            false => {
-                let rows = mean.to_vec2::<f32>()?;
-                rows.iter().map(|row| softmax(row, temperature)).collect()
-            }
-        })
-    }
 }
 
 impl Iterator for Predictions<'_> {
     type Item = Result<Vec<Prediction>, ClassifierError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // All views have as many batches.
-        let views: Option<Result<Vec<Batch>, Error>> =
-            self.views.iter_mut().map(Iterator::next).collect();
-        Some(match views? {
+        Some(match next_batches(&mut self.views)? {
             Ok(views) => self.answer(&views),
             Err(error) => Err(error.into()),
         })

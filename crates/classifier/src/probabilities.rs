@@ -1,9 +1,10 @@
-//! Answers for images in memory.
+//! Answers for images in memory, and what they share with those for files.
 
 use std::sync::Arc;
 
-use candle_core::{DType, ModuleT};
-use taper_dataset::{Image, Loader, LoaderConfig};
+use candle_core::{DType, ModuleT, Tensor};
+use taper_dataset::augment::Policy;
+use taper_dataset::{Batch, Image, Images, Loader, LoaderConfig};
 
 use crate::activations::evaluation_batch;
 use crate::classifier::Classifier;
@@ -11,31 +12,64 @@ use crate::error::ClassifierError;
 use crate::evaluate::images_of;
 use crate::evaluation::softmax;
 
-/// Images at once.
+/// Images at once, unless the net is too large for so many.
 const BATCH: usize = 256;
 
 impl Classifier {
-    /// The probability of each class for each image, preprocessed as the model's configuration says,
-    /// calibrated where it is.
+    /// The probability of each class for each image, preprocessed as the model's configuration says, of its
+    /// [views](Self::tta), its light and dark swapped where the model [inverts](Self::inverts); calibrated where
+    /// the model is.
     ///
     /// # Errors
     /// An image of another size where the placement is to keep it; the net's own errors.
-    pub fn probabilities(&self, images: Vec<Image>) -> Result<Vec<Vec<f32>>, ClassifierError> {
+    pub fn probabilities(&self, mut images: Vec<Image>) -> Result<Vec<Vec<f32>>, ClassifierError> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let preprocessing = self.config.preprocessing.clone();
-        let shape = preprocessing.shape();
-        let batch_size = evaluation_batch(&self.net, shape, BATCH, &self.device)?;
-        let config = LoaderConfig { batch_size, ..LoaderConfig::default() };
-        let order = (0..images.len()).collect();
+        if self.inverts {
+            images = images.into_iter().map(Image::inverted).collect();
+        }
         let mut rows = Vec::with_capacity(images.len());
-        for batch in Loader::unlabelled(Arc::new(images), order, preprocessing, config)? {
-            let logits = self.net.forward_t(&images_of(&batch?, &self.device)?, false)?;
-            for logits in logits.to_dtype(DType::F32)?.to_vec2::<f32>()? {
-                rows.push(softmax(&logits, self.temperature()));
-            }
+        let mut views = self.views(Arc::new(images))?;
+        while let Some(batches) = next_batches(&mut views) {
+            rows.extend(self.rows(&batches?)?);
         }
         Ok(rows)
     }
+
+    /// The images of a source as they are, then as each further view shows them.
+    pub(crate) fn views(&self, source: Arc<dyn Images>) -> Result<Vec<Loader>, ClassifierError> {
+        let preprocessing = &self.config.preprocessing;
+        let batch_size = evaluation_batch(&self.net, preprocessing.shape(), BATCH, &self.device)?;
+        let order: Vec<usize> = (0..source.len()).collect();
+        let view = |view: u64| {
+            let augment = if view == 0 { Policy::default() } else { self.tta.augment.clone() };
+            let (seed, epoch) = (self.tta.seed, view);
+            let config = LoaderConfig { batch_size, augment, seed, epoch, ..Default::default() };
+            Loader::unlabelled(source.clone(), order.clone(), preprocessing.clone(), config)
+        };
+        Ok((0..self.tta.views.max(1)).map(view).collect::<Result<_, _>>()?)
+    }
+
+    /// A row for each image: the softmax of the logits' mean over the views.
+    pub(crate) fn rows(&self, views: &[Batch]) -> Result<Vec<Vec<f32>>, ClassifierError> {
+        let logits = |batch: &Batch| -> Result<Tensor, ClassifierError> {
+            let images = images_of(batch, &self.device)?;
+            Ok(self.net.forward_t(&images, false)?.to_dtype(DType::F32)?)
+        };
+        let mut mean = logits(&views[0])?;
+        for batch in &views[1..] {
+            mean = (mean + logits(batch)?)?;
+        }
+        if views.len() > 1 {
+            mean = mean.affine(1.0 / views.len() as f64, 0.0)?;
+        }
+        let rows = mean.to_vec2::<f32>()?;
+        Ok(rows.iter().map(|row| softmax(row, self.temperature())).collect())
+    }
+}
+
+/// The next batch of each view; all views have as many.
+pub(crate) fn next_batches(views: &mut [Loader]) -> Option<taper_dataset::Result<Vec<Batch>>> {
+    views.iter_mut().map(Iterator::next).collect()
 }

@@ -5,7 +5,7 @@ use taper_dataset::source::NAMED;
 use taper_optimizer::OptimizerError;
 use taper_pretrained::PretrainedError;
 use taper_runner::{
-    Fault, RecipeError, ResumeError, RunFolderError, RunnerError, TrainingError, keys,
+    DataError, Fault, RecipeError, ResumeError, RunFolderError, RunnerError, TrainingError, keys,
 };
 
 use crate::flags::flag_of;
@@ -48,6 +48,11 @@ fn of_run(error: &RunnerError) -> String {
             meant(name, known.iter().copied())
         }
         RunnerError::Recipe(RecipeError::Invalid { fault, .. }) => of_fault(fault),
+        RunnerError::Data(DataError::UnknownClasses { known, .. }) => match known.len() {
+            0..=10 => format!(" (--classes {})", known.join(",")),
+            _ => " (--classes NAME,NAME)".to_string(),
+        },
+        RunnerError::Data(DataError::NoPart { .. }) => "; --part says which is meant".to_string(),
         RunnerError::Folder(error) => of_folder(error),
         RunnerError::Resume(ResumeError::Save { last: Some(path), .. })
         | RunnerError::Training(
@@ -178,10 +183,11 @@ mod tests {
             told(ResumeError::Differs { path: path(), differences: Vec::new() }.into()),
             "runs/a cannot resume exactly: ; --force resumes anyway"
         );
-        let (weights, guess) = ("a.pth".to_string(), Some("resnet18"));
+        let (weights, silence) = ("a.pth".to_string(), "no config.json".to_string());
+        let guess = Some("resnet18");
         assert_eq!(
-            told(PretrainedError::NoNet { weights, guess }.into()),
-            "nothing says what net a.pth is of; set `model.net`: its names are like those of \
+            told(PretrainedError::NoNet { weights, silence, guess }.into()),
+            "nothing says what net a.pth is of (no config.json); set `model.net`: its names are like those of \
              `resnet18` (--net resnet18)"
         );
         let (path, known) = ("keras-cnn-mnits".into(), vec!["keras-cnn-mnist".to_string()]);

@@ -12,7 +12,7 @@ use taper_runner::{DeviceChoice, Recipe};
 pub use finding::{CrossValidateFlags, LrFindFlags, ReportFlags, SearchFlags};
 pub use reading::ReadFlags;
 pub(crate) use settings::flag_of;
-use settings::{Images, Pretrained, Subset, Training};
+use settings::{Images, Plain, Pretrained, Subset, Training};
 
 /// The most classes that `summary` builds a net for.
 const MAX_CLASSES: u64 = 1_000_000;
@@ -200,11 +200,16 @@ pub struct EvaluateFlags {
     #[command(flatten)]
     pub(crate) model: ModelFlags,
 
+    /// What is set beside it.
+    #[command(flatten)]
+    pub(crate) settings: ModelSettings,
+
     /// Where to compute.
     #[command(flatten)]
     pub(crate) device: DeviceFlags,
 
-    /// Images, as --data of `train` takes them [default: the run's own; digits for a file]
+    /// Images, as --data of `train` takes them; other data than the run's own counts whole unless it has
+    /// a test or validation part [default: the run's own; digits for a file]
     #[arg(long, value_name = "DATA")]
     pub(crate) data: Option<String>,
 
@@ -212,9 +217,9 @@ pub struct EvaluateFlags {
     #[command(flatten)]
     pub(crate) subset: Subset,
 
-    /// Which part of the data [default: test]
-    #[arg(long, value_enum, default_value_t = Part::Test)]
-    pub(crate) part: Part,
+    /// Which part of the data [default: test, else validation, else all]
+    #[arg(long, value_enum)]
+    pub(crate) part: Option<Part>,
 
     /// Test-time augmentation: average over N views of each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
@@ -251,6 +256,10 @@ pub struct PredictFlags {
     /// Where the model comes from.
     #[command(flatten)]
     pub(crate) model: ModelFlags,
+
+    /// What is set beside it.
+    #[command(flatten)]
+    pub(crate) settings: ModelSettings,
 
     /// Where to compute.
     #[command(flatten)]
@@ -312,10 +321,30 @@ pub struct ModelFlags {
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<PathBuf>,
 
-    /// A weights file or folder that says what net it is of, `hub:OWNER/NAME[@REVISION]`, or
-    /// `keras-cnn-mnist`
+    /// A weights file or folder, `hub:OWNER/NAME[@REVISION]`, or `keras-cnn-mnist`; with --net where it does
+    /// not say what net it is of
     #[arg(long, value_name = "WEIGHTS")]
     pub(crate) weights: Option<String>,
+}
+
+/// Settings of the model that is opened.
+#[derive(Debug, Args)]
+pub struct ModelSettings {
+    /// What plain weights do not say.
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+
+    /// Any setting of `model` and `image` of weights, of `augment` for views, of `data` to evaluate on, such as
+    /// `--set image.channels=1` (may be repeated); `keys` lists them
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+impl ModelSettings {
+    /// The keys and values; `--set` comes last and wins.
+    pub(crate) fn overrides(&self) -> impl Iterator<Item = &(String, String)> {
+        self.plain.overrides.iter().chain(&self.set)
+    }
 }
 
 /// A part of a data set.
@@ -323,6 +352,8 @@ pub struct ModelFlags {
 pub enum Part {
     /// What training sees
     Train,
+    /// What is looked at after each epoch
+    Validation,
     /// What is held out
     Test,
     /// Everything

@@ -52,6 +52,7 @@ pub(crate) fn carry_out(
     };
     existing.run_in(&out)?;
     let plan = Plan::new(recipe, registry)?;
+    plan.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     let outcome = run_with_pages(&plan, &out, existing, command, output)?;
     match outcome.evaluation {
         Some(_) => Ok(Some((plan, outcome))),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use taper_metrics::text::{left, printable};
 use taper_runner::{
-    Evaluation, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores, judgement,
+    Evaluated, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores, judgement,
 };
 
 use crate::flags::Output;
@@ -98,6 +98,7 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
         "report": outcome.results.report,
         "load_report": outcome.results.load_report,
         "notes": outcome.notes,
+        "warnings": plan.warnings,
         "calibration": outcome.calibration,
         "trained": {
             "method": plan.recipe.method.name(),
@@ -115,7 +116,8 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
 }
 
 /// The result of `evaluate`.
-pub(crate) fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Result<String> {
+pub(crate) fn evaluation(evaluated: &Evaluated, views: u64) -> Result<String> {
+    let Evaluated { data, evaluation, .. } = evaluated;
     let judged = judgement(evaluation)?;
     let scores = &judged.scores;
     let n = scores.n;
@@ -138,7 +140,8 @@ pub(crate) fn evaluation(data: &str, evaluation: &Evaluation, views: u64) -> Res
 }
 
 /// The result of `evaluate` for programs.
-pub(crate) fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Value> {
+pub(crate) fn evaluation_json(evaluated: &Evaluated, views: u64) -> Result<Value> {
+    let Evaluated { data, warnings, evaluation } = evaluated;
     let judged = judgement(evaluation)?;
     let mut value = serde_json::to_value(judged.scores)?;
     if let (Value::Object(all), Value::Object(more)) =
@@ -147,6 +150,8 @@ pub(crate) fn evaluation_json(evaluation: &Evaluation, views: u64) -> Result<Val
         all.extend(more);
     }
     value["report"] = serde_json::to_value(judged.report)?;
+    value["data"] = data.clone().into();
+    value["warnings"] = warnings.clone().into();
     value["tta"] = views.into();
     value["seconds"] = evaluation.seconds.into();
     value["images_per_second"] =
@@ -202,13 +207,18 @@ pub(crate) fn json_lines(predictions: &[Prediction]) -> Result<String> {
     lines.collect()
 }
 
-/// Two lines of scores; those that the images leave undefined are left out.
+/// Two lines of scores; of those that the images leave undefined that is said.
 fn extended(scores: &ExtendedScores) -> Result<String> {
     let top_5 = scores.top_5_accuracy.map(|share| format!("top-5 accuracy {:.2} %", 100.0 * share));
     let named = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.4}"));
+    // Of a class without images there is no curve.
+    let ranked = |name: &str, value: Option<f64>| match value {
+        None => Some(format!("{name} undefined: not every class has images")),
+        value => named(name, value),
+    };
     let ranking = [
         top_5,
-        named("macro ROC AUC", scores.macro_roc_auc),
+        ranked("macro ROC AUC", scores.macro_roc_auc),
         named("macro average precision", scores.macro_average_precision),
     ];
     let agreement = [

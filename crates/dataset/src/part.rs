@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::loader::{Loader, LoaderConfig};
 use crate::preprocessing::Preprocessing;
 use crate::sampler::{balanced_order, epoch_order};
-use crate::source::Labelled;
+use crate::source::{Labelled, relabelled};
 
 /// Some items of a source, with how they become the net's input.
 ///
@@ -174,6 +174,27 @@ impl Part {
     /// Channels, height and width of an image as the net takes it.
     pub fn size(&self) -> [usize; 3] {
         self.preprocessing.shape()
+    }
+
+    /// Some of its images, each by its place in this part and with its number among other classes.
+    ///
+    /// ```
+    /// use taper_dataset::augment::Policy;
+    /// use taper_dataset::{Part, Preprocessing, open};
+    ///
+    /// let digits = open("digits")?.train;
+    /// let part = Part::new(digits, vec![5, 900], Preprocessing::mnist(), Policy::default());
+    /// let names = ["seven".to_string(), "five".to_string()];
+    /// assert_eq!(part.relabelled(&[(1, 1)], &names).labels(), [1]);
+    /// # Ok::<(), taper_dataset::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// A place that the part does not have.
+    pub fn relabelled(&self, items: &[(usize, u32)], class_names: &[String]) -> Self {
+        let items = items.iter().map(|&(place, class)| (self.indices[place], class)).collect();
+        let source = relabelled(self.source.clone(), items, class_names);
+        Self { indices: (0..source.len()).collect(), source, ..self.clone() }
     }
 
     /// Normalizes by other numbers from now on.

@@ -45,3 +45,4 @@ pub use watched::Watched;
 pub(crate) use faults::with_all_faults;
 pub(crate) use image_file::is_image;
 pub(crate) use images::check_indices;
+pub(crate) use selected::relabelled;

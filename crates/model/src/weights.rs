@@ -226,6 +226,11 @@ impl Weights {
         self.lock().finish()
     }
 
+    /// The shape of a parameter as it was asked for, or else as the file has it, by the net's name.
+    pub fn shape_of(&self, name: &str) -> Option<Shape> {
+        self.lock().shape_of(name)
+    }
+
     /// The parameter that is asked for; `initializer` says what it starts from where nothing else
     /// does.
     pub(crate) fn answer(&self, request: &Request<'_>, initializer: Initializer) -> Result<Tensor> {

@@ -65,12 +65,14 @@ pub enum PretrainedError {
     },
     /// Nothing says what net weights are of.
     #[error(
-        "nothing says what net {weights} is of; set `model.net`{}",
+        "nothing says what net {weights} is of ({silence}); set `model.net`{}",
         guess.map_or(String::new(), |net| format!(": its names are like those of `{net}`"))
     )]
     NoNet {
         /// The weights as named.
         weights: String,
+        /// What there is in place of it.
+        silence: String,
         /// The net that its names are like.
         guess: Option<&'static str>,
     },

@@ -21,6 +21,7 @@ mod models;
 
 mod model_config;
 
+mod classes;
 mod json;
 mod metadata;
 
@@ -28,7 +29,6 @@ mod timm;
 mod transformers;
 mod transformers_export;
 
-mod classes;
 mod contamination;
 mod fit;
 mod likely_net;
@@ -40,7 +40,7 @@ mod adapter;
 mod pretrained;
 
 pub use adapter::save_adapter;
-pub use classes::{ClassMatch, head_classes, match_classes, shortened};
+pub use classes::{ClassMatch, match_classes, numbered, shortened};
 pub use contamination::{TRAINED_ON, trained_on};
 pub use error::PretrainedError;
 pub use fit::{Fit, Rename};

@@ -5,6 +5,7 @@ use std::path::Path;
 use taper_dataset::Preprocessing;
 use taper_model::nets::NetInfo;
 
+use crate::classes::numbered;
 use crate::error::PretrainedError;
 use crate::model_config::{CalibrationConfig, ModelConfig};
 
@@ -33,6 +34,14 @@ pub struct CheckpointMetadata {
 }
 
 impl CheckpointMetadata {
+    /// The classes' names; numbers where it has none.
+    pub fn class_names(&self) -> Vec<String> {
+        match self.label_names.is_empty() {
+            true => numbered(self.num_classes.unwrap_or(0)),
+            false => self.label_names.clone(),
+        }
+    }
+
     /// As the configuration of a finished model of the net `info`; `origin` is what an error names.
     ///
     /// # Errors
@@ -47,10 +56,7 @@ impl CheckpointMetadata {
         let preprocessing = self.image.clone().ok_or_else(|| {
             wrong("nothing says how images are prepared: preprocessor_config.json is missing")
         })?;
-        let label_names = match self.label_names.is_empty() {
-            true => (0..num_classes).map(|class| class.to_string()).collect(),
-            false => self.label_names.clone(),
-        };
+        let label_names = self.class_names();
         if label_names.len() != num_classes {
             return Err(wrong(&format!(
                 "num_classes is {num_classes}, but there are {} label_names",

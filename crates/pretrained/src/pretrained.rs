@@ -13,7 +13,10 @@ use taper_hub::{CONFIG, file_names, weights_file};
 use taper_model::weights::TensorFile;
 
 use crate::adapter::AdapterRun;
+use crate::classes::shortened;
 use crate::error::PretrainedError;
+use crate::json;
+use crate::likely_net::likely_net;
 use crate::metadata::CheckpointMetadata;
 use crate::models::Models;
 use crate::read::{in_file, read_config};
@@ -53,16 +56,25 @@ impl Pretrained {
             return Self::in_folder(name, &folder);
         }
         let path = Path::new(name);
+        if !path.exists() && is_like_hub(name) {
+            return Err(PretrainedError::PerhapsHub { name: name.to_string() });
+        }
+        Self::open_path(path, models)
+    }
+
+    /// As [`open`](Self::open), of a path alone, whatever it is called.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_path(path: &Path, models: &Models) -> Result<Self, PretrainedError> {
+        let name = path.display().to_string();
         if AdapterRun::is_one(path) {
             let metadata = read_config(path)?;
             let file = merged(path, metadata.as_ref(), models)?;
-            return Ok(Self { name: name.to_string(), metadata, place: Place::Memory(file) });
+            return Ok(Self { name, metadata, place: Place::Memory(file) });
         }
         if path.is_dir() {
-            return Self::in_folder(name.to_string(), path);
-        }
-        if !path.exists() && is_like_hub(name) {
-            return Err(PretrainedError::PerhapsHub { name: name.to_string() });
+            return Self::in_folder(name, path);
         }
         let metadata = match path.with_file_name(CONFIG).is_file() {
             true => read_config(path.parent().unwrap_or(Path::new("")))?,
@@ -74,9 +86,35 @@ impl Pretrained {
         }
         // Our own files carry it inside, too.
         if metadata.is_none() && path.extension().is_some_and(|e| e == "safetensors") {
-            return Self::in_memory(name, TensorFile::read(path)?);
+            return Self::in_memory(&name, TensorFile::read(path)?);
         }
-        Ok(Self { name: name.to_string(), metadata, place: Place::File(path.to_path_buf()) })
+        Ok(Self { name, metadata, place: Place::File(path.to_path_buf()) })
+    }
+
+    /// That nothing says what net this is of; with a guess, by the names of its tensors.
+    pub fn no_net(&self) -> PretrainedError {
+        let guess = self.read("").ok().and_then(|file| likely_net(&file));
+        PretrainedError::NoNet { weights: self.name.clone(), silence: self.silence(), guess }
+    }
+
+    /// Why nothing is known of the net: what stands beside the weights, in words.
+    pub fn silence(&self) -> String {
+        let beside = match &self.place {
+            Place::File(path) => path.with_file_name(CONFIG),
+            Place::Memory(_) => Path::new(&self.name).with_file_name(CONFIG),
+        };
+        let keys = match json::read(&beside) {
+            Ok(serde_json::Value::Object(keys)) => keys,
+            _ => {
+                return "the file carries nothing of Taper's, and no config.json is beside it"
+                    .into();
+            }
+        };
+        let keys: Vec<_> = keys.keys().cloned().collect();
+        format!(
+            "its config.json has neither `architecture` (as timm's) nor `model_type` (as transformers'), but {}",
+            shortened(&keys)
+        )
     }
 
     fn in_memory(name: &str, file: TensorFile) -> Result<Self, PretrainedError> {

@@ -124,6 +124,7 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
             tensors: "head.weight".to_string(),
         },
         mistakes_error: None,
+        warnings: Vec::new(),
         machine: Machine::default(),
     };
     results.write(&run).unwrap();

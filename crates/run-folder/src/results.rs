@@ -51,6 +51,9 @@ pub struct Results {
     /// Why the most confident mistakes could not be recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mistakes_error: Option<String>,
+    /// What may make the scores worthless, such as classes that are known by number alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Where it ran.
     pub machine: Machine,
 }

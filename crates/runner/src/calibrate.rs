@@ -67,7 +67,7 @@ mod tests {
     fn validation() -> Evaluation {
         let logits = vec![4.0, 0.0, 3.0, 0.0, 2.0, 0.0, 1.0, 0.0];
         let names = vec!["a".to_string(), "b".to_string()];
-        Evaluation::of_logits(names, vec![0, 0, 1, 0], logits, 0.1)
+        Evaluation::of_logits(names, vec![0, 0, 1, 0], logits, 0.1).unwrap()
     }
 
     #[test]
@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn a_precision_that_nothing_reaches_is_an_error_that_says_what_is_reached() {
         let names = vec!["a".to_string(), "b".to_string()];
-        let wrong = Evaluation::of_logits(names, vec![1, 0], vec![2.0, 0.0, 1.0, 0.0], 0.1);
+        let wrong =
+            Evaluation::of_logits(names, vec![1, 0], vec![2.0, 0.0, 1.0, 0.0], 0.1).unwrap();
         let recipe = CalibrationRecipe { temperature: false, precision: 0.99 };
         let error = calibrate(&recipe, &wrong).unwrap_err().to_string();
         assert!(

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use taper_dataset::split::Split;
 use taper_dataset::{Columns, Dataset, Labelled, Normalization, Part, Preprocessing, cache};
+use taper_model::nets::NetInfo;
 
-use crate::error::{DataError, RunnerError};
+use crate::error::{DataError, RunnerError, setting};
 use crate::observe::counted;
 use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
 
 pub use splits::split_dataset;
+pub(crate) use splits::spread;
 use splits::{Items, Splits};
 
 /// The parts of a data set.
@@ -46,6 +48,17 @@ impl Data {
     /// # Errors
     /// Data that cannot be read, shares that leave nothing.
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
+        let parts = Self::divided(recipe, registry)?;
+        for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {
+            if part.is_empty() {
+                return Err(DataError::Empty { part: name, source_name: parts.name }.into());
+            }
+        }
+        Ok(parts)
+    }
+
+    /// As [`open`](Self::open), whichever part is empty.
+    pub(crate) fn divided(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
         let policy = recipe.augment.policy()?;
         let preprocessing = recipe.image.preprocessing();
@@ -89,7 +102,7 @@ impl Data {
             }
             false => part(splits.train),
         };
-        let parts = Self {
+        Ok(Self {
             name: name.clone(),
             train,
             validation: splits.validation.map(part),
@@ -97,13 +110,7 @@ impl Data {
             left_out: splits.left_out,
             division: splits.division,
             as_it_is,
-        };
-        for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {
-            if part.is_empty() {
-                return Err(DataError::Empty { part: name, source_name: parts.name }.into());
-            }
-        }
-        Ok(parts)
+        })
     }
 
     /// Normalizes every part by mean and standard deviation of the training part alone; gives them.
@@ -182,6 +189,28 @@ impl ImageRecipe {
             mean: self.mean.clone(),
             std: self.std.clone(),
         }
+    }
+
+    /// Puts the net's own numbers in place of each height, width and number of channels that is 0.
+    ///
+    /// # Errors
+    /// A mean or deviation for another number of channels.
+    pub(crate) fn complete(&mut self, net: &NetInfo) -> Result<(), RunnerError> {
+        let (channels, height, width) = net.default_input;
+        for (setting, default) in
+            [(&mut self.channels, channels), (&mut self.height, height), (&mut self.width, width)]
+        {
+            if *setting == 0 {
+                *setting = default;
+            }
+        }
+        for (key, values) in [("image.mean", &self.mean), ("image.std", &self.std)] {
+            if values.len() != 1 && values.len() != self.channels {
+                let expected = format!("one number, or one for each of {} channels", self.channels);
+                return Err(setting(key, format!("{values:?}"), expected));
+            }
+        }
+        Ok(())
     }
 
     /// Takes it from elsewhere.

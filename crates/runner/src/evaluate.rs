@@ -4,14 +4,16 @@ use std::path::Path;
 
 use candle_core::Device;
 use taper_classifier::{Classifier, Evaluation};
-use taper_dataset::split::Split;
-use taper_pretrained::{ClassMatch, match_classes, shortened};
+use taper_dataset::Part;
+use taper_dataset::source::{class_number, class_places};
+use taper_dataset::split::{Split, per_class};
+use taper_pretrained::{match_classes, shortened};
 use taper_run_folder::RunFolder;
 
 use crate::contamination;
-use crate::data::Data;
-use crate::error::{DataError, RunnerError};
-use crate::recipe::{Recipe, read_resolved};
+use crate::data::{Data, spread};
+use crate::error::{DataError, RunnerError, setting};
+use crate::recipe::{DataRecipe, Recipe, read_resolved};
 use crate::registry::Registry;
 
 /// Opens the model of a run, to compute on a device, and the run's recipe.
@@ -25,76 +27,298 @@ pub fn open_run(
 ) -> Result<(Classifier, Recipe), RunnerError> {
     let folder = RunFolder::open(run)?;
     let recipe = read_resolved(&folder.recipe())?;
-    let name = run.to_string_lossy();
-    // A folder, also where weights are known by its name.
-    let path = match registry.models.weights(&name) {
-        Some(_) => Path::new(".").join(run),
-        None => run.to_path_buf(),
-    };
-    Ok((Classifier::open(&path.to_string_lossy(), device, &registry.models)?, recipe))
+    Ok((Classifier::open_path(run, device, &registry.models)?, recipe))
 }
 
-/// Scores a model on one part of the data that a recipe names, or on all of it; gives the data in words and
-/// the answers. `progress` is told how many images of how many of a part are done.
+/// What a model is evaluated on.
+#[derive(Debug, Clone, Default)]
+pub struct EvaluationSet {
+    /// Keys of the recipe and their values. Of these `data.source` names the data, in place of the run's own;
+    /// `data.classes`, `data.limit` and `data.per_class` say which images of the chosen parts are taken.
+    pub overrides: Vec<(String, String)>,
+    /// Which parts. Default: what is held out.
+    pub parts: EvaluationParts,
+}
+
+/// The parts of the data that a model is evaluated on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EvaluationParts {
+    /// The test part; where there is none the validation part; where there is neither, all of it.
+    #[default]
+    HeldOut,
+    /// One part.
+    One(Split),
+    /// Everything.
+    All,
+}
+
+/// What came of an evaluation.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// The data in words: its parts, what was left out, which of the model's classes have no image.
+    pub data: String,
+    /// What may make the scores worthless.
+    pub warnings: Vec<String>,
+    /// The answers.
+    pub evaluation: Evaluation,
+}
+
+/// Scores a model, and the run that it is of, if it is of one. `progress` is told how many images of how many
+/// of a part are done.
 ///
-/// Classes that the data has in another order are taken in the model's.
+/// The run's own data, by name or path, is divided as the run divided it. Of other data nothing was trained
+/// on: it counts whole unless it brings parts of its own, and no setting of the run's table `data` holds
+/// for it. Images of parts that are not asked for are not opened.
+///
+/// The classes of the data are found among the model's by [`match_classes`]; classes of the model
+/// may be missing in the data.
 ///
 /// # Errors
-/// Data that cannot be read, that has other classes than the model, or that it was trained on.
+/// Data that cannot be read, that has classes which the model does not have, or that the model was trained on.
 pub fn evaluate_on(
     classifier: &Classifier,
-    recipe: &Recipe,
-    split: Option<Split>,
+    run: Option<&Recipe>,
+    set: &EvaluationSet,
     registry: &Registry,
     mut progress: impl FnMut(usize, usize),
-) -> Result<(String, Evaluation), RunnerError> {
+) -> Result<Evaluated, RunnerError> {
+    let (mut recipe, wanted) = set.recipe(run)?;
+    let is_own = run.is_some_and(|run| run.data.source == recipe.data.source);
     contamination::check(&classifier.trained_on, &recipe.data.source)?;
-    let mut recipe = recipe.clone();
     recipe.image.set(&classifier.config.preprocessing);
-    let mut data = Data::open(&recipe, registry)?;
-    let mut unknown = String::new();
-    let (found, expected) = (data.train.class_names(), &classifier.config.label_names);
-    if found.len() != expected.len() {
-        return Err(DataError::ClassCount {
-            data: data.name.clone(),
-            found: found.len(),
-            expected: expected.len(),
-        }
-        .into());
-    }
-    match match_classes(found, expected) {
-        ClassMatch::Same => {}
-        ClassMatch::Unknown => {
-            unknown = format!(
-                "; its classes are {}, taken by their numbers for {}",
-                shortened(found),
-                shortened(expected)
-            );
-        }
-        ClassMatch::Reordered(_) => {
-            recipe.data.classes.clone_from(expected);
-            data = Data::open(&recipe, registry)?;
-        }
-        ClassMatch::Others => {
-            return Err(DataError::OtherClasses {
-                data: data.name.clone(),
-                found: shortened(found),
-                expected: shortened(expected),
-            }
-            .into());
-        }
-    }
+    // Every image is looked at once, and those of other parts never.
+    recipe.data.cache_mib = 0;
+    let data = Data::divided(&recipe, registry)?;
+    let (parts, which) = chosen(&data, set.parts)?;
+    let mut warnings = Vec::new();
     let mut all: Option<Evaluation> = None;
-    for part in data.parts(split) {
+    for part in parts {
+        let (part, warning) = with_classes_of(classifier, part, &wanted, &data.name)?;
+        if warnings.is_empty() {
+            warnings.extend(warning);
+        }
+        if part.is_empty() {
+            continue;
+        }
         let done = |images| progress(images, part.len());
-        let some = classifier.evaluate(part, recipe.train.eval_batch_size, done)?;
+        let some = classifier.evaluate(&part, recipe.train.eval_batch_size, done)?;
         match &mut all {
             None => all = Some(some),
             Some(all) => all.append(some),
         }
     }
-    match all {
-        Some(evaluation) => Ok((data.describe() + &unknown, evaluation)),
-        None => Err(DataError::Empty { part: "chosen", source_name: data.name }.into()),
+    let none = || {
+        let classes = match wanted.classes.is_empty() {
+            true => shortened(&classifier.config.label_names),
+            false => wanted.classes.join(", "),
+        };
+        DataError::NoImages { data: data.name.clone(), classes }
+    };
+    let evaluation = all.ok_or_else(none)?;
+    let mut described = match is_own {
+        true => data.describe(),
+        false => describe(&data, which, evaluation.labels.len()),
+    };
+    if !warnings.is_empty() {
+        described += "; classes matched by number alone";
+    }
+    described += &missing(&evaluation, &wanted);
+    Ok(Evaluated { data: described, warnings, evaluation })
+}
+
+/// Data that is none of a run's, in words.
+fn describe(data: &Data, part: &str, images: usize) -> String {
+    let part = if part.is_empty() { String::new() } else { format!(" of its {part} part") };
+    let left_out = match data.left_out.len() {
+        0 => String::new(),
+        count => format!(", {count} left out, which cannot be read"),
+    };
+    let classes = data.train.class_names().len();
+    format!("{}: {classes} classes, {images} images{part}{left_out}", data.name)
+}
+
+impl EvaluationSet {
+    /// The recipe by which the data is opened, and which of its images are wanted.
+    fn recipe(&self, run: Option<&Recipe>) -> Result<(Recipe, DataRecipe), RunnerError> {
+        let wanted = Recipe::default().with(&self.overrides)?.data;
+        let chosen = ["data.source", "data.classes", "data.limit", "data.per_class"];
+        let is_chosen = |key: &str| chosen.contains(&key);
+        let rest: Vec<_> =
+            self.overrides.iter().filter(|(key, _)| !is_chosen(key)).cloned().collect();
+        let is_named = self.overrides.iter().any(|(key, _)| key == "data.source");
+        let mut recipe = run.cloned().unwrap_or_default();
+        let is_own = |run: &Recipe| !is_named || is_same(&wanted.source, &run.data.source);
+        if !run.is_some_and(is_own) {
+            recipe.data = DataRecipe {
+                source: wanted.source.clone(),
+                test_fraction: 0.0,
+                validation_fraction: 0.0,
+                ..DataRecipe::default()
+            };
+        }
+        Ok((recipe.with(&rest)?, wanted))
+    }
+}
+
+/// Whether a name or path of data leads to that of a run; a data set of the Hub is the run's in the version
+/// that the run had.
+fn is_same(named: &str, run: &str) -> bool {
+    let path = |name: &str| std::fs::canonicalize(name).ok();
+    let version = |rest: &str| rest.starts_with('@') && named.starts_with("hub:");
+    named == run
+        || run.strip_prefix(named).is_some_and(version)
+        || path(named).is_some_and(|named| path(run) == Some(named))
+}
+
+/// The parts of the data to evaluate on, and the name of the one part of several.
+fn chosen(data: &Data, wanted: EvaluationParts) -> Result<(Vec<&Part>, &'static str), RunnerError> {
+    let parts = [
+        (Split::Test, "test", Some(&data.test)),
+        (Split::Validation, "validation", data.validation.as_ref()),
+        (Split::Train, "training", Some(&data.train)),
+    ];
+    let there = parts.into_iter().filter_map(|(split, name, part)| Some((split, name, part?)));
+    let there: Vec<_> = there.filter(|(.., part)| !part.is_empty()).collect();
+    let name = |name| if there.len() > 1 { name } else { "" };
+    match wanted {
+        EvaluationParts::All => {
+            // In the order of training, validation, test.
+            Ok((there.iter().rev().map(|(.., part)| *part).collect(), ""))
+        }
+        EvaluationParts::HeldOut => {
+            let first = there.first().map(|(_, part_name, part)| (vec![*part], name(*part_name)));
+            Ok(first.unwrap_or_default())
+        }
+        EvaluationParts::One(split) => {
+            let found = there.iter().find(|(of, ..)| *of == split);
+            let found = found.map(|(_, part_name, part)| (vec![*part], name(*part_name)));
+            found.ok_or_else(|| {
+                let there: Vec<_> = match &there[..] {
+                    [(Split::Train, _, part)] => vec![format!("{} images in one part", part.len())],
+                    some => some
+                        .iter()
+                        .map(|(_, name, p)| format!("{} {name} images", p.len()))
+                        .collect(),
+                };
+                let missing = parts.iter().find(|(of, ..)| *of == split).map_or("", |part| part.1);
+                let found = there.join(" and ");
+                DataError::NoPart { data: data.name.clone(), part: missing, found }.into()
+            })
+        }
+    }
+}
+
+/// The wanted images of a part, by the model's classes; and a warning where these are known by number alone.
+fn with_classes_of(
+    classifier: &Classifier,
+    part: &Part,
+    wanted: &DataRecipe,
+    data: &str,
+) -> Result<(Part, Option<String>), RunnerError> {
+    let (found, model) = (part.class_names(), &classifier.config.label_names);
+    let classes = match_classes(found, model);
+    let taken = taken(&wanted.classes, found, model)?;
+    let labels = part.labels();
+    let mut items = Vec::with_capacity(labels.len());
+    let mut unknown = vec![false; found.len()];
+    for (place, &label) in labels.iter().enumerate() {
+        match classes.places[label as usize] {
+            Some(class) if taken.of_model[class] || taken.of_data[label as usize] => {
+                items.push((place, class as u32));
+            }
+            None if taken.all || taken.of_data[label as usize] => unknown[label as usize] = true,
+            _ => {}
+        }
+    }
+    let names = |which: &dyn Fn(usize) -> bool| -> Vec<String> {
+        (0..found.len()).filter(|class| which(*class)).map(|class| found[class].clone()).collect()
+    };
+    let unknown = names(&|class| unknown[class]);
+    if !unknown.is_empty() {
+        let known = names(&|class| classes.places[class].is_some());
+        let alike = alike(&unknown, model);
+        let data = data.to_string();
+        return Err(match known.is_empty() {
+            true => DataError::OtherClasses {
+                data,
+                found: shortened(found),
+                expected: shortened(model),
+                alike,
+            },
+            false => {
+                DataError::UnknownClasses { data, unknown, known, model: model.clone(), alike }
+            }
+        }
+        .into());
+    }
+    if wanted.per_class > 0 {
+        let labels: Vec<u32> = items.iter().map(|(_, class)| *class).collect();
+        let kept = per_class(&labels, wanted.per_class, wanted.draw_seed);
+        items = kept.into_iter().map(|place| items[place]).collect();
+    }
+    if wanted.limit > 0 {
+        spread(&mut items, wanted.limit);
+    }
+    // Where the model has numbers alone, the data has the names.
+    let is_unnamed = classes.by_number && model.iter().all(|name| class_number(name).is_some());
+    let names = if is_unnamed { found } else { model };
+    let is_whole = items.iter().copied().eq((0..).zip(labels.iter().copied()))
+        && items.len() == labels.len()
+        && found == names;
+    let warning = classes.warning(found, model);
+    Ok((if is_whole { part.clone() } else { part.relabelled(&items, names) }, warning))
+}
+
+/// Which classes are wanted.
+struct Taken {
+    all: bool,
+    of_model: Vec<bool>,
+    of_data: Vec<bool>,
+}
+
+/// The classes that are named, by the model's names or the data's.
+fn taken(wanted: &[String], data: &[String], model: &[String]) -> Result<Taken, RunnerError> {
+    let all = wanted.is_empty();
+    let (in_model, in_data) = (class_places(wanted, model), class_places(wanted, data));
+    let unknown = wanted.iter().zip(in_model.iter().zip(&in_data));
+    if let Some((name, _)) = unknown.into_iter().find(|(_, places)| *places == (&None, &None)) {
+        let expected = format!("classes of the data or the model, such as {}", shortened(model));
+        return Err(setting("data.classes", name, expected));
+    }
+    let flags = |count: usize, places: &[Option<usize>]| {
+        let mut flags = vec![all; count];
+        places.iter().flatten().for_each(|&place| flags[place] = true);
+        flags
+    };
+    Ok(Taken { all, of_model: flags(model.len(), &in_model), of_data: flags(data.len(), &in_data) })
+}
+
+/// One of these classes and one of the model's whose letters and digits are the same, as `Hot dog` and `hot_dog`.
+fn alike(classes: &[String], model: &[String]) -> Option<(String, String)> {
+    let letters = |name: &String| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let of = |name: &String| {
+        let known = model.iter().find(|known| letters(known) == letters(name))?;
+        Some((name.clone(), known.clone()))
+    };
+    classes.iter().find_map(of)
+}
+
+/// Which of the wanted classes have no image, in words.
+fn missing(evaluation: &Evaluation, wanted: &DataRecipe) -> String {
+    let mut is_there = vec![false; evaluation.num_classes()];
+    evaluation.labels.iter().for_each(|&label| is_there[label as usize] = true);
+    let names = evaluation.class_names.iter().zip(is_there);
+    let missing: Vec<String> =
+        names.filter(|(_, is_there)| !is_there).map(|(name, _)| name.clone()).collect();
+    match (missing.len(), wanted.classes.is_empty()) {
+        (0, _) => String::new(),
+        (_, false) => format!("; classes {} alone", wanted.classes.join(", ")),
+        (count, true) => format!(
+            "; no image of {count} of the model's {} classes ({})",
+            evaluation.num_classes(),
+            shortened(&missing)
+        ),
     }
 }

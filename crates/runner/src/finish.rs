@@ -82,6 +82,7 @@ pub(crate) fn finish(
             tensors: format!("{:#}", loaded.report),
         },
         mistakes_error,
+        warnings: plan.warnings.clone(),
         machine: this_machine(&plan.device),
     };
     results.write(folder)?;

@@ -54,6 +54,7 @@ mod saliency;
 mod scores;
 
 mod evaluate;
+mod open_weights;
 mod outcome;
 mod resume;
 mod run;
@@ -63,9 +64,10 @@ pub use data::{Data, split_dataset};
 pub use error::{
     DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError, setting,
 };
-pub use evaluate::{evaluate_on, open_run};
+pub use evaluate::{Evaluated, EvaluationParts, EvaluationSet, evaluate_on, open_run};
 pub use fault::{Fault, settings_of, table_of_text};
 pub use load::{Loaded, load};
+pub use open_weights::open_weights;
 pub use outcome::Outcome;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
@@ -74,7 +76,7 @@ pub use recipe::{
     Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
     EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GuardRecipe, HeadMethod,
     ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED, NonFinite,
-    PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, resolve,
+    PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, read_resolved, resolve,
 };
 pub use registry::Registry;
 pub use run::{Existing, from_scratch, run};

@@ -149,7 +149,7 @@ mod tests {
     fn the_most_confident_mistakes_come_first_and_right_answers_never() {
         let names = vec!["a".to_string(), "b".to_string()];
         let logits = vec![0.0, 1.0, 0.0, 3.0, 9.0, 0.0, 0.0, 2.0];
-        let evaluation = Evaluation::of_logits(names, vec![0, 0, 0, 0], logits, 0.1);
+        let evaluation = Evaluation::of_logits(names, vec![0, 0, 0, 0], logits, 0.1).unwrap();
         assert_eq!(most_confident(&evaluation), [1, 3, 0]);
     }
 

@@ -10,7 +10,7 @@ use taper_dataset::{Normalization, ResizeMode};
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
-use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, head_classes, trained_on};
+use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, match_classes, trained_on};
 use taper_run_folder::RunFolder;
 
 use crate::contamination;
@@ -40,6 +40,8 @@ pub struct Plan {
     pub trained_on: Vec<String>,
     /// What is worth knowing before the run begins: what was taken for granted, what has no effect.
     pub notes: Vec<String>,
+    /// What may make the run's scores worthless.
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
@@ -60,24 +62,7 @@ impl Plan {
         }
         let device = recipe.device.open()?;
         recipe.device = DeviceChoice::of(&device);
-        let image = &mut recipe.image;
-        let (channels, height, width) = net.default_input;
-        for (setting, default) in [
-            (&mut image.channels, channels),
-            (&mut image.height, height),
-            (&mut image.width, width),
-        ] {
-            if *setting == 0 {
-                *setting = default;
-            }
-        }
-        for (key, values) in [("image.mean", &image.mean), ("image.std", &image.std)] {
-            if values.len() != 1 && values.len() != image.channels {
-                let expected =
-                    format!("one number, or one for each of {} channels", image.channels);
-                return Err(setting(key, format!("{values:?}"), expected));
-            }
-        }
+        recipe.image.complete(&net)?;
         let pretrained = match recipe.model.weights.as_str() {
             "" => None,
             name => Some(Pretrained::open(name, &registry.models)?),
@@ -104,7 +89,16 @@ impl Plan {
         checks::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border_brightness());
-        let weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
+        let mut weights = weights_config(&recipe, &net, &config, source, metadata.as_ref())?;
+        let mut warnings = Vec::new();
+        if let Some(metadata) = &metadata
+            && metadata.num_classes == Some(config.num_classes)
+        {
+            let (data, model) = (&config.label_names, metadata.class_names());
+            let classes = match_classes(data, &model);
+            weights.classes = classes.head(&model);
+            warnings.extend(classes.warning(data, &model));
+        }
         let mut notes = notes(&recipe, &net, &config, metadata.as_ref(), data.train.augments());
         let usual = registry.models.preprocessing.get(net.name);
         if let (Some(usual), ResizeMode::Digit) = (usual, recipe.image.placement) {
@@ -114,7 +108,7 @@ impl Plan {
                 net.name, usual.placement
             ));
         }
-        Ok(Self { recipe, net, config, device, data, weights, trained_on, notes })
+        Ok(Self { recipe, net, config, device, data, weights, trained_on, notes, warnings })
     }
 
     /// The plan of a run that has begun, by the recipe in its folder.
@@ -140,7 +134,14 @@ impl Plan {
             adapters: None,
             ..self.weights.clone()
         };
-        Self { recipe, weights, trained_on: Vec::new(), notes: Vec::new(), ..self.clone() }
+        Self {
+            recipe,
+            weights,
+            trained_on: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// n / (classes * images of the class), of the training part; 0 for a class without images.
@@ -193,19 +194,12 @@ fn weights_config(
     metadata: Option<&CheckpointMetadata>,
 ) -> Result<WeightsConfig, RunnerError> {
     let built_for = metadata.and_then(|metadata| metadata.built_for);
-    let fit = recipe.model.fit();
-    let mut weights = WeightsConfig {
+    Ok(WeightsConfig {
         trainable: recipe.method.largest_set(net).trainable,
         adapters: recipe.method.adapters(net, recipe.seed),
         seed: recipe.seed,
-        ..fit.weights_config(net, &config.net_config(), source, built_for)?
-    };
-    if let Some(metadata) = metadata
-        && metadata.num_classes == Some(config.num_classes)
-    {
-        weights.classes = head_classes(&config.label_names, &metadata.label_names);
-    }
-    Ok(weights)
+        ..recipe.model.fit().weights_config(net, &config.net_config(), source, built_for)?
+    })
 }
 
 /// What is worth knowing before the run begins.

@@ -3,23 +3,32 @@
 use anyhow::Result;
 use taper_dataset::split::Split;
 use taper_runner::observe::Counter;
-use taper_runner::{Registry, evaluate_on};
+use taper_runner::{EvaluationParts, EvaluationSet, Registry, evaluate_on};
+use toml::Value;
 
 use crate::flags::{EvaluateFlags, Output, Part};
-use crate::print::{print, print_json};
+use crate::print::{note, print, print_json};
 use crate::{model, table};
 
 pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) -> Result<()> {
-    let (classifier, mut recipe) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
-    recipe = recipe.with(&flags.subset.overrides)?;
-    if let Some(source) = &flags.data {
-        recipe.data.source.clone_from(source);
-    }
-    let split = match flags.part {
-        Part::Train => Some(Split::Train),
-        Part::Test => Some(Split::Test),
-        Part::All => None,
+    let EvaluateFlags { model, settings, device, .. } = flags;
+    let tables = ["augment", "data", "train"];
+    let (classifier, run) = model::open(model, settings, &tables, device, flags.tta, registry)?;
+    let source = flags.data.as_ref().map(|data| Value::from(data.as_str()).to_string());
+    let source = source.map(|source| ("data.source".to_string(), source));
+    let subset = source.into_iter().chain(flags.subset.overrides.iter().cloned());
+    let set = settings
+        .set
+        .iter()
+        .filter(|(key, _)| ["data.", "train."].into_iter().any(|table| key.starts_with(table)));
+    let parts = match flags.part {
+        None => EvaluationParts::HeldOut,
+        Some(Part::Train) => EvaluationParts::One(Split::Train),
+        Some(Part::Validation) => EvaluationParts::One(Split::Validation),
+        Some(Part::Test) => EvaluationParts::One(Split::Test),
+        Some(Part::All) => EvaluationParts::All,
     };
+    let set = EvaluationSet { overrides: subset.chain(set.cloned()).collect(), parts };
     let mut counter = None;
     let progress = |images, total| {
         let new = || Counter::new(!output.quiet && !output.json, "evaluate", total);
@@ -28,9 +37,12 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
             counter = None;
         }
     };
-    let (data, evaluation) = evaluate_on(&classifier, &recipe, split, registry, progress)?;
+    let evaluated = evaluate_on(&classifier, run.as_ref(), &set, registry, progress)?;
     if output.json {
-        return print_json(&table::evaluation_json(&evaluation, flags.tta)?);
+        return print_json(&table::evaluation_json(&evaluated, flags.tta)?);
     }
-    print(&table::evaluation(&data, &evaluation, flags.tta)?)
+    print(&table::evaluation(&evaluated, flags.tta)?)?;
+    // Last, so that it stands below the scores.
+    evaluated.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+    Ok(())
 }

@@ -17,7 +17,8 @@ pub(super) fn run(flags: &PredictFlags, output: Output, registry: &Registry) -> 
         !output.json || flags.format == PredictionFormat::Table,
         "--json and --format exclude each other"
     );
-    let (mut model, _) = model::open(&flags.model, &flags.device, flags.tta, registry)?;
+    let PredictFlags { model, settings, device, .. } = flags;
+    let (mut model, _) = model::open(model, settings, &["augment"], device, flags.tta, registry)?;
     // On a terminal the answers themselves show how far it is.
     let streams = !output.json && std::io::stdout().is_terminal();
     model.inverts = flags.invert;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::DeviceFlags;
+use super::{DeviceFlags, ModelSettings};
 
 /// Flags of `read`.
 #[derive(Debug, Args)]
@@ -17,9 +17,14 @@ pub struct ReadFlags {
     #[arg(long, value_name = "RUN", conflicts_with = "weights")]
     pub(crate) run: Option<PathBuf>,
 
-    /// Weights that say what net they are of [default: digit-cnn-reading, which come with Taper]
+    /// Weights, with --net where they do not say what net they are of [default: digit-cnn-reading, which
+    /// come with Taper]
     #[arg(long, value_name = "WEIGHTS")]
     pub(crate) weights: Option<String>,
+
+    /// What is set beside it.
+    #[command(flatten)]
+    pub(crate) settings: ModelSettings,
 
     /// Where to compute.
     #[command(flatten)]

@@ -9,7 +9,7 @@ use toml::Value;
 type Flag = (&'static str, &'static str, &'static str);
 
 /// Flags that belong together.
-const GROUPS: [&[Flag]; 4] = [
+const GROUPS: [&[Flag]; 5] = [
     &[("data", "data.source", "DATA"), ("augment", "augment", "POLICY")],
     &[
         ("limit", "data.limit", "N"),
@@ -39,6 +39,7 @@ const GROUPS: [&[Flag]; 4] = [
         ("allow-missing", "model.allow_missing", "PATTERN"),
         ("allow-unused", "model.allow_unused", "PATTERN"),
     ],
+    &[("net", "model.net", "NET"), ("layout", "model.layout", "LAYOUT")],
 ];
 
 /// The flag that sets a key.
@@ -57,6 +58,9 @@ pub type Training = Settings<2>;
 
 /// What starts from weights.
 pub type Pretrained = Settings<3>;
+
+/// What weights need that do not say what net they are of.
+pub type Plain = Settings<4>;
 
 /// The flags of a group as typed: overrides of the recipe, in the order in which the group has them.
 #[derive(Debug)]

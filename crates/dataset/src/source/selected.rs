@@ -83,6 +83,16 @@ pub fn only(source: Arc<dyn Labelled>, kept: &[usize]) -> Arc<dyn Labelled> {
     Arc::new(Selected { original: source, items, class_names, note })
 }
 
+/// Some items, in the order given, each with its number among other classes.
+pub(crate) fn relabelled(
+    source: Arc<dyn Labelled>,
+    items: Vec<(usize, u32)>,
+    class_names: &[String],
+) -> Arc<dyn Labelled> {
+    let note = format!("{} of {} of them", items.len(), source.len());
+    Arc::new(Selected { original: source, items, class_names: class_names.to_vec(), note })
+}
+
 impl Images for Selected {
     fn len(&self) -> usize {
         self.items.len()

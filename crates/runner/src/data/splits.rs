@@ -89,6 +89,14 @@ impl Splits {
     }
 }
 
+/// Keeps at most `limit`, evenly spread.
+pub(crate) fn spread<T: Copy>(items: &mut Vec<T>, limit: usize) {
+    let len = items.len();
+    if limit < len {
+        *items = (0..limit).map(|i| items[i * len / limit]).collect();
+    }
+}
+
 impl Items {
     fn labels(&self) -> Vec<u32> {
         self.indices.iter().map(|&index| self.source.label(index)).collect()
@@ -101,10 +109,7 @@ impl Items {
 
     /// Keeps at most `limit` images, evenly spread: the classes stand one after the other.
     pub fn spread(&mut self, limit: usize) {
-        let len = self.indices.len();
-        if limit < len {
-            self.indices = (0..limit).map(|i| self.indices[i * len / limit]).collect();
-        }
+        spread(&mut self.indices, limit);
     }
 
     /// What is left to train on, and the fold that is tested.

@@ -1,5 +1,7 @@
 //! What can be wrong with the data of a run.
 
+use taper_pretrained::shortened;
+
 /// What can be wrong with the data of a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,20 +25,49 @@ pub enum DataError {
         /// Classes in the data.
         found: usize,
     },
-    /// The data has another number of classes than the model.
-    #[error("{data} has {found} classes, the model was trained on {expected}")]
-    ClassCount {
+    /// Some classes of the data are none of the model's.
+    #[error(
+        "{data} has images of classes that the model does not have: {}; the model's are {}{}. Rename them, \
+         or take the others alone with `data.classes`",
+        shortened(unknown),
+        shortened(model),
+        alike.as_ref().map_or(String::new(), |(data, model)| format!(" (`{data}` may be `{model}`)"))
+    )]
+    UnknownClasses {
         /// The data's name.
         data: String,
-        /// Classes in the data.
-        found: usize,
-        /// Classes of the model.
-        expected: usize,
+        /// The classes that the model does not have.
+        unknown: Vec<String>,
+        /// Those of the data that it has.
+        known: Vec<String>,
+        /// The model's.
+        model: Vec<String>,
+        /// One of the unknown ones and the model's whose letters and digits are the same.
+        alike: Option<(String, String)>,
+    },
+    /// No image is of the classes that were chosen.
+    #[error("{data} has no image of the classes {classes}; choose others with `data.classes`")]
+    NoImages {
+        /// The data's name.
+        data: String,
+        /// The classes.
+        classes: String,
+    },
+    /// The data does not have the part that was asked for.
+    #[error("{data} has no {part} part; it has {found}")]
+    NoPart {
+        /// The data's name.
+        data: String,
+        /// The part.
+        part: &'static str,
+        /// The parts there are, with their images.
+        found: String,
     },
     /// The data has other classes than the model.
     #[error(
         "the classes of {data} are {found}, those of the model {expected}; a score would say nothing: \
-         give data with the model's classes"
+         give data with the model's classes{}",
+        alike.as_ref().map_or(String::new(), |(data, model)| format!(" (`{data}` may be `{model}`)"))
     )]
     OtherClasses {
         /// The data's name.
@@ -45,6 +76,8 @@ pub enum DataError {
         found: String,
         /// The model's classes.
         expected: String,
+        /// One of the data's and one of the model's whose letters and digits are the same.
+        alike: Option<(String, String)>,
     },
     /// The weights were trained on the data that is to judge them.
     #[error(

@@ -2,7 +2,7 @@
 
 use taper_model::nets::{Family, NetInfo};
 use taper_model::weights::Layout;
-use taper_pretrained::{Pretrained, PretrainedError, likely_net};
+use taper_pretrained::Pretrained;
 use toml::{Table, Value};
 
 use crate::error::RunnerError;
@@ -69,6 +69,5 @@ pub(super) fn guess(
     if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {
         return Ok(());
     }
-    let (weights, guess) = (pretrained.name.clone(), likely_net(&file));
-    Err(PretrainedError::NoNet { weights, guess }.into())
+    Err(pretrained.no_net().into())
 }

@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result};
 use taper_dataset::Image;
+use taper_dataset::source::{class_number, class_places};
 use taper_reader::{CLASSES, Pattern, ReadError, Reading, Scores, Settings};
-use taper_runner::{Classifier, Registry, RunnerError, open_run};
+use taper_runner::{Classifier, Registry, RunnerError};
 
 use crate::flags::ReadFlags;
+use crate::model::open_model;
 
 /// The weights that read when no others are named.
 const DEFAULT_WEIGHTS: &str = "digit-cnn-reading";
@@ -28,19 +30,20 @@ impl Reader {
         pattern: Option<Pattern>,
         registry: &Registry,
     ) -> Result<Self> {
-        let device = flags.device.device.open()?;
-        let model = match (&flags.run, &flags.weights) {
-            (Some(run), _) => open_run(run, &device, registry)?.0,
-            (None, weights) => {
-                let weights = weights.as_deref().unwrap_or(DEFAULT_WEIGHTS);
-                Classifier::open(weights, &device, &registry.models)?
-            }
-        };
+        let weights = flags.weights.as_deref().unwrap_or(DEFAULT_WEIGHTS);
+        let named = (flags.run.as_deref(), weights);
+        let (model, _) = open_model(named, &flags.settings, &[], &flags.device, registry)?;
         let names = &model.config.label_names;
+        let wanted: Vec<String> =
+            (0..10).map(|n| n.to_string()).chain([NONE.to_string()]).collect();
+        let mut places = class_places(&wanted, names);
+        // Plain weights have numbers alone; `none` is the last class that the recipe `reading` makes.
+        if names.len() == CLASSES && names.iter().all(|name| class_number(name).is_some()) {
+            places[10] = class_places(&["10".to_string()], names)[0];
+        }
         let mut classes = [0; CLASSES];
-        for (class, place) in classes.iter_mut().enumerate() {
-            let name = if class < 10 { class.to_string() } else { NONE.to_string() };
-            *place = names.iter().position(|other| *other == name).with_context(|| {
+        for (class, name) in wanted.iter().enumerate() {
+            classes[class] = places[class].with_context(|| {
                 format!(
                     "the model has no class `{name}` (it tells apart {}): expected the classes 0 \
                      to 9 and `{NONE}`, for what lies between digits; fine-tune one with --recipe \
