@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bad_input;
+mod checkpoints;
 mod commands;
 mod data;
 mod evaluate;

@@ -65,6 +65,17 @@ def convnexts(picture, to, share, filter):
     return np.asarray(prepare(picture, return_tensors="np")["pixel_values"][0]).transpose(1, 2, 0)
 
 
+def deits(picture, to, size, filter):
+    prepare = transformers.DeiTImageProcessorPil(
+        size={"height": size[0], "width": size[1]},
+        crop_size={"height": to[0], "width": to[1]},
+        resample={"bilinear": 2, "bicubic": 3}[filter],
+        do_rescale=False,
+        do_normalize=False,
+    )
+    return np.asarray(prepare(picture, return_tensors="np")["pixel_values"][0]).transpose(1, 2, 0)
+
+
 def main():
     cuts = []
 
@@ -84,6 +95,13 @@ def main():
         add("BitImageProcessor", size, (40, 56), crop, "bilinear", bits(picture, (40, 56), 61, "bilinear"))
         crop = {"edge": int(56 / 0.9), "of": 56}
         add("ConvNextImageProcessor", size, (56, 56), crop, "bicubic", convnexts(picture, (56, 56), 0.9, "bicubic"))
+        for to, whole, filter in (
+            ((56, 56), (64, 64), "bicubic"),
+            ((56, 56), (61, 61), "bicubic"),
+            ((40, 56), (60, 84), "bilinear"),
+        ):
+            crop = {"stretch": whole[0], "of": to[0]}
+            add("DeiTImageProcessor", size, to, crop, filter, deits(picture, to, whole, filter))
     lines = ",\n".join(json.dumps(cut) for cut in cuts)
     pathlib.Path(__file__).with_name("crop.json").write_text(f"[\n{lines}\n]\n")
 

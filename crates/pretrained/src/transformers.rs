@@ -134,11 +134,11 @@ const fn processor(name: &'static str, square: bool, size: u64, crop: Option<u64
 const PROCESSORS: [Processor; 9] = [
     Processor { resample: 2, ..processor("ViT", true, 224, None) },
     processor("DeiT", true, 256, Some(224)),
-    processor("Beit", true, 256, Some(224)),
-    processor("Siglip", true, 224, None),
+    processor("Beit", true, 224, None),
+    processor("Siglip", false, 224, None),
     Processor { mean: CLIP_MEAN, std: CLIP_STD, ..processor("Bit", false, 224, Some(224)) },
     Processor { mean: CLIP_MEAN, std: CLIP_STD, ..processor("CLIP", false, 224, Some(224)) },
-    Processor { resample: 2, ..processor("ConvNext", false, 384, None) },
+    processor("ConvNext", false, 384, None),
     Processor { resample: 2, ..processor("MobileNetV1", false, 256, Some(224)) },
     Processor { resample: 2, ..processor("MobileNetV2", false, 256, Some(224)) },
 ];

@@ -150,7 +150,7 @@ fn one_number_for_a_size_is_a_square_or_a_short_edge_as_the_processor_takes_it()
         ("ViTFeatureExtractor", stretch),
         ("ViTImageProcessorFast", stretch),
         ("BeitImageProcessor", stretch),
-        ("SiglipImageProcessor", stretch),
+        ("SiglipImageProcessor", edge),
         ("BitImageProcessor", edge),
         ("CLIPFeatureExtractor", edge),
         ("MobileNetV2ImageProcessor", edge),
@@ -190,7 +190,11 @@ fn what_a_preprocessor_leaves_out_is_its_processor_s_own() {
     assert_eq!(bit.placement, ResizeMode::Crop(Crop::Edge { edge: 224, of: 224 }));
     assert_eq!((bit.filter, bit.mean[0], bit.std[2]), (Filter::Bicubic, 0.48145466, 0.27577711));
     let convnext = of("ConvNextImageProcessor");
-    assert_eq!((convnext.placement, convnext.filter), (ResizeMode::Stretch, Filter::Bilinear));
+    assert_eq!((convnext.placement, convnext.filter), (ResizeMode::Stretch, Filter::Bicubic));
+    let beit = of("BeitImageProcessor");
+    assert_eq!((beit.placement, beit.filter), (ResizeMode::Stretch, Filter::Bicubic));
+    let mobile = of("MobileNetV1ImageProcessor");
+    assert_eq!(mobile.placement, ResizeMode::Crop(Crop::Edge { edge: 256, of: 224 }));
     assert_eq!(convnext.shape(), [3, 384, 384]);
     // The processor of the net, where the file does not name one.
     assert_eq!(image("dinov2", "{}"), bit);
