@@ -231,8 +231,8 @@ pub enum WeightsError {
         /// Why.
         source: io::Error,
     },
-    /// An error of candle's, such as a device that is out of memory.
-    #[error(transparent)]
+    /// An error of candle's, such as a device that is out of memory, or of the net's own.
+    #[error("{}", crate::tensor_message(.0))]
     Candle(#[from] candle_core::Error),
 }
 

@@ -53,7 +53,9 @@ impl Storages {
             Self::Archive { zip, root } => {
                 let path = format!("{root}data/{}", storage.name);
                 let mut bytes = Vec::new();
-                let mut entry = zip.by_name(&path).map_err(|e| format!("{path}: {e}"))?;
+                let entry = zip.by_name(&path).map_err(|e| format!("{path}: {e}"))?;
+                // A few bytes may be packed that would fill the memory.
+                let mut entry = entry.take(storage.bytes()?);
                 entry.read_to_end(&mut bytes).map_err(|e| format!("{path}: {e}"))?;
                 Ok(bytes)
             }

@@ -64,7 +64,7 @@ impl Legacy {
     pub fn read(&mut self, storage: &Storage) -> Result<Vec<u8>, String> {
         let place = self.places.get(&storage.name);
         let place = *place.ok_or_else(|| format!("it has no storage `{}`", storage.name))?;
-        let length = size(storage).ok_or_else(|| unknown(storage))?;
+        let length = storage.bytes()?;
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(place)).map_err(|e| e.to_string())?;
         self.file.by_ref().take(length).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
@@ -91,7 +91,7 @@ fn places(
     let mut places = BTreeMap::new();
     for name in names {
         let storage = storages.get(&name).ok_or("it has a storage that nothing is stored in")?;
-        let size = size(storage).ok_or_else(|| unknown(storage))?;
+        let size = storage.bytes()?;
         let mut count = [0; 8];
         file.seek(SeekFrom::Start(at)).map_err(|e| e.to_string())?;
         let ends = at.checked_add(8).and_then(|at| at.checked_add(size));
@@ -111,13 +111,4 @@ fn places(
         at = ends;
     }
     Ok(places)
-}
-
-/// Bytes of a storage.
-fn size(storage: &Storage) -> Option<u64> {
-    (storage.elements as u64).checked_mul(storage.element_size()? as u64)
-}
-
-fn unknown(storage: &Storage) -> String {
-    format!("the type {} of the storage `{}` is not known", storage.class, storage.name)
 }

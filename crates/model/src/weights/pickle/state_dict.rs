@@ -66,6 +66,15 @@ impl Storage {
         })
     }
 
+    /// The bytes of all elements.
+    pub fn bytes(&self) -> Result<u64, String> {
+        let size = self.element_size().and_then(|size| size.checked_mul(self.elements));
+        size.map(|size| size as u64).ok_or_else(|| {
+            let Self { name, class, elements } = self;
+            format!("the storage `{name}` of {elements} elements of {class} cannot be read")
+        })
+    }
+
     /// The type in words: `int64` for `LongStorage`.
     pub fn type_name(&self) -> String {
         match self.class.as_str() {

@@ -200,6 +200,9 @@ fn a_tensor_beyond_its_storage_is_an_error() {
         let line = read(&tensor("FloatStorage", &size, &strides, offset)).unwrap_err();
         assert!(line.contains("`w`") && line.contains("do not fit a storage"), "{line}");
     }
+    // More than the pickle says is not read, so that packed bytes do not fill the memory.
+    let line = archive(&tensor("FloatStorage", &[7], &[1], 0), &[0; 400]).unwrap_err();
+    assert!(line.contains("do not fit a storage of 6 elements"), "{line}");
     let line = read(&tensor("FloatStorage", &[2], &[1, 1], 0)).unwrap_err();
     assert!(line.contains("differ in length"), "{line}");
 }
