@@ -51,6 +51,10 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
         return Err(TrainingError::AllFrozen { frozen: params.len() }.into());
     }
     let mut notes = plan.notes.clone();
+    if plan.recipe.train.recompute && !net.recomputes() {
+        let name = plan.net.name;
+        notes.push(format!("`train.recompute` has no effect: `{name}` has too few layers"));
+    }
     let layer = batch_norm_of_one_value(plan, &net, &params)?;
     if let Some(layer) = &layer {
         notes.push(format!(
