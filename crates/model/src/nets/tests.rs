@@ -210,3 +210,11 @@ fn images_that_are_too_small_are_an_error() {
         assert!(error.contains(says) && error.contains(needs), "{error}");
     }
 }
+
+#[test]
+fn recompute_has_an_effect_on_every_net_but_one_in_one_piece() {
+    for info in small() {
+        assert!(build(info, &info.config()).unwrap().0.recomputes(), "{}", info.name);
+    }
+    assert!(!Net::new(crate::layers::Relu).recomputes());
+}
