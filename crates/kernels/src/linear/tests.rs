@@ -30,10 +30,11 @@ fn all_implementations_agree() {
 /// Several tasks of rows, of panels of any width, of sums of rows and of parts of a sum, in all three products.
 #[test]
 fn products_in_several_parts_agree() {
-    let rows = STEPS_AT_ONCE + 45;
-    let out = PANELS_PER_TASK * 32 + 13;
-    assert!(rows > 2 * ROWS_PER_TASK && rows > 2 * ROWS_PER_SUM && out > 2 * STEPS_AT_ONCE);
-    let inputs = [normal(1, &[rows, out - 4]), normal(2, &[out, out - 4]), normal(3, &[out])];
+    const ROWS: usize = STEPS_AT_ONCE + 45;
+    const OUT: usize = PANELS_PER_TASK * 32 + 13;
+    const { assert!(ROWS > 2 * ROWS_PER_TASK) };
+    const { assert!(ROWS > 2 * ROWS_PER_SUM && OUT > 2 * STEPS_AT_ONCE) };
+    let inputs = [normal(1, &[ROWS, OUT - 4]), normal(2, &[OUT, OUT - 4]), normal(3, &[OUT])];
     check_implementations("parts", 1e-6, &inputs, |t| linear(&t[0], &t[1], Some(&t[2])));
 }
 
