@@ -34,7 +34,8 @@ pub(crate) fn resume_point(
         differences = header.identity.differences(&Identity::of(&plan.data, &plan.device)?);
         of_recipe = recipe_differences(&header.recipe, &plan.recipe);
     }
-    if !force && !(differences.is_empty() && of_recipe.is_empty()) {
+    let differs = !differences.is_empty() || !of_recipe.is_empty();
+    if differs && !force {
         differences.extend(of_recipe);
         return Err(ResumeError::Differs { path: path(), differences }.into());
     }
