@@ -82,11 +82,16 @@ pub fn settings_of<T: DeserializeOwned>(table: Table) -> Result<T, Fault> {
 fn fault(table: &Value, path: &str, message: &str, still: impl Fn(Value) -> bool) -> Fault {
     let mut nodes = Vec::new();
     walk(table, String::new(), &mut nodes);
-    let below = |key: &str| {
-        key.strip_prefix(path)
-            .is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+    let below = |key: &str, path: &str| {
+        let rest = key.strip_prefix(path);
+        rest.is_some_and(|r| path.is_empty() || r.is_empty() || r.starts_with(['.', '[']))
     };
-    nodes.retain(|(key, _)| below(key));
+    // Of what is in a list serde does not tell the place.
+    let path = match nodes.iter().any(|(key, _)| below(key, path)) {
+        true => path,
+        false => path.split('.').next().unwrap_or_default(),
+    };
+    nodes.retain(|(key, _)| below(key, path));
     let within = |key: &str, name: &str| {
         if key.is_empty() { name.to_string() } else { format!("{key}.{name}") }
     };

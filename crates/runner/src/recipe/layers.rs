@@ -310,6 +310,7 @@ mod tests {
                 "`train.balance` is `los`, expected one of `none`, `loss`, `sampling`",
             ),
             ("log.report", "1", "`log.report` is 1, expected true or false"),
+            ("groups", "[{ name = 1 }]", "`groups[0].name` is 1, expected text"),
             ("schedule", "step", "`schedule.kind.every` is missing"),
             (
                 "train.epoch",
