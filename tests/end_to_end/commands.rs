@@ -79,8 +79,10 @@ fn progress_goes_to_stderr_as_plain_lines_when_it_is_no_terminal() {
     let output = taper(&args).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let progress = stderr(&output);
-    assert_eq!(progress.lines().count(), 2, "{progress}");
-    assert!(progress.starts_with("train epoch 1/2: loss "), "{progress}");
+    assert_eq!(progress.lines().count(), 3, "{progress}");
+    // Of ten digits two are there.
+    assert!(progress.starts_with("warning: 8 of 10 classes have no image"), "{progress}");
+    assert!(progress.contains("\ntrain epoch 1/2: loss "), "{progress}");
     let table = String::from_utf8(output.stdout).unwrap();
     for expected in ["On 8 held-out images", "precision", "images/s", arg(&run)] {
         assert!(table.contains(expected), "{expected}: {table}");

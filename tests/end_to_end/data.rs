@@ -108,19 +108,120 @@ fn broken_images_are_all_listed_or_left_out() {
     let output = taper(&loud).args(skip).output().unwrap();
     let text = stderr(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.starts_with("train leaves out 2 images that cannot be read:\n  "), "{text}");
+    assert!(text.starts_with("train leaves out 2 images that cannot be read\n  "), "{text}");
     assert_eq!(text.matches(".png is not a readable image").count(), 2, "{text}");
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("seed 0), 2 left out, which cannot be read\n"), "{said}");
+    assert!(said.contains("seed 0), left out: 2 images that cannot be read\n"), "{said}");
     let history = std::fs::read_to_string(out.join("history.jsonl")).unwrap();
     let first: serde_json::Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
-    assert_eq!((&first["event"], &first["images"]), (&"left_out".into(), &2.into()), "{first}");
-    assert!(first["reasons"][0].as_str().unwrap().contains("3.png is not a readable"), "{first}");
+    assert_eq!(first["event"], "left_out", "{first}");
+    assert_eq!(first["counts"], serde_json::json!({ "images that cannot be read": 2 }));
+    assert!(first["faults"][0].as_str().unwrap().contains("3.png is not a readable"), "{first}");
 
     std::fs::remove_file(data.join("cat/3.png")).unwrap();
     let line = error(&[&args[..], &["--out", arg(&folder.path().join("one"))]].concat());
     assert!(line.contains("7.png is not a readable image"), "{line}");
     assert!(line.ends_with("or leave it out with data.broken=skip"), "{line}");
+}
+
+#[test]
+fn what_is_not_taken_is_told_wherever_a_run_tells_of_its_data() {
+    let folder = tempdir().unwrap();
+    let data = image_folder(folder.path(), 6);
+    std::fs::create_dir_all(data.join("cat/2024")).unwrap();
+    std::fs::rename(data.join("cat/0.png"), data.join("cat/2024/0.JPE")).unwrap();
+    for name in ["cat/a.heic", "dog/b.heic", "dog/2024.txt", ".x.png"] {
+        std::fs::write(data.join(name), "no image").unwrap();
+    }
+    let out = folder.path().join("run");
+    let run = ["train", "--net", "mlp", "--epochs", "1", "--quiet", "--data", arg(&data)];
+    let run = json(&[&run[..], &["--out", arg(&out)]].concat());
+    let counts =
+        serde_json::json!({ ".heic files": 2, ".txt files": 1, "hidden images or folders": 1 });
+    assert_eq!(run["left_out"], counts);
+    let line = run["data"].as_str().unwrap();
+    assert!(line.contains("2 classes, 10 images to train on, 2 held out"), "{line}");
+    let told = ", left out: 2 .heic files, 1 .txt files, 1 hidden images or folders";
+    assert!(line.ends_with(told), "{line}");
+    let history = std::fs::read_to_string(out.join("history.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["event"], &first["counts"]), (&"left_out".into(), &counts), "{first}");
+}
+
+#[test]
+fn classes_without_an_image_to_train_on_are_named() {
+    let folder = tempdir().unwrap();
+    let data = image_folder(folder.path(), 6);
+    std::fs::create_dir(data.join("owl")).unwrap();
+    std::fs::write(data.join("owl/0.png"), "no image").unwrap();
+    let out = folder.path().join("run");
+    let train = ["train", "--net", "mlp", "--epochs", "1", "--quiet", "--out", arg(&out)];
+    let skip = ["--data", arg(&data), "--set", "data.broken=skip"];
+    let run = json(&[&train[..], &skip].concat());
+    let warning = "1 of 3 classes have no image to train on (owl): the net will never see them";
+    assert_eq!(run["warnings"][0], warning);
+    // The only image of a class is not held out.
+    std::fs::copy(data.join("cat/0.png"), data.join("owl/0.png")).unwrap();
+    let run = json(&[&train[..], &skip, &["--overwrite"]].concat());
+    assert_eq!(run["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn without_a_held_out_part_it_is_said_what_is_scored() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::rename(image_folder(folder.path(), 6), folder.path().join("train")).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::rename(folder.path().join("train"), data.join("train")).unwrap();
+    let out = folder.path().join("run");
+    let train = |data: &Path, more: &[&str]| {
+        let run = ["train", "--net", "mlp", "--epochs", "1", "--quiet", "--data", arg(data)];
+        let output = taper(&run).args(["--overwrite", "--out", arg(&out)]).args(more).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+        (String::from_utf8(output.stdout).unwrap(), card)
+    };
+    let nothing = ["--set", "data.test_fraction=0"];
+    let (text, card) = train(&data.join("train"), &nothing);
+    let line = "12 images to train on, none held out: the images trained on are scored\n";
+    assert!(text.contains(line) && text.contains("\nOn 12 training images"), "{text}");
+    assert!(card.contains("split: train\n"), "{card}");
+    assert!(card.contains("On 12 training images, the same that were trained on"), "{card}");
+
+    let _ = std::fs::create_dir(data.join("val"));
+    for class in ["cat", "dog"] {
+        std::fs::create_dir(data.join("val").join(class)).unwrap();
+        let from = data.join("train").join(class).join("0.png");
+        std::fs::rename(from, data.join("val").join(class).join("0.png")).unwrap();
+    }
+    for more in [&[][..], &nothing] {
+        let (text, card) = train(&data, more);
+        let line = "10 images to train on, 2 for validation, none held out: the validation images \
+                    are scored\n";
+        assert!(text.contains(line) && text.contains("\nOn 2 validation images"), "{text}");
+        assert!(card.contains("split: validation\n"), "{card}");
+    }
+}
+
+#[test]
+fn images_that_are_not_asked_for_are_not_opened() {
+    let folder = tempdir().unwrap();
+    let data = image_folder(folder.path(), 12);
+    let out = folder.path().join("run");
+    let run = ["train", "--net", "mlp", "--epochs", "1", "--quiet", "--data", arg(&data)];
+    let limit = ["--overwrite", "--out", arg(&out), "--limit"];
+    // With every image broken in turn, a run on two of each part stops for four of them.
+    let stops = |name: &str| {
+        let path = data.join(name);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, "no image").unwrap();
+        let output = taper(&run).args(limit).arg("2").output().unwrap();
+        std::fs::write(&path, whole).unwrap();
+        !output.status.success()
+    };
+    let names = (0..12).flat_map(|i| [format!("cat/{i}.png"), format!("dog/{i}.png")]);
+    assert_eq!(names.filter(|name| stops(name)).count(), 4);
 }
 
 #[test]
@@ -242,7 +343,24 @@ fn columns_are_named_by_settings() {
     assert!(line.contains("neither an image (there is no `kind`)"), "{line}");
     let columns = ["--set", "data.image_column=photo", "--set", "data.label_column=kind"];
     let named = train(folder.path(), "a", arg(&list), &columns);
+    // Without folder and ending, which other settings give.
+    let text = std::fs::read_to_string(&list).unwrap().replace("data/", "").replace(".png", "");
+    std::fs::write(&list, text).unwrap();
+    let more = ["--set", "data.image_folder=data", "--set", "data.image_suffix=.png"];
+    assert!(named == train(folder.path(), "c", arg(&list), &[columns, more].concat()));
     assert!(named == train(folder.path(), "b", arg(&data), &[]));
+}
+
+#[test]
+fn a_list_of_ids_says_where_their_images_are() {
+    let folder = tempdir().unwrap();
+    image_folder(folder.path(), 3);
+    std::fs::rename(folder.path().join("data/cat"), folder.path().join("train")).unwrap();
+    std::fs::write(folder.path().join("list.csv"), "file,label\n0,a\n1,b\n2,b\n").unwrap();
+    let mut command = taper(&["train", "--data", "list.csv", "--quiet"]);
+    let text = stderr(&command.current_dir(folder.path()).output().unwrap());
+    let hint = "`train/0.png` is there: set data.image_folder=train and data.image_suffix=.png\n";
+    assert!(text.ends_with(hint), "{text}");
 }
 
 #[test]

@@ -41,8 +41,11 @@ fn outcome_text(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
     writeln!(text, "Method    {method}: {}", trained_share(trainable, frozen))?;
     writeln!(
         text,
-        "\nOn {images} held-out images{:>16}{:>10}{:>10}",
-        "accuracy", "macro F1", "loss"
+        "\n{:<28}{:>12}{:>10}{:>10}",
+        format!("On {images} {} images", outcome.results.data.scored),
+        "accuracy",
+        "macro F1",
+        "loss"
     )?;
     let mut row = |name: &str, scores: &Scores| {
         writeln!(
@@ -93,6 +96,8 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
     let mut value = json!({
         "run": outcome.run,
         "data": plan.data.describe(),
+        "left_out": outcome.results.data.left_out,
+        "scored": outcome.results.data.scored,
         "before": outcome.results.before,
         "after": outcome.results.after,
         "report": outcome.results.report,

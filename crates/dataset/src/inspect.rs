@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::describe::{Description, Normalization, Tally};
 use crate::image::Image;
-use crate::source::{Dataset, Labelled, is_image};
+use crate::source::{Dataset, Labelled, has_image_ending};
 
 /// What a data set looks like.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -173,7 +173,7 @@ impl Look {
         for &item in &items {
             let name = source.item_name(item);
             if let Some(ending) = std::path::Path::new(&name).extension()
-                && is_image(name.as_ref())
+                && has_image_ending(name.as_ref())
             {
                 let ending = ending.to_string_lossy().to_ascii_lowercase();
                 *endings.entry(ending).or_insert(0) += 1;

@@ -12,8 +12,8 @@
 //! let data = open("digits")?;
 //! let split = stratified(&data.train.labels(), &SplitConfig::default())?;
 //!
-//! // Decoded and placed into 28x28 once, then kept as bytes.
-//! let ready = cache(data.train, &Preprocessing::mnist(), 1 << 30)?;
+//! // Decoded and placed into 28x28 once, then kept as bytes: those that are trained on.
+//! let ready = cache(data.train, &split.train, &Preprocessing::mnist(), 1 << 30)?;
 //!
 //! let config = LoaderConfig { batch_size: 128, shuffle: true, seed: 42, ..LoaderConfig::default() };
 //! let mut seen = 0;
@@ -68,5 +68,6 @@ pub use preprocessing::Preprocessing;
 pub use resize::{Filter, resize};
 pub use resize_mode::{Crop, ResizeMode};
 pub use source::{
-    Columns, Dataset, ImageFolder, ImageLimits, Images, InMemory, Labelled, open, open_with,
+    Columns, Dataset, ImageFolder, ImageLimits, Images, InMemory, Labelled, LeftOut, open,
+    open_with,
 };

@@ -1,5 +1,7 @@
 //! Where images come from, with a class each or without.
 
+mod left_out;
+
 mod images;
 
 mod image_file;
@@ -12,6 +14,7 @@ mod dataset;
 mod faults;
 mod files;
 mod labels;
+mod walk;
 
 mod cifar;
 mod class_folders;
@@ -31,18 +34,20 @@ pub use class_names::{class_number, class_places, sort_class_names};
 pub use columns::Columns;
 pub use dataset::Dataset;
 pub use faults::broken;
-pub use image_file::{ImageLimits, decode_image, image_files, read_image};
+pub use image_file::{ImageLimits, decode_image, read_image};
 pub use image_folder::ImageFolder;
 pub use images::{Images, Labelled};
 pub use in_memory::InMemory;
+pub use left_out::LeftOut;
 #[doc(hidden)]
 pub use list::parse_bytes as parse_list;
 pub use named::{NAMED, Named, named};
 pub use open::{open, open_with};
 pub use selected::{keep_classes, only, without};
+pub use walk::image_files;
 pub use watched::Watched;
 
 pub(crate) use faults::with_all_faults;
-pub(crate) use image_file::is_image;
+pub(crate) use image_file::has_image_ending;
 pub(crate) use images::check_indices;
 pub(crate) use selected::relabelled;

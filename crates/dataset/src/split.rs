@@ -39,19 +39,24 @@ pub enum Split {
 
 impl Split {
     /// The split of a name, in upper or lower case: `train`, `training`, `val`, `valid`,
-    /// `validation`, `dev`, `test` or `testing`.
+    /// `validation`, `dev`, `test`, `testing`, `eval` or `evaluation`, with `set`, `data`, `images` or `split` behind
+    /// it or not (`trainset`, `test_images`). That `eval` is a test part is the Hub's library's rule.
     ///
     /// ```
     /// use taper_dataset::split::Split;
     ///
     /// assert_eq!(Split::named("Val"), Some(Split::Validation));
+    /// assert_eq!(Split::named("test_images"), Some(Split::Test));
     /// assert_eq!(Split::named("tests"), None);
     /// ```
     pub fn named(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
+        let name = name.trim().to_ascii_lowercase();
+        let more =
+            ["set", "data", "images", "split"].iter().find_map(|more| name.strip_suffix(more));
+        match more.unwrap_or(&name).trim_end_matches(['-', '_', ' ']) {
             "train" | "training" => Some(Split::Train),
             "val" | "valid" | "validation" | "dev" => Some(Split::Validation),
-            "test" | "testing" => Some(Split::Test),
+            "test" | "testing" | "eval" | "evaluation" => Some(Split::Test),
             _ => None,
         }
     }
@@ -84,7 +89,8 @@ impl<T> Splits<T> {
 ///
 /// A part of share `f` gets `f` times all items, rounded. Each class gives its share rounded down,
 /// then the classes whose share lost most by that give one more, the lower class first in a tie,
-/// until the part is full. Which items of a class go is random by the part's own seed: the test part
+/// until the part is full. No class gives its last item, which stays in the train part: of classes with
+/// one item each the other parts get none. Which items of a class go is random by the part's own seed: the test part
 /// depends on labels, `test` and `test_seed` alone.
 ///
 /// # Errors
@@ -141,8 +147,13 @@ fn draw(
         let product = count as u128 * class.len() as u128;
         ((product / total as u128) as usize, product % total as u128)
     };
-    let mut quotas: Vec<usize> = classes.iter().map(|class| share(class).0).collect();
+    // One of each class is left.
+    let most = |class: &[usize]| class.len() - 1;
+    let mut quotas: Vec<usize> =
+        classes.iter().map(|class| share(class).0.min(most(class))).collect();
     let mut by_remainder: Vec<usize> = (0..classes.len()).collect();
+    by_remainder
+        .retain(|&class| share(&classes[class]).1 > 0 && quotas[class] < most(&classes[class]));
     by_remainder.sort_by_key(|&class| std::cmp::Reverse(share(&classes[class]).1)); // stable
     let missing = count - quotas.iter().sum::<usize>();
     for &class in by_remainder.iter().take(missing) {

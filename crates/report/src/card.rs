@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use taper_run_folder::{ParameterCounts, TrainingSummary};
+use taper_run_folder::{ParameterCounts, ScoredPart, TrainingSummary};
 
 use crate::record::Record;
 
@@ -74,9 +74,14 @@ fn front_matter(record: &Record) -> String {
         yaml += &format!("base_model: {}\nbase_model_relation: {relation}\n", quoted(base));
     }
     let (name, data) = (quoted(&title(record)), quoted(data_name(record)));
+    let split = match record.results.data.scored {
+        ScoredPart::Test => "held out",
+        ScoredPart::Validation => "validation",
+        ScoredPart::Train => "train",
+    };
     yaml += &format!(
         "model-index:\n- name: {name}\n  results:\n  - task:\n      type: image-classification\n    \
-         dataset:\n      name: {data}\n      type: {data}\n      split: held out\n    metrics:\n"
+         dataset:\n      name: {data}\n      type: {data}\n      split: {split}\n    metrics:\n"
     );
     let after = &record.results.after;
     for (metric, value) in [
@@ -154,11 +159,26 @@ fn body(record: &Record) -> String {
     text += &seen;
 
     let (before, after) = (&results.before, &results.after);
-    let images = after.n;
+    let (images, scored) = (after.n, results.data.scored);
+    let (unseen, limits) = match scored {
+        ScoredPart::Test => (
+            ", which training has not seen",
+            "The held-out images come from the same source as those that were trained on; the scores \
+             say nothing of images from elsewhere.",
+        ),
+        ScoredPart::Validation => (
+            ", which steered the run, as far as it was steered",
+            "Nothing was held out: of images that steered nothing the scores may be lower.",
+        ),
+        ScoredPart::Train => (
+            ", the same that were trained on",
+            "Nothing was held out: the scores say nothing of other images.",
+        ),
+    };
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "\n## Scores\n\nOn {images} held-out images, which training has not seen:\n\n\
+        "\n## Scores\n\nOn {images} {scored} images{unseen}:\n\n\
          | | accuracy | macro precision | macro recall | macro F1 | loss |\n\
          | --- | --- | --- | --- | --- | --- |\n"
     );
@@ -173,8 +193,7 @@ fn body(record: &Record) -> String {
         );
     }
     text += &format!("\n```text\n{}\n```\n", results.report.to_string().trim_end());
-    text += "\nThe held-out images come from the same source as those that were trained on; the scores \
-             say nothing of images from elsewhere.\n";
+    text += &format!("\n{limits}\n");
 
     text +=
         "\n## Use\n\nWith Taper, on this folder:\n\n```sh\ntaper predict --run . photo.png\n```\n";

@@ -19,8 +19,8 @@ pub(crate) fn cards(record: &Record) -> String {
             .to_string();
     };
     if mistakes.is_empty() {
-        let n = record.results.after.n;
-        return format!("<p class=\"none\">None: all {n} held-out images are named right.</p>");
+        let (n, scored) = (record.results.after.n, record.results.data.scored);
+        return format!("<p class=\"none\">None: all {n} {scored} images are named right.</p>");
     }
     let cards = mistakes.iter().map(|mistake| card(record, mistake));
     format!(

@@ -1,5 +1,6 @@
 //! The page and the card of a run whose folder was made by hand: nothing else is needed for them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use taper_dataset::Image;
@@ -7,7 +8,8 @@ use taper_dataset::sheet::to_png;
 use taper_metrics::{ConfusionMatrix, ZeroDivision, calibration};
 use taper_run_folder::{
     Answer, DataResults, Epoch, Event, FolderLock, LoadReportText, Machine, Mistake, NetSummary,
-    ParameterCounts, Results, RunFolder, Scores, StartingWeights, Step, TrainingSummary,
+    ParameterCounts, Results, RunFolder, ScoredPart, Scores, StartingWeights, Step,
+    TrainingSummary,
 };
 
 const RECIPE: &str = r#"taper_version = "0.1.0"
@@ -114,6 +116,8 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
             train: vec![2, 3],
             validation: Vec::new(),
             test: vec![1, 2],
+            scored: ScoredPart::Test,
+            left_out: BTreeMap::new(),
         },
         parameters: ParameterCounts { trainable: 10, frozen: 90, buffers: 0 },
         net: NetSummary { description: "a small net".to_string(), in_timm: true, fixed_size: true },

@@ -1,5 +1,6 @@
 //! `history.jsonl`: what happened in a run, one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,12 +16,12 @@ use crate::scores::{Scores, number};
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// First of all, where images were left out because they cannot be read.
+    /// First of all, where something in the data was left out.
     LeftOut {
-        /// How many.
-        images: usize,
-        /// Why, of each.
-        reasons: Vec<String>,
+        /// How much, by reason.
+        counts: BTreeMap<String, usize>,
+        /// Of each image that cannot be read, why.
+        faults: Vec<String>,
     },
     /// Before anything is computed.
     Loaded {

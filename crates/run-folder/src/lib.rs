@@ -37,7 +37,7 @@ pub use lock::FolderLock;
 pub use machine::{Machine, bytes};
 pub use mistakes::{Answer, Mistake};
 pub use results::{
-    DataResults, LoadReportText, NetSummary, ParameterCounts, Results, StartingWeights,
+    DataResults, LoadReportText, NetSummary, ParameterCounts, Results, ScoredPart, StartingWeights,
     TrainingSummary,
 };
 pub use scores::{Metric, Scores};

@@ -1,5 +1,7 @@
 //! `metrics.json`: the results of a finished run, for people, programs and reports.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
 
@@ -86,6 +88,35 @@ pub struct DataResults {
     pub validation: Vec<usize>,
     /// Images of each class that were held out.
     pub test: Vec<usize>,
+    /// What the scores are of.
+    #[serde(default)]
+    pub scored: ScoredPart,
+    /// What was found and not taken, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, usize>,
+}
+
+/// The part of the data that a run is scored on. Its `Display` is what its images are called: `held-out`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoredPart {
+    /// What is held out.
+    #[default]
+    Test,
+    /// What is validated on, where nothing is held out.
+    Validation,
+    /// What is trained on, where there is nothing else.
+    Train,
+}
+
+impl std::fmt::Display for ScoredPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Test => "held-out",
+            Self::Validation => "validation",
+            Self::Train => "training",
+        })
+    }
 }
 
 /// Numbers of elements of a net's parameters.

@@ -2,10 +2,10 @@
 
 mod splits;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use taper_dataset::split::Split;
-use taper_dataset::{Columns, Dataset, Labelled, Normalization, Part, Preprocessing, cache};
+use taper_dataset::{Cached, Columns, LeftOut, Normalization, Part, Preprocessing, cache};
 use taper_model::nets::NetInfo;
 
 use crate::error::{DataError, RunnerError, setting};
@@ -26,10 +26,12 @@ pub struct Data {
     pub train: Part,
     /// What is looked at after each epoch.
     pub validation: Option<Part>,
-    /// What is held out.
+    /// What is held out; it may be empty, and something else is scored then: [`Data::scored`].
     pub test: Part,
+    /// What was found and not taken, by reason.
+    pub left_out: LeftOut,
     /// Of each image that was left out because it cannot be read, why.
-    pub left_out: Vec<String>,
+    pub faults: Vec<String>,
     /// How the parts came about, in words.
     division: String,
     /// The training part before anything was done to its images.
@@ -40,25 +42,16 @@ pub struct Data {
 const BORDERS: usize = 32;
 
 impl Data {
-    /// Opens the recipe's data and divides it.
+    /// Opens the recipe's data and divides it; decodes the images of the parts alone, as far as they may be
+    /// kept in memory.
     ///
     /// A test or validation part that the data brings is taken as it is; else a stratified share of
-    /// what there is to train on is drawn with the split's own seed.
+    /// what there is to train on is drawn with the split's own seed. Of data with a validation part of its own no
+    /// test part is drawn. Any part may be empty.
     ///
     /// # Errors
-    /// Data that cannot be read, shares that leave nothing.
+    /// Data that cannot be read, shares that cannot be used.
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
-        let parts = Self::divided(recipe, registry)?;
-        for (name, part) in [("training", &parts.train), ("held-out", &parts.test)] {
-            if part.is_empty() {
-                return Err(DataError::Empty { part: name, source_name: parts.name }.into());
-            }
-        }
-        Ok(parts)
-    }
-
-    /// As [`open`](Self::open), whichever part is empty.
-    pub(crate) fn divided(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
         let policy = recipe.augment.policy()?;
         let preprocessing = recipe.image.preprocessing();
@@ -71,46 +64,71 @@ impl Data {
             data.classes,
             data.broken
         );
-        let prepare = |part: &str, source: &Arc<dyn Labelled>| {
-            let what = format!("{part} of {chosen}");
-            let decode = |source| cache(source, &preprocessing, limit);
-            registry.prepared(&what, &preprocessing, || {
-                counted(registry.shows_decoding, &format!("decode {part}"), source, decode)
-            })
+        // A resized crop takes the place of the resizing, so it needs the images as they are.
+        let as_they_are = policy.crops();
+        let train = Some(&splits.train).filter(|_| !as_they_are);
+        let kept: Vec<&Items> =
+            train.into_iter().chain(&splits.validation).chain([&splits.test]).collect();
+        let prepare = |of: Split| -> Result<Option<Cached>, RunnerError> {
+            let kept = || kept.iter().filter(|items| items.of == of);
+            let Some(Items { source, .. }) = kept().next() else { return Ok(None) };
+            let wanted: BTreeSet<usize> =
+                kept().flat_map(|items| &items.indices).copied().collect();
+            let wanted: Vec<usize> = wanted.into_iter().collect();
+            let what = format!("{of:?} of {chosen}");
+            let decode = |source| cache(source, &wanted, &preprocessing, limit);
+            let label = format!("decode {}", format!("{of:?}").to_lowercase());
+            let prepare = || counted(registry.shows_decoding, &label, source, wanted.len(), decode);
+            registry.prepared(&what, &wanted, &preprocessing, prepare).map(Some)
         };
-        let Dataset { name, train, validation, test } = &splits.dataset;
-        let train = prepare("train", train)?;
-        let validation =
-            validation.as_ref().map(|source| prepare("validation", source)).transpose()?;
-        let test = test.as_ref().map(|source| prepare("test", source)).transpose()?;
-        let part = |items: Items| {
-            let prepared = match items.of {
-                Split::Train => Some(&train),
-                Split::Validation => validation.as_ref(),
-                Split::Test => test.as_ref(),
-            };
-            let source = prepared.map_or(items.source, |cached| cached.source.clone());
-            let preprocessing = prepared.map_or(&preprocessing, |cached| &cached.preprocessing);
+        let prepared = [prepare(Split::Train)?, prepare(Split::Validation)?, prepare(Split::Test)?];
+        let part = |items: Items, as_they_are: bool| {
+            let cached = prepared[items.of as usize].as_ref().filter(|_| !as_they_are);
+            let source = cached.map_or(items.source, |cached| cached.source.clone());
+            let preprocessing = cached.map_or(&preprocessing, |cached| &cached.preprocessing);
             Part::new(source, items.indices, preprocessing.clone(), policy.clone())
         };
-        let as_it_is = splits.train.clone();
-        // A resized crop takes the place of the resizing, so it needs the images as they are.
-        let train = match policy.crops() {
-            true => {
-                let Items { source, indices, .. } = splits.train;
-                Part::new(source, indices, preprocessing.clone(), policy.clone())
-            }
-            false => part(splits.train),
-        };
         Ok(Self {
-            name: name.clone(),
-            train,
-            validation: splits.validation.map(part),
-            test: part(splits.test),
+            name: splits.name,
+            as_it_is: splits.train.clone(),
+            train: part(splits.train, as_they_are),
+            validation: splits.validation.map(|items| part(items, false)),
+            test: part(splits.test, false),
             left_out: splits.left_out,
+            faults: splits.faults,
             division: splits.division,
-            as_it_is,
         })
+    }
+
+    /// Whether a run can train on it.
+    ///
+    /// # Errors
+    /// Nothing to train on; nothing held out where something should be.
+    pub(crate) fn check_training(&self, recipe: &DataRecipe) -> Result<(), RunnerError> {
+        let scored_on_itself = self.scored().0 == Split::Train;
+        let empty = match self.train.is_empty() {
+            true => "training",
+            false if scored_on_itself && recipe.test_fraction > 0.0 => "held-out",
+            false => return Ok(()),
+        };
+        Err(DataError::Empty { part: empty, source_name: self.name.clone() }.into())
+    }
+
+    /// What the run is scored on, before and after training: what is held out; where nothing is, the
+    /// validation part; where there is none, what is trained on.
+    pub fn scored(&self) -> (Split, &Part) {
+        match &self.validation {
+            _ if !self.test.is_empty() => (Split::Test, &self.test),
+            Some(validation) => (Split::Validation, validation),
+            None => (Split::Train, &self.train),
+        }
+    }
+
+    /// The classes of which there is no image to train on.
+    pub(crate) fn untrained_classes(&self) -> Vec<&str> {
+        let labels: BTreeSet<u32> = self.train.labels().into_iter().collect();
+        let names = self.train.class_names().iter().zip(0..);
+        names.filter(|(_, label)| !labels.contains(label)).map(|(name, _)| &**name).collect()
     }
 
     /// Normalizes every part by mean and standard deviation of the training part alone; gives them.
@@ -143,17 +161,20 @@ impl Data {
             Some(part) => format!(", {} for validation", part.len()),
             None => String::new(),
         };
-        let left_out = match self.left_out.len() {
-            0 => String::new(),
-            count => format!(", {count} left out, which cannot be read"),
+        let held_out = match self.scored().0 {
+            Split::Test => format!("{} held out ({})", self.test.len(), self.division),
+            Split::Validation => "none held out: the validation images are scored".to_string(),
+            Split::Train => "none held out: the images trained on are scored".to_string(),
+        };
+        let left_out = match self.left_out.is_empty() {
+            true => String::new(),
+            false => format!(", left out: {}", self.left_out),
         };
         format!(
-            "{}: {} classes, {} images to train on{validation}, {} held out ({}){left_out}",
+            "{}: {} classes, {} images to train on{validation}, {held_out}{left_out}",
             self.name,
             self.train.class_names().len(),
             self.train.len(),
-            self.test.len(),
-            self.division
         )
     }
 
@@ -170,10 +191,15 @@ impl Data {
 }
 
 impl DataRecipe {
-    /// The columns of a list or a table, where they are named.
+    /// The columns of a list or a table, where they are named, and how paths are made of what stands there.
     pub fn columns(&self) -> Columns {
         let named = |name: &String| (!name.is_empty()).then(|| name.clone());
-        Columns { image: named(&self.image_column), label: named(&self.label_column) }
+        Columns {
+            image: named(&self.image_column),
+            label: named(&self.label_column),
+            image_folder: self.image_folder.as_str().into(),
+            image_suffix: self.image_suffix.clone(),
+        }
     }
 }
 

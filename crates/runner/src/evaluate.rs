@@ -88,7 +88,7 @@ pub fn evaluate_on(
     recipe.image.set(&classifier.config.preprocessing);
     // Every image is looked at once, and those of other parts never.
     recipe.data.cache_mib = 0;
-    let data = Data::divided(&recipe, registry)?;
+    let data = Data::open(&recipe, registry)?;
     let (parts, which) = chosen(&data, set.parts)?;
     let mut warnings = Vec::new();
     let mut all: Option<Evaluation> = None;
@@ -129,9 +129,9 @@ pub fn evaluate_on(
 /// Data that is none of a run's, in words.
 fn describe(data: &Data, part: &str, images: usize) -> String {
     let part = if part.is_empty() { String::new() } else { format!(" of its {part} part") };
-    let left_out = match data.left_out.len() {
-        0 => String::new(),
-        count => format!(", {count} left out, which cannot be read"),
+    let left_out = match data.left_out.is_empty() {
+        true => String::new(),
+        false => format!(", left out: {}", data.left_out),
     };
     let classes = data.train.class_names().len();
     format!("{}: {classes} classes, {images} images{part}{left_out}", data.name)

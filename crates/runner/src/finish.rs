@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use taper_dataset::Part;
+use taper_dataset::split::Split;
 use taper_model::params::Params;
 use taper_model::{lora, weights};
 use taper_pretrained::{TRAINED_ON, save_adapter, transformers_export};
@@ -43,7 +44,12 @@ pub(crate) fn finish(
         config.calibration = calibrate(&recipe.calibration, validation)?;
     }
     let temperature = config.calibration.map_or(1.0, |calibration| calibration.temperature);
-    let evaluation = answer(&plan.data.test, "evaluates")?.tempered(temperature);
+    let (split, part) = plan.data.scored();
+    let evaluation = match &validation {
+        Some(validation) if split == Split::Validation => validation.clone(),
+        _ => answer(part, "evaluates")?,
+    };
+    let evaluation = evaluation.tempered(temperature);
     let validation = validation.map(|validation| validation.tempered(temperature));
 
     save_weights(plan, folder, &loaded.params)?;
@@ -52,7 +58,7 @@ pub(crate) fn finish(
     // A picture that cannot be made is no reason to lose the scores.
     let mistakes = recipe.log.report.then(|| {
         let done = |done, of| tell_working(listeners, "looks at mistakes", done, of);
-        record_mistakes(folder, &loaded.net, &plan.data.test, &evaluation, &plan.device, done)
+        record_mistakes(folder, &loaded.net, part, &evaluation, &plan.device, done)
     });
     let mistakes_error = mistakes.and_then(Result::err).map(|error| error.to_string());
     let results = Results {

@@ -10,7 +10,9 @@ use taper_dataset::{Normalization, ResizeMode};
 use taper_model::loss::CrossEntropy;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
-use taper_pretrained::{CheckpointMetadata, ModelConfig, Pretrained, match_classes, trained_on};
+use taper_pretrained::{
+    CheckpointMetadata, ModelConfig, Pretrained, match_classes, shortened, trained_on,
+};
 use taper_run_folder::RunFolder;
 
 use crate::contamination;
@@ -73,6 +75,7 @@ impl Plan {
         let trained_on = source.as_ref().map(trained_on).transpose()?.unwrap_or_default();
         contamination::check(&trained_on, &recipe.data.source)?;
         let mut data = Data::open(&recipe, registry)?;
+        data.check_training(&recipe.data)?;
         if recipe.data.source.starts_with("hub:") {
             // With the commit, so that the recipe names the same images for ever.
             recipe.data.source.clone_from(&data.name);
@@ -108,6 +111,7 @@ impl Plan {
                 net.name, usual.placement
             ));
         }
+        warnings.extend(untrained(&data));
         Ok(Self { recipe, net, config, device, data, weights, trained_on, notes, warnings })
     }
 
@@ -164,6 +168,16 @@ impl Plan {
             },
         }
     }
+}
+
+/// What is said of classes that the net will never see.
+fn untrained(data: &Data) -> Option<String> {
+    let (classes, all) = (data.untrained_classes(), data.train.class_names().len());
+    let names: Vec<String> = classes.iter().map(|name| name.to_string()).collect();
+    let (count, names) = (names.len(), shortened(&names));
+    (count > 0).then(|| {
+        format!("{count} of {all} classes have no image to train on ({names}): the net will never see them")
+    })
 }
 
 fn model_config(

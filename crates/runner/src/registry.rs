@@ -27,7 +27,8 @@ pub struct Registry {
 #[derive(Default)]
 struct Shared {
     datasets: BTreeMap<String, Dataset>,
-    prepared: BTreeMap<String, Cached>,
+    /// With the items that are kept of each.
+    prepared: BTreeMap<String, (Vec<usize>, Cached)>,
 }
 
 impl Registry {
@@ -87,11 +88,12 @@ impl Registry {
         Ok(dataset)
     }
 
-    /// Decoded and placed images, kept if they are shared. Normalization comes later, and is each
-    /// run's own.
+    /// Decoded and placed images of some items, kept if they are shared. Normalization comes later, and is
+    /// each run's own.
     pub(crate) fn prepared(
         &self,
         what: &str,
+        items: &[usize],
         preprocessing: &Preprocessing,
         prepare: impl FnOnce() -> taper_dataset::Result<Cached>,
     ) -> Result<Cached, RunnerError> {
@@ -100,10 +102,10 @@ impl Registry {
         let key = format!("{what}: {resized:?}");
         let kept = locked(shared).prepared.get(&key).cloned();
         let mut cached = match kept {
-            Some(cached) => cached,
-            None => {
+            Some((same, cached)) if same == items => cached,
+            _ => {
                 let cached = prepare()?;
-                locked(shared).prepared.insert(key, cached.clone());
+                locked(shared).prepared.insert(key, (items.to_vec(), cached.clone()));
                 cached
             }
         };

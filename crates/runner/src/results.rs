@@ -1,8 +1,9 @@
 //! What a run came to, gathered for `metrics.json`.
 
 use taper_dataset::Part;
+use taper_dataset::split::Split;
 use taper_model::params::{ParamKind, Params};
-use taper_run_folder::{DataResults, ParameterCounts};
+use taper_run_folder::{DataResults, ParameterCounts, ScoredPart};
 
 use crate::data::Data;
 
@@ -22,6 +23,12 @@ impl Data {
             train: count(&self.train),
             validation: self.validation.as_ref().map(count).unwrap_or_default(),
             test: count(&self.test),
+            scored: match self.scored().0 {
+                Split::Train => ScoredPart::Train,
+                Split::Validation => ScoredPart::Validation,
+                Split::Test => ScoredPart::Test,
+            },
+            left_out: self.left_out.0.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use taper_classifier::evaluate;
+use taper_dataset::LeftOut;
 use taper_pretrained::read_config;
 use taper_run_folder::{FolderLock, Results, RunFolder, RunFolderError, Scores};
 
@@ -56,7 +57,8 @@ impl Existing {
 
 /// Carries out a plan in a run's folder: begins a run, goes on with one, or finds it finished.
 ///
-/// The held-out part is evaluated before and after training; it steers nothing in between. A run that
+/// The part that is scored ([`Data::scored`](crate::Data::scored)) is evaluated before and after training; the
+/// held-out part steers nothing in between. A run that
 /// goes on ends with the bits of one that never stopped, provided that recipe, data, version of Taper,
 /// device and kind of machine are the same, which is checked. The model card and the page of a run are not
 /// written here: `taper_report::complete(folder)` leaves them.
@@ -97,7 +99,7 @@ pub fn run(
             let (weights, notes) = (weights.unwrap_or_default(), loaded.notes.clone());
             let event = Event::Loaded { weights, notes };
             verdicts = verdicts.and(notify(&mut listeners, &event)?);
-            let (net, part) = (&loaded.net, &plan.data.test);
+            let (net, part) = (&loaded.net, plan.data.scored().1);
             let before = evaluate_told(plan, net, part, "evaluates", &mut listeners)?;
             (folder.begin(&toml)?, scores(&before)?)
         }
@@ -110,14 +112,15 @@ pub fn run(
         let checkpoints = Checkpoints::new(folder.checkpoints(), header, point.as_ref())?;
         training = training.save_to(checkpoints);
     }
-    let reasons = &plan.data.left_out;
+    let LeftOut(counts) = &plan.data.left_out;
     match point {
         Some((_, checkpoint)) => {
             observe::restore(&mut listeners, &checkpoint.header.listeners)?;
             training.restore(checkpoint)?;
         }
-        None if !reasons.is_empty() => {
-            let left_out = Event::LeftOut { images: reasons.len(), reasons: reasons.clone() };
+        None if !counts.is_empty() => {
+            let faults = plan.data.faults.clone();
+            let left_out = Event::LeftOut { counts: counts.clone(), faults };
             verdicts = verdicts.and(notify(&mut listeners, &left_out)?);
         }
         None => {}
@@ -193,5 +196,5 @@ pub fn from_scratch(
     listeners.extend(of_recipe(&plan.recipe));
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    scores(&evaluate(&loaded.net, &plan.data.test, batch_size, &plan.device)?)
+    scores(&evaluate(&loaded.net, plan.data.scored().1, batch_size, &plan.device)?)
 }

@@ -158,7 +158,7 @@ fn caching_changes_no_batch() {
     let preprocessing = Preprocessing::mnist();
     let config = LoaderConfig { shuffle: true, ..config(100) };
     let indices: Vec<usize> = (0..500).collect();
-    let cached = crate::cache(source.clone(), &preprocessing, usize::MAX).unwrap();
+    let cached = crate::cache(source.clone(), &indices, &preprocessing, usize::MAX).unwrap();
     let direct = Loader::new(source, indices.clone(), preprocessing, config.clone()).unwrap();
     let kept = Loader::new(cached.source, indices, cached.preprocessing, config).unwrap();
     for (direct, kept) in direct.zip(kept) {

@@ -1,13 +1,16 @@
-//! A folder of images per class; or such folders within folders called train, val and test.
+//! A folder of images per class; or such folders, or images beside a `metadata.csv`, within folders called train,
+//! val and test.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::source::columns::Columns;
 use crate::source::dataset::Dataset;
 use crate::source::files::{entries, name_of};
 use crate::source::image_file::ImageLimits;
 use crate::source::image_folder::{ImageFolder, holds_images};
+use crate::source::{list, parquet};
 use crate::split::{Split, Splits};
 
 /// Whether a folder holds folders, which may be classes or parts.
@@ -19,13 +22,13 @@ pub(crate) fn has_folders(path: &Path) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// When some can be parts and others cannot, or there is no train part, or no image in one of them.
-pub(crate) fn read(path: &Path) -> Result<Dataset> {
+/// When some can be parts and others cannot, two are the same part, or there is no image in one of them.
+pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
     let (folders, _) = entries(path)?;
     let is_split = |folder: &PathBuf| Split::named(&name_of(folder)).is_some();
     let (splits, others): (Vec<PathBuf>, Vec<PathBuf>) = folders.into_iter().partition(is_split);
     if !splits.is_empty() && others.is_empty() {
-        return open_splits(path, splits);
+        return open_splits(path, splits, columns);
     }
     // A class may be called `test`; it holds images then.
     if splits.iter().all(|folder| holds_images(folder)) {
@@ -47,7 +50,7 @@ fn names(folders: &[PathBuf]) -> String {
     some.collect::<Vec<_>>().join(", ") + more
 }
 
-fn open_splits(path: &Path, folders: Vec<PathBuf>) -> Result<Dataset> {
+fn open_splits(path: &Path, folders: Vec<PathBuf>, columns: &Columns) -> Result<Dataset> {
     let mut splits = Splits::<Option<PathBuf>>::default();
     for folder in folders {
         let Some(split) = Split::named(&name_of(&folder)) else { continue };
@@ -56,9 +59,25 @@ fn open_splits(path: &Path, folders: Vec<PathBuf>) -> Result<Dataset> {
             return Err(Error::Layout { path: path.to_owned(), reason });
         }
     }
-    let limits = ImageLimits::default();
-    Dataset::of_splits(path, splits, |folder, class_names| match class_names {
-        None => ImageFolder::read(&folder, limits),
-        Some(class_names) => ImageFolder::read_as(&folder, class_names, limits),
+    let tables =
+        |folder: Option<&PathBuf>| folder.map(|folder| parquet::files_in(folder)).transpose();
+    let parts = Splits {
+        train: tables(splits.train.as_ref())?,
+        validation: tables(splits.validation.as_ref())?,
+        test: tables(splits.test.as_ref())?,
+    };
+    let all = [&parts.train, &parts.validation, &parts.test];
+    if all.iter().all(|files| files.as_ref().is_none_or(|files| !files.is_empty())) {
+        return parquet::read_splits(&path.display().to_string(), parts, columns);
+    }
+    Dataset::of_splits(path, splits, |folder, class_names| match list::metadata_of(&folder) {
+        Some(list) => list::read_part(&list, columns, class_names),
+        // As competitions have it.
+        None if class_names.is_some() && !has_folders(&folder)? && holds_images(&folder) => {
+            let reason = "its images have no classes, so nothing can be scored on them; to go without them name \
+                          the folder of the train part";
+            Err(Error::Layout { path: folder, reason: reason.to_owned() })
+        }
+        None => ImageFolder::read_as(&folder, class_names, ImageLimits::default()),
     })
 }

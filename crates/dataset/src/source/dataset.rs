@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::source::images::Labelled;
+use crate::source::selected::only;
 use crate::split::Splits;
 
 /// A data set: the parts that it comes in.
@@ -12,7 +13,7 @@ use crate::split::Splits;
 pub struct Dataset {
     /// The path, or the name of an embedded set.
     pub name: String,
-    /// The train part, or everything where the data comes in one part.
+    /// The train part, or everything where the data comes in one part; empty where it has others alone.
     pub train: Arc<dyn Labelled>,
     /// The validation part, where the data brings one.
     pub validation: Option<Arc<dyn Labelled>>,
@@ -38,26 +39,32 @@ impl Dataset {
         Dataset { name: name.into(), train, validation: None, test: None }
     }
 
-    /// The data set whose parts `open` makes, the others with the classes of the train part.
+    /// The data set whose parts `open` makes, the others with the classes of the train part. Without a
+    /// train part that is empty, and the classes are those of the test part, else of the validation part.
     ///
     /// # Errors
     ///
-    /// When there is no train part, or one cannot be opened.
+    /// When there is no part, or one cannot be opened.
     pub(crate) fn of_splits<T, S: Labelled + 'static>(
         path: &Path,
         splits: Splits<Option<T>>,
         open: impl Fn(T, Option<&[String]>) -> Result<S>,
     ) -> Result<Self> {
-        let train = splits.train.ok_or_else(|| Error::Layout {
-            path: path.to_owned(),
-            reason: "expected a train part, found only others".to_owned(),
-        })?;
-        let train = Arc::new(open(train, None)?);
-        let rest = |part: Option<T>| -> Result<Option<Arc<dyn Labelled>>> {
-            let source = part.map(|part| open(part, Some(train.class_names()))).transpose()?;
-            Ok(source.map(|source| Arc::new(source) as _))
+        let Splits { train, validation, test } = splits;
+        let (mut class_names, mut first) = (None::<Vec<String>>, None);
+        let mut open = |part: Option<T>| -> Result<Option<Arc<dyn Labelled>>> {
+            let Some(part) = part else { return Ok(None) };
+            let source: Arc<dyn Labelled> = Arc::new(open(part, class_names.as_deref())?);
+            class_names.get_or_insert_with(|| source.class_names().to_vec());
+            first.get_or_insert_with(|| source.clone());
+            Ok(Some(source))
         };
-        let (validation, test) = (rest(splits.validation)?, rest(splits.test)?);
+        let (train, test, validation) = (open(train)?, open(test)?, open(validation)?);
+        let train = train.or_else(|| Some(only(first?, &[])));
+        let train = train.ok_or_else(|| Error::Layout {
+            path: path.to_owned(),
+            reason: "it has no part".to_owned(),
+        })?;
         Ok(Dataset { name: path.display().to_string(), train, validation, test })
     }
 }

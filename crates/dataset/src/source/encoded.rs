@@ -1,5 +1,6 @@
 //! Images as the files hold them, still encoded, with labels: the rows of a table.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::source::files::read_whole;
 use crate::source::image_file::{ImageLimits, decode_image, stored_pixels};
 use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
@@ -21,6 +23,8 @@ pub(crate) struct Rows {
     bytes: Vec<u8>,
     /// Where each image ends, counted over memory and file.
     ends: Vec<u64>,
+    /// Of rows that name a file in place of an image, its path.
+    paths: BTreeMap<usize, PathBuf>,
     file: Option<File>,
     /// How the rows are called: from which on, by what.
     names: Vec<(usize, String)>,
@@ -36,8 +40,8 @@ impl Default for Rows {
 impl Rows {
     /// Rows of which at most this many bytes are kept in memory.
     pub(crate) fn within(in_memory: usize) -> Self {
-        let (labels, names) = (Labels::default(), Vec::new());
-        Rows { labels, bytes: Vec::new(), ends: Vec::new(), file: None, names, in_memory }
+        let (labels, names, paths) = (Labels::default(), Vec::new(), BTreeMap::new());
+        Rows { labels, bytes: Vec::new(), ends: Vec::new(), paths, file: None, names, in_memory }
     }
 
     /// From here on, rows are called "`name` row 0" and so on.
@@ -61,6 +65,31 @@ impl Rows {
         Ok(())
     }
 
+    /// How many images there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether a row from the first on has no image.
+    pub(crate) fn lack_images(&self, first: usize) -> bool {
+        (first..self.len()).any(|row| self.is_empty(row))
+    }
+
+    fn is_empty(&self, row: usize) -> bool {
+        self.ends[row] == if row == 0 { 0 } else { self.ends[row - 1] }
+    }
+
+    /// The image of a row that has none, or is the next, is a file.
+    pub(crate) fn set_path(&mut self, row: usize, path: PathBuf) -> std::io::Result<()> {
+        if row == self.len() {
+            self.add(&[])?;
+        }
+        if self.is_empty(row) {
+            self.paths.insert(row, path);
+        }
+        Ok(())
+    }
+
     /// The source of these rows, its classes numbered by `class_names` if they are given.
     ///
     /// # Errors
@@ -79,9 +108,9 @@ impl Rows {
         let (labels, class_names) = self.labels.finish(class_names).map_err(layout)?;
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|&row| labels[row]); // stable: by row within a class
-        let (bytes, ends, names) = (self.bytes, self.ends, self.names);
+        let (bytes, ends, names, paths) = (self.bytes, self.ends, self.names, self.paths);
         let file = self.file.map(Mutex::new);
-        Ok(Encoded { origin, bytes, ends, file, names, labels, order, class_names })
+        Ok(Encoded { origin, bytes, ends, paths, file, names, labels, order, class_names })
     }
 }
 
@@ -91,6 +120,7 @@ pub(crate) struct Encoded {
     origin: String,
     bytes: Vec<u8>,
     ends: Vec<u64>,
+    paths: BTreeMap<usize, PathBuf>,
     file: Option<Mutex<File>>,
     names: Vec<(usize, String)>,
     /// Label of each row.
@@ -103,6 +133,9 @@ pub(crate) struct Encoded {
 impl Encoded {
     /// The bytes of a row's image.
     fn image(&self, row: usize) -> Result<Vec<u8>> {
+        if let Some(path) = self.paths.get(&row) {
+            return read_whole(path, ImageLimits::default().file_bytes);
+        }
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         let len = (self.ends[row] - start) as usize;
         let in_memory = self.bytes.len() as u64;
@@ -124,6 +157,9 @@ impl Encoded {
     }
 
     fn row_name(&self, row: usize) -> String {
+        if let Some(path) = self.paths.get(&row) {
+            return path.display().to_string();
+        }
         let place = self.names.partition_point(|(first, _)| *first <= row);
         match place.checked_sub(1).map(|place| &self.names[place]) {
             Some((first, name)) => format!("{name} row {}", row - first),
@@ -152,7 +188,8 @@ impl Images for Encoded {
 
     fn describe(&self) -> String {
         let (rows, classes) = (self.len(), self.class_names.len());
-        format!("{}: {rows} encoded images, {classes} classes", self.origin)
+        let what = if self.paths.is_empty() { "encoded images" } else { "images" };
+        format!("{}: {rows} {what}, {classes} classes", self.origin)
     }
 }
 
@@ -217,5 +254,21 @@ mod tests {
         let source = rows.finish("x".to_owned(), None).unwrap();
         let error = source.decode(0).unwrap_err().to_string();
         assert_eq!(error, "a.parquet row 0 is not a readable image: the file is empty");
+    }
+
+    #[test]
+    fn a_row_may_name_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.png");
+        ::image::GrayImage::new(2, 3).save(&path).unwrap();
+        let mut rows = Rows::default();
+        for (row, name) in ["0.png", "1.png"].into_iter().enumerate() {
+            rows.labels.add_number(0);
+            rows.set_path(row, folder.path().join(name)).unwrap();
+        }
+        let source = rows.finish("x".to_owned(), None).unwrap();
+        assert_eq!(source.decode(0).unwrap().size(), [3, 2, 1]);
+        assert_eq!(source.item_name(0), path.display().to_string());
+        assert!(source.decode(1).unwrap_err().to_string().contains("1.png"));
     }
 }

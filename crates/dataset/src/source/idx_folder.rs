@@ -10,23 +10,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::idx::{Elements, Idx};
 use crate::source::dataset::Dataset;
 use crate::source::files::{entries, name_of};
 use crate::source::in_memory::InMemory;
-use crate::split::Split;
+use crate::split::{Split, Splits};
 
 /// The most classes that labels alone may announce; more need a `classes.txt`.
 const MAX_UNNAMED_CLASSES: i64 = 100_000;
 
-/// Reads the IDX files of a folder: the train part and, where it is there, the test part.
+/// Reads the IDX files of a folder: the train part, the test part, or both.
 ///
 /// # Errors
 ///
-/// When there is no train part, a part lacks its images or labels, the folder holds several
+/// When there is no part, one lacks its images or labels, the folder holds several
 /// families, a file is broken, counts differ or a label is out of range.
 pub(crate) fn read(folder: &Path) -> Result<Dataset> {
     read_family(folder, None, None)
@@ -90,25 +89,22 @@ fn read_family(
     };
     let mut parts = families.remove(&family).unwrap_or_default();
     let quirks = Quirks::of(&family);
-    let Some(train) = parts.remove(&Split::Train) else {
+    let mut read = |split| {
+        let files = parts.remove(&split);
+        files.map(|files| Raw::read(files, &family, split, folder, quirks)).transpose()
+    };
+    let (train, test) = (read(Split::Train)?, read(Split::Test)?);
+    let Some(first) = train.as_ref().or(test.as_ref()) else {
         return Err(layout(format!("expected {family}train-images-idx3-ubyte, with its labels")));
     };
-    let train = Raw::read(train, &family, Split::Train, folder, quirks)?;
     let class_names = match (class_names, read_class_names(folder)?) {
         (Some(names), _) | (None, Some(names)) => names,
         (None, None) if quirks.first_label == 1 => ('a'..='z').map(String::from).collect(),
-        (None, None) => number_classes(&train)?,
+        (None, None) => number_classes(first)?,
     };
-    let train = train.into_source(&class_names)?;
-    let test = match parts.remove(&Split::Test) {
-        None => None,
-        Some(files) => {
-            let raw = Raw::read(files, &family, Split::Test, folder, quirks)?;
-            Some(raw.into_source(&class_names)?)
-        }
-    };
-    let test = test.map(|test| Arc::new(test) as _);
-    Ok(Dataset { test, ..Dataset::whole(folder.display().to_string(), Arc::new(train)) })
+    Dataset::of_splits(folder, Splits { train, validation: None, test }, |raw, _| {
+        raw.into_source(&class_names)
+    })
 }
 
 /// Whether a file is named as MNIST names its files.
@@ -346,16 +342,16 @@ fn read_class_names(folder: &Path) -> Result<Option<Vec<String>>> {
 ///
 /// Above nine, a number that no image has is taken for a damaged label further up, so that one
 /// wrong byte does not make a class.
-fn number_classes(train: &Raw) -> Result<Vec<String>> {
+fn number_classes(part: &Raw) -> Result<Vec<String>> {
     let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
-    for (item, &label) in train.labels.iter().enumerate() {
+    for (item, &label) in part.labels.iter().enumerate() {
         seen.entry(label).or_insert(item);
     }
     let mut classes = 10;
     for (&label, &item) in &seen {
         if label < 0 || label > classes || label >= MAX_UNNAMED_CLASSES {
             return Err(Error::Label {
-                place: train.labels_path.display().to_string(),
+                place: part.labels_path.display().to_string(),
                 item,
                 label,
                 reason: format!(

@@ -1,14 +1,15 @@
 //! One image file, within limits.
 
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
 
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::files::{entries, read_whole};
+use crate::source::files::{has_ending, read_whole};
 
 /// How large an image file may be; a larger one is refused before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub fn read_image(path: &Path, limits: &ImageLimits) -> Result<Image> {
     decode_image(&read_whole(path, limits.file_bytes)?, path.display(), limits)
 }
 
-/// Decodes the bytes of a PNG, JPEG, BMP, GIF, TIFF or WebP file, which their beginning tells, called
+/// Decodes the bytes of a PNG, JPEG, BMP, GIF, TIFF, WebP or PNM (`.pgm`, `.ppm`, …) file, which their beginning tells, called
 /// `name` in errors.
 ///
 /// The rule: an image of a type without colour becomes one channel, all others, palettes too, three. Values of 16
@@ -86,16 +87,11 @@ fn open<'a>(
     bytes: &'a [u8],
     limits: &ImageLimits,
 ) -> std::result::Result<impl ImageDecoder + 'a, String> {
-    let format = match bytes {
-        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
-        [0xff, 0xd8, ..] => ImageFormat::Jpeg,
-        [b'B', b'M', ..] => ImageFormat::Bmp,
-        [b'G', b'I', b'F', b'8', ..] => ImageFormat::Gif,
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => ImageFormat::Tiff,
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ImageFormat::WebP,
-        [] => return Err("the file is empty".to_owned()),
-        _ => {
-            let reason = "its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP";
+    let format = match format_of(bytes) {
+        Some(format) => format,
+        None if bytes.is_empty() => return Err("the file is empty".to_owned()),
+        None => {
+            let reason = "its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF, WebP or PNM";
             return Err(reason.to_owned());
         }
     };
@@ -113,6 +109,20 @@ fn open<'a>(
     let pixels = png_header(bytes).map_or(0, |[width, height, _]| width.saturating_mul(height));
     reader.limits(within(8 * pixels.min(limits.pixels), bytes));
     reader.into_decoder().map_err(|error| error.to_string())
+}
+
+/// What the first bytes of a file are those of.
+fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+    Some(match bytes {
+        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
+        [0xff, 0xd8, ..] => ImageFormat::Jpeg,
+        [b'B', b'M', ..] => ImageFormat::Bmp,
+        [b'G', b'I', b'F', b'8', ..] => ImageFormat::Gif,
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => ImageFormat::Tiff,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ImageFormat::WebP,
+        [b'P', b'1'..=b'7', b' ' | b'\t' | b'\r' | b'\n', ..] => ImageFormat::Pnm,
+        _ => return None,
+    })
 }
 
 /// The limits of a decoder whose image takes `image` bytes.
@@ -156,31 +166,31 @@ fn png_header(bytes: &[u8]) -> Option<[u64; 3]> {
 }
 
 /// The endings of the files that [`decode_image`] reads.
-const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp"];
+pub(crate) const ENDINGS: [&str; 19] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "bmp", "dib", "gif", "tif",
+    "tiff", "webp", "pbm", "pgm", "ppm", "pnm", "pam",
+];
 
 /// Whether a file is an image that can be read, by its ending.
-pub(crate) fn is_image(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    ENDINGS.contains(&ending.as_str())
+pub(crate) fn has_image_ending(path: &Path) -> bool {
+    ENDINGS.iter().any(|ending| has_ending(path, ending))
 }
 
-/// The image files in a folder and below, in the order of their paths; hidden ones are left out.
-///
-/// # Errors
-/// The folder that cannot be read.
-pub fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut paths, files) = entries(folder)?;
-    paths.extend(files);
-    paths.sort();
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            files.extend(image_files(&path)?);
-        } else if is_image(&path) {
-            files.push(path);
-        }
+/// Whether a file is an image that can be read, by its ending or, where that says nothing, by its first
+/// bytes. These must leave no doubt: text may begin with BM, and the raw files of cameras as TIFF does.
+pub(crate) fn is_image(path: &Path) -> bool {
+    if has_image_ending(path) || !path.is_file() {
+        return has_image_ending(path);
     }
-    Ok(files)
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut bytes));
+    let sure = match (format_of(&bytes), &bytes[..]) {
+        (Some(ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP), _) => true,
+        (Some(ImageFormat::Jpeg), [_, _, third, ..]) => *third == 0xff,
+        (Some(ImageFormat::Bmp), [_, _, _, _, _, _, 0, 0, 0, 0, ..]) => true,
+        _ => false,
+    };
+    read.is_ok() && sure
 }
 
 /// Whether every chunk of a WebP file (RFC 9649) ends within it.

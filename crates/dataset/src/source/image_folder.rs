@@ -4,109 +4,87 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::files::{entries, name_of};
-use crate::source::image_file::{ImageLimits, is_image, read_image, stored_pixels};
+use crate::source::files::{entries, is_hidden, name_of, sorted_entries};
+use crate::source::image_file::{ENDINGS, ImageLimits, is_image, read_image, stored_pixels};
 use crate::source::images::{Images, Labelled};
+use crate::source::labels::Labels;
+use crate::source::left_out::LeftOut;
+use crate::source::walk::walk;
 
 /// What is wrong with images that stand where their classes should.
 pub(crate) const NO_CLASSES: &str = "it holds images, but no folder per class; expected the folder \
      above, whose folders are the classes, or a list with labels (.csv, .jsonl)";
 
-/// A folder with a folder per class, whose image files are the images; or a list of image files.
+/// A folder with a folder per class, whose image files, and those in the folders below, are the images;
+/// or a list of image files.
 ///
-/// Classes are the folders' names in byte order, images the files' names in byte order. Files are
-/// opened when an item is asked for, never before.
+/// Classes are the folders' names, by value where all are whole numbers, else in byte order; images are in
+/// the byte order of their paths. Files are opened when an item is asked for, never before, but those whose
+/// names do not tell that they are images.
 #[derive(Debug, Clone)]
 pub struct ImageFolder {
     folder: PathBuf,
     class_names: Vec<String>,
-    /// Class and path, ordered by class, then name.
+    /// Class and path, ordered by class, then path.
     items: Vec<(u32, PathBuf)>,
-    passed_over: usize,
+    left_out: LeftOut,
     limits: ImageLimits,
 }
 
 impl ImageFolder {
-    /// Lists the images of a folder. Names that begin with a dot are ignored; other entries that
-    /// are neither a class nor an image by their ending are counted in [`Images::describe`].
+    /// Lists the images of a folder. What is neither a class nor an image is counted in
+    /// [`Images::left_out`]. A byte of a folder's name that is not UTF-8 is written as `\xe9` in the name
+    /// of its class.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be read, has no class folder, or one without any image.
+    /// When a folder cannot be read or found again, there is no class folder, or one without any image.
     pub fn read(folder: &Path, limits: ImageLimits) -> Result<Self> {
-        let (class_folders, others) = entries(folder)?;
-        let names: Vec<String> = class_folders.iter().map(|path| name_of(path)).collect();
-        Self::read_classes(folder, &names, others.len(), limits)
+        Self::read_as(folder, None, limits)
     }
 
-    /// Lists the images of a folder whose classes are known, such as the test part beside a train
-    /// part: classes are numbered by `class_names`, and a class may be missing.
+    /// Lists the images of a folder whose classes may be known, such as those of the test part beside a
+    /// train part: classes are numbered by `class_names`, and a class may be missing.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be read, holds no image, or a class that is not named.
+    /// As [`ImageFolder::read`]; and when a class is not among those.
     pub(crate) fn read_as(
         folder: &Path,
-        class_names: &[String],
+        class_names: Option<&[String]>,
         limits: ImageLimits,
     ) -> Result<Self> {
-        let (class_folders, others) = entries(folder)?;
-        for class_folder in &class_folders {
-            let name = name_of(class_folder);
-            if !class_names.contains(&name) {
-                let reason =
-                    format!("its class `{name}` is not among the classes of the train part");
-                return Err(Error::Layout { path: folder.to_owned(), reason });
+        let layout = |path: &Path, reason| Error::Layout { path: path.to_owned(), reason };
+        let (mut classes, mut labels, mut left_out) =
+            (Vec::new(), Labels::default(), LeftOut::default());
+        for path in sorted_entries(folder)? {
+            if !is_hidden(&path) && is_folder(&path)? {
+                labels.add(name_of(&path));
+                classes.push(path);
+            } else if is_image(&path) && !is_hidden(&path) {
+                left_out.add("images outside the folders of the classes", 1);
+            } else {
+                left_out.add_other(&path);
             }
         }
-        Self::read_classes(folder, class_names, others.len(), limits)
-    }
-
-    fn read_classes(
-        folder: &Path,
-        class_names: &[String],
-        mut passed_over: usize,
-        limits: ImageLimits,
-    ) -> Result<Self> {
-        let (mut items, mut empty) = (Vec::new(), None);
-        for (label, name) in class_names.iter().enumerate() {
-            let class_folder = folder.join(name);
-            if !class_folder.is_dir() {
-                continue;
-            }
-            let (folders, files) = entries(&class_folder)?;
-            passed_over += folders.len();
-            let found = items.len();
-            for file in files {
-                if is_image(&file) {
-                    items.push((label as u32, file));
-                } else {
-                    passed_over += 1;
-                }
-            }
-            if items.len() == found && empty.is_none() {
-                empty = Some(class_folder);
-            }
+        if classes.is_empty() {
+            let no_folder = "expected a folder of images per class, found no folder".to_owned();
+            let reason = if holds_images(folder) { NO_CLASSES.to_owned() } else { no_folder };
+            return Err(layout(folder, reason));
         }
-        let none = |path: PathBuf| Error::Layout {
-            path,
-            reason: "expected image files in every class folder, found none".to_owned(),
-        };
-        match empty {
-            None if items.is_empty() && holds_images(folder) => {
-                let reason = NO_CLASSES.to_owned();
-                Err(Error::Layout { path: folder.to_owned(), reason })
+        let (labels, class_names) =
+            labels.finish(class_names).map_err(|reason| layout(folder, reason))?;
+        let mut items = Vec::new();
+        for (label, class) in labels.into_iter().zip(classes) {
+            let found = walk(&class)?;
+            if found.images.is_empty() {
+                return Err(layout(&class, no_image(&found.left_out)));
             }
-            Some(class_folder) => Err(none(class_folder)),
-            None if items.is_empty() => Err(none(folder.to_owned())),
-            None => Ok(ImageFolder {
-                folder: folder.to_owned(),
-                class_names: class_names.to_vec(),
-                items,
-                passed_over,
-                limits,
-            }),
+            items.extend(found.images.into_iter().map(|path| (label, path)));
+            left_out.extend(found.left_out);
         }
+        items.sort_by_key(|(label, _)| *label); // stable: by path within a class
+        Ok(ImageFolder { folder: folder.to_owned(), class_names, items, left_out, limits })
     }
 
     /// Image files with their classes, ordered by class; `origin` is where they are listed.
@@ -116,7 +94,14 @@ impl ImageFolder {
         items: Vec<(u32, PathBuf)>,
         limits: ImageLimits,
     ) -> Self {
-        ImageFolder { folder: origin.to_owned(), class_names, items, passed_over: 0, limits }
+        let (folder, left_out) = (origin.to_owned(), LeftOut::default());
+        ImageFolder { folder, class_names, items, left_out, limits }
+    }
+
+    /// The same, which has found this, too, and not taken it.
+    pub(crate) fn leaving_out(mut self, left_out: LeftOut) -> Self {
+        self.left_out.extend(left_out);
+        self
     }
 
     /// The path of an item.
@@ -148,11 +133,15 @@ impl Images for ImageFolder {
 
     fn describe(&self) -> String {
         let (folder, n, classes) = (self.folder.display(), self.len(), self.class_names.len());
-        let passed_over = match self.passed_over {
-            0 => String::new(),
-            count => format!(", {count} other entries passed over"),
+        let left_out = match self.left_out.is_empty() {
+            true => String::new(),
+            false => format!(", left out: {}", self.left_out),
         };
-        format!("{folder}: {n} image files, {classes} classes{passed_over}")
+        format!("{folder}: {n} image files, {classes} classes{left_out}")
+    }
+
+    fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
     }
 }
 
@@ -164,6 +153,21 @@ impl Labelled for ImageFolder {
     fn class_names(&self) -> &[String] {
         &self.class_names
     }
+}
+
+/// Whether a path is a folder; a link that leads nowhere is an error, for it may have been a class.
+fn is_folder(path: &Path) -> Result<bool> {
+    let metadata = std::fs::metadata(path);
+    Ok(metadata.map_err(|source| Error::Read { path: path.to_owned(), source })?.is_dir())
+}
+
+/// What is wrong with the folder of a class that holds no image.
+pub(crate) fn no_image(left_out: &LeftOut) -> String {
+    let found = if left_out.is_empty() { "nothing" } else { &left_out.to_string() };
+    format!(
+        "expected images in it or in its folders ({}), found {found}",
+        ENDINGS.map(|ending| format!(".{ending}")).join(", ")
+    )
 }
 
 /// Whether images stand in a folder itself.
@@ -205,9 +209,9 @@ mod tests {
         assert_eq!(order, [2, 1, 3, 0]);
         assert_eq!(source.decode(0).unwrap().size(), [3, 2, 1]);
         assert!(source.item_name(0).ends_with("10.jpeg"));
-        assert!(
-            source.describe().ends_with("4 image files, 2 classes, 1 other entries passed over")
-        );
+        assert!(source.describe().ends_with(
+            "4 image files, 2 classes, left out: 1 .txt files, 1 hidden images or folders"
+        ));
     }
 
     #[test]
@@ -219,7 +223,7 @@ mod tests {
         assert_eq!(
             source.decode(1).unwrap_err().to_string(),
             format!(
-                "{} is not a readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF or WebP",
+                "{} is not a readable image: its first bytes are not those of PNG, JPEG, BMP, GIF, TIFF, WebP or PNM",
                 folder.path().join("a/1.png").display()
             )
         );
@@ -235,29 +239,72 @@ mod tests {
     }
 
     #[test]
-    fn a_class_without_images_is_an_error() {
-        let folder = folder_of(&["a/0.png", "b/notes.txt"]);
-        assert_eq!(
-            read(&folder).unwrap_err().to_string(),
-            format!(
-                "{} is not a data set: expected image files in every class folder, found none",
-                folder.path().join("b").display()
-            )
-        );
+    fn folders_that_are_numbers_are_ordered_by_value() {
+        let folder = folder_of(&["10/0.png", "9/0.png", "0/0.png"]);
+        assert_eq!(read(&folder).unwrap().class_names(), ["0", "9", "10"]);
+        // Beside a name they are names.
+        let folder = folder_of(&["10/0.png", "9/0.png", "none/0.png"]);
+        assert_eq!(read(&folder).unwrap().class_names(), ["10", "9", "none"]);
+    }
+
+    #[test]
+    fn what_lies_in_the_folders_of_a_class_belongs_to_it() {
+        let folder =
+            folder_of(&["b/0.png", "a/2024/01/0.png", "a/2023/7.png", "c.png", "list.csv"]);
+        let source = read(&folder).unwrap();
+        assert_eq!(source.labels(), [0, 0, 1]);
+        assert!(source.path(0).ends_with("a/2023/7.png"));
+        let expected = "1 .csv files, 1 images outside the folders of the classes";
+        assert_eq!(source.left_out().to_string(), expected);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_whose_names_are_not_utf8_keep_their_images_and_different_names() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder_of(&["ant/0.png"]);
+        for name in [&b"caf\xe9"[..], b"caf\xe8"] {
+            let class = folder.path().join(std::ffi::OsStr::from_bytes(name));
+            std::fs::create_dir(&class).unwrap();
+            ::image::GrayImage::new(2, 3).save(class.join("0.png")).unwrap();
+        }
+        let source = read(&folder).unwrap();
+        assert_eq!(source.class_names(), ["ant", "caf\\xe8", "caf\\xe9"]);
+        assert_eq!(source.labels(), [0, 1, 2]);
+        (0..3).for_each(|item| assert!(source.decode(item).is_ok(), "{item}"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_class_that_cannot_be_found_again_is_an_error() {
+        let folder = folder_of(&["a/0.png", "b/0.png"]);
+        std::os::unix::fs::symlink("/no/where", folder.path().join("c")).unwrap();
+        let error = read(&folder).unwrap_err().to_string();
+        let c = folder.path().join("c");
+        assert!(error.starts_with(&format!("cannot read {}: ", c.display())), "{error}");
+    }
+
+    #[test]
+    fn a_class_without_images_is_an_error_that_says_what_it_has() {
+        let folder = folder_of(&["a/0.png", "b/x/0.heic", "b/1.heic"]);
+        let error = read(&folder).unwrap_err().to_string();
+        let b = folder.path().join("b");
+        let begin = format!("{} is not a data set: expected images in it or in its ", b.display());
+        assert!(error.starts_with(&begin), "{error}");
+        assert!(error.contains("(.png, ") && error.ends_with("found 2 .heic files"), "{error}");
+        std::fs::create_dir(folder.path().join("a0")).unwrap();
+        assert!(read(&folder).unwrap_err().to_string().ends_with("found nothing"));
     }
 
     #[test]
     fn a_test_part_takes_the_train_parts_numbers() {
         let folder = folder_of(&["b/0.png"]);
         let names = ["a".to_owned(), "b".to_owned()];
-        let part = ImageFolder::read_as(folder.path(), &names, ImageLimits::default()).unwrap();
-        assert_eq!(part.labels(), [1]);
-        let error = ImageFolder::read_as(folder.path(), &names[..1], ImageLimits::default());
-        assert!(
-            error
-                .unwrap_err()
-                .to_string()
-                .ends_with("its class `b` is not among the classes of the train part")
-        );
+        let read = |names: &[String]| {
+            ImageFolder::read_as(folder.path(), Some(names), ImageLimits::default())
+        };
+        assert_eq!(read(&names).unwrap().labels(), [1]);
+        let error = read(&names[..1]).unwrap_err().to_string();
+        assert!(error.ends_with("its class `b` is none of the 1 classes (`a`, …)"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::source::left_out::LeftOut;
 
 /// A list of images that decodes one at a time, when asked.
 ///
@@ -44,6 +45,11 @@ pub trait Images: Send + Sync {
     /// One line: what this is, where it came from, what was passed over.
     fn describe(&self) -> String;
 
+    /// What was found and not taken, by reason; by default nothing.
+    fn left_out(&self) -> LeftOut {
+        LeftOut::default()
+    }
+
     /// Whether `decode` only copies memory, so that parallel decoding would cost more than it gains.
     fn in_memory(&self) -> bool {
         false
@@ -63,8 +69,9 @@ pub trait Images: Send + Sync {
 
 /// Images with a class each.
 ///
-/// Items are ordered by class, then by their place in the file or their name, whatever the layout
-/// on disk: the same images as an IDX file and as a folder are the same list.
+/// Items are ordered by class, then by their place in the file or their name, whatever the layout on
+/// disk; classes that are not in an order of their own are ordered by value where all are whole numbers, else
+/// by their bytes. So the same images as an IDX file and as a folder are the same list.
 pub trait Labelled: Images {
     /// The class of an item, below `class_names().len()`. It costs nothing.
     ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::source::class_names::sort_class_names;
+use crate::source::class_names::{class_number, class_places, sort_class_names};
 
 /// Labels that are being collected; what the classes are is known at the end.
 #[derive(Debug, Default)]
@@ -31,6 +31,21 @@ impl Labels {
         self.add(name.unwrap_or_else(|| number.to_string()));
     }
 
+    /// Adds a label that is a float; false where it is no whole number.
+    pub(crate) fn add_float(&mut self, number: f64) -> bool {
+        // What is larger may have been rounded.
+        let whole = number.fract() == 0.0 && number.abs() < 2f64.powi(53);
+        if whole {
+            self.add_number(number as i64);
+        }
+        whole
+    }
+
+    /// Adds a label that is a boolean, called as pandas and Python call them.
+    pub(crate) fn add_boolean(&mut self, value: bool) {
+        self.add(if value { "True" } else { "False" }.to_owned());
+    }
+
     /// Adds a label that is a name.
     pub(crate) fn add(&mut self, name: String) {
         let next = self.distinct.len() as u32;
@@ -38,7 +53,8 @@ impl Labels {
     }
 
     /// The class of each label, and the classes' names: those given; else those the data says; else
-    /// the different labels, by value if all are numbers, else in byte order.
+    /// the different labels in the order of [`sort_class_names`]. Where all labels are whole numbers `1.0` is
+    /// `1`; they are found among given ones by value.
     ///
     /// # Errors
     ///
@@ -47,29 +63,38 @@ impl Labels {
         self,
         given: Option<&[String]>,
     ) -> Result<(Vec<u32>, Vec<String>), String> {
-        let names = match given.map(<[_]>::to_vec).or(self.names) {
-            Some(names) => names,
-            None => {
-                let mut names: Vec<String> = self.distinct.keys().cloned().collect();
-                sort_class_names(&mut names);
-                names
-            }
+        let names_only = given.is_some_and(|names| names.iter().any(|name| whole(name).is_none()));
+        let number = |name| whole(name).filter(|_| !names_only);
+        let numbers: Option<Vec<&str>> = self.distinct.keys().map(|name| number(name)).collect();
+        let labels: Vec<String> = match &numbers {
+            Some(numbers) => numbers.iter().map(|number| number.to_string()).collect(),
+            None => self.distinct.keys().cloned().collect(),
         };
-        let places: BTreeMap<&str, u32> =
-            names.iter().enumerate().map(|(place, name)| (&**name, place as u32)).collect();
+        let mut different = labels.clone();
+        sort_class_names(&mut different);
+        different.dedup();
+        let names = given.map(<[_]>::to_vec).or(self.names).unwrap_or_else(|| different.clone());
+        let places = class_places(&different, &names);
+        let places: BTreeMap<&String, Option<usize>> = different.iter().zip(places).collect();
         let mut classes = vec![0; self.distinct.len()];
-        for (name, &number) in &self.distinct {
-            let Some(&place) = places.get(&**name) else {
-                return Err(format!(
-                    "its label `{name}` is none of the {} classes (`{}`, …)",
+        for (label, &number) in labels.iter().zip(self.distinct.values()) {
+            let place = places[label].ok_or_else(|| {
+                format!(
+                    "its class `{label}` is none of the {} classes (`{}`, …)",
                     names.len(),
                     names.first().map_or("", String::as_str)
-                ));
-            };
-            classes[number as usize] = place;
+                )
+            })?;
+            classes[number as usize] = place as u32;
         }
         Ok((self.numbers.iter().map(|&number| classes[number as usize]).collect(), names))
     }
+}
+
+/// A whole number without the `.0` that tables of floats write after it.
+fn whole(name: &str) -> Option<&str> {
+    let number = name.strip_suffix(".0").unwrap_or(name);
+    class_number(number).map(|_| number)
 }
 
 #[cfg(test)]
@@ -103,10 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_are_the_same_however_they_are_written() {
+        // A column of integers becomes one of floats as soon as one is missing.
+        let (classes, names) = labels(&["10.0", "2.0", "2", "0.0"]).finish(None).unwrap();
+        assert_eq!((classes, names), (vec![2, 1, 1, 0], ["0", "2", "10"].map(String::from).into()));
+        let given = ["0", "2", "10"].map(String::from);
+        assert_eq!(labels(&["02", "10.0"]).finish(Some(&given)).unwrap().0, [1, 2]);
+        // Versions are names.
+        let (_, names) = labels(&["1.0", "1.5"]).finish(None).unwrap();
+        assert_eq!(names, ["1.0", "1.5"]);
+        assert_eq!(labels(&["1.0"]).finish(Some(&names)).unwrap().0, [0]);
+    }
+
+    #[test]
     fn a_label_that_is_no_class_is_an_error() {
         let given = ["a".to_owned(), "b".to_owned()];
         assert_eq!(labels(&["b"]).finish(Some(&given)).unwrap().0, [1]);
         let error = labels(&["c"]).finish(Some(&given)).unwrap_err();
-        assert_eq!(error, "its label `c` is none of the 2 classes (`a`, …)");
+        assert_eq!(error, "its class `c` is none of the 2 classes (`a`, …)");
     }
 }

@@ -1,33 +1,36 @@
 //! A list of image files with their labels: CSV, TSV or JSON lines.
 //!
-//! A CSV file has a line of names, of which `path` (or `file`, `filename`, `file_name`, `image`,
-//! `image_path`), `label` (or `class`, `category`, `target`) and, if there, `split` (or `part`)
-//! count; or no such line and two or three columns in this order. JSON lines are objects with the
-//! same keys. Other names are given by [`Columns`](crate::Columns). Paths are relative to the list.
-//! `split` is a part's name ([`Split::named`]); without it all is one part.
+//! A CSV file has a line of names, of which `image` (or `path`, `file`, `filename`, …), `label` (or
+//! `class`, `category`, `target`, …) and, if there, `split` (or `part`) count; or no such line and two or three
+//! columns in this order. JSON lines are objects with the same keys. Other names are given by
+//! [`Columns`](crate::Columns), and so are a folder and an ending where the list has neither. Paths are relative to
+//! the list. `split` is a part's name ([`Split::named`]); without it all is one part. A `metadata.csv` or
+//! `metadata.jsonl` beside the images is such a list, as the Hub's library has it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::source::columns::Columns;
+use crate::source::columns::{Columns, IMAGES, LABELS};
 use crate::source::dataset::Dataset;
-use crate::source::files::read_whole;
-use crate::source::image_file::{ImageLimits, is_image};
+use crate::source::files::{entries, name_of, read_whole};
+use crate::source::image_file::{ImageLimits, has_image_ending, is_image};
 use crate::source::image_folder::ImageFolder;
+use crate::source::images::Images;
 use crate::source::labels::Labels;
+use crate::source::left_out::LeftOut;
+use crate::source::walk::walk;
 use crate::split::{Split, Splits};
 
 /// The largest list, in bytes.
 const LIMIT: u64 = 1 << 30;
 
-const PATHS: &[&str] = &["path", "file", "filename", "file_name", "image", "image_path"];
-const LABELS: &[&str] = &["label", "class", "category", "target"];
 const SPLITS: &[&str] = &["split", "part"];
 
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub path: String,
+struct Entry {
+    pub path: PathBuf,
     pub label: String,
     pub split: Split,
     /// From 1.
@@ -61,38 +64,127 @@ impl Form {
 ///
 /// # Errors
 ///
-/// When the list cannot be read, a line is not understood, or a label of another part is none of
-/// the train part's.
+/// When the list cannot be read, a line is not understood, none of its first images is there, or a label of
+/// another part is none of the train part's.
 pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
+    let mut splits = Splits::<Option<Vec<Entry>>>::default();
+    for entry in entries_of(path, columns)? {
+        splits.get_mut(entry.split).get_or_insert_default().push(entry);
+    }
+    Dataset::of_splits(path, splits, |entries, class_names| source(path, entries, class_names))
+}
+
+/// The list that stands beside the images of a folder, if there is one.
+pub(crate) fn metadata_of(folder: &Path) -> Option<PathBuf> {
+    let paths = ["metadata.csv", "metadata.jsonl"].map(|name| folder.join(name));
+    paths.into_iter().find(|path| path.is_file())
+}
+
+/// Reads the list beside the images of a part; what it says of parts does not count.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_part(
+    path: &Path,
+    columns: &Columns,
+    class_names: Option<&[String]>,
+) -> Result<ImageFolder> {
+    let part = source(path, entries_of(path, columns)?, class_names)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let listed: BTreeSet<&Path> = (0..part.len()).map(|item| part.path(item)).collect();
+    let unlisted = walk(folder)?.images.iter().filter(|path| !listed.contains(&***path)).count();
+    let mut left_out = LeftOut::default();
+    left_out.add(format!("images that {} does not list", name_of(path)), unlisted);
+    Ok(part.leaving_out(left_out))
+}
+
+/// The lines of a list, their paths complete.
+fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
     let text = read_whole(path, LIMIT)?;
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
-    let mut splits = Splits::<Option<Vec<Entry>>>::default();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let entries = parse(&text, form, columns).map_err(layout)?;
+    let mut entries = parse(&text, form, columns).map_err(layout)?;
+    let list_folder = path.parent().unwrap_or(Path::new(""));
+    let folder = list_folder.join(&columns.image_folder);
+    for entry in &mut entries {
+        let mut path = entry.path.clone().into_os_string();
+        path.push(&columns.image_suffix);
+        entry.path = folder.join(&path);
+        // As Windows writes it.
+        if path.as_encoded_bytes().contains(&b'\\') && !entry.path.exists() {
+            entry.path = folder.join(path.to_string_lossy().replace('\\', "/"));
+        }
+    }
+    let relative = |path: &Path| path.strip_prefix(list_folder).unwrap_or(path).to_owned();
     if let ([first, ..], Form::Separated(_)) = (&entries[..], form)
         && first.line == 1
-        && !is_image(first.path.as_ref())
-        && !folder.join(&first.path).exists()
+        && !has_image_ending(&first.path)
+        && !first.path.exists()
     {
         return Err(layout(format!(
             "its first line is neither an image (there is no `{}`) nor names columns that are \
              known; {EXPECTED}",
-            first.path
+            relative(&first.path).display()
         )));
     }
-    for entry in entries {
-        splits.get_mut(entry.split).get_or_insert_default().push(entry);
+    let looked_at = &entries[..entries.len().min(LOOKED_AT)];
+    if looked_at.iter().all(|entry| !entry.path.exists()) {
+        let (first, count) = (&looked_at[0].path, looked_at.len());
+        let first = relative(first);
+        return Err(layout(format!(
+            "none of its first {count} images is there, such as `{}`; {}",
+            first.display(),
+            hint(list_folder, &first)
+        )));
     }
-    Dataset::of_splits(path, splits, |entries, class_names| {
-        let mut labels = Labels::default();
-        entries.iter().for_each(|entry| labels.add(entry.label.clone()));
-        let (labels, class_names) = labels.finish(class_names).map_err(layout)?;
-        let paths = entries.into_iter().map(|entry| folder.join(entry.path));
-        let mut items: Vec<(u32, PathBuf)> = labels.into_iter().zip(paths).collect();
-        items.sort_by_key(|(label, _)| *label); // stable: by line within a class
-        Ok(ImageFolder::of_items(path, class_names, items, ImageLimits::default()))
-    })
+    Ok(entries)
+}
+
+/// How many images of a list are looked for before any is opened.
+const LOOKED_AT: usize = 10;
+
+/// What to do about a path, relative to a list's folder, that leads nowhere: settings, if the file is there
+/// with an ending, or in another folder beside the list.
+fn hint(list_folder: &Path, path: &Path) -> String {
+    let name = name_of(path);
+    // The parent of a bare file name is empty, which no system call takes.
+    let here = list_folder.as_os_str().is_empty();
+    let list_folder = if here { Path::new(".") } else { list_folder };
+    let folders = entries(list_folder).map_or_else(|_| Vec::new(), |(folders, _)| folders);
+    for folder in std::iter::once(list_folder).chain(folders.iter().map(PathBuf::as_path)) {
+        let files = entries(folder).map_or_else(|_| Vec::new(), |(_, files)| files);
+        let suffix = |file: &PathBuf| {
+            let suffix = name_of(file).strip_prefix(&name)?.to_owned();
+            (suffix.is_empty() || suffix.starts_with('.') && is_image(file)).then_some(suffix)
+        };
+        if let Some(suffix) = files.iter().find_map(suffix) {
+            let setting = |key: &str, value: &str| match value {
+                "" => None,
+                value => Some(format!("data.{key}={value}")),
+            };
+            let folder = folder.strip_prefix(list_folder).unwrap_or(folder);
+            let (place, folder) = (folder.join(name + &suffix), folder.to_string_lossy());
+            let settings = [setting("image_folder", &folder), setting("image_suffix", &suffix)];
+            let settings: Vec<String> = settings.into_iter().flatten().collect();
+            return format!("`{}` is there: set {}", place.display(), settings.join(" and "));
+        }
+    }
+    "paths are relative to the list; set data.image_folder for another folder and data.image_suffix for an \
+     ending that they lack"
+        .to_owned()
+}
+
+/// The images of a part of a list.
+fn source(path: &Path, entries: Vec<Entry>, class_names: Option<&[String]>) -> Result<ImageFolder> {
+    let layout = |reason| Error::Layout { path: path.to_owned(), reason };
+    let mut labels = Labels::default();
+    entries.iter().for_each(|entry| labels.add(entry.label.clone()));
+    let (labels, class_names) = labels.finish(class_names).map_err(layout)?;
+    let paths = entries.into_iter().map(|entry| entry.path);
+    let mut items: Vec<(u32, PathBuf)> = labels.into_iter().zip(paths).collect();
+    items.sort_by_key(|(label, _)| *label); // stable: by line within a class
+    Ok(ImageFolder::of_items(path, class_names, items, ImageLimits::default()))
 }
 
 /// The lines of a list, in their order. Never panics, whatever the bytes; what it keeps is no larger
@@ -174,7 +266,7 @@ impl<'a> Names<'a> {
             Some(name) => vec![name.as_str()],
             None => usual.to_vec(),
         };
-        Names { paths: or(&columns.image, PATHS), labels: or(&columns.label, LABELS), columns }
+        Names { paths: or(&columns.image, IMAGES), labels: or(&columns.label, LABELS), columns }
     }
 
     /// Where path, label and split stand, if this line names the columns.
@@ -229,13 +321,19 @@ fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<E
         let find = |names: &[&str]| names.iter().find_map(|name| object.get(*name));
         let text = |value: &serde_json::Value| match value {
             serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+            serde_json::Value::Bool(true) => Some("True".to_owned()),
+            serde_json::Value::Bool(false) => Some("False".to_owned()),
+            // A whole one is written `1.0`.
+            serde_json::Value::Number(number) => {
+                let whole = number.as_f64().is_some_and(|number| number.fract() == 0.0);
+                whole.then(|| number.to_string())
+            }
             _ => None,
         };
         let path = find(&names.paths).and_then(|value| value.as_str());
         let (Some(path), Some(label)) = (path, find(&names.labels).and_then(text)) else {
             return Err(format!(
-                "line {number}: expected a string `{}` and a `{}`, a string or a whole number",
+                "line {number}: expected a string `{}` and a `{}`, a string, a whole number or a boolean",
                 names.paths[0], names.labels[0]
             ));
         };
@@ -246,6 +344,7 @@ fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<E
 }
 
 fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result<Entry, String> {
+    let label = label.trim();
     for (what, value) in [("path", path), ("label", label)] {
         if value.is_empty() {
             return Err(format!("line {line}: its {what} is empty"));
@@ -256,7 +355,7 @@ fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result
         let names = if line == 1 { names } else { "" };
         format!("line {line}: its split is `{split}`, expected train, val or test{names}")
     })?;
-    Ok(Entry { path: path.to_owned(), label: label.to_owned(), split: known, line })
+    Ok(Entry { path: path.into(), label: label.to_owned(), split: known, line })
 }
 
 #[cfg(test)]
@@ -265,7 +364,8 @@ mod tests {
 
     fn csv(text: &str) -> std::result::Result<Vec<(String, String, Split)>, String> {
         let entries = parse(text.as_bytes(), Form::Separated(b','), &Columns::default())?;
-        Ok(entries.into_iter().map(|entry| (entry.path, entry.label, entry.split)).collect())
+        let path = |path: PathBuf| path.display().to_string();
+        Ok(entries.into_iter().map(|entry| (path(entry.path), entry.label, entry.split)).collect())
     }
 
     fn entry_of(path: &str, label: &str, split: Split) -> (String, String, Split) {
@@ -294,7 +394,10 @@ mod tests {
             "{\"file_name\": \"a.png\", \"label\": 3}\n\n{\"path\": \"b\", \"class\": \"x\"}";
         let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
         assert_eq!(entries[0].label, "3");
-        assert_eq!(entries[1].path, "b");
+        assert_eq!(entries[1].path, Path::new("b"));
+        let text = "{\"path\": \"a\", \"label\": true}\n{\"path\": \"b\", \"label\": 2.0}";
+        let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
+        assert_eq!((&*entries[0].label, &*entries[1].label), ("True", "2.0"));
     }
 
     #[test]
@@ -306,7 +409,7 @@ mod tests {
         let json =
             |text: &str| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
         assert!(
-            json("{\"path\": 1, \"label\": 1}").starts_with("line 1: expected a string `path`")
+            json("{\"path\": 1, \"label\": 1}").starts_with("line 1: expected a string `image`")
         );
         assert!(json("{\"path\": \"a\", \"label\": 1.5}").starts_with("line 1: expected"));
         assert!(json("[]").starts_with("line 1: it is not a JSON object"));
@@ -322,10 +425,14 @@ mod tests {
 
     #[test]
     fn columns_go_by_the_names_that_are_given() {
-        let columns = Columns { image: Some("photo".into()), label: Some("kind".into()) };
+        let columns = Columns {
+            image: Some("photo".into()),
+            label: Some("kind".into()),
+            ..Columns::default()
+        };
         let text = "label,Kind,photo\n1,cat,a.png\n";
         let entries = parse(text.as_bytes(), Form::Separated(b','), &columns).unwrap();
-        assert_eq!((&*entries[0].path, &*entries[0].label), ("a.png", "cat"));
+        assert_eq!((entries[0].path.to_str(), &*entries[0].label), (Some("a.png"), "cat"));
         let json = b"{\"photo\": \"a.png\", \"kind\": 3}";
         assert_eq!(parse(json, Form::JsonLines, &columns).unwrap()[0].label, "3");
         let error = parse(b"path,label\na,1\n", Form::Separated(b','), &columns).unwrap_err();
@@ -353,6 +460,47 @@ mod tests {
     }
 
     #[test]
+    fn ids_become_paths_by_a_folder_and_an_ending() {
+        let folder = tempfile::tempdir().unwrap();
+        let images = folder.path().join("train");
+        std::fs::create_dir(&images).unwrap();
+        for name in ["00f.png", "01.b.png"] {
+            ::image::GrayImage::new(2, 2).save(images.join(name)).unwrap();
+        }
+        let list = folder.path().join("labels.csv");
+        let open = |text: &str, columns: &Columns| {
+            std::fs::write(&list, text).unwrap();
+            read(&list, columns)
+        };
+        let text = "file,label\n00f,beagle\n01.b,corgi\n";
+        let error = open(text, &Columns::default()).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "none of its first 2 images is there, such as `00f`; `train/00f.png` is there: set \
+                 data.image_folder=train and data.image_suffix=.png"
+            ),
+            "{error}"
+        );
+        let columns = Columns {
+            image_folder: "train".into(),
+            image_suffix: ".png".to_owned(),
+            ..Columns::default()
+        };
+        let train = open(text, &columns).unwrap().train;
+        assert!(train.decode(0).is_ok() && train.decode(1).is_ok());
+        // Without a line of names, too.
+        assert_eq!(open("00f,beagle\n01.b,corgi\n", &columns).unwrap().train.len(), 2);
+        let error = open("path,label\nx/9.png,a\n", &Columns::default()).unwrap_err().to_string();
+        assert!(
+            error.contains("such as `x/9.png`; paths are relative to the list; set "),
+            "{error}"
+        );
+        // As Windows writes paths.
+        let train = open("path,label\ntrain\\00f.png,a\n", &Columns::default()).unwrap().train;
+        assert!(train.decode(0).is_ok());
+    }
+
+    #[test]
     fn a_list_is_a_source_ordered_by_class_then_line() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["x.png", "y.png", "z.png"] {
@@ -370,7 +518,7 @@ mod tests {
         assert!(dataset.validation.is_none());
         std::fs::write(&list, "path,label,split\nz.png,b,train\nx.png,c,test\n").unwrap();
         let error = read(&list, &Columns::default()).unwrap_err().to_string();
-        assert!(error.ends_with("its label `c` is none of the 1 classes (`b`, …)"), "{error}");
+        assert!(error.ends_with("its class `c` is none of the 1 classes (`b`, …)"), "{error}");
     }
 
     proptest::proptest! {

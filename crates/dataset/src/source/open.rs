@@ -1,12 +1,14 @@
 //! From a path or a name to a data set: the formats, and how each is recognized.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::source::columns::Columns;
 use crate::source::dataset::Dataset;
+use crate::source::files::entries;
 use crate::source::image_file::is_image;
 use crate::source::image_folder::{NO_CLASSES, holds_images};
+use crate::source::left_out::LeftOut;
 use crate::source::named::named;
 use crate::source::{cifar, class_folders, embedded, idx_folder, list, parquet, tensors};
 
@@ -60,9 +62,14 @@ const FOLDERS: &[Format] = &[
         open: parquet::read_folder,
     },
     Format {
+        expected: "a list beside the images (metadata.csv, metadata.jsonl)",
+        recognizes: |path| Ok(list::metadata_of(path).is_some()),
+        open: |path, columns| list::read(&list::metadata_of(path).unwrap_or_default(), columns),
+    },
+    Format {
         expected: "a folder of images per class",
         recognizes: class_folders::has_folders,
-        open: |path, _| class_folders::read(path),
+        open: class_folders::read,
     },
 ];
 
@@ -70,8 +77,8 @@ const FOLDERS: &[Format] = &[
 /// [`NAMED`](crate::source::NAMED), or by path.
 ///
 /// A path leads to a folder of IDX files named as MNIST names them, to one such file, to CIFAR-10's
-/// binary files, to a parquet file or a folder of such, to a list of images (`.csv`, `.tsv`,
-/// `.jsonl`), to a safetensors file with `images` and `labels`, to a folder with a folder of images
+/// binary files, to the folder into which torchvision has downloaded one of these, to a parquet file or a folder of
+/// such, to a list of images (`.csv`, `.tsv`, `.jsonl`) or the folder with its `metadata.csv`, to a safetensors file with `images` and `labels`, to a folder with a folder of images
 /// per class, or to a folder with such folders called as [`Split::named`](crate::split::Split::named)
 /// says, `train` among them. A folder called like one of the names is reached as `./digits`.
 ///
@@ -110,6 +117,8 @@ fn open_path(path: &Path, columns: &Columns) -> Result<Dataset> {
         _ => Error::Read { path: path.to_owned(), source },
     })?;
     let formats = if metadata.is_file() { FILES } else { FOLDERS };
+    let inner = if metadata.is_file() { None } else { downloaded(path)? };
+    let path = inner.as_deref().unwrap_or(path);
     for format in formats {
         if (format.recognizes)(path)? {
             return (format.open)(path, columns);
@@ -121,9 +130,77 @@ fn open_path(path: &Path, columns: &Columns) -> Result<Dataset> {
     } else if holds_images(path) {
         NO_CLASSES.to_owned()
     } else {
-        format!("expected {}, found none of them", any_of(formats))
+        let mut found = LeftOut::default();
+        entries(path)?.1.iter().for_each(|file| found.add_other(file));
+        let found = if found.is_empty() { "none of them".to_owned() } else { found.to_string() };
+        format!("expected {}, found {found}", any_of(formats))
     };
     Err(Error::Layout { path: path.to_owned(), reason })
+}
+
+/// The most folders in which a download is looked for.
+const FEW: usize = 20;
+
+/// The folder below in which torchvision, or an archive, has put the files that a format needs:
+/// `raw`, `MNIST/raw`, `cifar-10-batches-bin`.
+///
+/// # Errors
+///
+/// When there are several, or the files are such that are not read.
+fn downloaded(folder: &Path) -> Result<Option<PathBuf>> {
+    let folders = entries(folder)?.0;
+    if folders.len() > FEW {
+        return Ok(None);
+    }
+    let raws = folders.iter().map(|folder| folder.join("raw")).filter(|raw| raw.is_dir());
+    let below: Vec<PathBuf> = folders.iter().cloned().chain(raws).collect();
+    for path in below.iter().map(PathBuf::as_path).chain([folder]) {
+        if let Some(reason) = unreadable(path) {
+            return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
+        }
+    }
+    let mut found = Vec::new();
+    for path in below {
+        if idx_folder::is_idx_folder(&path)? || cifar::is_cifar(&path) {
+            found.push(path);
+        }
+    }
+    match &found[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => {
+            let several: Vec<String> =
+                several.iter().map(|path| path.display().to_string()).collect();
+            let reason = format!("it holds several data sets; name one of {}", several.join(", "));
+            Err(Error::Layout { path: folder.to_owned(), reason })
+        }
+    }
+}
+
+/// What is wrong with a download that is known and not read.
+fn unreadable(folder: &Path) -> Option<&'static str> {
+    let has = |names: &[&str]| names.iter().all(|name| folder.join(name).is_file());
+    if has(&["data_batch_1", "test_batch"]) {
+        return Some(
+            "it holds CIFAR-10 as Python's pickles, which are not read; expected the binary version \
+             (cifar-10-binary.tar.gz, unpacked: data_batch_1.bin, …), or hub:uoft-cs/cifar10",
+        );
+    }
+    if has(&["train", "test", "meta"]) {
+        return Some(
+            "it holds CIFAR-100 as Python's pickles, which are not read; expected parquet files, such as \
+             hub:uoft-cs/cifar100",
+        );
+    }
+    if has(&["train_32x32.mat"]) || has(&["test_32x32.mat"]) {
+        return Some(
+            "it holds SVHN as MATLAB's files, which are not read; expected parquet files, such as \
+             hub:ufldl-stanford/svhn",
+        );
+    }
+    has(&["train_X.bin", "train_y.bin"]).then_some(
+        "it holds STL-10's binary files, which are not read; expected a folder of images per class",
+    )
 }
 
 /// "a, b or c".

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use self::column::Value;
 use self::footer::{Chunk, Column, Footer, Physical, RowGroup};
 use crate::error::{Error, Result};
-use crate::source::columns::Columns;
+use crate::source::columns::{Columns, IMAGES, LABELS};
 use crate::source::dataset::Dataset;
 use crate::source::encoded::Rows;
 use crate::source::files::{entries, has_ending, name_of};
@@ -37,11 +37,6 @@ impl Default for Limits {
     }
 }
 
-/// Names by which a column of images goes, and those of labels, where neither a setting names it nor
-/// the Hub's own types tell; the first one found is taken.
-const IMAGES: &[&str] = &["image", "img", "images", "picture"];
-const LABELS: &[&str] = &["label", "labels", "fine_label", "class", "target", "digit"];
-
 /// Reads parquet files in their order; their names begin with the split
 /// (`train-00000-of-00001.parquet`, `validation.parquet`), or they are of the train split.
 ///
@@ -58,7 +53,12 @@ pub fn read(name: &str, files: Vec<PathBuf>, columns: &Columns) -> Result<Datase
     read_splits(name, splits, columns)
 }
 
-fn read_splits(
+/// Reads the parquet files of each part.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_splits(
     name: &str,
     splits: Splits<Option<Vec<PathBuf>>>,
     columns: &Columns,
@@ -95,11 +95,13 @@ pub(crate) fn is_parquet_folder(folder: &Path) -> Result<bool> {
 }
 
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
-    let files_in = |folder: &Path| -> Result<Vec<PathBuf>> {
-        Ok(entries(folder)?.1.into_iter().filter(|path| is_parquet(path)).collect())
-    };
     let (files, data) = (files_in(folder)?, folder.join("data"));
     if files.is_empty() && data.is_dir() { files_in(&data) } else { Ok(files) }
+}
+
+/// The parquet files in a folder.
+pub(crate) fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.1.into_iter().filter(|path| is_parquet(path)).collect())
 }
 
 /// Whether a file is parquet by its ending.
@@ -111,7 +113,9 @@ fn read_file(path: &Path, rows: &mut Rows, columns: &Columns, limits: Limits) ->
     let read_error = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read_error)?;
     rows.begin(path.display().to_string());
-    read_from(&mut file, rows, columns, limits).map_err(|fault| match fault {
+    let folder = path.parent().unwrap_or(Path::new("")).join(&columns.image_folder);
+    let file_of = |text: &str| folder.join(format!("{text}{}", columns.image_suffix));
+    read_from(&mut file, rows, columns, &file_of, limits).map_err(|fault| match fault {
         Fault::Io(source) => Error::Read { path: path.to_owned(), source },
         Fault::Format(reason) => Error::Layout { path: path.to_owned(), reason },
     })
@@ -123,7 +127,8 @@ pub fn count_rows(bytes: &[u8], limit: usize) -> Option<usize> {
     let limits = Limits { footer: limit, page: limit };
     let mut rows = Rows::within(usize::MAX);
     let columns = Columns::default();
-    read_from(&mut std::io::Cursor::new(bytes), &mut rows, &columns, limits).ok()?;
+    read_from(&mut std::io::Cursor::new(bytes), &mut rows, &columns, &|_| PathBuf::new(), limits)
+        .ok()?;
     Some(rows.labels.len())
 }
 
@@ -151,16 +156,16 @@ impl From<String> for Fault {
     }
 }
 
-/// Reads images and labels of all rows.
+/// Reads images and labels of all rows; `file_of` is the file that a path in the table means.
 fn read_from(
     file: &mut (impl Read + Seek),
     rows: &mut Rows,
     columns: &Columns,
+    file_of: &dyn Fn(&str) -> PathBuf,
     limits: Limits,
 ) -> std::result::Result<(), Fault> {
     let size = file.seek(SeekFrom::End(0))?;
     let footer = read_footer(file, size, limits)?;
-    let kinds = [Physical::Int32, Physical::Int64, Physical::Bytes];
     let image = Wanted {
         what: "images",
         setting: "data.image_column",
@@ -168,6 +173,7 @@ fn read_from(
         feature: "Image",
         usual: IMAGES,
         inner: ".bytes",
+        expected: "bytes of an image, or the path of one, in each row",
         kinds: &[Physical::Bytes],
     };
     let label = Wanted {
@@ -177,9 +183,23 @@ fn read_from(
         feature: "ClassLabel",
         usual: LABELS,
         inner: "",
-        kinds: &kinds,
+        expected: "one label a row: a whole number, a boolean or text",
+        kinds: &[
+            Physical::Boolean,
+            Physical::Int32,
+            Physical::Int64,
+            Physical::Float,
+            Physical::Double,
+            Physical::Bytes,
+        ],
     };
     let (image, label) = (footer.find(&image)?, footer.find(&label)?);
+    // Beside bytes the Hub's library writes a path, which counts where there are no bytes.
+    let path = match image.path.strip_suffix(".bytes").map(|name| format!("{name}.path")) {
+        _ if image.is_text => Some(image),
+        Some(path) => footer.columns.iter().find(|column| column.path == path),
+        None => None,
+    };
     if let Some(names) = footer.class_names(&label.path) {
         rows.labels.name(names);
     }
@@ -191,30 +211,67 @@ fn read_from(
         return Err("it claims more rows than it has bytes".into());
     }
     let most = size.saturating_mul(32).saturating_add(1 << 20);
-    let (mut total, mut first) = (0u64, 0);
+    let mut total = 0u64;
+    let mut grow = |bytes: usize| {
+        total = total.saturating_add(bytes as u64);
+        match total > most {
+            true => Err(Fault::from("its images are out of proportion to the file")),
+            false => Ok(()),
+        }
+    };
+    let first_row = rows.len();
     for group in &footer.row_groups {
-        let mut row = first;
+        let first = rows.len();
+        let mut row = first - first_row;
         let bytes = chunk_bytes(file, group, label, size, limits)?;
         read_column(group, label, &bytes, limits, |value| {
             match value {
+                Value::Boolean(value) => rows.labels.add_boolean(value),
                 Value::Integer(number) => rows.labels.add_number(number),
-                Value::Bytes(text) => rows.labels.add(String::from_utf8_lossy(text).into_owned()),
-                Value::Absent => return Err(format!("row {row} has no label").into()),
+                Value::Bytes(text) => {
+                    rows.labels.add(String::from_utf8_lossy(text).trim().to_owned());
+                }
+                Value::Float(number) if !number.is_nan() => {
+                    if !rows.labels.add_float(number) {
+                        let name = &label.path;
+                        return Err(Fault::Format(format!(
+                            "its column `{name}` holds {number} in row {row}, expected whole numbers as labels"
+                        )));
+                    }
+                }
+                Value::Float(_) | Value::Absent => {
+                    return Err(format!("row {row} has no label").into());
+                }
             }
             row += 1;
             Ok(())
         })?;
-        let bytes = chunk_bytes(file, group, image, size, limits)?;
-        read_column(group, image, &bytes, limits, |value| {
-            // An image that is not there is a broken one, told when it is asked for.
-            let image = if let Value::Bytes(image) = value { image } else { &[] };
-            total = total.saturating_add(image.len() as u64);
-            if total > most {
-                return Err("its images are out of proportion to the file".into());
+        if !image.is_text {
+            let bytes = chunk_bytes(file, group, image, size, limits)?;
+            read_column(group, image, &bytes, limits, |value| {
+                // An image that is not there is a broken one, told when it is asked for.
+                let image = if let Value::Bytes(image) = value { image } else { &[] };
+                grow(image.len())?;
+                Ok(rows.add(image)?)
+            })?;
+        }
+        let Some(path) = path.filter(|_| image.is_text || rows.lack_images(first)) else {
+            continue;
+        };
+        let bytes = chunk_bytes(file, group, path, size, limits)?;
+        let mut row = first;
+        read_column(group, path, &bytes, limits, |value| {
+            match value {
+                Value::Bytes(text) => {
+                    grow(text.len())?;
+                    rows.set_path(row, file_of(&String::from_utf8_lossy(text)))?;
+                }
+                _ if row == rows.len() => rows.add(&[])?,
+                _ => {}
             }
-            Ok(rows.add(image)?)
+            row += 1;
+            Ok(())
         })?;
-        first = row;
     }
     Ok(())
 }
@@ -307,6 +364,8 @@ struct Wanted<'a> {
     usual: &'static [&'static str],
     /// What its values are called where it is a structure.
     inner: &'static str,
+    /// What it must hold.
+    expected: &'static str,
     kinds: &'a [Physical],
 }
 
@@ -323,34 +382,58 @@ impl Footer {
             self.columns.iter().filter(usable).find(path)
         };
         let typed = self.of_feature(wanted.feature);
-        let usual = |name: &&&str| typed.is_empty() || typed.iter().any(|typed| typed == **name);
-        let found = match wanted.name {
-            Some(name) => named(name),
-            None => {
-                let by_name = wanted.usual.iter().filter(usual).find_map(|name| named(name));
-                let only = || if let [only] = &typed[..] { named(only) } else { None };
-                by_name.or_else(only)
-            }
+        let candidates: Vec<&str> = match (wanted.name, &typed[..]) {
+            (Some(name), _) => vec![name],
+            (None, []) => self.in_order_of(wanted.usual).collect(),
+            (None, [only]) => vec![only],
+            (None, typed) => self
+                .in_order_of(wanted.usual)
+                .filter(|name| typed.iter().any(|t| t == name))
+                .collect(),
         };
-        found.ok_or_else(|| {
-            let mut columns: Vec<&str> = Vec::new();
-            for column in &self.columns {
-                // Of a structure, the name that the user knows.
-                let name = column.path.split('.').next().unwrap_or_default();
-                if !columns.contains(&name) {
-                    columns.push(name);
-                }
+        if let Some(column) = candidates.iter().find_map(|name| named(name)) {
+            return Ok(column);
+        }
+        // There, but not usable.
+        let within = |column: &&Column| candidates.contains(&top(&column.path));
+        Err(Fault::Format(match self.columns.iter().find(within) {
+            Some(column) => {
+                let name = top(&column.path);
+                let parts = self.columns.iter().filter(|column| top(&column.path) == name);
+                let parts: Vec<String> = parts
+                    .map(|column| match column.path == name || column.repeated {
+                        true => column.to_string(),
+                        false => format!("{column} called {}", column.path),
+                    })
+                    .collect();
+                format!(
+                    "its column `{name}` holds {}, expected {}; name another with {}",
+                    parts.join(", "),
+                    wanted.expected,
+                    wanted.setting
+                )
             }
-            let expected = match wanted.name {
-                Some(name) => name.to_owned(),
-                None => wanted.usual.join(", "),
-            };
-            Fault::Format(format!(
-                "expected a column of {} called {expected}, found the columns {}; name one with {}",
-                wanted.what,
-                columns.join(", "),
-                wanted.setting
-            ))
+            None => {
+                // Of a structure, the name that the user knows.
+                let mut columns: Vec<&str> =
+                    self.columns.iter().map(|column| top(&column.path)).collect();
+                columns.dedup();
+                format!(
+                    "expected a column of {} called {}, found the columns {}; name one with {}",
+                    wanted.what,
+                    wanted.name.map_or(wanted.usual.join(", "), str::to_owned),
+                    columns.join(", "),
+                    wanted.setting
+                )
+            }
+        }))
+    }
+
+    /// The names of columns that are among these, in upper or lower case, in the order of these.
+    fn in_order_of<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        names.iter().flat_map(|name| {
+            let tops = self.columns.iter().map(|column| top(&column.path));
+            tops.filter(|top| top.eq_ignore_ascii_case(name))
         })
     }
 
@@ -376,6 +459,11 @@ impl Footer {
             .map(|name| Some(name.as_str()?.to_owned()))
             .collect()
     }
+}
+
+/// The outermost name of a column's path.
+fn top(path: &str) -> &str {
+    path.split('.').next().unwrap_or_default()
 }
 
 #[cfg(test)]

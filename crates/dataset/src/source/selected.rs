@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::source::class_names::class_places;
 use crate::source::images::{Images, Labelled};
+use crate::source::left_out::LeftOut;
 
 /// A source that shows some items of another one.
 struct Selected {
@@ -15,7 +17,7 @@ struct Selected {
     note: String,
 }
 
-/// Only the items of these classes, numbered in this order.
+/// Only the items of these classes, numbered in this order; whole numbers are found by value.
 ///
 /// # Errors
 ///
@@ -41,8 +43,7 @@ pub fn keep_classes(source: Arc<dyn Labelled>, names: &[String]) -> Result<Arc<d
         known => known.join(", "),
     };
     let mut numbers = vec![None; known.len()];
-    for (number, name) in names.iter().enumerate() {
-        let place = known.iter().position(|known| known == name);
+    for (number, (name, place)) in names.iter().zip(class_places(names, known)).enumerate() {
         let Some(place) = place else {
             return Err(Error::NoClass { name: name.clone(), known: there_are() });
         };
@@ -110,6 +111,10 @@ impl Images for Selected {
         format!("{} ({})", self.original.describe(), self.note)
     }
 
+    fn left_out(&self) -> LeftOut {
+        self.original.left_out()
+    }
+
     fn in_memory(&self) -> bool {
         self.original.in_memory()
     }
@@ -154,6 +159,7 @@ mod tests {
         );
         assert_eq!(message(&[]), "`data.classes` is empty, expected names out of 0, 1, 2, …, 9");
         assert!(message(&["1", "0"]).ends_with("10 classes (classes 1, 0 only)"));
+        assert!(message(&["01", "00"]).ends_with("10 classes (classes 01, 00 only)"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) fn read(path: &Path) -> Result<Dataset> {
             }
         }
     }
-    if splits.train.is_none() {
+    if splits == Splits::default() {
         let reason = format!(
             "expected the tensors `images` and `labels`, or `train_images` and so on, found: {}",
             tensors.names().into_iter().take(10).collect::<Vec<_>>().join(", ")
@@ -174,7 +174,7 @@ mod tests {
         let dataset = open(&[train.clone(), test].concat()).unwrap();
         assert_eq!(dataset.test.unwrap().labels(), [0]);
         let error = open(&[train, part("test_images", "test_labels", 5)].concat()).unwrap_err();
-        assert!(error.to_string().contains("its label `5` is none of the 1 classes"), "{error}");
+        assert!(error.to_string().contains("its class `5` is none of the 1 classes"), "{error}");
     }
 
     #[test]

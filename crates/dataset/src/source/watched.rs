@@ -5,6 +5,7 @@ use std::ops::Deref;
 use crate::error::Result;
 use crate::image::Image;
 use crate::source::images::{Images, Labelled};
+use crate::source::left_out::LeftOut;
 
 /// A source that calls `decoded` after each image that it decodes, from whatever thread it is on: for a display
 /// of how far a pass over the images is.
@@ -36,6 +37,10 @@ where
 
     fn describe(&self) -> String {
         self.source.describe()
+    }
+
+    fn left_out(&self) -> LeftOut {
+        self.source.left_out()
     }
 
     fn in_memory(&self) -> bool {
@@ -79,7 +84,8 @@ mod tests {
             told.fetch_add(1, Ordering::Relaxed);
         };
         let watched = Arc::new(Watched { source: source.clone(), decoded });
-        let cached = cache(watched, &Preprocessing::mnist(), 1 << 30).unwrap();
+        let all: Vec<usize> = (0..watched.len()).collect();
+        let cached = cache(watched, &all, &Preprocessing::mnist(), 1 << 30).unwrap();
         assert_eq!(count.load(Ordering::Relaxed), source.len());
         cached.source.decode(0).unwrap();
         assert_eq!(count.load(Ordering::Relaxed), source.len());

@@ -24,10 +24,14 @@ proptest! {
         let mut all = [&split.train[..], &split.validation, &split.test].concat();
         all.sort_unstable();
         prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
-        prop_assert_eq!(split.test.len(), (test * labels.len() as f64).round() as usize);
+        let wanted = (test * labels.len() as f64).round() as usize;
+        // No fewer than wanted, but where a class would have lost all it has.
+        let spared = (0..5).filter(|&class| count_of(&labels, &split.train, class) == 1).count();
+        prop_assert!(split.test.len() <= wanted && wanted <= split.test.len() + spared);
         for class in 0..5 {
+            prop_assert!(split.train.iter().any(|&item| labels[item] == class) || !labels.contains(&class));
             let size = count_of(&labels, &(0..labels.len()).collect::<Vec<_>>(), class);
-            let share = split.test.len() as f64 * size as f64 / labels.len().max(1) as f64;
+            let share = wanted as f64 * size as f64 / labels.len().max(1) as f64;
             let found = count_of(&labels, &split.test, class) as f64;
             prop_assert!((found - share).abs() < 1.0, "{found} of {share}");
         }
@@ -80,7 +84,7 @@ fn shares_that_do_not_fit_are_an_error() {
         "validation share is 0.5, expected at most what the test share leaves, 0.25"
     );
     assert!(stratified(&[0, 1], &config(f64::NAN, 0.0)).is_err());
-    assert!(stratified(&[0; 10], &config(0.9, 0.1)).unwrap().train.is_empty());
+    assert_eq!(stratified(&[0; 10], &config(0.9, 0.1)).unwrap().train.len(), 1);
 }
 
 #[test]
@@ -102,4 +106,18 @@ fn folds_have_the_class_counts_of_scikit_learn() {
     let folds = folds(&labels, 4, 3).unwrap();
     let counts = folds.iter().map(|fold| [0, 1, 2].map(|c| count_of(&labels, &fold.held_out, c)));
     assert_eq!(counts.collect::<Vec<_>>(), [[1, 2, 2], [2, 2, 1], [2, 1, 1], [1, 2, 1]]);
+}
+
+#[test]
+fn the_only_item_of_a_class_is_trained_on() {
+    // Thirty classes of one; a class of ten and three of one.
+    let split = stratified(&(0..30).collect::<Vec<u32>>(), &config(0.2, 0.1)).unwrap();
+    assert_eq!((split.train.len(), split.test.len()), (30, 0));
+    let labels = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3];
+    let split = stratified(&labels, &config(0.25, 0.1)).unwrap();
+    assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (9, 1, 3));
+    assert_eq!(split.train[split.train.len() - 3..], [10, 11, 12]);
+    // Two items, both wanted: one for the test part, none for the validation part.
+    let split = stratified(&[0, 0], &config(0.5, 0.5)).unwrap();
+    assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (1, 0, 1));
 }

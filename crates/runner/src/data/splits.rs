@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taper_dataset::source::{broken, keep_classes, only, without};
 use taper_dataset::split::{Split, SplitConfig, folds, per_class, stratified};
-use taper_dataset::{Dataset, Labelled};
+use taper_dataset::{Dataset, Labelled, LeftOut};
 
 use crate::error::{RunnerError, setting};
 use crate::observe::counted;
@@ -13,12 +13,15 @@ use crate::registry::Registry;
 
 /// The parts of a data set as lists of items, nothing decoded.
 pub(super) struct Splits {
-    pub dataset: Dataset,
+    pub name: String,
     pub train: Items,
     pub validation: Option<Items>,
     pub test: Items,
     pub division: String,
-    pub left_out: Vec<String>,
+    /// What was found and not taken, by reason.
+    pub left_out: LeftOut,
+    /// Of each image that was left out because it cannot be read, why.
+    pub faults: Vec<String>,
 }
 
 /// Some items of one of the data set's own parts.
@@ -34,14 +37,17 @@ impl Splits {
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
         check(data)?;
-        let (dataset, left_out) = open_dataset(data, registry)?;
+        let (dataset, left_out, faults) = open_dataset(data, registry)?;
         let items =
             |of, source: &Arc<dyn Labelled>, indices| Items { of, source: source.clone(), indices };
         let whole = |of, source: &Arc<dyn Labelled>| items(of, source, (0..source.len()).collect());
         let split = stratified(
             &dataset.train.labels(),
             &SplitConfig {
-                test: if dataset.test.is_some() { 0.0 } else { data.test_fraction },
+                test: match (&dataset.validation, &dataset.test) {
+                    (None, None) => data.test_fraction,
+                    _ => 0.0,
+                },
                 test_seed: data.split_seed,
                 validation: match dataset.validation {
                     Some(_) => 0.0,
@@ -85,7 +91,8 @@ impl Splits {
             let parts = [Some(&mut train), validation.as_mut(), Some(&mut test)];
             parts.into_iter().flatten().for_each(|part| part.spread(data.limit));
         }
-        Ok(Self { dataset, train, validation, test, division, left_out })
+        let name = dataset.name;
+        Ok(Self { name, train, validation, test, division, left_out, faults })
     }
 }
 
@@ -119,9 +126,9 @@ impl Items {
     }
 
     /// The same as a source, in the order of the whole.
-    fn into_source(mut self) -> Option<Arc<dyn Labelled>> {
+    fn into_source(mut self) -> Arc<dyn Labelled> {
         self.indices.sort_unstable();
-        (!self.indices.is_empty()).then(|| only(self.source, &self.indices))
+        only(self.source, &self.indices)
     }
 }
 
@@ -134,22 +141,23 @@ pub fn split_dataset(
     recipe: &Recipe,
     registry: &Registry,
 ) -> Result<(Dataset, Vec<String>), RunnerError> {
-    let Splits { dataset, train, validation, test, left_out, .. } = Splits::open(recipe, registry)?;
+    let Splits { name, train, validation, test, faults, .. } = Splits::open(recipe, registry)?;
+    let there = |items: &Items| !items.indices.is_empty();
     let dataset = Dataset {
-        name: dataset.name,
-        train: train.into_source().unwrap_or(dataset.train),
-        validation: validation.and_then(Items::into_source),
-        test: test.into_source(),
+        name,
+        train: train.into_source(),
+        validation: validation.filter(there).map(Items::into_source),
+        test: Some(test).filter(there).map(Items::into_source),
     };
-    Ok((dataset, left_out))
+    Ok((dataset, faults))
 }
 
-/// The recipe's data set, with the classes that it wants, without broken images if it wants that; of
-/// those, why each cannot be read.
+/// The recipe's data set, with the classes that it wants, without broken images if it wants that; what
+/// was left out by reason, and why each image that cannot be read.
 fn open_dataset(
     data: &DataRecipe,
     registry: &Registry,
-) -> Result<(Dataset, Vec<String>), RunnerError> {
+) -> Result<(Dataset, LeftOut, Vec<String>), RunnerError> {
     let mut dataset = registry.dataset(&data.source, &data.columns())?;
     let mut change = |change: &mut dyn FnMut(Arc<dyn Labelled>) -> Result<_, RunnerError>| {
         dataset.train = change(dataset.train.clone())?;
@@ -160,17 +168,21 @@ fn open_dataset(
     if !data.classes.is_empty() {
         change(&mut |source| Ok(keep_classes(source, &data.classes)?))?;
     }
-    let mut left_out = Vec::new();
-    if data.broken == BrokenImages::Skip {
-        change(&mut |source| {
-            let show = registry.shows_decoding;
-            let faults = counted(show, "look for broken images", &source, |s| broken(s.as_ref()))?;
-            let items: Vec<usize> = faults.iter().map(|(item, _)| *item).collect();
-            left_out.extend(faults.into_iter().map(|(_, error)| error.to_string()));
-            Ok(if items.is_empty() { source } else { without(source, &items) })
-        })?;
-    }
-    Ok((dataset, left_out))
+    let (mut left_out, mut faults) = (LeftOut::default(), Vec::new());
+    change(&mut |source| {
+        left_out.extend(source.left_out());
+        if data.broken == BrokenImages::Stop {
+            return Ok(source);
+        }
+        let (show, images) = (registry.shows_decoding, source.len());
+        let broken =
+            counted(show, "look for broken images", &source, images, |s| broken(s.as_ref()))?;
+        let (items, errors): (Vec<usize>, Vec<_>) = broken.into_iter().unzip();
+        faults.extend(errors.into_iter().map(|error| error.to_string()));
+        Ok(if items.is_empty() { source } else { without(source, &items) })
+    })?;
+    left_out.add("images that cannot be read", faults.len());
+    Ok((dataset, left_out, faults))
 }
 
 fn check(data: &DataRecipe) -> Result<(), RunnerError> {

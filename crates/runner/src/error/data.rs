@@ -9,7 +9,7 @@ pub enum DataError {
     /// Nothing to train on or to evaluate.
     #[error(
         "the {part} part of {source_name} is empty; give more images, or another \
-         `data.test_fraction`"
+         `data.test_fraction` (0: nothing is held out)"
     )]
     Empty {
         /// Which part.

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use taper_dataset::Labelled;
 use taper_dataset::source::Watched;
+use taper_dataset::{Labelled, LeftOut};
 use taper_metrics::text::{printable, printable_lines, width};
 use taper_run_folder::{Epoch, Event, Step};
 
@@ -104,14 +104,18 @@ fn say(line: &str) {
 impl Listener for Progress {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
         match event {
-            Event::LeftOut { images, reasons } => {
-                say(&format!("{} leaves out {images} images that cannot be read:", self.label));
-                reasons
+            Event::LeftOut { counts, faults } => {
+                say(&format!(
+                    "{} leaves out {}",
+                    self.label,
+                    printable(&LeftOut(counts.clone()).to_string())
+                ));
+                faults
                     .iter()
                     .take(LISTED)
-                    .for_each(|reason| say(&format!("  {}", printable(reason))));
-                if *images > LISTED {
-                    say(&format!("  and {} more, in history.jsonl", images - LISTED));
+                    .for_each(|fault| say(&format!("  {}", printable(fault))));
+                if faults.len() > LISTED {
+                    say(&format!("  and {} more, in history.jsonl", faults.len() - LISTED));
                 }
             }
             Event::Loaded { weights, notes } => {
@@ -273,15 +277,16 @@ impl Drop for Counter {
     }
 }
 
-/// Runs over the images of a source, which `work` is given, with a counter headed by `label`, if that is
+/// Runs over so many images of a source, which `work` is given, with a counter headed by `label`, if that is
 /// `shown`.
 pub fn counted<T>(
     shown: bool,
     label: &str,
     source: &Arc<dyn Labelled>,
+    images: usize,
     work: impl FnOnce(Arc<dyn Labelled>) -> T,
 ) -> T {
-    let counter = Arc::new(Counter::new(shown, label, source.len()));
+    let counter = Arc::new(Counter::new(shown, label, images));
     // What is kept of the source may go on decoding, and is no longer counted then.
     let weak = Arc::downgrade(&counter);
     let decoded = move || {

@@ -87,9 +87,17 @@ settings! {
     image_column: String = "",
     /// The column of labels of a list or a parquet file; empty: found by its name or type.
     label_column: String = "",
+    /// The folder that the paths of a list or a table are relative to, itself relative to that of the list
+    /// or table; empty: that one.
+    image_folder: String = "",
+    /// What is added to each path of a list or a table, such as `.png` where it has ids alone.
+    image_suffix: String = "",
     /// Take these classes only, numbered in this order; empty: all.
     classes: Vec<String> = [],
-    /// The share held out for testing when the source has no test part of its own.
+    /// The share held out for testing when the source has neither a test nor a validation part of its
+    /// own; 0: nothing is held out.
+    ///
+    /// Where nothing is held out the validation part is scored, and where there is none, what is trained on.
     test_fraction: f64 = 0.2,
     /// The share held out for validation: of all images, or of the training part where the source
     /// has a test part of its own; 0: no validation.

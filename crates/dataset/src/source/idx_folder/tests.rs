@@ -231,6 +231,6 @@ fn a_missing_file_of_a_part_is_an_error() {
     );
     assert_eq!(
         message(&[("t10k-images-idx3-ubyte", images())]),
-        "FOLDER is not a data set: expected train-images-idx3-ubyte, with its labels"
+        "FOLDER is not a data set: its test part has images but no labels"
     );
 }

@@ -84,8 +84,15 @@ fn parts_that_do_not_go_together_are_an_error() {
     );
     let error = error_of(&folder_of(&["train/a", "val/a", "valid/a"]));
     assert!(error.ends_with("`val`, `valid` are the same part"), "{error}");
-    let error = error_of(&folder_of(&["test/a"]));
-    assert!(error.ends_with("expected a train part, found only others"), "{error}");
+}
+
+#[test]
+fn a_set_may_be_there_to_be_tested_on_alone() {
+    let folder = folder_of(&["test/a", "test/b", "val/b"]);
+    let dataset = open(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!((dataset.train.len(), dataset.train.class_names().len()), (0, 2));
+    assert_eq!(dataset.test.unwrap().labels(), [0, 1]);
+    assert_eq!(dataset.validation.unwrap().labels(), [1]);
 }
 
 #[test]
@@ -95,6 +102,8 @@ fn images_without_classes_are_an_error_that_says_where_classes_stand() {
     assert!(error.contains("expected the folder above"), "{error}");
     let error = error_of(&folder_of(&["train", "test"]));
     assert!(error.contains("train is not a data set: it holds images, but no folder"), "{error}");
+    let error = error_of(&folder_of(&["train/a", "test"]));
+    assert!(error.contains("test is not a data set: its images have no classes"), "{error}");
 }
 
 #[test]
@@ -131,4 +140,91 @@ fn the_layout_on_disk_does_not_change_the_list() {
     for item in 0..3 {
         assert_eq!(idx.decode(item).unwrap(), png.decode(item).unwrap());
     }
+}
+
+/// IDX files of these numbers of images in a folder, each of a class of its own.
+fn idx_files(folder: &Path, count: u8) {
+    use crate::idx::{Elements, Idx};
+    std::fs::create_dir_all(folder).unwrap();
+    let write = |name: &str, shape: &[usize], values: Vec<u8>| {
+        let array = Idx { shape: shape.to_vec(), elements: Elements::U8(values) };
+        std::fs::write(folder.join(name), array.to_bytes().unwrap()).unwrap();
+    };
+    let labels: Vec<u8> = (0..count).collect();
+    write("train-images-idx3-ubyte", &[count.into(), 1, 1], labels.clone());
+    write("train-labels-idx1-ubyte", &[count.into()], labels);
+}
+
+#[test]
+fn a_download_of_torchvisions_is_found_from_the_folders_above() {
+    let root = tempfile::tempdir().unwrap();
+    idx_files(&root.path().join("MNIST/raw"), 12);
+    let open_at = |path: &Path| open(path.to_str().unwrap());
+    for path in ["MNIST/raw", "MNIST", "."] {
+        let train = open_at(&root.path().join(path)).unwrap().train;
+        assert_eq!(train.len(), 12, "{path}");
+    }
+    idx_files(&root.path().join("KMNIST/raw"), 10);
+    let error = error_of(&root);
+    assert!(error.contains("it holds several data sets; name one of "), "{error}");
+    assert!(error.ends_with("MNIST/raw") && error.contains("/KMNIST/raw, "), "{error}");
+}
+
+#[test]
+fn a_download_that_is_not_read_says_what_is() {
+    for (files, expected) in [
+        (["data_batch_1", "test_batch", "batches.meta"], "hub:uoft-cs/cifar10"),
+        (["train", "test", "meta"], "hub:uoft-cs/cifar100"),
+        (["train_32x32.mat", "test_32x32.mat", "x"], "hub:ufldl-stanford/svhn"),
+        (["train_X.bin", "train_y.bin", "x"], "expected a folder of images per class"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("download");
+        std::fs::create_dir(&folder).unwrap();
+        files.iter().for_each(|file| std::fs::write(folder.join(file), "x").unwrap());
+        let error = error_of(&root);
+        assert!(error.ends_with(expected) && error.contains("download is not a data"), "{error}");
+        assert_eq!(open(folder.to_str().unwrap()).unwrap_err().to_string(), error);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.mat"), "x").unwrap();
+    assert!(error_of(&folder).ends_with("found 1 .mat files"));
+}
+
+#[test]
+fn a_list_may_stand_beside_the_images_of_each_part() {
+    let folder = folder_of(&["train/x", "train", "test"]);
+    let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+    std::fs::copy(folder.path().join("test/0.png"), folder.path().join("train/1.png")).unwrap();
+    write("train/metadata.csv", "file_name,label\n0.png,b\nx/0.png,a\n");
+    write("test/metadata.jsonl", "{\"file_name\": \"0.png\", \"label\": \"b\"}\n");
+    let dataset = open(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!(dataset.train.labels(), [0, 1]);
+    let left_out = dataset.train.left_out().to_string();
+    assert_eq!(left_out, "1 images that metadata.csv does not list");
+    assert!(dataset.train.decode(0).is_ok() && dataset.train.item_name(0).ends_with("x/0.png"));
+    assert_eq!(dataset.test.unwrap().labels(), [1]);
+    let part = open(folder.path().join("train").to_str().unwrap()).unwrap();
+    assert_eq!(part.train.class_names(), ["a", "b"]);
+}
+
+#[test]
+fn netpbm_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("a/0.pgm", &b"P5 2 1 255\n\x07\xff"[..]),
+        ("a/1.PPM", b"P6\n# a comment\n1 1\n255\n\x01\x02\x03"),
+        ("b/0.pbm", b"P1\n2 1\n1 0\n"),
+        ("b/1.pnm", b"P2\n1 1\n15\n15\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let train = open(folder.path().to_str().unwrap()).unwrap().train;
+    let pixels: Vec<Vec<u8>> = (0..4).map(|item| train.decode(item).unwrap().pixels).collect();
+    // A set bit of a bitmap is black; 15 of 15 is white.
+    assert_eq!(pixels, [vec![7, 255], vec![1, 2, 3], vec![0, 255], vec![255]]);
+    std::fs::write(folder.path().join("a/0.pgm"), b"P5 2 1 255\n\x07").unwrap();
+    assert!(train.decode(0).unwrap_err().to_string().contains("0.pgm is not a readable image"));
 }

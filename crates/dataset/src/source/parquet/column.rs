@@ -7,10 +7,12 @@ use super::levels::Levels;
 use super::thrift::{Kind, Reader, Result};
 
 /// One value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Value<'a> {
     Absent,
+    Boolean(bool),
     Integer(i64),
+    Float(f64),
     Bytes(&'a [u8]),
 }
 
@@ -149,13 +151,31 @@ impl Page<'_> {
 
 /// The values of a page, absent ones left out.
 enum Values<'a> {
-    Plain { data: &'a [u8], kind: Physical },
-    Keys { keys: Levels<'a>, dictionary: &'a Dictionary },
+    Plain {
+        data: &'a [u8],
+        kind: Physical,
+    },
+    Keys {
+        keys: Levels<'a>,
+        dictionary: &'a Dictionary,
+    },
+    /// Booleans, a bit each.
+    Bits {
+        data: &'a [u8],
+        bit: usize,
+    },
+    /// Booleans in runs.
+    Runs(Levels<'a>),
 }
 
 impl<'a> Values<'a> {
     fn new(data: &'a [u8], page: &Page<'a>) -> Result<Self> {
         match page.header.encoding {
+            0 if page.column.kind == Physical::Boolean => Ok(Values::Bits { data, bit: 0 }),
+            3 if page.column.kind == Physical::Boolean => {
+                // Behind the length of what follows.
+                Ok(Values::Runs(Levels::new(data.get(4..).ok_or(CUT)?, 1)?))
+            }
             0 => Ok(Values::Plain { data, kind: page.column.kind }),
             2 | 8 => {
                 // A page of absent values alone has no keys at all.
@@ -171,28 +191,34 @@ impl<'a> Values<'a> {
         match self {
             Values::Plain { data, kind } => plain(data, *kind),
             Values::Keys { keys, dictionary } => dictionary.get(keys.next()?),
+            Values::Bits { data, bit } => {
+                let byte = data.get(*bit / 8).ok_or(CUT)?;
+                let value = byte >> (*bit % 8) & 1 == 1;
+                *bit += 1;
+                Ok(Value::Boolean(value))
+            }
+            Values::Runs(levels) => Ok(Value::Boolean(levels.next()? == 1)),
         }
     }
 }
 
+const CUT: &str = "a page has fewer values than it says";
+
 /// Takes a value off the front.
 fn plain<'a>(data: &mut &'a [u8], kind: Physical) -> Result<Value<'a>> {
-    const CUT: &str = "a page has fewer values than it says";
+    fn word<const SIZE: usize>(data: &mut &[u8]) -> Result<[u8; SIZE]> {
+        let (bytes, rest) = data.split_first_chunk().ok_or(CUT)?;
+        *data = rest;
+        Ok(*bytes)
+    }
     match kind {
-        Physical::Int32 => {
-            let (bytes, rest) = data.split_first_chunk().ok_or(CUT)?;
-            *data = rest;
-            Ok(Value::Integer(i64::from(i32::from_le_bytes(*bytes))))
-        }
-        Physical::Int64 => {
-            let (bytes, rest) = data.split_first_chunk().ok_or(CUT)?;
-            *data = rest;
-            Ok(Value::Integer(i64::from_le_bytes(*bytes)))
-        }
+        Physical::Int32 => Ok(Value::Integer(i64::from(i32::from_le_bytes(word(data)?)))),
+        Physical::Int64 => Ok(Value::Integer(i64::from_le_bytes(word(data)?))),
+        Physical::Float => Ok(Value::Float(f64::from(f32::from_le_bytes(word(data)?)))),
+        Physical::Double => Ok(Value::Float(f64::from_le_bytes(word(data)?))),
         Physical::Bytes => {
-            let (len, rest) = data.split_first_chunk().ok_or(CUT)?;
-            let (value, rest) =
-                rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or(CUT)?;
+            let len = u32::from_le_bytes(word(data)?) as usize;
+            let (value, rest) = data.split_at_checked(len).ok_or(CUT)?;
             *data = rest;
             Ok(Value::Bytes(value))
         }

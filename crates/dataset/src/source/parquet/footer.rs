@@ -20,6 +20,8 @@ pub(super) struct Column {
     /// Names from the outside in, dots between: `image.bytes`.
     pub path: String,
     pub kind: Physical,
+    /// Whether its bytes are text.
+    pub is_text: bool,
     /// How many of its levels may be absent.
     pub optional: u32,
     /// Whether it is a list, or lies in one.
@@ -32,8 +34,28 @@ pub(super) enum Physical {
     Boolean,
     Int32,
     Int64,
+    Float,
+    Double,
     Bytes,
     Other(i64),
+}
+
+impl std::fmt::Display for Column {
+    /// What it holds, for an error: `lists of 64-bit integers`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.kind {
+            Physical::Boolean => "booleans",
+            Physical::Int32 => "32-bit integers",
+            Physical::Int64 => "64-bit integers",
+            Physical::Float | Physical::Double => "floats",
+            Physical::Bytes if self.is_text => "text",
+            Physical::Bytes => "bytes",
+            Physical::Other(3) => "96-bit times",
+            Physical::Other(_) => "bytes of a fixed length",
+        };
+        f.write_str(if self.repeated { "lists of " } else { "" })?;
+        f.write_str(kind)
+    }
 }
 
 /// Some rows, column by column.
@@ -111,6 +133,7 @@ struct Element {
     kind: Option<i64>,
     repetition: i64,
     children: usize,
+    is_text: bool,
 }
 
 impl Element {
@@ -122,6 +145,12 @@ impl Element {
                 3 => element.repetition = reader.integer()?,
                 4 => element.name = reader.text()?,
                 5 => element.children = reader.count()?,
+                // By the old way of saying it, and by the new one.
+                6 => element.is_text |= reader.integer()? == 0,
+                10 => reader.structure(|_, kind, _| {
+                    element.is_text |= kind == 1;
+                    Ok(false)
+                })?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -160,10 +189,13 @@ fn columns(schema: &[Element]) -> Result<Vec<Column>> {
                     0 => Physical::Boolean,
                     1 => Physical::Int32,
                     2 => Physical::Int64,
+                    4 => Physical::Float,
+                    5 => Physical::Double,
                     6 => Physical::Bytes,
                     other => Physical::Other(other),
                 };
-                columns.push(Column { path, kind, optional, repeated });
+                let is_text = element.is_text;
+                columns.push(Column { path, kind, is_text, optional, repeated });
             }
             _ if open.len() > 16 => return Err("its schema lies too deep"),
             _ => open.push(Open { path, optional, repeated, left: element.children }),

@@ -36,7 +36,11 @@ fn tables_are_read_however_they_were_written() {
 
 #[test]
 fn columns_of_other_names_are_found_by_their_types_or_by_settings() {
-    let named = Columns { image: Some("photo".to_owned()), label: Some("kind".to_owned()) };
+    let named = Columns {
+        image: Some("photo".to_owned()),
+        label: Some("kind".to_owned()),
+        ..Columns::default()
+    };
     for (name, columns, classes) in [
         ("typed.parquet", Columns::default(), ["ant", "bee", "cat"]),
         ("typed.parquet", named.clone(), ["ant", "bee", "cat"]),
@@ -52,7 +56,11 @@ fn columns_of_other_names_are_found_by_their_types_or_by_settings() {
         error.ends_with("found the columns photo, kind; name one with data.image_column"),
         "{error}"
     );
-    let wrong = Columns { image: Some("photo".to_owned()), label: Some("sort".to_owned()) };
+    let wrong = Columns {
+        image: Some("photo".to_owned()),
+        label: Some("sort".to_owned()),
+        ..Columns::default()
+    };
     let error = read_with("untyped.parquet", &wrong).unwrap_err().to_string();
     assert!(
         error.ends_with(
@@ -96,10 +104,11 @@ fn what_is_not_read_is_told() {
             .ends_with("missing.parquet is not a data set: row 2 has no label")
     );
     assert!(message("zstd.parquet").contains("compressed with zstd; write it with snappy"));
-    assert!(message("other.parquet").ends_with(
-        "expected a column of images called image, img, images, picture, found the columns x; name \
-         one with data.image_column"
-    ));
+    assert!(
+        message("other.parquet").ends_with(
+            "file_path, image_path, found the columns x; name one with data.image_column"
+        )
+    );
     assert!(message("nothing.parquet").starts_with("cannot read "));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");

@@ -1,0 +1,62 @@
+//! What a source found and did not take.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The most reasons that are told in a line.
+const SHOWN: usize = 6;
+
+/// How many things a source found and did not take, by reason. Its `Display` is `3 .heic files, 1
+/// hidden`, the most frequent first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut(pub BTreeMap<String, usize>);
+
+impl LeftOut {
+    /// Counts `count` more of a kind, such as `.heic files`.
+    pub fn add(&mut self, reason: impl Into<String>, count: usize) {
+        if count > 0 {
+            *self.0.entry(reason.into()).or_default() += count;
+        }
+    }
+
+    /// Counts what another source left out, too.
+    pub fn extend(&mut self, other: LeftOut) {
+        other.0.into_iter().for_each(|(reason, count)| self.add(reason, count));
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts: Vec<_> = self.0.iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count)); // stable
+        let (shown, rest) = counts.split_at(counts.len().min(SHOWN));
+        let mut shown: Vec<String> =
+            shown.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        if !rest.is_empty() {
+            let count: usize = rest.iter().map(|(_, count)| **count).sum();
+            shown.push(format!("{count} others"));
+        }
+        f.write_str(&shown.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_reasons_come_first_and_the_rest_is_counted() {
+        let mut left_out = LeftOut::default();
+        left_out.add("hidden", 0);
+        assert!(left_out.is_empty());
+        for (count, reason) in ["a", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
+            left_out.add(reason, count + 1);
+        }
+        assert_eq!(left_out.to_string(), "8 h, 7 g, 6 f, 5 e, 4 d, 3 c, 3 others");
+    }
+}
