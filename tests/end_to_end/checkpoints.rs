@@ -10,7 +10,7 @@ use taper_model::rng::RngKey;
 use taper_model::weights::{Weights, WeightsConfig};
 use tempfile::tempdir;
 
-use crate::program::{arg, error, idx_folder, json};
+use crate::program::{arg, idx_folder, json, stderr, taper};
 
 /// The parameters of an untrained `mlp`, their names behind a prefix.
 fn mlp(seed: u64, prefix: &str) -> HashMap<String, Tensor> {
@@ -71,6 +71,10 @@ fn averaged_weights_go_first_and_a_key_chooses_others() {
 
     let mut both = mlp(3, "student.");
     both.extend(mlp(4, "teacher."));
-    let line = error(&finetune(&save(folder.path(), &both), &data, &out));
-    assert!(line.contains("under `student`, `teacher`: `model.state_key` chooses"), "{line}");
+    // A warning stands before it: of ten digits two are there.
+    let output = taper(&finetune(&save(folder.path(), &both), &data, &out)).output().unwrap();
+    let text = stderr(&output);
+    let line = text.lines().last().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(line.contains("under `student`, `teacher`: `model.state_key` chooses"), "{text}");
 }
