@@ -6,7 +6,7 @@ mod naive;
 mod op;
 mod vector;
 
-pub use op::{gelu, gelu_tanh, relu};
+pub use op::{gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu};
 
 #[cfg(test)]
 mod tests;

@@ -66,7 +66,7 @@ mod softmax;
 #[cfg(test)]
 mod check;
 
-pub use activation::{gelu, gelu_tanh, relu};
+pub use activation::{gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu};
 pub use add::add;
 pub use attention::{attention, attention_packed};
 pub use batch_norm::{BatchNormTrain, batch_norm_eval, batch_norm_train};

@@ -2,14 +2,14 @@
 
 use candle_core::{Device, Result, Tensor, bail};
 
-/// Number of window positions along one axis, or an error that says why there is none.
+/// Number of window positions along one axis with zeros before and after it, or an error that says why there is none.
 pub(crate) fn positions(
     op: &str,
     axis: &str,
     len: usize,
     kernel: usize,
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
     dilation: usize,
 ) -> Result<usize> {
     if kernel == 0 || stride == 0 || dilation == 0 {
@@ -22,12 +22,14 @@ pub(crate) fn positions(
         bail!("{op}: expected images with pixels, found a {axis} of 0")
     }
     let span = (kernel - 1).checked_mul(dilation).and_then(|s| s.checked_add(1));
-    let padded = padding.checked_mul(2).and_then(|p| p.checked_add(len));
+    let padded = padding.iter().try_fold(len, |sum, &side| sum.checked_add(side));
     match (span, padded) {
         (Some(span), Some(padded)) if span <= padded => Ok((padded - span) / stride + 1),
         _ => bail!(
             "{op}: the kernel covers {kernel} taps at dilation {dilation}, more than the {axis} of \
-             {len} with a padding of {padding} on both sides"
+             {len} with a padding of {} before and {} after",
+            padding[0],
+            padding[1]
         ),
     }
 }
@@ -57,15 +59,22 @@ pub(crate) fn inside(
     low..high.max(low)
 }
 
-/// Adds `padding` rows and columns of `value` on both sides of the last two dimensions.
-pub(crate) fn pad(x: &Tensor, padding: (usize, usize), value: f64) -> Result<Tensor> {
+/// Adds rows and columns of `value` to the last two dimensions, `before` and `after` the others.
+pub(crate) fn pad(
+    x: &Tensor,
+    before: (usize, usize),
+    after: (usize, usize),
+    value: f64,
+) -> Result<Tensor> {
     let mut x = x.clone();
-    for (dim, amount) in [(2, padding.0), (3, padding.1)] {
-        if amount > 0 {
-            let mut dims = x.dims().to_vec();
-            dims[dim] = amount;
-            let side = Tensor::full(value as f32, dims, x.device())?.to_dtype(x.dtype())?;
-            x = Tensor::cat(&[&side, &x, &side], dim)?;
+    for (dim, before, after) in [(2, before.0, after.0), (3, before.1, after.1)] {
+        if before + after > 0 {
+            let side = |amount| {
+                let mut dims = x.dims().to_vec();
+                dims[dim] = amount;
+                Tensor::full(value as f32, dims, x.device())?.to_dtype(x.dtype())
+            };
+            x = Tensor::cat(&[&side(before)?, &x, &side(after)?], dim)?;
         }
     }
     Ok(x)

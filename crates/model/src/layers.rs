@@ -31,10 +31,11 @@ mod patch_embed;
 mod residual;
 mod sequential;
 mod softmax;
+mod squeeze_excite;
 mod token_embed;
 mod zero_pad_shortcut;
 
-pub use activation::{Gelu, Relu};
+pub use activation::{Activation, Gelu, Relu};
 pub use attention::Attention;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
@@ -52,6 +53,7 @@ pub use patch_embed::PatchEmbed;
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use softmax::Softmax;
+pub use squeeze_excite::SqueezeExcite;
 pub use token_embed::TokenEmbed;
 pub use zero_pad_shortcut::ZeroPadShortcut;
 

@@ -37,10 +37,13 @@
 mod cifar_resnet;
 mod digit_cnn;
 mod dinov2;
+mod efficientnet;
 mod info;
+mod inverted_residual;
 mod keras_cnn;
 mod lenet5;
 mod mlp;
+mod mobilenet;
 mod net;
 mod resnet;
 mod vit;
@@ -58,6 +61,8 @@ const FILES: &[fn() -> Vec<NetInfo>] = &[
     mlp::nets,
     cifar_resnet::nets,
     resnet::nets,
+    efficientnet::nets,
+    mobilenet::nets,
     vit::nets,
     dinov2::nets,
 ];

@@ -6,4 +6,9 @@ pub(super) enum Function {
     Relu,
     Gelu,
     GeluTanh,
+    Relu6,
+    Sigmoid,
+    Silu,
+    HardSigmoid,
+    HardSwish,
 }

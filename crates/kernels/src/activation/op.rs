@@ -39,14 +39,60 @@ pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     apply(x, Function::GeluTanh)
 }
 
+/// `min(max(x, 0), 6)`. The gradient at 0 and at 6 is 0, as in PyTorch.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn relu6(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::Relu6)
+}
+
+/// The logistic function, `1 / (1 + exp(-x))`.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::Sigmoid)
+}
+
+/// `x` times its [`sigmoid`], also called swish.
+///
+/// S. Elfwing, E. Uchibe, K. Doya, "Sigmoid-weighted linear units for neural network function
+/// approximation in reinforcement learning", 2017, <https://arxiv.org/abs/1702.03118>.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::Silu)
+}
+
+/// `min(max(x + 3, 0), 6) / 6`, PyTorch's `hardsigmoid`. The gradient at -3 and at 3 is 0.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::HardSigmoid)
+}
+
+/// `x` times its [`hard_sigmoid`]. The gradient at -3 is 0 and at 3 is 1.
+///
+/// A. Howard and others, "Searching for MobileNetV3", 2019, <https://arxiv.org/abs/1905.02244>.
+///
+/// # Errors
+///
+/// If the element type is not a floating-point one.
+pub fn hard_swish(x: &Tensor) -> Result<Tensor> {
+    apply(x, Function::HardSwish)
+}
+
 fn apply(x: &Tensor, function: Function) -> Result<Tensor> {
-    match (resolve(x), function) {
-        (Implementation::Composed, Function::Relu) => composed::relu(x),
-        (Implementation::Composed, Function::Gelu) => composed::gelu(x),
-        (Implementation::Composed, Function::GeluTanh) => composed::gelu_tanh(x),
-        (chosen, _) => {
-            operation::apply(Activation { function, isa: chosen.simd_isa() }, [x], x.shape())
-        }
+    match resolve(x) {
+        Implementation::Composed => composed::apply(function, x),
+        chosen => operation::apply(Activation { function, isa: chosen.simd_isa() }, [x], x.shape()),
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{gelu, gelu_tanh, relu};
+use super::{gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu};
 use crate::check::{assert_close, check_gradients, check_scaled, normal};
 use crate::element::CHUNK;
 use crate::implementation::{Implementation, with_implementation};
@@ -11,8 +11,8 @@ const IMPLEMENTATIONS: [Implementation; 3] =
 fn all_implementations_agree() {
     // The last of them in three tasks, of which the last ends within a vector.
     for shape in [&[1][..], &[3, 7], &[2, 3, 4, 5], &[2 * CHUNK + 13]] {
-        let inputs = [(normal(1, shape) * 2.).unwrap()];
-        for f in [relu, gelu, gelu_tanh] {
+        let inputs = [(normal(1, shape) * 4.).unwrap()];
+        for f in [relu, gelu, gelu_tanh, relu6, sigmoid, silu, hard_sigmoid, hard_swish] {
             // Values are as exact as x, slopes as the gradient: by 3e-7, which is that of the functions in vectors.
             let x = |t: &[Tensor]| Ok(t[0].clone());
             check_scaled(&format!("{shape:?}"), 1e-6, &inputs, |t| f(&t[0]), x);
@@ -32,6 +32,42 @@ fn known_values_come_out() {
         // The approximation stays within 5e-4 of it.
         let y = with_implementation(implementation, || gelu_tanh(&x)).unwrap();
         assert_close("gelu_tanh", &y, &Tensor::new(&exact, &Device::Cpu).unwrap(), 5e-4);
+    }
+}
+
+#[test]
+fn clamped_functions_end_where_they_should() {
+    let x =
+        Tensor::new(&[-1e30f32, -4., -3., -1., 0., 1., 3., 6., 7., 1e30, f32::NAN], &Device::Cpu);
+    let x = Var::from_tensor(&x.unwrap()).unwrap();
+    // (function, values, slopes); PyTorch's, but for the NaN's slope.
+    let cases: [(fn(&Tensor) -> candle_core::Result<Tensor>, [f32; 10], [f32; 10]); 3] = [
+        (relu6, [0., 0., 0., 0., 0., 1., 3., 6., 6., 6.], [0., 0., 0., 0., 0., 1., 1., 0., 0., 0.]),
+        (
+            hard_sigmoid,
+            [0., 0., 0., 1. / 3., 0.5, 2. / 3., 1., 1., 1., 1.],
+            [0., 0., 0., 1. / 6., 1. / 6., 1. / 6., 0., 0., 0., 0.],
+        ),
+        (
+            hard_swish,
+            [0., 0., 0., -1. / 3., 0., 2. / 3., 3., 6., 7., 1e30],
+            [0., 0., 0., 1. / 6., 0.5, 5. / 6., 1., 1., 1., 1.],
+        ),
+    ];
+    for implementation in [Implementation::Naive, Implementation::Auto] {
+        for (function, values, slopes) in &cases {
+            with_implementation(implementation, || {
+                let y = function(&x).unwrap();
+                let store = y.sum_all().unwrap().backward().unwrap();
+                let y = y.to_vec1::<f32>().unwrap();
+                let slope = store.get(&x).unwrap().to_vec1::<f32>().unwrap();
+                for i in 0..10 {
+                    assert!((y[i] - values[i]).abs() <= 1e-6 * values[i].abs(), "{i}: {}", y[i]);
+                    assert!((slope[i] - slopes[i]).abs() <= 1e-6, "{i}: {}", slope[i]);
+                }
+                assert!(y[10].is_nan());
+            });
+        }
     }
 }
 

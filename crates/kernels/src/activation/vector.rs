@@ -40,6 +40,11 @@ impl Kernel for Chunk<'_> {
                 Function::Relu => self.each::<S>(Function::Relu),
                 Function::Gelu => self.each::<S>(Function::Gelu),
                 Function::GeluTanh => self.each::<S>(Function::GeluTanh),
+                Function::Relu6 => self.each::<S>(Function::Relu6),
+                Function::Sigmoid => self.each::<S>(Function::Sigmoid),
+                Function::Silu => self.each::<S>(Function::Silu),
+                Function::HardSigmoid => self.each::<S>(Function::HardSigmoid),
+                Function::HardSwish => self.each::<S>(Function::HardSwish),
             }
         }
     }
@@ -92,6 +97,11 @@ unsafe fn value<S: Simd>(function: Function, x: S::Vector) -> S::Vector {
             Function::Gelu => S::mul(x, normal_cdf::<S>(x)),
             // (1 + tanh(u)) / 2 is the logistic function of 2 u.
             Function::GeluTanh => S::mul(x, logistic::<S>(twice_inner::<S>(x)).0),
+            Function::Relu6 => S::clamp_max(S::relu(x), 6.),
+            Function::Sigmoid => logistic::<S>(x).0,
+            Function::Silu => S::mul(x, logistic::<S>(x).0),
+            Function::HardSigmoid => hard_sigmoid::<S>(x),
+            Function::HardSwish => S::mul(x, hard_sigmoid::<S>(x)),
         }
     }
 }
@@ -110,8 +120,37 @@ unsafe fn derivative<S: Simd>(function: Function, x: S::Vector) -> S::Vector {
                 let inner_slope = S::mul(S::splat(2. * FRAC_2_PI.sqrt()), square);
                 S::fma(S::mul(x, bend), inner_slope, s)
             }
+            Function::Relu6 => {
+                S::where_positive(x, S::where_positive(S::sub(S::splat(6.), x), one))
+            }
+            Function::Sigmoid => logistic::<S>(x).1,
+            Function::Silu => {
+                let (s, bend) = logistic::<S>(x);
+                S::fma(x, bend, s)
+            }
+            Function::HardSigmoid => S::mul(within_three::<S>(x), S::splat(1. / 6.)),
+            Function::HardSwish => {
+                let slope = S::mul(within_three::<S>(x), S::splat(1. / 6.));
+                S::fma(x, slope, hard_sigmoid::<S>(x))
+            }
         }
     }
+}
+
+#[inline(always)]
+unsafe fn hard_sigmoid<S: Simd>(x: S::Vector) -> S::Vector {
+    // SAFETY: as above.
+    unsafe {
+        let clamped = S::clamp_max(S::relu(S::add(x, S::splat(3.))), 6.);
+        S::mul(clamped, S::splat(1. / 6.))
+    }
+}
+
+/// One where `-3 < x < 3`, else zero.
+#[inline(always)]
+unsafe fn within_three<S: Simd>(x: S::Vector) -> S::Vector {
+    // SAFETY: as above.
+    unsafe { S::where_positive(S::sub(S::splat(3.), S::abs(x)), S::splat(1.)) }
 }
 
 /// Twice what the tanh approximation of GELU takes the hyperbolic tangent of.

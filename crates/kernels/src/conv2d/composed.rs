@@ -25,7 +25,7 @@ pub(super) fn conv2d(
 }
 
 fn windows_are_apart(g: &Geometry) -> bool {
-    (g.kh, g.kw) == g.stride && g.padding == (0, 0) && g.dilation == (1, 1)
+    (g.kh, g.kw) == g.stride && g.padded() == (g.h, g.w) && g.dilation == (1, 1)
 }
 
 /// One product, of all windows with all filters.
@@ -49,10 +49,10 @@ fn of_patches(x: &Tensor, weight: &Tensor, g: &Geometry) -> Result<Tensor> {
 fn sliding(x: &Tensor, weight: &Tensor, g: &Geometry) -> Result<Tensor> {
     let g = *g;
     let (padding, stride, dilation) = (g.padding.0, g.stride.0, g.dilation.0);
-    if g.padding.0 != g.padding.1 {
-        let x = pad(x, g.padding, 0.)?;
-        let (h, w) = (g.h + 2 * g.padding.0, g.w + 2 * g.padding.1);
-        return sliding(&x, weight, &Geometry { h, w, padding: (0, 0), ..g });
+    if g.padding.0 != g.padding.1 || g.padding_end != g.padding {
+        let x = pad(x, g.padding, g.padding_end, 0.)?;
+        let ((h, w), none) = (g.padded(), (0, 0));
+        return sliding(&x, weight, &Geometry { h, w, padding: none, padding_end: none, ..g });
     }
     let y = x.detach().conv2d(&weight.detach(), padding, stride, dilation, 1)?;
     let wanted = (x.track_op(), weight.track_op());
@@ -98,7 +98,7 @@ fn weight_gradient(x: &Tensor, gradient: &Tensor, g: &Geometry) -> Result<Tensor
 fn unfolded(x: &Tensor, weight: &Tensor, g: &Geometry) -> Result<Tensor> {
     let taps = g.kh * g.kw;
     let (c_in, c_out) = (g.c_in / g.groups, g.c_out / g.groups);
-    let x = pad(x, g.padding, 0.)?;
+    let x = pad(x, g.padding, g.padding_end, 0.)?;
     let columns = unfold(&x, (g.kh, g.kw), g.stride, g.dilation, (g.oh, g.ow))?;
     let columns = columns.reshape((g.n, g.groups, c_in * taps, g.oh * g.ow))?;
     let weight = weight.reshape((1, g.groups, c_out, c_in * taps))?;

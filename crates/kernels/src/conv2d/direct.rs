@@ -33,11 +33,11 @@ impl Plan {
 
     /// Length of a row of the padded input: whole vectors can be read at every output position.
     fn row(&self) -> usize {
-        self.g.w + 2 * self.g.padding.1 + self.isa.lanes() * 2
+        self.g.padded().1 + self.isa.lanes() * 2
     }
 
     fn rows(&self) -> usize {
-        self.g.h + 2 * self.g.padding.0
+        self.g.padded().0
     }
 
     /// Length of an output row filled up to whole vectors.

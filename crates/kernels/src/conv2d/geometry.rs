@@ -11,6 +11,8 @@ pub struct Conv2dConfig {
     pub stride: (usize, usize),
     /// Zeros added on both sides. Default (0, 0).
     pub padding: (usize, usize),
+    /// Zeros added below and to the right, where they are others than `padding`. Default none.
+    pub padding_end: Option<(usize, usize)>,
     /// Steps between two taps of a filter. Default (1, 1).
     pub dilation: (usize, usize),
     /// Groups of channels that do not see each other; the number of channels makes the
@@ -20,7 +22,7 @@ pub struct Conv2dConfig {
 
 impl Default for Conv2dConfig {
     fn default() -> Self {
-        Self { stride: (1, 1), padding: (0, 0), dilation: (1, 1), groups: 1 }
+        Self { stride: (1, 1), padding: (0, 0), padding_end: None, dilation: (1, 1), groups: 1 }
     }
 }
 
@@ -48,7 +50,10 @@ pub(super) struct Geometry {
     pub oh: usize,
     pub ow: usize,
     pub stride: (usize, usize),
+    /// Zeros above and to the left.
     pub padding: (usize, usize),
+    /// Zeros below and to the right.
+    pub padding_end: (usize, usize),
     pub dilation: (usize, usize),
     pub groups: usize,
 }
@@ -88,16 +93,39 @@ impl Geometry {
         {
             bail!("conv2d: expected a bias of shape [{c_out}], found {:?}", bias.dims())
         }
-        let oh = positions("conv2d", "height", h, kh, c.stride.0, c.padding.0, c.dilation.0)?;
-        let ow = positions("conv2d", "width", w, kw, c.stride.1, c.padding.1, c.dilation.1)?;
         let padding = c.padding;
-        let padded = (h + 2 * padding.0, w + 2 * padding.1);
+        let padding_end = c.padding_end.unwrap_or(padding);
+        let (rows, columns) = ([padding.0, padding_end.0], [padding.1, padding_end.1]);
+        let oh = positions("conv2d", "height", h, kh, c.stride.0, rows, c.dilation.0)?;
+        let ow = positions("conv2d", "width", w, kw, c.stride.1, columns, c.dilation.1)?;
+        let padded = (padding.0 + h + padding_end.0, padding.1 + w + padding_end.1);
         check_size("conv2d", "padded images", [n.max(1), c_in, padded.0, padded.1])?;
         check_size("conv2d", "a result", [n.max(1), c_out, oh, ow])?;
         // Longer steps lead out of the image like these.
         let within = |step: (usize, usize)| (step.0.min(padded.0), step.1.min(padded.1));
         let (stride, dilation) = (within(c.stride), within(c.dilation));
-        Ok(Self { n, c_in, h, w, c_out, kh, kw, oh, ow, stride, padding, dilation, groups })
+        Ok(Self {
+            n,
+            c_in,
+            h,
+            w,
+            c_out,
+            kh,
+            kw,
+            oh,
+            ow,
+            stride,
+            padding,
+            padding_end,
+            dilation,
+            groups,
+        })
+    }
+
+    /// Height and width of the image with the zeros around it.
+    pub fn padded(&self) -> (usize, usize) {
+        let (before, after) = (self.padding, self.padding_end);
+        (before.0 + self.h + after.0, before.1 + self.w + after.1)
     }
 
     pub fn output_dims(&self) -> [usize; 4] {

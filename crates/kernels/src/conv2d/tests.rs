@@ -59,6 +59,7 @@ fn all_implementations_agree_over_random_shapes() {
         let config = Conv2dConfig {
             stride: (draw(5, 1, 3), draw(6, 1, 3)),
             padding: (draw(7, 0, 3), draw(8, 0, 3)),
+            padding_end: (seed % 2 == 1).then(|| (draw(14, 0, 3), draw(15, 0, 3))),
             dilation,
             groups,
         };
@@ -232,7 +233,8 @@ fn three_by_three_filters_agree_over_random_shapes() {
     for seed in 0..30 {
         let draw = |index, low, high| pick(seed, index, low, high);
         let padding = (draw(0, 0, 2), draw(1, 0, 2));
-        let config = Conv2dConfig { padding, ..Conv2dConfig::default() };
+        let padding_end = (seed % 3 == 1).then(|| (draw(7, 0, 2), draw(8, 0, 2)));
+        let config = Conv2dConfig { padding, padding_end, ..Conv2dConfig::default() };
         let x = [draw(6, 1, 5), draw(4, 4, 36), draw(2, 3, 30), draw(3, 3, 30)];
         let c_out = draw(5, 4, 36);
         check_values(&x, c_out, (3, 3), config);

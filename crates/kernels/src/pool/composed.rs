@@ -5,7 +5,7 @@ use crate::window::{pad, unfold};
 use candle_core::{D, DType, Result, Tensor};
 
 fn windows(x: &Tensor, g: &Geometry, value: f64) -> Result<Tensor> {
-    let padded = pad(x, g.config.padding, value)?;
+    let padded = pad(x, g.config.padding, g.config.padding, value)?;
     unfold(&padded, g.config.kernel, g.config.stride, (1, 1), (g.oh, g.ow))
 }
 

@@ -40,8 +40,8 @@ impl Geometry {
             bail!("{op}: expected an input of rank 4 (n, c, h, w), found {dims:?}")
         };
         let &Pool2dConfig { kernel, stride, padding } = config;
-        let oh = positions(op, "height", h, kernel.0, stride.0, padding.0, 1)?;
-        let ow = positions(op, "width", w, kernel.1, stride.1, padding.1, 1)?;
+        let oh = positions(op, "height", h, kernel.0, stride.0, [padding.0; 2], 1)?;
+        let ow = positions(op, "width", w, kernel.1, stride.1, [padding.1; 2], 1)?;
         if padding.0 > kernel.0 / 2 || padding.1 > kernel.1 / 2 {
             bail!(
                 "{op}: expected a padding of at most half the kernel {kernel:?}, found {padding:?}"

@@ -65,3 +65,50 @@ impl Module for Gelu {
         Ok(y)
     }
 }
+
+/// The activations of small convolutional nets, to choose one by.
+///
+/// # Shapes
+///
+/// Any, to the same.
+///
+/// ```
+/// use candle_core::{Device, Module, Tensor};
+/// use taper_model::layers::Activation;
+///
+/// let x = Tensor::new(&[-4f32, 0.0, 1.5, 8.0], &Device::Cpu)?;
+/// assert_eq!(Activation::Relu6.forward(&x)?.to_vec1::<f32>()?, [0.0, 0.0, 1.5, 6.0]);
+/// assert_eq!(Activation::HardSwish.forward(&x)?.to_vec1::<f32>()?, [0.0, 0.0, 1.125, 8.0]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// [`Relu`].
+    Relu,
+    /// `min(max(x, 0), 6)`: PyTorch's `nn.ReLU6`.
+    Relu6,
+    /// `x / (1 + exp(-x))`: PyTorch's `nn.SiLU`, also called swish.
+    Silu,
+    /// `1 / (1 + exp(-x))`: PyTorch's `nn.Sigmoid`.
+    Sigmoid,
+    /// `min(max(x + 3, 0), 6) / 6`: PyTorch's `nn.Hardsigmoid`.
+    HardSigmoid,
+    /// `x` times its hard sigmoid: PyTorch's `nn.Hardswish`.
+    HardSwish,
+}
+
+impl Module for Activation {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (name, y) = match self {
+            Self::Relu => return Relu.forward(x),
+            Self::Relu6 => ("Relu6", taper_kernels::relu6(x)?),
+            Self::Silu => ("Silu", taper_kernels::silu(x)?),
+            Self::Sigmoid => ("Sigmoid", taper_kernels::sigmoid(x)?),
+            Self::HardSigmoid => ("HardSigmoid", taper_kernels::hard_sigmoid(x)?),
+            Self::HardSwish => ("HardSwish", taper_kernels::hard_swish(x)?),
+        };
+        summary::record(name, "", &y, |_| 0);
+        Ok(y)
+    }
+}

@@ -22,6 +22,9 @@ pub struct Conv2dConfig {
     pub stride: (usize, usize),
     /// Zeros added on each side, (top and bottom, left and right), in pixels; default 0.
     pub padding: (usize, usize),
+    /// Zeros added below and to the right where they are others than `padding`, as TensorFlow's
+    /// "same" has them, see [`same_padding`](Self::same_padding); default `None`.
+    pub padding_end: Option<(usize, usize)>,
     /// Distance between the kernel's taps, (vertical, horizontal), in pixels; default 1.
     pub dilation: (usize, usize),
     /// Groups of channels convolved apart; divides both channel counts; default 1.
@@ -40,6 +43,7 @@ impl Default for Conv2dConfig {
         Self {
             stride: (1, 1),
             padding: (0, 0),
+            padding_end: None,
             dilation: (1, 1),
             groups: 1,
             bias: true,
@@ -59,11 +63,35 @@ impl Conv2dConfig {
         }
     }
 
+    /// TensorFlow's "same" padding of images of `size` (height, width) under a `kernel` of so many
+    /// taps: the result has `size / stride` pixels, rounded up, and of an odd number of zeros the
+    /// greater half lies below and to the right.
+    ///
+    /// ```
+    /// use taper_model::layers::Conv2dConfig;
+    ///
+    /// let config = Conv2dConfig { stride: (2, 2), ..Default::default() };
+    /// let config = config.same_padding((224, 225), (3, 3));
+    /// assert_eq!((config.padding, config.padding_end), ((0, 1), Some((1, 1))));
+    /// ```
+    pub fn same_padding(self, size: (usize, usize), kernel: (usize, usize)) -> Self {
+        let zeros = |size: usize, kernel: usize, stride: usize, dilation: usize| {
+            let span = (kernel - 1) * dilation + 1;
+            let reached = (size.div_ceil(stride).max(1) - 1) * stride + span;
+            reached.saturating_sub(size)
+        };
+        let rows = zeros(size.0, kernel.0, self.stride.0, self.dilation.0);
+        let columns = zeros(size.1, kernel.1, self.stride.1, self.dilation.1);
+        let padding = (rows / 2, columns / 2);
+        Self { padding, padding_end: Some((rows - rows / 2, columns - columns / 2)), ..self }
+    }
+
     /// The part that the kernel needs.
     pub(crate) fn geometry(&self) -> taper_kernels::Conv2dConfig {
         taper_kernels::Conv2dConfig {
             stride: self.stride,
             padding: self.padding,
+            padding_end: self.padding_end,
             dilation: self.dilation,
             groups: self.groups,
         }

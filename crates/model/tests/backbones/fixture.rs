@@ -75,10 +75,14 @@ pub fn uniform(name: &str) -> impl Fn(usize) -> f64 + use<> {
 /// The script's `values`.
 pub fn values(name: &str, shape: &[usize]) -> Tensor {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let batch_norm = ["bn", "downsample.1.", ".normalization."].iter().any(|p| name.contains(p));
+    let batch_norm =
+        ["bn", "norm_head", "downsample.1.", ".normalization."].iter().any(|p| name.contains(p));
+    let upwards = name.starts_with("blocks.");
     let (scale, shift) = match shape {
         [_] if last == "running_var" => (0.5, 1.0),
         [_] if batch_norm && last == "weight" => (0.25, 0.5),
+        // Or, in nets of inverted residuals, upwards alone.
+        [_] if batch_norm && last == "bias" && upwards => (0.5, 1.5),
         // And a step of one away from zero.
         [_] if batch_norm && last == "bias" => (1.0, 0.0),
         [_] if ["weight", "gamma", "lambda1"].contains(&last) => (0.5, 1.0),
@@ -90,7 +94,7 @@ pub fn values(name: &str, shape: &[usize]) -> Tensor {
         }
         [] => (0.0, 0.0),
     };
-    let step = if batch_norm && last == "bias" { 1.0 } else { 0.0 };
+    let step = if batch_norm && last == "bias" && !upwards { 1.0 } else { 0.0 };
     let number = uniform(name);
     let value = |u: f64| shift + scale * u + if u < 0.0 { -step } else { step };
     let numbers: Vec<f32> =

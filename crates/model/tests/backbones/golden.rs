@@ -16,6 +16,16 @@ use crate::fixture::{Answer, Fixture, names, norm_and_dot, values};
 /// What f32 does to a hundred layers is below it by far; a wrong term is above.
 pub const TOLERANCE: f64 = 1e-3;
 
+pub const BLOCK_NETS: [&str; 7] = [
+    "tf_efficientnet_lite0",
+    "efficientnet_b0",
+    "tf_efficientnet_b0",
+    "mobilenetv2_100",
+    "mobilenetv3_small_100",
+    "mobilenetv3_large_100",
+    "mobilenetv4_conv_small",
+];
+
 /// The script's weights by the source's names.
 pub fn tensors(name: &str, source: &str, config: &NetConfig) -> TensorFile {
     let info = nets::find(name).unwrap();
@@ -72,7 +82,8 @@ fn check_answer(what: &str, net: &Net, params: &Params, fixture: &Fixture, train
     let error = relative(&flat, &expected.logits);
     assert!(error < TOLERANCE, "{what}: logits {flat:?}, expected {:?}", expected.logits);
 
-    let labels = Tensor::new(&[3u32, 7], &Device::Cpu).unwrap();
+    let labels: Vec<u32> = [3, 7].into_iter().cycle().take(logits.dim(0).unwrap()).collect();
+    let labels = Tensor::new(labels, &Device::Cpu).unwrap();
     let loss = CrossEntropy::default().class_ids(&logits, &labels).unwrap();
     let loss_error = (f64::from(loss.to_scalar::<f32>().unwrap()) - expected.loss).abs();
     assert!(loss_error < TOLERANCE * expected.loss, "{what}: loss {loss}");
@@ -134,6 +145,14 @@ fn cifar_resnets_are_those_of_the_paper() {
 fn the_digit_cnns_are_those_of_the_script() {
     for name in ["digit-cnn", "digit-cnn-large"] {
         check(name, "reference");
+    }
+}
+
+/// Dropout and stochastic depth aside, which timm has off unless asked.
+#[test]
+fn nets_of_blocks_are_those_of_timm() {
+    for name in BLOCK_NETS {
+        check(name, "timm");
     }
 }
 

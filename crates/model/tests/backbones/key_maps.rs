@@ -8,7 +8,7 @@ use taper_model::rng::RngKey;
 use taper_model::weights::{Layout, LoadReport, TensorFile, Weights, WeightsConfig, export};
 
 use crate::fixture::names;
-use crate::golden::tensors;
+use crate::golden::{BLOCK_NETS, tensors};
 
 /// Loads zeros of the source's names and shapes into the net of the usual size.
 fn load(name: &str, source: &str, key_map: &str) -> LoadReport {
@@ -48,6 +48,13 @@ fn check(name: &str, source: &str, skipped: &[&str]) {
 #[test]
 fn every_tensor_of_timm_s_resnets_has_its_place() {
     for name in ["resnet18", "resnet34", "resnet50", "resnet101"] {
+        check(name, "timm", &["num_batches_tracked"]);
+    }
+}
+
+#[test]
+fn every_tensor_of_timm_s_nets_of_blocks_has_its_place() {
+    for name in BLOCK_NETS {
         check(name, "timm", &["num_batches_tracked"]);
     }
 }

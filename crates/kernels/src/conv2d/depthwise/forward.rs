@@ -72,8 +72,8 @@ impl Kernel for Forward<'_> {
         assert!(self.weights.len() >= m * plan.taps() * lanes);
         assert_eq!(self.block.len(), frame.pixels() * lanes);
         // SAFETY: the lengths just asserted; `y` has the outputs of the channels. A tap of the
-        // last output reads pixel `(oh - 1) stride + (kh - 1) dilation < h + 2 padding` of a
-        // column, and likewise of a row.
+        // last output reads pixel `(oh - 1) stride + (kh - 1) dilation` of a column of the
+        // padded image, which is inside, and likewise of a row.
         unsafe {
             let planes = Planes { first: self.x.as_ptr(), distance: g.h * g.w, channels };
             pack::<S>(planes, frame, self.block.as_mut_ptr());

@@ -46,7 +46,8 @@ impl Plan {
     pub fn input(&self) -> Frame {
         let g = &self.g;
         let (top, left) = g.padding;
-        Frame { h: g.h, w: g.w, top, left, rows: g.h + 2 * top, width: g.w + 2 * left }
+        let (rows, width) = g.padded();
+        Frame { h: g.h, w: g.w, top, left, rows, width }
     }
 
     /// Where the planes of the output's gradient lie in theirs: with as many zeros around them as

@@ -25,6 +25,7 @@ fn all_implementations_agree_over_random_shapes() {
             stride: (draw(5, 1, 3), draw(6, 1, 3)),
             // Also more than the filter reaches.
             padding: (draw(7, 0, 5), draw(8, 0, 9)),
+            padding_end: (seed % 3 == 1).then(|| (draw(13, 0, 4), draw(14, 0, 9))),
             dilation,
             groups: channels,
         };

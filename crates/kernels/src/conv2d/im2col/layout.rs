@@ -21,9 +21,9 @@ pub(super) struct Padded {
 impl Padded {
     pub(super) fn new(g: &Geometry, isa: Isa) -> Self {
         let plane = Phases {
-            rows: g.h + 2 * g.padding.0,
+            rows: g.padded().0,
             phases: g.stride.1,
-            row: (g.w + 2 * g.padding.1).div_ceil(g.stride.1),
+            row: g.padded().1.div_ceil(g.stride.1),
             padding: g.padding,
         };
         Self { plane, channels: g.c_in, width: 2 * isa.lanes() }

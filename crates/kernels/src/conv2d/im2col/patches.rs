@@ -8,7 +8,7 @@ use std::ops::Range;
 /// Whether windows share no pixel, neither with each other nor with a padding, and their rows are
 /// worth a copy each: pairs are sorted faster as [`Padded`](super::layout::Padded) does.
 pub(super) fn fits(g: &Geometry) -> bool {
-    g.stride == (g.kh, g.kw) && (g.padding, g.dilation) == ((0, 0), (1, 1)) && g.kw > 2
+    g.stride == (g.kh, g.kw) && (g.padded(), g.dilation) == ((g.h, g.w), (1, 1)) && g.kw > 2
 }
 
 /// Copies the windows out of images.

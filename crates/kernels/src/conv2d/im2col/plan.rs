@@ -50,7 +50,7 @@ impl Plan {
     /// Whether the columns are the image itself.
     pub fn pointwise(&self) -> bool {
         let g = &self.g;
-        (g.kh, g.kw, g.stride, g.padding) == (1, 1, (1, 1), (0, 0))
+        (g.kh, g.kw, g.stride, g.padded()) == (1, 1, (1, 1), (g.h, g.w))
     }
 
     /// Whether the columns are copied as windows.

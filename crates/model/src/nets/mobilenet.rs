@@ -1,0 +1,134 @@
+//! MobileNets.
+
+use super::info::{NetInfo, NetSize};
+use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Row, Squeeze, block_net};
+use crate::layers::Activation::{self, HardSigmoid, HardSwish, Relu, Relu6};
+
+/// MobileNets V2 to V4, with timm's names.
+///
+/// Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018; Howard et al.,
+/// "Searching for MobileNetV3", 2019; Qin et al., "MobileNetV4", 2024.
+pub(super) fn nets() -> Vec<NetInfo> {
+    vec![
+        NetInfo {
+            description: "MobileNetV2: inverted residuals, ReLU6",
+            size: Some(NetSize { parameters: 3_504_872, multiply_adds: 307_452_384 }),
+            hub: Some("timm/mobilenetv2_100.ra_in1k"),
+            ..block_net("mobilenetv2_100", v2())
+        },
+        NetInfo {
+            description: "MobileNetV3-Small: squeeze-and-excitation, hard-swish",
+            size: Some(NetSize { parameters: 2_542_856, multiply_adds: 57_923_168 }),
+            hub: Some("timm/mobilenetv3_small_100.lamb_in1k"),
+            ..block_net("mobilenetv3_small_100", v3_small())
+        },
+        NetInfo {
+            description: "MobileNetV3-Large: squeeze-and-excitation, hard-swish",
+            size: Some(NetSize { parameters: 5_483_032, multiply_adds: 220_989_568 }),
+            hub: Some("timm/mobilenetv3_large_100.ra_in1k"),
+            ..block_net("mobilenetv3_large_100", v3_large())
+        },
+        NetInfo {
+            description: "MobileNetV4-Conv-Small: universal inverted bottlenecks, ReLU",
+            size: Some(NetSize { parameters: 3_774_024, multiply_adds: 187_969_984 }),
+            hub: Some("timm/mobilenetv4_conv_small.e2400_r224_in1k"),
+            ..block_net("mobilenetv4_conv_small", v4_small())
+        },
+    ]
+}
+
+/// What MobileNets share.
+fn mobilenet(activation: Activation, stages: Vec<Vec<Blocks>>, neck: Neck) -> BlockNet {
+    BlockNet {
+        stem: 16,
+        activation,
+        stages,
+        neck,
+        squeeze: Squeeze { of_input: false, activation: Relu, gate: HardSigmoid },
+        same: false,
+        eps: 1e-5,
+    }
+}
+
+fn v2() -> BlockNet {
+    let stage = |kind, row| vec![Blocks::new(kind, Relu6, row)];
+    let stages = vec![
+        stage(Kind::Separable, (1, 3, 1, 1.0, 16)),
+        stage(Kind::Inverted, (2, 3, 2, 6.0, 24)),
+        stage(Kind::Inverted, (3, 3, 2, 6.0, 32)),
+        stage(Kind::Inverted, (4, 3, 2, 6.0, 64)),
+        stage(Kind::Inverted, (3, 3, 1, 6.0, 96)),
+        stage(Kind::Inverted, (3, 3, 2, 6.0, 160)),
+        stage(Kind::Inverted, (1, 3, 1, 6.0, 320)),
+    ];
+    BlockNet { stem: 32, ..mobilenet(Relu6, stages, Neck::BeforePool(1280, "bn2")) }
+}
+
+fn v3(kind: Kind, squeeze: bool, activation: Activation, row: Row) -> Blocks {
+    Blocks { squeeze, ..Blocks::new(kind, activation, row) }
+}
+
+fn v3_small() -> BlockNet {
+    use Kind::{Inverted, Plain, Separable};
+    let stages = vec![
+        vec![v3(Separable, true, Relu, (1, 3, 2, 1.0, 16))],
+        vec![
+            v3(Inverted, false, Relu, (1, 3, 2, 4.5, 24)),
+            v3(Inverted, false, Relu, (1, 3, 1, 3.67, 24)),
+        ],
+        vec![
+            v3(Inverted, true, HardSwish, (1, 5, 2, 4.0, 40)),
+            v3(Inverted, true, HardSwish, (2, 5, 1, 6.0, 40)),
+        ],
+        vec![v3(Inverted, true, HardSwish, (2, 5, 1, 3.0, 48))],
+        vec![v3(Inverted, true, HardSwish, (3, 5, 2, 6.0, 96))],
+        vec![v3(Plain, false, HardSwish, (1, 1, 1, 1.0, 576))],
+    ];
+    mobilenet(HardSwish, stages, Neck::AfterPool(1024))
+}
+
+fn v3_large() -> BlockNet {
+    use Kind::{Inverted, Plain, Separable};
+    let stages = vec![
+        vec![v3(Separable, false, Relu, (1, 3, 1, 1.0, 16))],
+        vec![
+            v3(Inverted, false, Relu, (1, 3, 2, 4.0, 24)),
+            v3(Inverted, false, Relu, (1, 3, 1, 3.0, 24)),
+        ],
+        vec![v3(Inverted, true, Relu, (3, 5, 2, 3.0, 40))],
+        vec![
+            v3(Inverted, false, HardSwish, (1, 3, 2, 6.0, 80)),
+            v3(Inverted, false, HardSwish, (1, 3, 1, 2.5, 80)),
+            v3(Inverted, false, HardSwish, (2, 3, 1, 2.3, 80)),
+        ],
+        vec![v3(Inverted, true, HardSwish, (2, 3, 1, 6.0, 112))],
+        vec![v3(Inverted, true, HardSwish, (3, 5, 2, 6.0, 160))],
+        vec![v3(Plain, false, HardSwish, (1, 1, 1, 1.0, 960))],
+    ];
+    mobilenet(HardSwish, stages, Neck::AfterPool(1280))
+}
+
+fn v4_small() -> BlockNet {
+    let plain = |kernel, stride, channels| {
+        Blocks::new(Kind::Plain, Relu, (1, kernel, stride, 1.0, channels))
+    };
+    let universal = |start, row| Blocks::new(Kind::Universal { start }, Relu, row);
+    let stages = vec![
+        vec![plain(3, 2, 32), plain(1, 1, 32)],
+        vec![plain(3, 2, 96), plain(1, 1, 64)],
+        vec![
+            universal(5, (1, 5, 2, 3.0, 96)),
+            universal(0, (4, 3, 1, 2.0, 96)),
+            universal(3, (1, 0, 1, 4.0, 96)),
+        ],
+        vec![
+            universal(3, (1, 3, 2, 6.0, 128)),
+            universal(5, (1, 5, 1, 4.0, 128)),
+            universal(0, (1, 5, 1, 4.0, 128)),
+            universal(0, (1, 5, 1, 3.0, 128)),
+            universal(0, (2, 3, 1, 4.0, 128)),
+        ],
+        vec![plain(1, 1, 960)],
+    ];
+    BlockNet { stem: 32, ..mobilenet(Relu, stages, Neck::NormAfterPool(1280, "norm_head")) }
+}
