@@ -5,7 +5,8 @@ use candle_nn::VarBuilder;
 
 use crate::init::Initializer;
 use crate::lora::Adapters;
-use crate::weights::{Request, Weights};
+use crate::params::Params;
+use crate::weights::{LoadReport, Request, Unwrap, Weights, WeightsConfig, WeightsError};
 
 /// Gives a layer its parameters by name.
 ///
@@ -54,6 +55,49 @@ impl Weights {
     pub fn var_builder(&self, dtype: DType, device: &Device) -> ParamBuilder<'static> {
         let source = Source::Weights(self.clone());
         ParamBuilder { source, prefix: String::new(), dtype, device: device.clone() }
+    }
+
+    /// Builds a net on weights: what [`new`](Self::new), [`var_builder`](Self::var_builder), `build` and
+    /// [`finish`](Self::finish) do.
+    ///
+    /// Where the file does not fit, but does when a prefix is taken off its names (`module.`,
+    /// `_orig_mod.module.`, `model.`, `backbone.`, …, as training tools add them), or the names of
+    /// wrappers such as `_orig_mod` out of their middle, the net is built once more with that done, and
+    /// [`LoadReport::notes`] says so. Tensors outside of the prefix are passed over if all of the net is
+    /// below it. So `build` may be called twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new) and [`finish`](Self::finish), [`WeightsError::SeveralStates`] where the net
+    /// is there under several prefixes; what `build` reports.
+    pub fn load<T>(
+        config: WeightsConfig,
+        dtype: DType,
+        device: &Device,
+        build: impl Fn(ParamBuilder<'static>) -> Result<T>,
+    ) -> std::result::Result<(T, Params, LoadReport), WeightsError> {
+        let attempt = |unwrap: &Unwrap| {
+            let weights = Self::unwrapped(config.clone(), unwrap)?;
+            let net = build(weights.var_builder(dtype, device));
+            Ok::<_, WeightsError>((weights, net))
+        };
+        let (mut weights, mut net) = attempt(&Unwrap::default())?;
+        let mut finished = weights.finish();
+        let fits = match &finished {
+            Err(WeightsError::Faults { .. }) => false,
+            // What may be missing and unused may be all there is.
+            Ok((_, report)) => config.source.is_none() || !report.uses_nothing(),
+            Err(_) => true,
+        };
+        if !fits {
+            if let Some(unwrap) = weights.find_unwrap(&config)? {
+                (weights, net) = attempt(&unwrap)?;
+                finished = weights.finish();
+            }
+        }
+        // A fault of the weights says more than what it led to in the net.
+        let (params, report) = finished?;
+        Ok((net?, params, report))
     }
 }
 

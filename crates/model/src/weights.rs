@@ -47,6 +47,7 @@ mod buffers;
 mod config;
 mod error;
 mod export;
+mod find_unwrap;
 mod key_map;
 mod layout;
 mod leftovers;
@@ -81,12 +82,11 @@ pub use report::{Entry, LoadReport};
 pub use save::{save, save_as, to_bytes};
 pub use tensor_file::{METADATA_KEY, TensorFile};
 
-use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::lora::Adapters;
 use crate::params::Params;
 use loading::{Loading, Source};
-use unwrap::Unwrap;
+pub(crate) use unwrap::Unwrap;
 
 /// The weights of a net in the making; see the [module](self).
 ///
@@ -109,7 +109,8 @@ impl Weights {
         Self::unwrapped(config, &Unwrap::default())
     }
 
-    fn unwrapped(
+    /// Weights from the file of `config`, with `unwrap` taken off its names.
+    pub(crate) fn unwrapped(
         config: WeightsConfig,
         unwrap: &Unwrap,
     ) -> std::result::Result<Self, WeightsError> {
@@ -138,48 +139,13 @@ impl Weights {
         Ok(Self::with(Loading::new(WeightsConfig { source: None, ..config }, source, report)))
     }
 
-    /// Builds a net on weights: what [`new`](Self::new), [`var_builder`](Self::var_builder), `build` and
-    /// [`finish`](Self::finish) do.
-    ///
-    /// Where the file does not fit, but does when a prefix is taken off its names (`module.`,
-    /// `_orig_mod.module.`, `model.`, `backbone.`, …, as training tools add them), or the names of
-    /// wrappers such as `_orig_mod` out of their middle, the net is built once more with that done, and
-    /// [`LoadReport::notes`] says so. Tensors outside of the prefix are passed over if all of the net is
-    /// below it. So `build` may be called twice.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new) and [`finish`](Self::finish), [`WeightsError::SeveralStates`] where the net
-    /// is there under several prefixes; what `build` reports.
-    pub fn load<T>(
-        config: WeightsConfig,
-        dtype: DType,
-        device: &Device,
-        build: impl Fn(ParamBuilder<'static>) -> Result<T>,
-    ) -> std::result::Result<(T, Params, LoadReport), WeightsError> {
-        let attempt = |unwrap: &Unwrap| {
-            let weights = Self::unwrapped(config.clone(), unwrap)?;
-            let net = build(weights.var_builder(dtype, device));
-            Ok::<_, WeightsError>((weights, net))
-        };
-        let (mut weights, mut net) = attempt(&Unwrap::default())?;
-        let mut finished = weights.finish();
-        let fits = match &finished {
-            Err(WeightsError::Faults { .. }) => false,
-            // What may be missing and unused may be all there is.
-            Ok((_, report)) => config.source.is_none() || !report.uses_nothing(),
-            Err(_) => true,
-        };
-        if !fits {
-            let wanted = weights.lock().asked_for();
-            if let Some(unwrap) = Unwrap::find(&config, &wanted)? {
-                (weights, net) = attempt(&unwrap)?;
-                finished = weights.finish();
-            }
-        }
-        // A fault of the weights says more than what it led to in the net.
-        let (params, report) = finished?;
-        Ok((net?, params, report))
+    /// What has to be taken off the file's names where the net that was built does not find its own.
+    pub(crate) fn find_unwrap(
+        &self,
+        config: &WeightsConfig,
+    ) -> std::result::Result<Option<Unwrap>, WeightsError> {
+        let wanted = self.lock().asked_for();
+        find_unwrap::find_unwrap(config, &wanted)
     }
 
     /// Weights that hand out `params` again, for a net that is built anew with another set of

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use safetensors::SafeTensorError;
 
 use super::report::{Entry, LoadReport};
-use super::unwrap::listed;
 use crate::params::ParamsError;
 
 /// What went wrong in reading, fitting or writing weights.
@@ -327,4 +326,9 @@ fn faults(report: &LoadReport) -> String {
             format!("{source} does not fit the net, {count} faults:{lines}{end}{notes}")
         }
     }
+}
+
+/// Names in backticks, with commas.
+pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
 }

@@ -19,10 +19,9 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use zip::ZipArchive;
 
-use super::error::WeightsError;
+use super::error::{WeightsError, listed};
 use super::state_key::{TOP, choose};
 use super::tensor_file::{FileTensor, TensorFile, check_finite};
-use super::unwrap::listed;
 use legacy::Legacy;
 use state_dict::{Entry, State, Storage, contents, entries, states};
 use unpickle::{NUMPY, Objects, unpickle};

@@ -71,7 +71,7 @@ impl LoadReport {
     }
 
     /// Whether no tensor of the file went into the net.
-    pub(super) fn uses_nothing(&self) -> bool {
+    pub(crate) fn uses_nothing(&self) -> bool {
         self.loaded.is_empty() && self.adapted.is_empty()
     }
 
