@@ -51,14 +51,13 @@ fn check(what: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>)
 
 #[test]
 fn convolutions_agree() {
-    let config =
-        |stride, padding, dilation, groups| Conv2dConfig {
-            stride,
-            padding,
-            padding_end: None,
-            dilation,
-            groups,
-        };
+    let config = |stride, padding, dilation, groups| Conv2dConfig {
+        stride,
+        padding,
+        padding_end: None,
+        dilation,
+        groups,
+    };
     let cases = [
         ("3x3", [2, 3, 9, 7], [4, 3, 3, 3], config((1, 1), (0, 0), (1, 1), 1)),
         ("3x3 padded", [2, 8, 14, 14], [16, 8, 3, 3], config((1, 1), (1, 1), (1, 1), 1)),

@@ -19,9 +19,21 @@ pub(crate) fn usual_preprocessing(net: &str) -> Option<Preprocessing> {
         "cifar_resnet20" | "cifar_resnet32" | "cifar_resnet44" | "cifar_resnet56" => {
             Some(Preprocessing { placement: ResizeMode::Stretch, ..torchvision })
         }
-        "vit_small_patch14_dinov2" => {
+        "vit_small_patch14_dinov2"
+        | "efficientnet_b0"
+        | "tf_efficientnet_b0"
+        | "mobilenetv2_100"
+        | "mobilenetv3_small_100"
+        | "mobilenetv3_large_100"
+        | "mobilenetv4_conv_small" => {
             Some(Preprocessing { filter: Filter::Bicubic, ..torchvision })
         }
+        "tf_efficientnet_lite0" => Some(Preprocessing {
+            filter: Filter::Bicubic,
+            mean: vec![0.5; 3],
+            std: vec![0.5; 3],
+            ..torchvision
+        }),
         // Trained by Google, in timm and in transformers: mean and deviation 0.5.
         "vit_tiny_patch16_224" | "vit_small_patch16_224" | "vit_base_patch16_224" => {
             Some(Preprocessing {
