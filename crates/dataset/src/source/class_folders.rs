@@ -70,14 +70,16 @@ fn open_splits(path: &Path, folders: Vec<PathBuf>, columns: &Columns) -> Result<
     if all.iter().all(|files| files.as_ref().is_none_or(|files| !files.is_empty())) {
         return parquet::read_splits(&path.display().to_string(), parts, columns);
     }
-    Dataset::of_splits(path, splits, |folder, class_names| match list::metadata_of(&folder) {
-        Some(list) => list::read_part(&list, columns, class_names),
-        // As competitions have it.
-        None if class_names.is_some() && !has_folders(&folder)? && holds_images(&folder) => {
-            let reason = "its images have no classes, so nothing can be scored on them; to go without them name \
+    Dataset::of_splits(path, splits, |folder, class_names| {
+        match list::metadata_of(&folder, columns)? {
+            Some(list) => list::read_part(&list, columns, class_names),
+            // As competitions have it.
+            None if class_names.is_some() && !has_folders(&folder)? && holds_images(&folder) => {
+                let reason = "its images have no classes, so nothing can be scored on them; to go without them name \
                           the folder of the train part";
-            Err(Error::Layout { path: folder, reason: reason.to_owned() })
+                Err(Error::Layout { path: folder, reason: reason.to_owned() })
+            }
+            None => ImageFolder::read_as(&folder, class_names, ImageLimits::default()),
         }
-        None => ImageFolder::read_as(&folder, class_names, ImageLimits::default()),
     })
 }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The number that a name is: `7` and `007`, and transformers' `LABEL_7`.
+/// The whole number that a name is: `7`, `007` and, as tables of floats write it, `7.0`; and
+/// transformers' `LABEL_7`.
 pub fn class_number(name: &str) -> Option<i64> {
-    name.strip_prefix("LABEL_").unwrap_or(name).parse().ok()
+    let name = name.strip_prefix("LABEL_").unwrap_or(name);
+    name.strip_suffix(".0").unwrap_or(name).parse().ok()
 }
 
 /// Puts names in their order: by value if all are whole numbers, else by their bytes.
@@ -76,6 +78,8 @@ mod tests {
             ("0 1 10 11 2", "0 1 2 10 11"),
             ("010 9 -1", "-1 9 010"),
             ("LABEL_10 LABEL_9", "LABEL_9 LABEL_10"),
+            ("10.0 9.0 1", "1 9.0 10.0"),
+            ("10.0 9.0 1.5", "1.5 10.0 9.0"),
             ("b 10 9 a", "10 9 a b"),
         ] {
             let mut given = names(given);
@@ -90,6 +94,7 @@ mod tests {
         assert_eq!(places("b a x", "a b c"), [Some(1), Some(0), None]);
         assert_eq!(places("00 01 10", "0 1 2 3 4 5 6 7 8 9 10"), [Some(0), Some(1), Some(10)]);
         assert_eq!(places("3 none", "LABEL_3 none"), [Some(0), Some(1)]);
+        assert_eq!(places("1.0 2", "1.0 1.5 2.0"), [Some(0), Some(2)]);
         // Upper and lower case are two names.
         assert_eq!(places("Cat", "cat"), [None]);
     }

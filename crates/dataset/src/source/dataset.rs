@@ -48,18 +48,19 @@ impl Dataset {
     pub(crate) fn of_splits<T, S: Labelled + 'static>(
         path: &Path,
         splits: Splits<Option<T>>,
-        open: impl Fn(T, Option<&[String]>) -> Result<S>,
+        mut open: impl FnMut(T, Option<&[String]>) -> Result<S>,
     ) -> Result<Self> {
         let Splits { train, validation, test } = splits;
         let (mut class_names, mut first) = (None::<Vec<String>>, None);
-        let mut open = |part: Option<T>| -> Result<Option<Arc<dyn Labelled>>> {
+        let mut open_part = |part: Option<T>| -> Result<Option<Arc<dyn Labelled>>> {
             let Some(part) = part else { return Ok(None) };
             let source: Arc<dyn Labelled> = Arc::new(open(part, class_names.as_deref())?);
             class_names.get_or_insert_with(|| source.class_names().to_vec());
             first.get_or_insert_with(|| source.clone());
             Ok(Some(source))
         };
-        let (train, test, validation) = (open(train)?, open(test)?, open(validation)?);
+        let (train, test, validation) =
+            (open_part(train)?, open_part(test)?, open_part(validation)?);
         let train = train.or_else(|| Some(only(first?, &[])));
         let train = train.ok_or_else(|| Error::Layout {
             path: path.to_owned(),

@@ -105,7 +105,7 @@ impl Rows {
             let (images, labels) = (origin.clone(), origin);
             return Err(Error::Counts { images, image_count, labels, label_count });
         }
-        let (labels, class_names) = self.labels.finish(class_names).map_err(layout)?;
+        let (labels, class_names) = self.labels.finish_by_value(class_names).map_err(layout)?;
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|&row| labels[row]); // stable: by row within a class
         let (bytes, ends, names, paths) = (self.bytes, self.ends, self.names, self.paths);

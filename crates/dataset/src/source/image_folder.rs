@@ -9,7 +9,7 @@ use crate::source::image_file::{ENDINGS, ImageLimits, is_image, read_image, stor
 use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
 use crate::source::left_out::LeftOut;
-use crate::source::walk::walk;
+use crate::source::walk::{ENTERED, real, walk};
 
 /// What is wrong with images that stand where their classes should.
 pub(crate) const NO_CLASSES: &str = "it holds images, but no folder per class; expected the folder \
@@ -57,8 +57,14 @@ impl ImageFolder {
         let layout = |path: &Path, reason| Error::Layout { path: path.to_owned(), reason };
         let (mut classes, mut labels, mut left_out) =
             (Vec::new(), Labels::default(), LeftOut::default());
+        let real_folder = real(folder)?;
         for path in sorted_entries(folder)? {
             if !is_hidden(&path) && is_folder(&path)? {
+                // A link to the whole is no class: it would hold the images of all others.
+                if real_folder.starts_with(real(&path)?) {
+                    left_out.add(ENTERED, 1);
+                    continue;
+                }
                 labels.add(name_of(&path));
                 classes.push(path);
             } else if is_image(&path) && !is_hidden(&path) {
@@ -245,6 +251,9 @@ mod tests {
         // Beside a name they are names.
         let folder = folder_of(&["10/0.png", "9/0.png", "none/0.png"]);
         assert_eq!(read(&folder).unwrap().class_names(), ["10", "9", "none"]);
+        // Two folders are never one class.
+        let folder = folder_of(&["1.0/0.png", "1/0.png"]);
+        assert_eq!(read(&folder).unwrap().class_names(), ["1", "1.0"]);
     }
 
     #[test]
@@ -282,6 +291,24 @@ mod tests {
         let error = read(&folder).unwrap_err().to_string();
         let c = folder.path().join("c");
         assert!(error.starts_with(&format!("cannot read {}: ", c.display())), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_whole_or_above_it_is_no_class() {
+        use std::os::unix::fs::symlink;
+        let folder = folder_of(&["set/a/0.png", "set/b/0.png"]);
+        let set = folder.path().join("set");
+        for (to, link) in [(".", "all"), ("../set", "latest"), ("..", "above"), ("a", "c")] {
+            symlink(to, set.join(link)).unwrap();
+        }
+        let source = ImageFolder::read(&set, ImageLimits::default()).unwrap();
+        assert_eq!(
+            (source.class_names(), source.len()),
+            (&["a", "b", "c"].map(String::from)[..], 3)
+        );
+        let expected = "3 links to folders that were entered before";
+        assert_eq!(source.left_out().to_string(), expected);
     }
 
     #[test]

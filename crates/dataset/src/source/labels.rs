@@ -52,9 +52,28 @@ impl Labels {
         self.numbers.push(*self.distinct.entry(name).or_insert(next));
     }
 
+    /// As [`finish`](Self::finish); where all labels, and classes that are given, are whole numbers and the
+    /// data says no names, `1.0` is `1`: a column of integers becomes one of floats as soon as one is missing.
+    pub(crate) fn finish_by_value(
+        mut self,
+        given: Option<&[String]>,
+    ) -> Result<(Vec<u32>, Vec<String>), String> {
+        let is_whole = |name: &String| class_number(name).is_some();
+        let mut names = self.distinct.keys().chain(given.into_iter().flatten());
+        if self.names.is_none() && names.all(is_whole) {
+            let names: BTreeMap<u32, String> =
+                self.distinct.iter().map(|(name, &number)| (number, name.clone())).collect();
+            let numbers = std::mem::take(&mut self).numbers;
+            for name in numbers.iter().map(|number| &names[number]) {
+                self.add(name.strip_suffix(".0").unwrap_or(name).to_owned());
+            }
+        }
+        self.finish(given)
+    }
+
     /// The class of each label, and the classes' names: those given; else those the data says; else
-    /// the different labels in the order of [`sort_class_names`]. Where all labels are whole numbers `1.0` is
-    /// `1`; they are found among given ones by value.
+    /// the different labels in the order of [`sort_class_names`]. Whole numbers are found among given ones by
+    /// value.
     ///
     /// # Errors
     ///
@@ -63,21 +82,13 @@ impl Labels {
         self,
         given: Option<&[String]>,
     ) -> Result<(Vec<u32>, Vec<String>), String> {
-        let names_only = given.is_some_and(|names| names.iter().any(|name| whole(name).is_none()));
-        let number = |name| whole(name).filter(|_| !names_only);
-        let numbers: Option<Vec<&str>> = self.distinct.keys().map(|name| number(name)).collect();
-        let labels: Vec<String> = match &numbers {
-            Some(numbers) => numbers.iter().map(|number| number.to_string()).collect(),
-            None => self.distinct.keys().cloned().collect(),
-        };
-        let mut different = labels.clone();
+        let mut different: Vec<String> = self.distinct.keys().cloned().collect();
         sort_class_names(&mut different);
-        different.dedup();
         let names = given.map(<[_]>::to_vec).or(self.names).unwrap_or_else(|| different.clone());
         let places = class_places(&different, &names);
         let places: BTreeMap<&String, Option<usize>> = different.iter().zip(places).collect();
         let mut classes = vec![0; self.distinct.len()];
-        for (label, &number) in labels.iter().zip(self.distinct.values()) {
+        for (label, &number) in &self.distinct {
             let place = places[label].ok_or_else(|| {
                 format!(
                     "its class `{label}` is none of the {} classes (`{}`, …)",
@@ -89,12 +100,6 @@ impl Labels {
         }
         Ok((self.numbers.iter().map(|&number| classes[number as usize]).collect(), names))
     }
-}
-
-/// A whole number without the `.0` that tables of floats write after it.
-fn whole(name: &str) -> Option<&str> {
-    let number = name.strip_suffix(".0").unwrap_or(name);
-    class_number(number).map(|_| number)
 }
 
 #[cfg(test)]
@@ -130,14 +135,24 @@ mod tests {
     #[test]
     fn whole_numbers_are_the_same_however_they_are_written() {
         // A column of integers becomes one of floats as soon as one is missing.
-        let (classes, names) = labels(&["10.0", "2.0", "2", "0.0"]).finish(None).unwrap();
+        let (classes, names) = labels(&["10.0", "2.0", "2", "0.0"]).finish_by_value(None).unwrap();
         assert_eq!((classes, names), (vec![2, 1, 1, 0], ["0", "2", "10"].map(String::from).into()));
         let given = ["0", "2", "10"].map(String::from);
-        assert_eq!(labels(&["02", "10.0"]).finish(Some(&given)).unwrap().0, [1, 2]);
+        assert_eq!(labels(&["02", "10.0"]).finish_by_value(Some(&given)).unwrap().0, [1, 2]);
         // Versions are names.
-        let (_, names) = labels(&["1.0", "1.5"]).finish(None).unwrap();
-        assert_eq!(names, ["1.0", "1.5"]);
-        assert_eq!(labels(&["1.0"]).finish(Some(&names)).unwrap().0, [0]);
+        let (_, names) = labels(&["1.0", "1.5", "1"]).finish_by_value(None).unwrap();
+        assert_eq!(names, ["1", "1.0", "1.5"]);
+        assert_eq!(labels(&["1.0"]).finish_by_value(Some(&names)).unwrap().0, [1]);
+        let mut said = Labels::default();
+        said.name(["1.0", "1.5", "2.0"].map(String::from).into());
+        [2, 0].into_iter().for_each(|number| said.add_number(number));
+        assert_eq!(said.finish_by_value(None).unwrap().0, [2, 0]);
+        // Folders stay two.
+        let (classes, names) = labels(&["10.0", "1.0", "1"]).finish(None).unwrap();
+        assert_eq!(
+            (classes, names),
+            (vec![2, 1, 0], ["1", "1.0", "10.0"].map(String::from).into())
+        );
     }
 
     #[test]

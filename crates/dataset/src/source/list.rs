@@ -16,7 +16,6 @@ use crate::source::dataset::Dataset;
 use crate::source::files::{entries, name_of, read_whole};
 use crate::source::image_file::{ImageLimits, has_image_ending, is_image};
 use crate::source::image_folder::ImageFolder;
-use crate::source::images::Images;
 use crate::source::labels::Labels;
 use crate::source::left_out::LeftOut;
 use crate::source::walk::walk;
@@ -25,6 +24,8 @@ use crate::split::{Split, Splits};
 /// The largest list, in bytes.
 const LIMIT: u64 = 1 << 30;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 const SPLITS: &[&str] = &["split", "part"];
 
 /// One line of a list.
@@ -32,7 +33,8 @@ const SPLITS: &[&str] = &["split", "part"];
 struct Entry {
     pub path: PathBuf,
     pub label: String,
-    pub split: Split,
+    /// The part that the list says.
+    pub split: Option<Split>,
     /// From 1.
     pub line: u64,
 }
@@ -67,17 +69,103 @@ impl Form {
 /// When the list cannot be read, a line is not understood, none of its first images is there, or a label of
 /// another part is none of the train part's.
 pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
-    let mut splits = Splits::<Option<Vec<Entry>>>::default();
-    for entry in entries_of(path, columns)? {
-        splits.get_mut(entry.split).get_or_insert_default().push(entry);
-    }
-    Dataset::of_splits(path, splits, |entries, class_names| source(path, entries, class_names))
+    dataset(path, entries_of(path, columns)?, LeftOut::default())
 }
 
-/// The list that stands beside the images of a folder, if there is one.
-pub(crate) fn metadata_of(folder: &Path) -> Option<PathBuf> {
+/// The data set of a list, of which this was not taken.
+fn dataset(path: &Path, entries: Vec<Entry>, left_out: LeftOut) -> Result<Dataset> {
+    let (mut splits, mut left_out) = (Splits::<Option<Vec<Entry>>>::default(), Some(left_out));
+    for entry in entries {
+        let split = entry.split.unwrap_or(Split::Train);
+        splits.get_mut(split).get_or_insert_default().push(entry);
+    }
+    Dataset::of_splits(path, splits, |entries, class_names| {
+        let part = source(path, entries, class_names)?;
+        Ok(part.leaving_out(left_out.take().unwrap_or_default()))
+    })
+}
+
+/// The list that stands beside the images of a folder, if there is one. Beside folders that can be
+/// classes or parts it is one only if it names the columns, or a setting does.
+pub(crate) fn metadata_of(folder: &Path, columns: &Columns) -> Result<Option<PathBuf>> {
     let paths = ["metadata.csv", "metadata.jsonl"].map(|name| folder.join(name));
-    paths.into_iter().find(|path| path.is_file())
+    let is_named = columns.image.is_some() || columns.label.is_some();
+    for path in paths.into_iter().filter(|path| path.is_file()) {
+        if is_named || entries(folder)?.0.len() < 2 || names_columns(&path)? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a list begins with the names of both columns.
+fn names_columns(path: &Path) -> Result<bool> {
+    let text = read_whole(path, LIMIT)?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let (form, columns) = (Form::of(path), Columns::default());
+    let names = Names::of(&columns);
+    Ok(if let Some(Form::Separated(separator)) = form {
+        let first = csv_reader(text, separator).records().next();
+        matches!(first, Some(Ok(record)) if names.header(&record).is_some())
+    } else {
+        let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+        let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+        let object = serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(line);
+        let has = |known: &[&str]| {
+            object.as_ref().is_ok_and(|object| known.iter().any(|name| object.contains_key(*name)))
+        };
+        has(&names.paths) && has(&names.labels)
+    })
+}
+
+/// Reads the list beside the images of a folder, for which [`metadata_of`] found one.
+///
+/// # Errors
+///
+/// As [`read`]; and when some of its images lie in folders of parts and others do not.
+pub(crate) fn read_beside(folder: &Path, columns: &Columns) -> Result<Dataset> {
+    let path = metadata_of(folder, columns)?.unwrap_or_default();
+    let mut entries = entries_of(&path, columns)?;
+    parts_by_folders(folder, &mut entries)
+        .map_err(|reason| Error::Layout { path: path.clone(), reason })?;
+    let left_out = unlisted(&path, &entries)?;
+    dataset(&path, entries, left_out)
+}
+
+/// Takes the parts from the folders that the images lie in, where the list says none and these are
+/// several parts.
+fn parts_by_folders(folder: &Path, entries: &mut [Entry]) -> std::result::Result<(), String> {
+    if entries.iter().any(|entry| entry.split.is_some()) {
+        return Ok(());
+    }
+    let part = |entry: &Entry| {
+        let mut names = entry.path.strip_prefix(folder).ok()?.iter();
+        let first = names.next()?.to_str()?;
+        names.next().and_then(|_| Split::named(first))
+    };
+    let parts: Vec<Option<Split>> = entries.iter().map(part).collect();
+    if parts.iter().flatten().collect::<BTreeSet<_>>().len() < 2 {
+        return Ok(());
+    }
+    if let Some(other) = parts.iter().position(Option::is_none) {
+        return Err(format!(
+            "some of its images lie in folders that are parts (train, val, test), others, such as `{}`, \
+             do not; expected a column `split` with the part of each",
+            entries[other].path.strip_prefix(folder).unwrap_or(&entries[other].path).display()
+        ));
+    }
+    entries.iter_mut().zip(parts).for_each(|(entry, part)| entry.split = part);
+    Ok(())
+}
+
+/// The images beside a list that are none of its entries.
+fn unlisted(list: &Path, entries: &[Entry]) -> Result<LeftOut> {
+    let listed: BTreeSet<&Path> = entries.iter().map(|entry| &*entry.path).collect();
+    let images = walk(list.parent().unwrap_or(Path::new("")))?.images;
+    let unlisted = images.iter().filter(|path| !listed.contains(&***path)).count();
+    let mut left_out = LeftOut::default();
+    left_out.add(format!("images that {} does not list", name_of(list)), unlisted);
+    Ok(left_out)
 }
 
 /// Reads the list beside the images of a part; what it says of parts does not count.
@@ -90,13 +178,9 @@ pub(crate) fn read_part(
     columns: &Columns,
     class_names: Option<&[String]>,
 ) -> Result<ImageFolder> {
-    let part = source(path, entries_of(path, columns)?, class_names)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let listed: BTreeSet<&Path> = (0..part.len()).map(|item| part.path(item)).collect();
-    let unlisted = walk(folder)?.images.iter().filter(|path| !listed.contains(&***path)).count();
-    let mut left_out = LeftOut::default();
-    left_out.add(format!("images that {} does not list", name_of(path)), unlisted);
-    Ok(part.leaving_out(left_out))
+    let entries = entries_of(path, columns)?;
+    let left_out = unlisted(path, &entries)?;
+    Ok(source(path, entries, class_names)?.leaving_out(left_out))
 }
 
 /// The lines of a list, their paths complete.
@@ -180,7 +264,7 @@ fn source(path: &Path, entries: Vec<Entry>, class_names: Option<&[String]>) -> R
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let mut labels = Labels::default();
     entries.iter().for_each(|entry| labels.add(entry.label.clone()));
-    let (labels, class_names) = labels.finish(class_names).map_err(layout)?;
+    let (labels, class_names) = labels.finish_by_value(class_names).map_err(layout)?;
     let paths = entries.into_iter().map(|entry| entry.path);
     let mut items: Vec<(u32, PathBuf)> = labels.into_iter().zip(paths).collect();
     items.sort_by_key(|(label, _)| *label); // stable: by line within a class
@@ -190,7 +274,7 @@ fn source(path: &Path, entries: Vec<Entry>, class_names: Option<&[String]>) -> R
 /// The lines of a list, in their order. Never panics, whatever the bytes; what it keeps is no larger
 /// than a small multiple of them.
 fn parse(text: &[u8], form: Form, columns: &Columns) -> std::result::Result<Vec<Entry>, String> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let names = Names::of(columns);
     let entries = match form {
         Form::Separated(separator) => parse_separated(text, separator, &names)?,
@@ -206,17 +290,22 @@ pub fn parse_bytes(text: &[u8], json_lines: bool) -> std::result::Result<usize, 
     parse(text, form, &Columns::default()).map(|entries| entries.len())
 }
 
+/// The lines of a list whose values stand between these.
+fn csv_reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .trim(csv::Trim::All)
+        .from_reader(text)
+}
+
 fn parse_separated(
     text: &[u8],
     separator: u8,
     names: &Names<'_>,
 ) -> std::result::Result<Vec<Entry>, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(separator)
-        .trim(csv::Trim::All)
-        .from_reader(text);
+    let mut reader = csv_reader(text, separator);
     let (mut columns, mut entries) = (None::<[Option<usize>; 3]>, Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| format!("it is not CSV: {error}"))?;
@@ -243,7 +332,7 @@ fn parse_separated(
                 record.len()
             ));
         };
-        entries.push(entry(path, label, field(split).unwrap_or("train"), line)?);
+        entries.push(entry(path, label, field(split), line)?);
     }
     Ok(entries)
 }
@@ -337,39 +426,51 @@ fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<E
                 names.paths[0], names.labels[0]
             ));
         };
-        let split = find(SPLITS).map_or(Some("train".to_owned()), text).unwrap_or_default();
-        entries.push(entry(path, &label, &split, number)?);
+        let split = find(SPLITS).map(|value| text(value).unwrap_or_default());
+        entries.push(entry(path, &label, split.as_deref(), number)?);
     }
     Ok(entries)
 }
 
-fn entry(path: &str, label: &str, split: &str, line: u64) -> std::result::Result<Entry, String> {
+fn entry(
+    path: &str,
+    label: &str,
+    split: Option<&str>,
+    line: u64,
+) -> std::result::Result<Entry, String> {
     let label = label.trim();
     for (what, value) in [("path", path), ("label", label)] {
         if value.is_empty() {
             return Err(format!("line {line}: its {what} is empty"));
         }
     }
-    let known = Split::named(split).ok_or_else(|| {
-        let names = "; or its first line names no column `path` and `label`";
-        let names = if line == 1 { names } else { "" };
-        format!("line {line}: its split is `{split}`, expected train, val or test{names}")
-    })?;
-    Ok(Entry { path: path.into(), label: label.to_owned(), split: known, line })
+    let known = |split: &str| {
+        Split::named(split).ok_or_else(|| {
+            let names = "; or its first line names no column `path` and `label`";
+            let names = if line == 1 { names } else { "" };
+            format!("line {line}: its split is `{split}`, expected train, val or test{names}")
+        })
+    };
+    let split = split.map(known).transpose()?;
+    Ok(Entry { path: path.into(), label: label.to_owned(), split, line })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn csv(text: &str) -> std::result::Result<Vec<(String, String, Split)>, String> {
+    fn csv(text: &str) -> std::result::Result<Vec<(String, String, Option<Split>)>, String> {
         let entries = parse(text.as_bytes(), Form::Separated(b','), &Columns::default())?;
         let path = |path: PathBuf| path.display().to_string();
         Ok(entries.into_iter().map(|entry| (path(entry.path), entry.label, entry.split)).collect())
     }
 
-    fn entry_of(path: &str, label: &str, split: Split) -> (String, String, Split) {
-        (path.to_owned(), label.to_owned(), split)
+    fn entry_of(
+        path: &str,
+        label: &str,
+        split: impl Into<Option<Split>>,
+    ) -> (String, String, Option<Split>) {
+        (path.to_owned(), label.to_owned(), split.into())
     }
 
     #[test]
@@ -383,7 +484,7 @@ mod tests {
     #[test]
     fn without_a_line_of_names_the_columns_are_path_label_split() {
         let found = csv("\u{feff}a.png,1\r\nb.png, 2\r\n").unwrap();
-        let expected = [entry_of("a.png", "1", Split::Train), entry_of("b.png", "2", Split::Train)];
+        let expected = [entry_of("a.png", "1", None), entry_of("b.png", "2", None)];
         assert_eq!(found, expected);
         assert_eq!(csv("a.png,1,dev").unwrap(), [entry_of("a.png", "1", Split::Validation)]);
     }

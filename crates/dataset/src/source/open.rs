@@ -16,7 +16,7 @@ use crate::source::{cifar, class_folders, embedded, idx_folder, list, parquet, t
 struct Format {
     /// What it is and how it is told, as the end of "expected …".
     expected: &'static str,
-    recognizes: fn(&Path) -> Result<bool>,
+    recognizes: fn(&Path, &Columns) -> Result<bool>,
     open: fn(&Path, &Columns) -> Result<Dataset>,
 }
 
@@ -24,22 +24,22 @@ struct Format {
 const FILES: &[Format] = &[
     Format {
         expected: "a list (.csv, .tsv, .jsonl)",
-        recognizes: |path| Ok(list::is_list(path)),
+        recognizes: |path, _| Ok(list::is_list(path)),
         open: list::read,
     },
     Format {
         expected: "a table (.parquet)",
-        recognizes: |path| Ok(parquet::is_parquet(path)),
+        recognizes: |path, _| Ok(parquet::is_parquet(path)),
         open: parquet::read_table,
     },
     Format {
         expected: "tensors (.safetensors)",
-        recognizes: |path| Ok(tensors::is_tensors(path)),
+        recognizes: |path, _| Ok(tensors::is_tensors(path)),
         open: |path, _| tensors::read(path),
     },
     Format {
         expected: "a file named as MNIST's (train-images-idx3-ubyte)",
-        recognizes: |path| Ok(idx_folder::is_idx_file(path)),
+        recognizes: |path, _| Ok(idx_folder::is_idx_file(path)),
         open: |path, _| idx_folder::read_file(path),
     },
 ];
@@ -48,27 +48,32 @@ const FILES: &[Format] = &[
 const FOLDERS: &[Format] = &[
     Format {
         expected: "IDX files (train-images-idx3-ubyte, …)",
-        recognizes: idx_folder::is_idx_folder,
+        recognizes: |path, _| idx_folder::is_idx_folder(path),
         open: |path, _| idx_folder::read(path),
     },
     Format {
         expected: "CIFAR-10's binary files (data_batch_1.bin, …)",
-        recognizes: |path| Ok(cifar::is_cifar(path)),
+        recognizes: |path, _| Ok(cifar::is_cifar(path)),
         open: |path, _| cifar::read(path),
     },
     Format {
         expected: "parquet files",
-        recognizes: parquet::is_parquet_folder,
+        recognizes: |path, _| parquet::is_parquet_folder(path),
         open: parquet::read_folder,
     },
     Format {
         expected: "a list beside the images (metadata.csv, metadata.jsonl)",
-        recognizes: |path| Ok(list::metadata_of(path).is_some()),
-        open: |path, columns| list::read(&list::metadata_of(path).unwrap_or_default(), columns),
+        recognizes: |path, columns| Ok(list::metadata_of(path, columns)?.is_some()),
+        open: list::read_beside,
+    },
+    Format {
+        expected: "a folder with such files of torchvision's or of an archive (MNIST/raw, …)",
+        recognizes: |path, _| Ok(downloaded(path)?.is_some()),
+        open: |path, columns| open_path(&downloaded(path)?.unwrap_or_default(), columns),
     },
     Format {
         expected: "a folder of images per class",
-        recognizes: class_folders::has_folders,
+        recognizes: |path, _| class_folders::has_folders(path),
         open: class_folders::read,
     },
 ];
@@ -117,10 +122,8 @@ fn open_path(path: &Path, columns: &Columns) -> Result<Dataset> {
         _ => Error::Read { path: path.to_owned(), source },
     })?;
     let formats = if metadata.is_file() { FILES } else { FOLDERS };
-    let inner = if metadata.is_file() { None } else { downloaded(path)? };
-    let path = inner.as_deref().unwrap_or(path);
     for format in formats {
-        if (format.recognizes)(path)? {
+        if (format.recognizes)(path, columns)? {
             return (format.open)(path, columns);
         }
     }
@@ -146,7 +149,7 @@ const FEW: usize = 20;
 ///
 /// # Errors
 ///
-/// When there are several, or the files are such that are not read.
+/// When there are several, or there is none, but files that are not read.
 fn downloaded(folder: &Path) -> Result<Option<PathBuf>> {
     let folders = entries(folder)?.0;
     if folders.len() > FEW {
@@ -154,20 +157,16 @@ fn downloaded(folder: &Path) -> Result<Option<PathBuf>> {
     }
     let raws = folders.iter().map(|folder| folder.join("raw")).filter(|raw| raw.is_dir());
     let below: Vec<PathBuf> = folders.iter().cloned().chain(raws).collect();
-    for path in below.iter().map(PathBuf::as_path).chain([folder]) {
-        if let Some(reason) = unreadable(path) {
-            return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
-        }
-    }
-    let mut found = Vec::new();
-    for path in below {
-        if idx_folder::is_idx_folder(&path)? || cifar::is_cifar(&path) {
-            found.push(path);
-        }
-    }
+    // A folder that cannot be read, such as `lost+found`, holds none.
+    let holds =
+        |path: &&PathBuf| idx_folder::is_idx_folder(path).unwrap_or(false) || cifar::is_cifar(path);
+    let found: Vec<&PathBuf> = below.iter().filter(holds).collect();
     match &found[..] {
-        [] => Ok(None),
-        [one] => Ok(Some(one.clone())),
+        [] => match below.iter().map(PathBuf::as_path).chain([folder]).find_map(unreadable) {
+            Some((path, reason)) => Err(Error::Layout { path, reason: reason.to_owned() }),
+            None => Ok(None),
+        },
+        [one] => Ok(Some(one.to_path_buf())),
         several => {
             let several: Vec<String> =
                 several.iter().map(|path| path.display().to_string()).collect();
@@ -177,30 +176,24 @@ fn downloaded(folder: &Path) -> Result<Option<PathBuf>> {
     }
 }
 
-/// What is wrong with a download that is known and not read.
-fn unreadable(folder: &Path) -> Option<&'static str> {
+/// The folder, and what is wrong with it, if it holds a download that is known and not read.
+fn unreadable(folder: &Path) -> Option<(PathBuf, &'static str)> {
     let has = |names: &[&str]| names.iter().all(|name| folder.join(name).is_file());
-    if has(&["data_batch_1", "test_batch"]) {
-        return Some(
-            "it holds CIFAR-10 as Python's pickles, which are not read; expected the binary version \
-             (cifar-10-binary.tar.gz, unpacked: data_batch_1.bin, …), or hub:uoft-cs/cifar10",
-        );
-    }
-    if has(&["train", "test", "meta"]) {
-        return Some(
-            "it holds CIFAR-100 as Python's pickles, which are not read; expected parquet files, such as \
-             hub:uoft-cs/cifar100",
-        );
-    }
-    if has(&["train_32x32.mat"]) || has(&["test_32x32.mat"]) {
-        return Some(
-            "it holds SVHN as MATLAB's files, which are not read; expected parquet files, such as \
-             hub:ufldl-stanford/svhn",
-        );
-    }
-    has(&["train_X.bin", "train_y.bin"]).then_some(
-        "it holds STL-10's binary files, which are not read; expected a folder of images per class",
-    )
+    let reason = if has(&["data_batch_1", "test_batch"]) {
+        "it holds CIFAR-10 as Python's pickles, which are not read; expected the binary version \
+         (cifar-10-binary.tar.gz, unpacked: data_batch_1.bin, …), or hub:uoft-cs/cifar10"
+    } else if has(&["train", "test", "meta"]) {
+        "it holds CIFAR-100 as Python's pickles, which are not read; expected parquet files, such as \
+         hub:uoft-cs/cifar100"
+    } else if has(&["train_32x32.mat"]) || has(&["test_32x32.mat"]) {
+        "it holds SVHN as MATLAB's files, which are not read; expected parquet files, such as \
+         hub:ufldl-stanford/svhn"
+    } else if has(&["train_X.bin", "train_y.bin"]) {
+        "it holds STL-10's binary files, which are not read; expected a folder of images per class"
+    } else {
+        return None;
+    };
+    Some((folder.to_owned(), reason))
 }
 
 /// "a, b or c".

@@ -111,8 +111,9 @@ impl Images for Selected {
         format!("{} ({})", self.original.describe(), self.note)
     }
 
+    /// What the original left out; nothing where no item is taken, as for a part that is not there.
     fn left_out(&self) -> LeftOut {
-        self.original.left_out()
+        if self.is_empty() { LeftOut::default() } else { self.original.left_out() }
     }
 
     fn in_memory(&self) -> bool {

@@ -8,6 +8,9 @@ use crate::source::files::{is_hidden, sorted_entries};
 use crate::source::image_file::{has_image_ending, is_image};
 use crate::source::left_out::LeftOut;
 
+/// Why a link to a folder is left out.
+pub(crate) const ENTERED: &str = "links to folders that were entered before";
+
 /// What lies in a folder and below.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
@@ -37,7 +40,8 @@ pub(crate) fn walk(folder: &Path) -> Result<Walk> {
     Ok(walk)
 }
 
-fn real(folder: &Path) -> Result<PathBuf> {
+/// The path of a folder without links.
+pub(crate) fn real(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().map_err(|source| Error::Read { path: folder.to_owned(), source })
 }
 
@@ -50,7 +54,7 @@ impl Walk {
             } else if path.is_dir() {
                 let real = real(&path)?;
                 match self.entered.contains(&real) {
-                    true => self.left_out.add("links to folders that were entered before", 1),
+                    true => self.left_out.add(ENTERED, 1),
                     false => self.enter(&path, real)?,
                 }
             } else if is_image(&path) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::images::Labelled;
 
 #[test]
 fn a_missing_folder_is_an_error() {
@@ -96,6 +97,15 @@ fn a_set_may_be_there_to_be_tested_on_alone() {
 }
 
 #[test]
+fn what_a_set_without_a_train_part_leaves_out_is_counted_once() {
+    let folder = folder_of(&["test/a", "test/b"]);
+    std::fs::write(folder.path().join("test/a/1.heic"), "").unwrap();
+    let dataset = open(folder.path().to_str().unwrap()).unwrap();
+    assert!(dataset.train.left_out().is_empty());
+    assert_eq!(dataset.test.unwrap().left_out().to_string(), "1 .heic files");
+}
+
+#[test]
 fn images_without_classes_are_an_error_that_says_where_classes_stand() {
     let error = error_of(&folder_of(&["."]));
     assert!(error.contains("it holds images, but no folder per class"), "{error}");
@@ -171,6 +181,46 @@ fn a_download_of_torchvisions_is_found_from_the_folders_above() {
 }
 
 #[test]
+fn the_files_of_the_folder_that_is_named_come_before_those_below() {
+    let root = tempfile::tempdir().unwrap();
+    idx_files(root.path(), 12);
+    idx_files(&root.path().join("fashion"), 10);
+    let train = || open(root.path().to_str().unwrap()).unwrap().train;
+    assert_eq!(train().len(), 12);
+    // Tables, too.
+    let table = root.path().join("table");
+    idx_files(&table.join("raw"), 10);
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/parquet/hub.parquet");
+    std::fs::copy(golden, table.join("train.parquet")).unwrap();
+    assert_eq!(open(table.to_str().unwrap()).unwrap().train.len(), 7);
+}
+
+#[test]
+fn what_is_not_read_does_not_hide_what_is() {
+    let root = tempfile::tempdir().unwrap();
+    idx_files(&root.path().join("MNIST/raw"), 12);
+    let pickles = root.path().join("cifar-10-batches-py");
+    std::fs::create_dir(&pickles).unwrap();
+    for name in ["data_batch_1", "test_batch"] {
+        std::fs::write(pickles.join(name), "x").unwrap();
+    }
+    let opened = || open(root.path().to_str().unwrap()).unwrap().train.len();
+    assert_eq!(opened(), 12);
+    // For all users but root.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let lost = root.path().join("lost+found");
+        std::fs::create_dir(&lost).unwrap();
+        let set = |mode| std::fs::set_permissions(&lost, std::fs::Permissions::from_mode(mode));
+        set(0).unwrap();
+        let found = opened();
+        set(0o700).unwrap();
+        assert_eq!(found, 12);
+    }
+}
+
+#[test]
 fn a_download_that_is_not_read_says_what_is() {
     for (files, expected) in [
         (["data_batch_1", "test_batch", "batches.meta"], "hub:uoft-cs/cifar10"),
@@ -206,6 +256,62 @@ fn a_list_may_stand_beside_the_images_of_each_part() {
     assert_eq!(dataset.test.unwrap().labels(), [1]);
     let part = open(folder.path().join("train").to_str().unwrap()).unwrap();
     assert_eq!(part.train.class_names(), ["a", "b"]);
+    assert_eq!(part.train.left_out().to_string(), left_out);
+}
+
+/// A folder with an image in each of these folders, and this list beside them.
+fn listed(folders: &[&str], list: &str, text: &str) -> tempfile::TempDir {
+    let folder = folder_of(folders);
+    std::fs::write(folder.path().join(list), text).unwrap();
+    folder
+}
+
+#[test]
+fn what_no_part_of_a_list_names_is_counted_once() {
+    let text = "file_name,label,split\na/0.png,x,train\nb/0.png,x,test\n";
+    let folder = listed(&["a", "b", "c"], "metadata.csv", text);
+    let dataset = open(folder.path().to_str().unwrap()).unwrap();
+    let left_out = |part: &dyn Labelled| part.left_out().to_string();
+    assert_eq!(left_out(&*dataset.train), "1 images that metadata.csv does not list");
+    assert_eq!(left_out(&*dataset.test.unwrap()), "");
+}
+
+#[test]
+fn a_metadata_file_without_labels_does_not_hide_the_folders() {
+    for (list, text) in [
+        ("metadata.csv", "source,licence\nweb,CC0\n"),
+        ("metadata.jsonl", "{\"file_name\": \"a/0.png\", \"text\": \"an ant\"}\n"),
+    ] {
+        let folder = listed(&["a", "b"], list, text);
+        let train = open(folder.path().to_str().unwrap()).unwrap().train;
+        assert_eq!(train.class_names(), ["a", "b"]);
+        let ending = list.rsplit('.').next().unwrap();
+        assert_eq!(train.left_out().to_string(), format!("1 .{ending} files"));
+        // Alone, it is the list that was meant.
+        let error = error_of(&listed(&["images"], list, text));
+        assert!(error.contains(list), "{error}");
+    }
+    // A column that a setting names is looked for.
+    let folder = listed(&["a", "b"], "metadata.csv", "photo,kind\na/0.png,x\nb/0.png,y\n");
+    let columns = Columns {
+        image: Some("photo".to_owned()),
+        label: Some("kind".to_owned()),
+        ..Columns::default()
+    };
+    let train = open_with(folder.path().to_str().unwrap(), &columns).unwrap().train;
+    assert_eq!(train.class_names(), ["x", "y"]);
+}
+
+#[test]
+fn a_list_beside_the_folders_of_parts_keeps_them_apart() {
+    let text = "file_name,label\ntrain/0.png,x\ntest/0.png,x\n";
+    let folder = listed(&["train", "test"], "metadata.csv", text);
+    let dataset = open(folder.path().to_str().unwrap()).unwrap();
+    assert!(dataset.train.item_name(0).ends_with("train/0.png"));
+    assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (1, 1));
+    let text = format!("{text}more/0.png,x\n");
+    let error = error_of(&listed(&["train", "test", "more"], "metadata.csv", &text));
+    assert!(error.contains("others, such as `more/0.png`, do not; expected a column"), "{error}");
 }
 
 #[test]
