@@ -328,7 +328,12 @@ fn faults(report: &LoadReport) -> String {
     }
 }
 
+/// The names that are listed; of more there is a sign.
+pub(super) const LISTED: usize = 12;
+
 /// Names in backticks, with commas.
 pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+    let shown = names.iter().take(LISTED).map(|name| format!("`{}`", name.as_ref()));
+    let more = (names.len() > LISTED).then(|| "…".to_string());
+    shown.chain(more).collect::<Vec<_>>().join(", ")
 }

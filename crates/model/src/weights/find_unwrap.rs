@@ -71,6 +71,9 @@ fn fits(config: &WeightsConfig, name: &str, shape: &[usize], found: &Mapped) -> 
         || config.positions.as_ref().is_some_and(|positions| positions.name == name)
 }
 
+/// Parts of a prefix; a name of dots alone must not fill the memory.
+const PREFIX_PARTS: usize = 16;
+
 /// Nothing to take off, then each prefix that as many names as half the net's have.
 fn candidates(names: &[&str], key_map: &KeyMap, wanted: usize) -> Vec<Unwrap> {
     let mut candidates = vec![Unwrap::default()];
@@ -83,7 +86,7 @@ fn candidates(names: &[&str], key_map: &KeyMap, wanted: usize) -> Vec<Unwrap> {
         for name in names {
             let name = if after { key_map.apply(name) } else { name.to_string() };
             let name = if wrappers { without_wrappers(&name) } else { name };
-            for (dot, _) in name.match_indices('.') {
+            for (dot, _) in name.match_indices('.').take(PREFIX_PARTS) {
                 *counts.entry(name[..=dot].to_string()).or_default() += 1;
             }
         }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use super::buffers::{Role, role};
 use super::config::WeightsConfig;
-use super::error::WeightsError;
+use super::error::{WeightsError, listed};
 use super::layout::Mapped;
 use super::report::{Entry, LoadReport};
+use super::state_key::is_averaged;
 use crate::lora::{Adapters, is_target};
 use crate::params::Params;
 use crate::pattern::{first_match, matches};
@@ -33,7 +34,17 @@ pub(super) fn of_file(
     // Another module's, such as a metric's, where the net has all of its own.
     let head_is_new = || report.new_head.iter().any(|name| mapped.get(name).is_none());
     let is_whole = report.missing.is_empty() && !head_is_new();
-    let left = mapped.iter().filter(|(name, _)| params.get(name).is_none());
+    let (left, used): (Vec<_>, Vec<_>) =
+        mapped.iter().partition(|(name, _)| params.get(name).is_none());
+    let beside: Vec<&str> = used
+        .iter()
+        .filter(|(_, found)| found.outside)
+        .map(|(_, found)| found.from.as_str())
+        .collect();
+    if !beside.is_empty() {
+        report.notes.push(format!("from outside of the prefix are used: {}", listed(&beside)));
+    }
+    let mut averaged = Vec::new();
     for (name, Mapped { from, outside, tensor, .. }) in left {
         let allowed = &config.allow_unused;
         let allowed = first_match(allowed, name).or(first_match(allowed, from));
@@ -41,6 +52,9 @@ pub(super) fn of_file(
         let (list, note) = match (role(name), known, allowed) {
             (Role::Skipped, ..) => (&mut report.skipped, "no weight, by its name".to_string()),
             _ if *outside && is_whole => {
+                if from.split_once('.').is_some_and(|(key, _)| is_averaged(key)) {
+                    averaged.push(from.as_str());
+                }
                 (&mut report.skipped, "outside of the prefix that is taken off".to_string())
             }
             (_, Some(pattern), _) => {
@@ -56,6 +70,12 @@ pub(super) fn of_file(
             from: Some(from.clone()),
             note,
         });
+    }
+    if !averaged.is_empty() {
+        report.notes.push(format!(
+            "averaged weights are left out, for they are not the whole net by its names: {}",
+            listed(&averaged)
+        ));
     }
 }
 

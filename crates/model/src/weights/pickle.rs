@@ -11,7 +11,7 @@ mod legacy;
 mod state_dict;
 mod unpickle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -19,15 +19,12 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use zip::ZipArchive;
 
-use super::error::{WeightsError, listed};
+use super::error::{LISTED, WeightsError, listed};
 use super::state_key::{TOP, choose};
 use super::tensor_file::{FileTensor, TensorFile, check_finite};
 use legacy::Legacy;
-use state_dict::{Entry, State, Storage, contents, entries, states};
-use unpickle::{NUMPY, Objects, unpickle};
-
-/// The pickles themselves, without the tensors, in bytes; that of a ResNet-18 has 40 thousand.
-const PICKLE_LIMIT: u64 = 64 << 20;
+use state_dict::{Entry, State, Storage, averaged_elsewhere, contents, entries, states};
+use unpickle::{Objects, PICKLE_LIMIT, unpickle};
 
 /// Whether a file that begins so is a zip archive.
 pub(super) fn is_archive(start: &[u8]) -> bool {
@@ -53,7 +50,10 @@ impl Storages {
                 let path = format!("{root}data/{}", storage.name);
                 let mut bytes = Vec::new();
                 let entry = zip.by_name(&path).map_err(|e| format!("{path}: {e}"))?;
-                // A few bytes may be packed that would fill the memory.
+                // Of a few bytes packed ones would fill the memory.
+                if entry.compressed_size() != entry.size() {
+                    return Err(format!("{path} is compressed, which torch.save does not do"));
+                }
                 let mut entry = entry.take(storage.bytes()?);
                 entry.read_to_end(&mut bytes).map_err(|e| format!("{path}: {e}"))?;
                 Ok(bytes)
@@ -78,35 +78,51 @@ pub(super) fn read(path: &Path, key: &str) -> Result<TensorFile, WeightsError> {
             (objects, Storages::Legacy(legacy))
         }
     };
-    let states = states(&objects);
-    let keys: Vec<&str> = states.iter().map(|state| state.key.as_str()).collect();
-    if keys.is_empty() {
+    let states = states(&objects, key).map_err(wrong)?;
+    if states.is_empty() {
         return Err(wrong(contents(&objects)));
     }
-    let (place, rest, note) = match key {
-        "" => match choose(&keys) {
-            Some(place) => (place, "", note(&keys, place)),
-            None => {
-                let keys = keys.into_iter().map(String::from).collect();
-                return Err(WeightsError::SeveralStates { file: origin, keys });
+    let no_state = |names: Vec<String>| {
+        let keys: Vec<String> = first(states.iter()).collect();
+        let known = if keys == [TOP] { names } else { keys };
+        WeightsError::NoState { file: path.display().to_string(), key: key.to_string(), known }
+    };
+    // The whole key first, then one that goes on in the names, at last one of names alone.
+    let named = states.iter().filter_map(|state| Some((state, rest(key, &state.key())?)));
+    let named = named.filter(|(state, rest)| state.has(rest));
+    let (state, rest, note) = match named.min_by_key(|(_, rest)| rest.len()) {
+        Some((state, rest)) if !key.is_empty() => (state, rest, None),
+        _ => {
+            let having: Vec<&State> = states.iter().filter(|state| state.has(key)).collect();
+            let all: Vec<_> =
+                having.iter().map(|s| (s.path.as_slice(), s.names.as_slice())).collect();
+            match choose(&all) {
+                Ok(place) => (having[place], key, note(&states, having[place])),
+                Err(places) if places.is_empty() => {
+                    let names = states[0].names.iter().filter_map(|name| name.split_once('.'));
+                    let names: BTreeSet<String> = names.map(|(name, _)| name.to_string()).collect();
+                    return Err(no_state(names.into_iter().collect()));
+                }
+                Err(places) => {
+                    let below = if key.is_empty() { String::new() } else { format!(".{key}") };
+                    let keys = first(places.into_iter().map(|place| having[place]));
+                    let keys = keys.map(|state| format!("{state}{below}")).collect();
+                    return Err(WeightsError::SeveralStates { file: origin, keys });
+                }
             }
-        },
-        key => {
-            let below = (0..keys.len()).filter_map(|at| Some((at, rest(key, keys[at])?)));
-            let (place, rest) = below.max_by_key(|(at, _)| keys[*at].len()).unwrap_or((0, key));
-            (place, rest, None)
         }
     };
-    let mut file = tensors(&objects, &states[place], storages, origin)?;
+    let mut file = tensors(&objects, state, storages, origin)?;
     file.notes.extend(note);
-    if rest.is_empty() {
-        return Ok(file);
+    if key.is_empty() {
+        file.notes.extend(averaged_elsewhere(&objects, &states));
     }
-    file.under(rest).map_err(|names| {
-        let (file, key) = (path.display().to_string(), key.to_string());
-        let keys: Vec<String> = keys.iter().map(|key| key.to_string()).collect();
-        WeightsError::NoState { file, key, known: if keys == [TOP] { names } else { keys } }
-    })
+    if rest.is_empty() { Ok(file) } else { file.under(rest).map_err(no_state) }
+}
+
+/// The keys of as many states as are listed, and of one more.
+fn first<'a>(states: impl Iterator<Item = &'a State<'a>>) -> impl Iterator<Item = String> {
+    states.take(LISTED + 1).map(State::key)
 }
 
 /// What is left of a key below that of a state dict; `None` if it is not below.
@@ -119,10 +135,10 @@ fn rest<'a>(key: &'a str, state: &str) -> Option<&'a str> {
 }
 
 /// A line on which of several state dicts was taken.
-fn note(keys: &[&str], place: usize) -> Option<String> {
-    let others: Vec<&str> = keys.iter().filter(|key| **key != keys[place]).copied().collect();
-    match (others.as_slice(), keys[place]) {
-        ([], TOP) => None,
+fn note(states: &[State], taken: &State) -> Option<String> {
+    let others = first(states.iter().filter(|state| state.dict != taken.dict));
+    match (others.collect::<Vec<_>>().as_slice(), taken.key()) {
+        ([], key) if key == TOP => None,
         ([], key) => Some(format!("the weights are those under `{key}`")),
         (others, key) => Some(format!(
             "the weights are those under `{key}`; the file has others under {}: `model.state_key` \
@@ -177,12 +193,11 @@ fn tensors(
     let (mut tensors, mut no_tensors) = (BTreeMap::new(), Vec::new());
     // Tensors may share a storage, and those that do mostly follow one another.
     let mut last: Option<(Storage, Vec<u8>)> = None;
-    for (name, entry) in entries(objects, state.dict).map_err(wrong)? {
+    for item in entries(objects, state.dict) {
+        let (name, entry) = item.map_err(wrong)?;
         let tensor = match entry {
-            Entry::Other(what) if what == NUMPY => {
-                FileTensor::Other { dtype: what, shape: Vec::new() }
-            }
-            Entry::Other(_) => {
+            Entry::Unreadable(what) => FileTensor::Other { dtype: what, shape: Vec::new() },
+            Entry::Other => {
                 no_tensors.push(name);
                 continue;
             }
@@ -202,15 +217,13 @@ fn tensors(
                         last = Some((storage.clone(), bytes));
                         let tensor =
                             Tensor::from_raw_buffer(&gathered, dtype, &shape, &Device::Cpu)?;
-                        check_finite(&tensor, &name, &origin)?;
+                        check_finite(&tensor, name, &origin)?;
                         FileTensor::Float(tensor)
                     }
                 }
             }
         };
-        if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(wrong(format!("it has two tensors `{name}`")));
-        }
+        tensors.insert(name.to_string(), tensor);
     }
     let mut notes = Vec::new();
     if !no_tensors.is_empty() {

@@ -1,5 +1,7 @@
 //! Which weights are taken of a checkpoint that holds several.
 
+use std::collections::HashSet;
+
 /// The value of `model.state_key` for what is not below any key.
 pub(super) const TOP: &str = ".";
 
@@ -17,22 +19,51 @@ pub(super) fn averaged<S: AsRef<str>>(keys: &[S]) -> Option<usize> {
     places.next().filter(|_| places.next().is_none())
 }
 
-/// The place of the key whose weights are taken where nobody chooses: the averaged ones, else what a
-/// training program trains; `None` where nothing says which.
-pub(super) fn choose(keys: &[&str]) -> Option<usize> {
-    if keys.iter().any(|key| is_averaged(key)) {
-        return averaged(keys);
+/// The place of the set of weights that is taken where nobody chooses, each given by the keys that lead to
+/// it and the names of its tensors: the averaged one, else what a training program trains.
+///
+/// A set is averaged by its keys if another has the names of its tensors, and none at all if it has less
+/// than half as many tensors as the largest, as metrics and the buffers of an optimizer.
+///
+/// # Errors
+///
+/// The places among which nothing says which.
+pub(super) fn choose(states: &[(&[&str], &[&str])]) -> Result<usize, Vec<usize>> {
+    let most = states.iter().map(|(_, names)| names.len()).max().unwrap_or(0);
+    let is_usual = |place: usize| states[place].0.last().is_some_and(|key| USUAL.contains(key));
+    let is_large = |place: usize| is_usual(place) || states[place].1.len() * 2 >= most;
+    let places: Vec<usize> = (0..states.len()).filter(|&place| is_large(place)).collect();
+
+    let says_averaged = |place: usize| states[place].0.iter().any(|key| is_averaged(key));
+    let plain = states.iter().enumerate().filter(|(place, _)| !says_averaged(*place));
+    let plain: HashSet<&str> =
+        plain.flat_map(|(_, (_, names))| names.iter().flat_map(|name| forms(name))).collect();
+    let is_copy = |place: usize| {
+        let names = states[place].1;
+        let known = names.iter().filter(|name| forms(name).iter().any(|form| plain.contains(form)));
+        known.count() * 2 > names.len()
+    };
+    let of = |holds: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        places.iter().copied().filter(|&place| holds(place)).collect()
+    };
+    let averaged = of(&|place| says_averaged(place) && is_copy(place));
+    let usual = of(&is_usual);
+    match (averaged.as_slice(), places.as_slice(), usual.as_slice()) {
+        (&[place], _, _) | ([], &[place], _) | ([], _, &[place]) => Ok(place),
+        _ => Err(places),
     }
-    if keys.len() == 1 {
-        return Some(0);
-    }
-    let usual = |key: &&str| USUAL.contains(&key.rsplit('.').next().unwrap_or(key));
-    let mut places = (0..keys.len()).filter(|&place| usual(&keys[place]));
-    places.next().filter(|_| places.next().is_none())
+}
+
+/// A name as it is, without its first part, and its last two parts: two names are the same but for a
+/// prefix if they share one.
+fn forms(name: &str) -> [&str; 3] {
+    let rest = name.split_once('.').map_or(name, |(_, rest)| rest);
+    let tail = name.rmatch_indices('.').nth(1).map_or(name, |(dot, _)| &name[dot + 1..]);
+    [name, rest, tail]
 }
 
 /// Whether a key says so in one of its parts, as `state_dict_ema` and `ModelEma` do.
-fn is_averaged(key: &str) -> bool {
+pub(super) fn is_averaged(key: &str) -> bool {
     let mut word = String::new();
     let mut was_lower = false;
     // A space at the end, so that the last word ends.
@@ -55,23 +86,56 @@ fn is_averaged(key: &str) -> bool {
 mod tests {
     use super::*;
 
+    const NAMES: [&str; 3] = ["conv1.weight", "fc.weight", "fc.bias"];
+    const WRAPPED: [&str; 3] = ["module.conv1.weight", "module.fc.weight", "module.fc.bias"];
+
+    /// The key that is chosen of sets of weights, `None` where several may be.
+    fn chosen<'a>(states: &[(&'a str, &[&str])]) -> Option<&'a str> {
+        let paths: Vec<Vec<&str>> =
+            states.iter().map(|(key, _)| key.split('.').collect()).collect();
+        let states_: Vec<_> =
+            paths.iter().zip(states).map(|(path, (_, names))| (path.as_slice(), *names)).collect();
+        choose(&states_).ok().map(|place| states[place].0)
+    }
+
     #[test]
     fn averaged_weights_go_first_and_then_what_training_programs_train() {
-        for (keys, chosen) in [
-            (&["net"][..], Some(0)),
-            (&["state_dict", "state_dict_ema"], Some(1)),
-            (&["model_ema", "model"], Some(0)),
-            (&["model", "ema.state_dict"], Some(1)),
-            (&["model", "ModelEMA2"], Some(1)),
-            (&["swa_model", "model"], Some(0)),
-            (&["model", "teacher"], Some(0)),
-            (&["checkpoint.model", "checkpoint.queue"], Some(0)),
+        for (keys, expected) in [
+            (&["net"][..], Some("net")),
+            (&["state_dict", "state_dict_ema"], Some("state_dict_ema")),
+            (&["model_ema", "model"], Some("model_ema")),
+            (&["model", "ema.state_dict"], Some("ema.state_dict")),
+            (&["model", "ModelEMA2"], Some("ModelEMA2")),
+            (&["swa_model", "model"], Some("swa_model")),
+            (&["model", "teacher"], Some("model")),
+            (&["checkpoint.model", "checkpoint.queue"], Some("checkpoint.model")),
             (&["student", "teacher"], None),
             (&["state_dict", "model"], None),
             (&["ema_fast", "ema_slow", "model"], None),
-            (&["schema", "model"], Some(1)),
+            (&["schema", "model"], Some("model")),
         ] {
-            assert_eq!(choose(keys), chosen, "{keys:?}");
+            let states: Vec<(&str, &[&str])> = keys.iter().map(|key| (*key, &NAMES[..])).collect();
+            assert_eq!(chosen(&states), expected, "{keys:?}");
         }
+    }
+
+    #[test]
+    fn what_is_called_averaged_counts_if_another_set_has_its_names_but_for_a_prefix() {
+        assert_eq!(chosen(&[("net", &NAMES), ("ema", &WRAPPED)]), Some("ema"));
+        assert_eq!(chosen(&[("net", &WRAPPED), ("ema", &NAMES)]), Some("ema"));
+        assert_eq!(chosen(&[("net", &["weight"]), ("ema", &["module.weight"])]), Some("ema"));
+        let metrics = ("metrics_avg", &["loss", "top1", "top5"][..]);
+        assert_eq!(chosen(&[("model", &NAMES), metrics]), Some("model"));
+        assert_eq!(chosen(&[("net", &NAMES), metrics]), None);
+    }
+
+    #[test]
+    fn a_set_of_less_than_half_the_tensors_of_another_is_none() {
+        assert_eq!(chosen(&[("net", &NAMES), ("acc", &["best"])]), Some("net"));
+        assert_eq!(chosen(&[("net", &NAMES), ("avg", &["fc.bias"])]), Some("net"));
+        assert_eq!(chosen(&[("net", &NAMES), ("head", &["weight", "bias"])]), None);
+        let moments: Vec<String> = (0..9).map(|n| format!("m{n}")).collect();
+        let moments: Vec<&str> = moments.iter().map(String::as_str).collect();
+        assert_eq!(chosen(&[("model", &NAMES), ("adam", &moments)]), Some("model"));
     }
 }

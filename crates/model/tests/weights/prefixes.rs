@@ -104,6 +104,8 @@ fn what_is_outside_of_the_prefix_is_another_module_s_where_the_net_is_whole() {
     };
     let (_, report) = load(head(file(beside, &[]))).unwrap();
     assert_eq!((report.loaded.len(), report.new_head.len()), (4, 0));
+    let note = "from outside of the prefix are used: `fc2.bias`, `fc2.weight`";
+    assert_eq!(report.notes[1..], [note]);
 
     // A head under another name is no other module's.
     let other = |name: &str| match name.starts_with("fc2") {
@@ -170,6 +172,34 @@ fn of_two_prefixes_the_averaged_one_is_taken_or_one_has_to_be_chosen() {
         message.contains("4 faults") && message.contains("unused `teacher.fc1.bias`"),
         "{message}"
     );
+}
+
+#[test]
+fn averaged_weights_that_are_not_the_whole_net_are_told_of() {
+    for more in [
+        &[("ema.fc1.weight", &[4, 3][..]), ("ema.fc2.weight", &[2, 4])][..],
+        &[("model_ema.fc1weight", &[4, 3]), ("model_ema.fc2weight", &[2, 4])],
+    ] {
+        let (_, report) = load(from(file(|name| format!("model.{name}"), more))).unwrap();
+        assert!(report.loaded[0].from.as_deref() == Some("model.fc1.bias"), "{report:#}");
+        let names = format!("`{}`, `{}`", more[0].0, more[1].0);
+        let note = "averaged weights are left out, for they are not the whole net by its names";
+        assert_eq!(report.notes[1..], [format!("{note}: {names}")]);
+    }
+    // What is taken from outside of the averaged ones.
+    let both: [(&str, &[usize]); 3] =
+        [("ema.fc1.weight", &[4, 3]), ("ema.fc1.bias", &[4]), ("ema.fc2.weight", &[2, 4])];
+    let (_, report) = load(from(file(|name| name.to_string(), &both))).unwrap_or_else(|e| {
+        panic!("{e}");
+    });
+    assert_eq!(report.notes[1..], ["from outside of the prefix are used: `fc2.bias`"]);
+}
+
+#[test]
+fn a_name_of_dots_alone_does_not_fill_the_memory() {
+    let dots = ".".repeat(1 << 20);
+    let other = file(|name| format!("module.{name}"), &[(dots.as_str(), &[1])]);
+    load(WeightsConfig { allow_unused: strings(&["*"]), ..from(other) }).unwrap();
 }
 
 #[test]

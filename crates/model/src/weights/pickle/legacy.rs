@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use super::PICKLE_LIMIT;
 use super::state_dict::{Storage, storage};
-use super::unpickle::{Object, Objects, unpickle};
+use super::unpickle::{Object, Objects, PICKLE_LIMIT, unpickle};
 
 /// `0x1950a86a20f9469cfc6c`.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -53,9 +52,9 @@ impl Legacy {
             return Err("its numbers are not little-endian".to_string());
         }
         let (object, names) = (next()?, next()?);
-        let names = names.list(names.root).and_then(|list| {
-            list.iter().map(|name| names.text(*name).map(String::from)).collect::<Option<Vec<_>>>()
-        });
+        let names = names
+            .list(names.root)
+            .and_then(|list| list.iter().map(|name| names.text(*name)).collect::<Option<Vec<_>>>());
         let names = names.ok_or("it does not name its storages")?;
         let places = places(&mut file, &object, names, at as u64, length)?;
         Ok((object, Self { file, places }))
@@ -63,7 +62,9 @@ impl Legacy {
 
     pub fn read(&mut self, storage: &Storage) -> Result<Vec<u8>, String> {
         let place = self.places.get(&storage.name);
-        let place = *place.ok_or_else(|| format!("it has no storage `{}`", storage.name))?;
+        let lacks =
+            || format!("it has no storage `{}`, or one of an unknown type before it", storage.name);
+        let place = *place.ok_or_else(lacks)?;
         let length = storage.bytes()?;
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(place)).map_err(|e| e.to_string())?;
@@ -76,7 +77,7 @@ impl Legacy {
 fn places(
     file: &mut File,
     object: &Objects,
-    names: Vec<String>,
+    names: Vec<&str>,
     mut at: u64,
     length: u64,
 ) -> Result<BTreeMap<String, u64>, String> {
@@ -85,12 +86,24 @@ fn places(
         if let Object::Persistent(id) = id
             && let Ok((storage, _)) = storage(object, *id)
         {
+            if let Some(known) = storages.get(&storage.name)
+                && *known != storage
+            {
+                return Err(format!(
+                    "it describes the storage `{}` twice, each time another",
+                    storage.name
+                ));
+            }
             storages.insert(storage.name.clone(), storage);
         }
     }
     let mut places = BTreeMap::new();
     for name in names {
-        let storage = storages.get(&name).ok_or("it has a storage that nothing is stored in")?;
+        let storage = storages.get(name).ok_or("it has a storage that nothing is stored in")?;
+        // Where one of a type that is not known ends is not known either; what follows may be of no use.
+        if storage.element_size().is_none() {
+            break;
+        }
         let size = storage.bytes()?;
         let mut count = [0; 8];
         file.seek(SeekFrom::Start(at)).map_err(|e| e.to_string())?;
@@ -107,7 +120,7 @@ fn places(
                 "the storage `{name}` has {stored} elements where {described} are described"
             ));
         }
-        places.insert(name, at + 8);
+        places.insert(name.to_string(), at + 8);
         at = ends;
     }
     Ok(places)

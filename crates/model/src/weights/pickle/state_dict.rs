@@ -1,23 +1,28 @@
 //! From what a pickle describes to the tensors of a state dict.
 
+use std::collections::HashSet;
+
 use candle_core::DType;
 
-use super::unpickle::{Id, Object, Objects};
-use crate::weights::state_key::TOP;
+use super::unpickle::{Id, NAME_LIMIT, OPERATIONS_LIMIT, Object, Objects};
+use crate::weights::error::LISTED;
+use crate::weights::state_key::{TOP, is_averaged};
 
 /// Dictionaries within dictionaries that are looked into.
 const DEPTH: usize = 4;
 
-/// The keys of a dictionary that an error names.
-const LISTED: usize = 12;
+/// The dimensions of a tensor.
+const RANK_LIMIT: usize = 8;
 
 /// One value of a state dict.
 #[derive(Debug)]
 pub(super) enum Entry {
     /// A tensor.
     Tensor(Described),
-    /// Something else, in words.
-    Other(String),
+    /// An array or a tensor that is not read, in words.
+    Unreadable(String),
+    /// Something else.
+    Other,
 }
 
 /// A tensor as the pickle describes it: a view of a storage.
@@ -58,7 +63,7 @@ impl Storage {
         Some(match self.class.as_str() {
             "ComplexDoubleStorage" => 16,
             "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
-            "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
+            "FloatStorage" | "IntStorage" | "QInt32Storage" | "ComplexHalfStorage" => 4,
             "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
             "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage"
             | "UntypedStorage" => 1,
@@ -88,49 +93,127 @@ impl Storage {
     }
 }
 
-/// A dictionary with tensors, and the keys that lead to it.
+/// A dictionary with weights.
 #[derive(Debug)]
-pub(super) struct State {
-    /// The keys with dots between, [`TOP`] for none.
-    pub key: String,
+pub(super) struct State<'a> {
+    /// The keys that lead to it.
+    pub path: Vec<&'a str>,
+    /// The names of its weights.
+    pub names: Vec<&'a str>,
     pub dict: Id,
 }
 
-/// The dictionaries that hold weights, by keys that are text; what an optimizer keeps is none of them.
-pub(super) fn states(objects: &Objects) -> Vec<State> {
+impl State<'_> {
+    /// The keys with dots between, [`TOP`] for none.
+    pub fn key(&self) -> String {
+        if self.path.is_empty() { TOP.to_string() } else { self.path.join(".") }
+    }
+
+    /// Whether names begin with `prefix` and a dot; all do for an empty one.
+    pub fn has(&self, prefix: &str) -> bool {
+        let begins = |name: &&str| name.strip_prefix(prefix).is_some_and(|n| n.starts_with('.'));
+        prefix.is_empty() || self.names.iter().any(begins)
+    }
+}
+
+/// Whether a key says that what is under it is an optimizer's or no weight.
+fn is_hidden(key: &str) -> bool {
+    matches!(key, "_metadata" | "opt" | "optim" | "optims" | "momentum" | "momentums")
+        || ["opt_", "optim_", "optimizer", "exp_avg", "momentum_buffer"]
+            .iter()
+            .any(|start| key.starts_with(start))
+}
+
+/// The dictionaries that hold weights, by keys that are text; what an optimizer keeps is none of them,
+/// unless `wanted` leads there.
+///
+/// # Errors
+///
+/// There are more items than a file of dictionaries of its own can have.
+pub(super) fn states<'a>(objects: &'a Objects, wanted: &str) -> Result<Vec<State<'a>>, String> {
     let mut states = Vec::new();
-    let mut seen = vec![objects.root];
-    let mut next = vec![State { key: TOP.to_string(), dict: objects.root }];
+    let mut seen = HashSet::from([objects.root]);
+    let mut next = vec![State { path: Vec::new(), names: Vec::new(), dict: objects.root }];
+    let mut left = OPERATIONS_LIMIT;
     for _ in 0..=DEPTH {
-        for state in std::mem::take(&mut next) {
+        for mut state in std::mem::take(&mut next) {
             let Some(items) = objects.dict(state.dict) else { continue };
-            for &(key, dict) in &items {
-                let Some(key) = objects.text(key) else { continue };
-                let hidden = key.starts_with('_') || key.starts_with("optim");
-                if hidden || seen.contains(&dict) || objects.dict(dict).is_none() {
+            left = left.checked_sub(items.len()).ok_or("its dictionaries share too many items")?;
+            for &(key, value) in &items {
+                let Some(key) = objects.text(key).filter(|key| key.len() <= NAME_LIMIT) else {
+                    continue;
+                };
+                let path = || [state.path.as_slice(), &[key]].concat();
+                let leads = || {
+                    let rest = wanted.strip_prefix(&path().join("."));
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                };
+                if is_hidden(key) && !leads() {
                     continue;
                 }
-                seen.push(dict);
-                let key = match state.key.as_str() {
-                    TOP => key.to_string(),
-                    above => format!("{above}.{key}"),
-                };
-                next.push(State { key, dict });
-            }
-            let is_weight = |&(_, value): &(Id, Id)| match entry(objects, value) {
-                Ok(Entry::Tensor(tensor)) => {
-                    tensor.storage.dtype().is_some() && !tensor.shape.is_empty()
+                if is_weight(objects, value) {
+                    state.names.push(key);
                 }
-                Ok(Entry::Other(_)) => false,
-                // A tensor that is told of when the dictionary is taken.
-                Err(_) => true,
-            };
-            if items.iter().any(is_weight) {
+                if objects.is_dict(value) && seen.insert(value) {
+                    next.push(State { path: path(), names: Vec::new(), dict: value });
+                }
+            }
+            if !state.names.is_empty() {
                 states.push(state);
             }
         }
     }
-    states
+    Ok(states)
+}
+
+fn is_weight(objects: &Objects, value: Id) -> bool {
+    match entry(objects, value) {
+        Ok(Entry::Tensor(tensor)) => tensor.storage.dtype().is_some() && !tensor.shape.is_empty(),
+        Ok(_) => false,
+        // A tensor that is told of when the dictionary is taken.
+        Err(_) => true,
+    }
+}
+
+/// A line on each key at the top that says that its weights are averaged, with tensors or an object but
+/// no dictionary of weights.
+pub(super) fn averaged_elsewhere(objects: &Objects, states: &[State]) -> Vec<String> {
+    let items = objects.dict(objects.root).unwrap_or_default();
+    let lines = items.into_iter().filter_map(|(key, value)| {
+        let key = objects.text(key).filter(|key| key.len() <= NAME_LIMIT)?;
+        let is_state = || states.iter().any(|state| state.path.first() == Some(&key));
+        let is_left = is_averaged(key) && !is_state() && may_hold_tensors(objects, value);
+        is_left.then(|| {
+            format!(
+                "averaged weights seem to be under `{key}`, but are no dictionary of tensors ({}): left \
+                 out",
+                objects.describe(value)
+            )
+        })
+    });
+    lines.take(LISTED).collect()
+}
+
+/// Whether there is a tensor in what a value is made of, or an object that cannot be looked into.
+fn may_hold_tensors(objects: &Objects, value: Id) -> bool {
+    let (mut seen, mut next) = (HashSet::new(), vec![value]);
+    while let Some(id) = next.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        match objects.get(id) {
+            _ if is_weight(objects, id) => return true,
+            Object::List(items) => next.extend(items),
+            Object::Dict(items) => next.extend(items.iter().map(|(_, value)| value)),
+            Object::Call { args, items, .. } if objects.is_dict(id) => {
+                next.push(*args);
+                next.extend(items.iter().map(|(_, value)| value));
+            }
+            Object::Call { .. } => return objects.describe(id).starts_with("an object"),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// What there is in place of a state dict.
@@ -158,15 +241,30 @@ pub(super) fn contents(objects: &Objects) -> String {
 }
 
 /// The names and values of a dictionary.
-pub(super) fn entries(objects: &Objects, dict: Id) -> Result<Vec<(String, Entry)>, String> {
-    let items = objects.dict(dict).unwrap_or_default();
-    let entries = items.into_iter().map(|(key, value)| {
-        let name = objects.text(key).ok_or("a key of its dictionary is not text")?;
+pub(super) fn entries(
+    objects: &Objects,
+    dict: Id,
+) -> impl Iterator<Item = Result<(&str, Entry), String>> {
+    let mut seen = HashSet::new();
+    objects.dict(dict).unwrap_or_default().into_iter().map(move |(key, value)| {
+        let name = short(objects, key)?.ok_or("a key of its dictionary is not text")?;
+        if !seen.insert(name) {
+            return Err(format!("it has two tensors `{name}`"));
+        }
         let entry = entry(objects, value);
         let entry = entry.map_err(|e| format!("the tensor `{name}` cannot be read: {e}"))?;
-        Ok((name.to_string(), entry))
-    });
-    entries.collect()
+        Ok((name, entry))
+    })
+}
+
+/// A text that is a name.
+fn short(objects: &Objects, id: Id) -> Result<Option<&str>, String> {
+    match objects.text(id) {
+        Some(name) if name.len() > NAME_LIMIT => {
+            Err(format!("a name of {} bytes is too long, {NAME_LIMIT} at most", name.len()))
+        }
+        name => Ok(name),
+    }
 }
 
 fn entry(objects: &Objects, mut id: Id) -> Result<Entry, String> {
@@ -202,7 +300,7 @@ fn entry(objects: &Objects, mut id: Id) -> Result<Entry, String> {
         Some("torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor") => {
             described(objects, &args).map(Entry::Tensor)
         }
-        _ => Ok(Entry::Other(objects.describe(id))),
+        _ => Ok(objects.unreadable(id).map_or(Entry::Other, |what| Entry::Unreadable(what.into()))),
     }
 }
 
@@ -214,6 +312,10 @@ fn described(objects: &Objects, args: &[Id]) -> Result<Described, String> {
     let (shape, strides) = (numbers(objects, size)?, numbers(objects, stride)?);
     if shape.len() != strides.len() {
         return Err(format!("its size {shape:?} and stride {strides:?} differ in length"));
+    }
+    // Of an empty tensor the other dimensions are checked by nothing else.
+    if shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1))).is_none() {
+        return Err(format!("its size {shape:?} is too large"));
     }
     let Object::Persistent(id) = objects.get(storage) else {
         return Err("its storage cannot be read".to_string());
@@ -232,7 +334,7 @@ pub(super) fn storage(objects: &Objects, id: Id) -> Result<(Storage, usize), Str
     let &[_, class, name, _, elements, ref part @ ..] = parts else { return Err(wrong()) };
     let class = objects.class(class).ok_or_else(wrong)?;
     let storage = Storage {
-        name: objects.text(name).ok_or_else(wrong)?.to_string(),
+        name: short(objects, name)?.ok_or_else(wrong)?.to_string(),
         class: class.rsplit('.').next().unwrap_or(class).to_string(),
         elements: number(objects, elements)?,
     };
@@ -252,6 +354,9 @@ fn numbers(objects: &Objects, id: Id) -> Result<Vec<usize>, String> {
         _ => objects.list(id),
     };
     let list = list.ok_or("its size or stride is not a list")?;
+    if list.len() > RANK_LIMIT {
+        return Err(format!("it has {} dimensions, {RANK_LIMIT} at most", list.len()));
+    }
     list.iter().map(|&number| self::number(objects, number)).collect()
 }
 

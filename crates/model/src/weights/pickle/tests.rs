@@ -123,6 +123,13 @@ fn six() -> Vec<u8> {
     (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect()
 }
 
+/// A state dict of a layer, `w` of which is the first of the storage's numbers times `n`.
+fn layer(prefix: &str, n: u8) -> Vec<u8> {
+    let tensor = |n| view("0", "FloatStorage", &[1], &[1], n, b"");
+    let names = ["w", "fc.weight", "fc.bias"].map(|name| format!("{prefix}{name}"));
+    dict(&[(&names[0], tensor(n)), (&names[1], tensor(0)), (&names[2], tensor(0))])
+}
+
 /// The first value of `w` in the state dict that is taken of `object`, and the notes.
 fn taken(object: &[u8], key: &str) -> Result<(f32, String), String> {
     let file = read_bytes(&legacy(&pickle(object), &[("0", 6, &six())]), key)?;
@@ -326,6 +333,203 @@ fn of_several_state_dicts_the_averaged_one_is_taken_or_one_has_to_be_chosen() {
     let object = dict(&[("w", view("0", "FloatStorage", &[1], &[1], 4, b"")), ("extra", state(2))]);
     assert!(taken(&object, "").unwrap_err().contains("under `.`, `extra`"));
     assert_eq!(taken(&object, ".").unwrap().0, 4.0);
+}
+
+#[test]
+fn moments_of_an_optimizer_and_metrics_are_no_averaged_weights() {
+    let scalar = dict(&[("loss", view("0", "FloatStorage", &[1], &[1], 5, b""))]);
+    for (key, other) in [
+        ("lion", dict(&[("exp_avg", layer("", 2))])),
+        ("opt_state", dict(&[("exp_avg", layer("", 2))])),
+        ("optim_state_dict", dict(&[("state", layer("", 2))])),
+        ("opt", dict(&[("ema", layer("", 2))])),
+        ("momentum", layer("", 2)),
+        ("metrics_avg", scalar.clone()),
+        ("acc", scalar),
+    ] {
+        let object = dict(&[("net", layer("", 1)), (key, other)]);
+        assert_eq!(taken(&object, "").unwrap().0, 1.0, "{key}");
+    }
+    // One's own key finds them, and what only begins so is no optimizer's.
+    let object = dict(&[("net", layer("", 1)), ("optimizer", dict(&[("m", layer("", 2))]))]);
+    assert_eq!(taken(&object, "optimizer.m").unwrap().0, 2.0);
+    for key in ["optimal_model", "optimized_state_dict", "_model"] {
+        let note = format!("the weights are those under `{key}`");
+        assert_eq!(taken(&dict(&[(key, layer("", 3))]), "").unwrap(), (3.0, note));
+    }
+    // A number beside the weights.
+    let best = view("0", "FloatStorage", &[1], &[1], 5, b"");
+    let object = dict(&[("model_weights", layer("", 1)), ("acc", best)]);
+    let (value, note) = taken(&object, "").unwrap();
+    assert!(value == 1.0 && note.contains("others under `.`"), "{note}");
+}
+
+#[test]
+fn averaged_weights_that_are_no_dictionary_of_tensors_are_told_of() {
+    let tensor = || view("0", "FloatStorage", &[1], &[1], 1, b"");
+    let shadow = [b"](".to_vec(), tensor(), tensor(), b"e".to_vec()].concat();
+    for (ema, what) in [
+        (dict(&[("decay", b"K\x01".to_vec()), ("shadow_params", shadow)]), "a dictionary"),
+        (b"cmy.ema\nModelEma\n)R".to_vec(), "an object of my.ema.ModelEma"),
+    ] {
+        let object = dict(&[("state_dict", layer("", 2)), ("ema", ema.clone())]);
+        let (value, note) = taken(&object, "").unwrap();
+        let expected = format!(
+            "averaged weights seem to be under `ema`, but are no dictionary of tensors ({what}): left out"
+        );
+        assert!(value == 2.0 && note.ends_with(&expected), "{note}");
+    }
+    for ema in [b"K\x01".to_vec(), dict(&[("decay", b"K\x01".to_vec())])] {
+        let object = dict(&[("state_dict", layer("", 2)), ("ema", ema)]);
+        assert_eq!(taken(&object, "").unwrap().1, "the weights are those under `state_dict`");
+    }
+}
+
+#[test]
+fn a_key_of_names_alone_is_looked_for_in_the_state_that_would_be_taken() {
+    let both = |n: u8| {
+        let tensor = |n| view("0", "FloatStorage", &[1], &[1], n, b"");
+        dict(&[("module.q.w", tensor(n)), ("module.k.w", tensor(n + 1))])
+    };
+    let object = dict(&[("state_dict", both(0)), ("state_dict_ema", both(2))]);
+    let (value, note) = taken(&object, "module.k").unwrap();
+    assert!(value == 3.0 && note.contains("others under `state_dict`"), "{note}");
+    assert_eq!(taken(&object, "state_dict.module.k").unwrap(), (1.0, String::new()));
+    let object = dict(&[("student", both(0)), ("teacher", both(2))]);
+    let line = taken(&object, "module.k").unwrap_err();
+    assert!(line.contains("under `student.module.k`, `teacher.module.k`: "), "{line}");
+    let object = dict(&[("student", both(0)), ("teacher", layer("", 2))]);
+    assert_eq!(taken(&object, "module.q").unwrap().0, 0.0);
+}
+
+#[test]
+fn names_that_are_used_again_and_again_do_not_fill_the_memory() {
+    let long = text(&"a".repeat(1 << 20));
+    let bomb = |each: &[u8], times: usize| {
+        let object = [long.as_slice(), b"q\x00", b"0}(", &each.repeat(times), b"u"].concat();
+        read_bytes(&legacy(&pickle(&object), &[]), "").map(|_| ())
+    };
+    // As a key, as the name of a class, and as both with a tensor kept under 1.
+    assert!(bomb(b"h\x00}", 200_000).is_err());
+    assert!(bomb(b"h\x00h\x00h\x00\x93", 100_000).unwrap_err().contains("longer than 256"));
+    let tensor = view("0", "FloatStorage", &[1], &[1], 0, b"");
+    let object = [
+        tensor.as_slice(),
+        b"q\x01",
+        &long,
+        b"q\x00",
+        b"}(",
+        &text("w"),
+        b"h\x01",
+        &b"h\x00h\x01".repeat(200_000),
+        b"u",
+    ];
+    let line = taken(&object.concat(), "").unwrap_err();
+    assert!(line.contains("a name of 1048576 bytes is too long, 4096 at most"), "{line}");
+    // One tensor under one name many times.
+    let object = [tensor.as_slice(), b"q\x01", &text("w"), b"q\x00", b"}("];
+    let object = [&object.concat(), &b"h\x00h\x01".repeat(200_000), b"u".as_slice()].concat();
+    assert!(taken(&object, "").unwrap_err().contains("two tensors `w`"));
+    // Names of storages.
+    let names = [b"\x80\x02](".to_vec(), long, b"q\x00".to_vec(), b"h\x00".repeat(200_000)];
+    let names = [names.concat(), b"e.".to_vec()].concat();
+    let file = legacy(&pickle(&state(1)), &[]);
+    let start = &file[..file.len() - b"\x80\x02](e.".len()];
+    assert!(read_bytes(&[start, names.as_slice()].concat(), "").is_err());
+    // A pair of lists, shared by many dictionaries.
+    let pairs =
+        [b"](".to_vec(), text("w"), b"N\x86q\x01".to_vec(), b"h\x01".repeat(1 << 16)].concat();
+    let shared = [pairs, b"e\x85q\x020}(".to_vec()].concat();
+    let many: Vec<u8> = (0..128)
+        .flat_map(|n| {
+            [text(&n.to_string()), b"ccollections\nOrderedDict\nh\x02R".to_vec()].concat()
+        })
+        .collect();
+    let object = pickle(&[shared, many, b"u".to_vec()].concat());
+    let line = read_bytes(&legacy(&object, &[]), "").unwrap_err();
+    assert!(line.contains("share too many items"), "{line}");
+}
+
+#[test]
+fn a_tensor_of_too_many_dimensions_is_an_error() {
+    let ones = vec![1; 200];
+    let line = archive(&tensor("FloatStorage", &ones, &ones, 0), &six()).unwrap_err();
+    assert!(line.contains("`w` cannot be read: it has 200 dimensions, 8 at most"), "{line}");
+}
+
+#[test]
+fn a_storage_that_is_compressed_is_refused() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.pth");
+    let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let pickle = tensor("FloatStorage", &[6], &[1], 0);
+    for (name, bytes) in [("x/data.pkl", pickle), ("x/data/0", six())] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    // The last entry of the directory says that unpacked it has another size.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let entry = bytes.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
+    bytes[entry + 24..entry + 28].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let line = TensorFile::read(&path).unwrap_err().to_string();
+    assert!(line.contains("x/data/0 is compressed, which torch.save does not do"), "{line}");
+}
+
+#[test]
+fn tensors_whose_numbers_are_not_read_are_told_by_what_they_are() {
+    for (function, what) in [
+        ("_rebuild_qtensor", "a quantized tensor"),
+        ("_rebuild_sparse_tensor", "a sparse tensor"),
+        ("_rebuild_tensor_v3", "a tensor of a new type"),
+        ("_rebuild_device_tensor_from_numpy", "a tensor of another device, kept as a NumPy array"),
+    ] {
+        let other = format!("ctorch._utils\n{function}\n)R").into_bytes();
+        let object = pickle(&dict(&[("w", other.clone())]));
+        let line = read_bytes(&legacy(&object, &[]), "").unwrap_err();
+        assert!(line.contains(&format!("`w` ({what}, which is not read)")), "{line}");
+        let object = dict(&[("w", view("0", "FloatStorage", &[1], &[1], 1, b"")), ("q", other)]);
+        let file = read_bytes(&legacy(&pickle(&object), &[("0", 6, &six())]), "").unwrap();
+        assert!(matches!(&file.tensors["q"], FileTensor::Other { dtype, .. } if dtype == what));
+    }
+}
+
+#[test]
+fn an_old_file_s_storage_of_an_unknown_type_harms_only_what_follows_it() {
+    let object = dict(&[
+        ("net", dict(&[("w", view("a", "FloatStorage", &[1], &[1], 1, b"N"))])),
+        ("optimizer", dict(&[("x", view("b", "NewStorage", &[1], &[1], 1, b"N"))])),
+    ]);
+    let six = six();
+    let file = |names: [&str; 2]| {
+        let bytes = legacy(&pickle(&object), &names.map(|name| (name, 6, six.as_slice())));
+        read_bytes(&bytes, "")
+    };
+    assert_eq!(file(["a", "b"]).unwrap().get("w").unwrap().to_vec1::<f32>().unwrap(), [1.0]);
+    let line = file(["b", "a"]).unwrap_err();
+    assert!(line.contains("no storage `a`, or one of an unknown type before it"), "{line}");
+    // One storage, described twice.
+    let object = dict(&[
+        ("w", view("a", "FloatStorage", &[1], &[1], 1, b"N")),
+        ("v", view("a", "HalfStorage", &[1], &[1], 1, b"N")),
+    ]);
+    let line = read_bytes(&legacy(&pickle(&object), &[("a", 6, &six)]), "").unwrap_err();
+    assert!(line.contains("describes the storage `a` twice"), "{line}");
+}
+
+#[test]
+fn an_empty_tensor_of_endless_dimensions_is_an_error() {
+    let tuple = |size: &[u8]| [b"(".as_slice(), size, b"t"].concat();
+    let huge = b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f".repeat(2);
+    let plain = view("0", "FloatStorage", &[9, 9, 9], &[8, 8, 8], 0, b"");
+    let (from, to) = (tuple(b"K\x09K\x09K\x09"), tuple(&[b"K\x00".to_vec(), huge].concat()));
+    let at = plain.windows(from.len()).position(|part| part == from).unwrap();
+    let object = [&plain[..at], &to, &plain[at + from.len()..]].concat();
+    let line = taken(&dict(&[("w", object)]), "").unwrap_err();
+    assert!(line.contains("`w` cannot be read: its size [0, 9223372036854775807"), "{line}");
 }
 
 #[test]

@@ -9,11 +9,28 @@
 
 use std::collections::HashMap;
 
-/// Operations of a pickle; a tensor takes some 40.
-pub(super) const OPERATIONS_LIMIT: usize = 1 << 20;
+/// The pickles themselves, without the tensors, in bytes; that of a ResNet-18 has 40 thousand.
+pub(super) const PICKLE_LIMIT: u64 = 64 << 20;
 
-/// What a NumPy array is described as.
-pub(super) const NUMPY: &str = "a NumPy array";
+/// Operations of a pickle; a tensor takes some 40, a number in a list one.
+pub(super) const OPERATIONS_LIMIT: usize = 1 << 22;
+
+/// Bytes of a name of a tensor, and of a key: one that is used again and again must not fill the memory.
+pub(super) const NAME_LIMIT: usize = 4096;
+
+/// Bytes of the name of a class.
+const CLASS_LIMIT: usize = 256;
+
+/// Functions that make a tensor whose numbers are not read, after `torch._utils._rebuild_`, and in words.
+const UNREADABLE: [(&str, &str); 7] = [
+    ("qtensor", "a quantized tensor"),
+    ("sparse_tensor", "a sparse tensor"),
+    ("sparse_csr_tensor", "a sparse tensor"),
+    ("nested_tensor", "a nested tensor"),
+    ("tensor_v3", "a tensor of a new type"),
+    ("device_tensor_from_numpy", "a tensor of another device, kept as a NumPy array"),
+    ("meta_tensor_no_storage", "a tensor without values"),
+];
 
 /// An object's place among [`Objects`].
 pub(super) type Id = usize;
@@ -104,8 +121,33 @@ impl Objects {
         self.class(id).is_some_and(|name| name.ends_with("Dict") || name.ends_with("dict"))
     }
 
+    /// Whether [`dict`](Self::dict) may have something.
+    pub fn is_dict(&self, id: Id) -> bool {
+        match self.get(id) {
+            Object::Dict(_) => true,
+            Object::Call { callable, items, .. } => {
+                !items.is_empty() || self.is_dict_class(*callable)
+            }
+            _ => false,
+        }
+    }
+
+    /// In words an array or a tensor whose numbers are not read; `None` for all else.
+    pub fn unreadable(&self, id: Id) -> Option<&'static str> {
+        let Object::Call { callable, .. } = self.get(id) else { return None };
+        let name = self.class(*callable)?;
+        if name.contains("numpy") && name.ends_with("_reconstruct") {
+            return Some("a NumPy array");
+        }
+        let function = name.strip_prefix("torch._utils._rebuild_")?;
+        UNREADABLE.iter().find(|(known, _)| *known == function).map(|(_, what)| *what)
+    }
+
     /// What an object is, in words.
     pub fn describe(&self, id: Id) -> String {
+        if let Some(what) = self.unreadable(id) {
+            return format!("{what}, which is not read");
+        }
         match self.get(id) {
             Object::None => "None".to_string(),
             Object::Bool(_) => "a truth value".to_string(),
@@ -116,9 +158,6 @@ impl Objects {
             Object::Dict(_) => "a dictionary".to_string(),
             Object::Class(name) => format!("the class {name}"),
             Object::Call { callable, .. } => match self.class(*callable) {
-                Some(name) if name.contains("numpy") && name.ends_with("_reconstruct") => {
-                    NUMPY.to_string()
-                }
                 Some(name) if name.contains("numpy") => "a number".to_string(),
                 Some(name) => format!("an object of {name}"),
                 None => "an object".to_string(),
@@ -144,7 +183,7 @@ pub(super) fn unpickle(bytes: &[u8]) -> Result<(Objects, usize), String> {
             ));
         }
     }
-    Err("its pickle has too many operations".to_string())
+    Err("its pickle has too many operations; save the model's state_dict() alone".to_string())
 }
 
 #[derive(Default)]
@@ -227,16 +266,16 @@ impl Machine<'_> {
                 self.set_items(items)?;
             }
             b'c' => {
-                let name = format!("{}.{}", self.line()?, self.line()?);
-                self.push(Object::Class(name));
+                let (module, name) = (self.line()?, self.line()?);
+                self.push(class_of(&module, &name)?);
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let name = match (&self.objects[module], &self.objects[name]) {
-                    (Object::Text(module), Object::Text(name)) => format!("{module}.{name}"),
+                let class = match (&self.objects[module], &self.objects[name]) {
+                    (Object::Text(module), Object::Text(name)) => class_of(module, name)?,
                     _ => return Err("a name of a class is not text".to_string()),
                 };
-                self.push(Object::Class(name));
+                self.push(class);
             }
             b'R' | 0x81 => self.call()?,
             0x92 => {
@@ -385,6 +424,13 @@ impl Machine<'_> {
         let object = self.memo.get(&key).copied();
         self.stack.push(object.ok_or("its pickle uses again what it did not keep")?);
         Ok(())
+    }
+}
+
+fn class_of(module: &str, name: &str) -> Result<Object, String> {
+    match module.len() + name.len() < CLASS_LIMIT {
+        true => Ok(Object::Class(format!("{module}.{name}"))),
+        false => Err(format!("a name of a class is longer than {CLASS_LIMIT} bytes")),
     }
 }
 
