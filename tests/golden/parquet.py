@@ -70,6 +70,16 @@ def main():
     other = ("photo", "kind")
     pq.write_table(table(images(rows), labels, NAMES, other), folder / "typed.parquet")
     pq.write_table(table(images(rows), labels, None, other), folder / "untyped.parquet")
+    # Paths and ids in place of images; one path many times; what is not UTF-8.
+    paths = pa.array([f"images/{r}.png" for r in rows])
+    pq.write_table(table(paths, words, columns=("path", "label")), folder / "paths.parquet")
+    pq.write_table(table(pa.array(rows), words, columns=("id", "label")), folder / "ids.parquet")
+    many = [pa.array([value] * 20000) for value in ("a/folder/with/a/long/name/0.png", "ant")]
+    pq.write_table(table(*many, columns=("path", "label")), folder / "many.parquet")
+    latin = pa.array([b"caf\xe8", b"caf\xe9"] + [b"ant"] * (ROWS - 2))
+    pq.write_table(table(plain, latin), folder / "latin_labels.parquet")
+    latin = latin.cast(pa.string(), safe=False)
+    pq.write_table(table(latin, words, columns=("path", "label")), folder / "latin_paths.parquet")
     (folder / "versions.json").write_text(json.dumps({"pyarrow": pa.__version__}) + "\n")
     for path in sorted(folder.iterdir()):
         print(path.name, path.stat().st_size, "bytes")

@@ -62,6 +62,14 @@ impl Split {
     }
 }
 
+impl Split {
+    /// The split that a piece of a name says, the pieces lying between `-`, `.` and `_`: `seg_train`,
+    /// `data-test.parquet`. The first such piece counts.
+    pub(crate) fn within(name: &str) -> Option<Self> {
+        name.split(['-', '.', '_']).find_map(Split::named)
+    }
+}
+
 /// Something for each split.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Splits<T> {

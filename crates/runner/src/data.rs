@@ -166,15 +166,12 @@ impl Data {
             Split::Validation => "none held out: the validation images are scored".to_string(),
             Split::Train => "none held out: the images trained on are scored".to_string(),
         };
-        let left_out = match self.left_out.is_empty() {
-            true => String::new(),
-            false => format!(", left out: {}", self.left_out),
-        };
         format!(
-            "{}: {} classes, {} images to train on{validation}, {held_out}{left_out}",
+            "{}: {} classes, {} images to train on{validation}, {held_out}{}",
             self.name,
             self.train.class_names().len(),
             self.train.len(),
+            self.left_out.tail(),
         )
     }
 

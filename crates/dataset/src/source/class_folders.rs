@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::source::columns::Columns;
 use crate::source::dataset::Dataset;
 use crate::source::files::{entries, name_of};
-use crate::source::image_file::ImageLimits;
+use crate::source::image_file::{ImageLimits, is_image};
 use crate::source::image_folder::{ImageFolder, holds_images};
+use crate::source::left_out::LeftOut;
 use crate::source::{list, parquet};
 use crate::split::{Split, Splits};
 
@@ -24,11 +25,11 @@ pub(crate) fn has_folders(path: &Path) -> Result<bool> {
 ///
 /// When some can be parts and others cannot, two are the same part, or there is no image in one of them.
 pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
-    let (folders, _) = entries(path)?;
+    let (folders, files) = entries(path)?;
     let is_split = |folder: &PathBuf| Split::named(&name_of(folder)).is_some();
     let (splits, others): (Vec<PathBuf>, Vec<PathBuf>) = folders.into_iter().partition(is_split);
     if !splits.is_empty() && others.is_empty() {
-        return open_splits(path, splits, columns);
+        return open_splits(path, splits, &files, columns);
     }
     // A class may be called `test`; it holds images then.
     if splits.iter().all(|folder| holds_images(folder)) {
@@ -50,7 +51,19 @@ fn names(folders: &[PathBuf]) -> String {
     some.collect::<Vec<_>>().join(", ") + more
 }
 
-fn open_splits(path: &Path, folders: Vec<PathBuf>, columns: &Columns) -> Result<Dataset> {
+fn open_splits(
+    path: &Path,
+    folders: Vec<PathBuf>,
+    files: &[PathBuf],
+    columns: &Columns,
+) -> Result<Dataset> {
+    let mut left_out = LeftOut::default();
+    for file in files {
+        match is_image(file) {
+            true => left_out.add("images outside the folders of the parts", 1),
+            false => left_out.add_other(file),
+        }
+    }
     let mut splits = Splits::<Option<PathBuf>>::default();
     for folder in folders {
         let Some(split) = Split::named(&name_of(&folder)) else { continue };
@@ -68,9 +81,13 @@ fn open_splits(path: &Path, folders: Vec<PathBuf>, columns: &Columns) -> Result<
     };
     let all = [&parts.train, &parts.validation, &parts.test];
     if all.iter().all(|files| files.as_ref().is_none_or(|files| !files.is_empty())) {
-        return parquet::read_splits(&path.display().to_string(), parts, columns);
+        for folder in [&splits.train, &splits.validation, &splits.test].into_iter().flatten() {
+            left_out.extend(parquet::beside(folder, &parquet::files_in(folder)?)?);
+        }
+        return parquet::read_splits(&path.display().to_string(), parts, left_out, columns);
     }
-    Dataset::of_splits(path, splits, |folder, class_names| {
+    let mut left_out = Some(left_out);
+    let open = |folder: PathBuf, class_names: Option<&[String]>| {
         match list::metadata_of(&folder, columns)? {
             Some(list) => list::read_part(&list, columns, class_names),
             // As competitions have it.
@@ -81,5 +98,8 @@ fn open_splits(path: &Path, folders: Vec<PathBuf>, columns: &Columns) -> Result<
             }
             None => ImageFolder::read_as(&folder, class_names, ImageLimits::default()),
         }
+    };
+    Dataset::of_splits(path, splits, |folder, class_names| {
+        Ok(open(folder, class_names)?.leaving_out(left_out.take().unwrap_or_default()))
     })
 }

@@ -12,6 +12,7 @@ use crate::source::files::read_whole;
 use crate::source::image_file::{ImageLimits, decode_image, stored_pixels};
 use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
+use crate::source::left_out::LeftOut;
 
 /// Encoded images that are kept in memory; what goes beyond lies in a temporary file.
 const IN_MEMORY: usize = 512 << 20;
@@ -28,6 +29,8 @@ pub(crate) struct Rows {
     file: Option<File>,
     /// How the rows are called: from which on, by what.
     names: Vec<(usize, String)>,
+    /// What was found beside and not taken.
+    pub left_out: LeftOut,
     in_memory: usize,
 }
 
@@ -41,7 +44,16 @@ impl Rows {
     /// Rows of which at most this many bytes are kept in memory.
     pub(crate) fn within(in_memory: usize) -> Self {
         let (labels, names, paths) = (Labels::default(), Vec::new(), BTreeMap::new());
-        Rows { labels, bytes: Vec::new(), ends: Vec::new(), paths, file: None, names, in_memory }
+        Rows {
+            labels,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            paths,
+            file: None,
+            names,
+            left_out: LeftOut::default(),
+            in_memory,
+        }
     }
 
     /// From here on, rows are called "`name` row 0" and so on.
@@ -73,6 +85,12 @@ impl Rows {
     /// Whether a row from the first on has no image.
     pub(crate) fn lack_images(&self, first: usize) -> bool {
         (first..self.len()).any(|row| self.is_empty(row))
+    }
+
+    /// Whether all rows from the first on name files, none of which is there.
+    pub(crate) fn lead_nowhere(&self, first: usize) -> bool {
+        self.paths.range(first..).count() == self.len() - first
+            && self.paths.range(first..).all(|(_, path)| !path.exists())
     }
 
     fn is_empty(&self, row: usize) -> bool {
@@ -109,8 +127,19 @@ impl Rows {
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|&row| labels[row]); // stable: by row within a class
         let (bytes, ends, names, paths) = (self.bytes, self.ends, self.names, self.paths);
-        let file = self.file.map(Mutex::new);
-        Ok(Encoded { origin, bytes, ends, paths, file, names, labels, order, class_names })
+        let (file, left_out) = (self.file.map(Mutex::new), self.left_out);
+        Ok(Encoded {
+            origin,
+            bytes,
+            ends,
+            paths,
+            file,
+            names,
+            left_out,
+            labels,
+            order,
+            class_names,
+        })
     }
 }
 
@@ -123,6 +152,7 @@ pub(crate) struct Encoded {
     paths: BTreeMap<usize, PathBuf>,
     file: Option<Mutex<File>>,
     names: Vec<(usize, String)>,
+    left_out: LeftOut,
     /// Label of each row.
     labels: Vec<u32>,
     /// Row of each item.
@@ -136,7 +166,7 @@ impl Encoded {
         if let Some(path) = self.paths.get(&row) {
             return read_whole(path, ImageLimits::default().file_bytes);
         }
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        let start = self.start(row);
         let len = (self.ends[row] - start) as usize;
         let in_memory = self.bytes.len() as u64;
         if start < in_memory || len == 0 {
@@ -154,6 +184,11 @@ impl Encoded {
             })?;
         }
         Ok(image)
+    }
+
+    /// Where a row's bytes begin.
+    fn start(&self, row: usize) -> u64 {
+        if row == 0 { 0 } else { self.ends[row - 1] }
     }
 
     fn row_name(&self, row: usize) -> String {
@@ -175,6 +210,10 @@ impl Images for Encoded {
 
     fn decode(&self, index: usize) -> Result<Image> {
         let row = self.order[index];
+        if !self.paths.contains_key(&row) && self.ends[row] == self.start(row) {
+            let reason = "it has neither bytes nor the path of a file".to_owned();
+            return Err(Error::Image { item: self.row_name(row), reason });
+        }
         decode_image(&self.image(row)?, self.row_name(row), &ImageLimits::default())
     }
 
@@ -189,7 +228,11 @@ impl Images for Encoded {
     fn describe(&self) -> String {
         let (rows, classes) = (self.len(), self.class_names.len());
         let what = if self.paths.is_empty() { "encoded images" } else { "images" };
-        format!("{}: {rows} {what}, {classes} classes", self.origin)
+        format!("{}: {rows} {what}, {classes} classes{}", self.origin, self.left_out.tail())
+    }
+
+    fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
     }
 }
 
@@ -253,7 +296,10 @@ mod tests {
         rows.labels.add_number(0);
         let source = rows.finish("x".to_owned(), None).unwrap();
         let error = source.decode(0).unwrap_err().to_string();
-        assert_eq!(error, "a.parquet row 0 is not a readable image: the file is empty");
+        assert_eq!(
+            error,
+            "a.parquet row 0 is not a readable image: it has neither bytes nor the path of a file"
+        );
     }
 
     #[test]

@@ -28,8 +28,12 @@ pub(crate) fn is_hidden(path: &Path) -> bool {
 /// The last part of a path, for class names and messages; bytes that are not UTF-8 as `\xe9`, so that
 /// different names stay different. Never to be made a path again.
 pub(crate) fn name_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    let chunks = name.as_encoded_bytes().utf8_chunks();
+    text_of(path.file_name().unwrap_or_default().as_encoded_bytes())
+}
+
+/// Bytes as text, those that are not UTF-8 as `\xe9`.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    let chunks = bytes.utf8_chunks();
     let text = |chunk: std::str::Utf8Chunk<'_>| {
         let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
         chunk.valid().to_owned() + &invalid

@@ -1,5 +1,6 @@
 //! A folder per class, a file per image.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -10,6 +11,7 @@ use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
 use crate::source::left_out::LeftOut;
 use crate::source::walk::{ENTERED, real, walk};
+use crate::split::Split;
 
 /// What is wrong with images that stand where their classes should.
 pub(crate) const NO_CLASSES: &str = "it holds images, but no folder per class; expected the folder \
@@ -78,6 +80,13 @@ impl ImageFolder {
             let reason = if holds_images(folder) { NO_CLASSES.to_owned() } else { no_folder };
             return Err(layout(folder, reason));
         }
+        let mut names = BTreeSet::new();
+        if let Some(same) = classes.iter().find(|class| !names.insert(name_of(class))) {
+            let reason =
+                format!("the names of two of its folders are both read as `{}`", name_of(same));
+            return Err(layout(folder, reason));
+        }
+        one_level_too_high(&classes).map_err(|reason| layout(folder, reason))?;
         let (labels, class_names) =
             labels.finish(class_names).map_err(|reason| layout(folder, reason))?;
         let mut items = Vec::new();
@@ -139,11 +148,7 @@ impl Images for ImageFolder {
 
     fn describe(&self) -> String {
         let (folder, n, classes) = (self.folder.display(), self.len(), self.class_names.len());
-        let left_out = match self.left_out.is_empty() {
-            true => String::new(),
-            false => format!(", left out: {}", self.left_out),
-        };
-        format!("{folder}: {n} image files, {classes} classes{left_out}")
+        format!("{folder}: {n} image files, {classes} classes{}", self.left_out.tail())
     }
 
     fn left_out(&self) -> LeftOut {
@@ -159,6 +164,28 @@ impl Labelled for ImageFolder {
     fn class_names(&self) -> &[String] {
         &self.class_names
     }
+}
+
+/// What is wrong with folders that are parts by pieces of their names, such as `seg_train` and `seg_test`,
+/// where none holds images itself.
+fn one_level_too_high(classes: &[PathBuf]) -> std::result::Result<(), String> {
+    let part = |class: &PathBuf| Split::within(&name_of(class));
+    let parts: BTreeSet<Split> = classes.iter().filter_map(part).collect();
+    if parts.len() < 2 || classes.iter().any(|class| holds_images(class)) {
+        return Ok(());
+    }
+    let named: Vec<&PathBuf> = classes.iter().filter(|class| part(class).is_some()).collect();
+    let names: Vec<String> = named.iter().map(|class| format!("`{}`", name_of(class))).collect();
+    let below =
+        named.iter().flat_map(|class| entries(class).map_or_else(|_| Vec::new(), |below| below.0));
+    let below: BTreeSet<String> = below.map(|folder| format!("`{}`", name_of(&folder))).collect();
+    let below: Vec<String> = below.into_iter().take(5).collect();
+    Err(format!(
+        "its folders {} look like parts, not classes: they hold no image, but folders ({}); expected parts \
+         called train, val and test with a folder per class in each, or the path of one part",
+        names.join(", "),
+        below.join(", ")
+    ))
 }
 
 /// Whether a path is a folder; a link that leads nowhere is an error, for it may have been a class.
@@ -281,6 +308,12 @@ mod tests {
         assert_eq!(source.class_names(), ["ant", "caf\\xe8", "caf\\xe9"]);
         assert_eq!(source.labels(), [0, 1, 2]);
         (0..3).for_each(|item| assert!(source.decode(item).is_ok(), "{item}"));
+        let class = folder.path().join("caf\\xe9");
+        std::fs::create_dir(&class).unwrap();
+        ::image::GrayImage::new(2, 3).save(class.join("0.png")).unwrap();
+        let error = read(&folder).unwrap_err().to_string();
+        let expected = "the names of two of its folders are both read as `caf\\xe9`";
+        assert!(error.ends_with(expected), "{error}");
     }
 
     #[cfg(unix)]

@@ -24,6 +24,11 @@ impl LeftOut {
         other.0.into_iter().for_each(|(reason, count)| self.add(reason, count));
     }
 
+    /// The end of a line that describes data: `, left out: 3 .heic files`, or nothing.
+    pub fn tail(&self) -> String {
+        if self.is_empty() { String::new() } else { format!(", left out: {self}") }
+    }
+
     /// Whether nothing was left out.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -53,10 +58,11 @@ mod tests {
     fn the_most_frequent_reasons_come_first_and_the_rest_is_counted() {
         let mut left_out = LeftOut::default();
         left_out.add("hidden", 0);
-        assert!(left_out.is_empty());
+        assert!(left_out.is_empty() && left_out.tail().is_empty());
         for (count, reason) in ["a", "b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
             left_out.add(reason, count + 1);
         }
         assert_eq!(left_out.to_string(), "8 h, 7 g, 6 f, 5 e, 4 d, 3 c, 3 others");
+        assert!(left_out.tail().starts_with(", left out: 8 h, "));
     }
 }

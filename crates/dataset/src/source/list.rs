@@ -66,7 +66,7 @@ impl Form {
 ///
 /// # Errors
 ///
-/// When the list cannot be read, a line is not understood, none of its first images is there, or a label of
+/// When the list cannot be read, a line is not understood, none of its images is there, or a label of
 /// another part is none of the train part's.
 pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
     dataset(path, entries_of(path, columns)?, LeftOut::default())
@@ -191,14 +191,9 @@ fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
     let mut entries = parse(&text, form, columns).map_err(layout)?;
     let list_folder = path.parent().unwrap_or(Path::new(""));
     let folder = list_folder.join(&columns.image_folder);
+    let first_path = entries[0].path.clone();
     for entry in &mut entries {
-        let mut path = entry.path.clone().into_os_string();
-        path.push(&columns.image_suffix);
-        entry.path = folder.join(&path);
-        // As Windows writes it.
-        if path.as_encoded_bytes().contains(&b'\\') && !entry.path.exists() {
-            entry.path = folder.join(path.to_string_lossy().replace('\\', "/"));
-        }
+        entry.path = file_at(&folder, &entry.path.to_string_lossy(), columns);
     }
     let relative = |path: &Path| path.strip_prefix(list_folder).unwrap_or(path).to_owned();
     if let ([first, ..], Form::Separated(_)) = (&entries[..], form)
@@ -212,51 +207,74 @@ fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
             relative(&first.path).display()
         )));
     }
-    let looked_at = &entries[..entries.len().min(LOOKED_AT)];
-    if looked_at.iter().all(|entry| !entry.path.exists()) {
-        let (first, count) = (&looked_at[0].path, looked_at.len());
-        let first = relative(first);
+    if entries.iter().all(|entry| !entry.path.exists()) {
         return Err(layout(format!(
-            "none of its first {count} images is there, such as `{}`; {}",
-            first.display(),
-            hint(list_folder, &first)
+            "none of its {} images is there, such as `{}`; {}",
+            entries.len(),
+            relative(&entries[0].path).display(),
+            hint(list_folder, &first_path.to_string_lossy(), columns)
         )));
     }
     Ok(entries)
 }
 
-/// How many images of a list are looked for before any is opened.
-const LOOKED_AT: usize = 10;
+/// The file that a path, or an id, of a list or a table means.
+pub(crate) fn file_at(folder: &Path, path: &str, columns: &Columns) -> PathBuf {
+    let path = format!("{path}{}", columns.image_suffix);
+    let file = folder.join(&path);
+    // As Windows writes it.
+    match path.contains('\\') && !file.exists() {
+        true => folder.join(path.replace('\\', "/")),
+        false => file,
+    }
+}
 
-/// What to do about a path, relative to a list's folder, that leads nowhere: settings, if the file is there
-/// with an ending, or in another folder beside the list.
-fn hint(list_folder: &Path, path: &Path) -> String {
-    let name = name_of(path);
-    // The parent of a bare file name is empty, which no system call takes.
-    let here = list_folder.as_os_str().is_empty();
-    let list_folder = if here { Path::new(".") } else { list_folder };
-    let folders = entries(list_folder).map_or_else(|_| Vec::new(), |(folders, _)| folders);
-    for folder in std::iter::once(list_folder).chain(folders.iter().map(PathBuf::as_path)) {
-        let files = entries(folder).map_or_else(|_| Vec::new(), |(_, files)| files);
+/// What to do about a path of a list or a table that leads nowhere: settings, if a file is there with an ending,
+/// or in a folder beside the list or above it.
+pub(crate) fn hint(list_folder: &Path, path: &str, columns: &Columns) -> String {
+    let path = PathBuf::from(path.replace('\\', "/"));
+    let name = name_of(&path);
+    let list_folder = existing(list_folder);
+    let below = entries(list_folder).map_or_else(|_| Vec::new(), |(folders, _)| folders);
+    let below = below.iter().filter_map(|folder| folder.file_name()?.to_str());
+    for folder in ["", ".."].into_iter().chain(below) {
+        let place = Path::new(folder).join(&path);
+        let files = list_folder.join(&place);
+        let files = entries(existing(files.parent().unwrap_or(list_folder)));
+        let files = files.map_or_else(|_| Vec::new(), |(_, files)| files);
         let suffix = |file: &PathBuf| {
-            let suffix = name_of(file).strip_prefix(&name)?.to_owned();
+            let suffix = file.file_name()?.to_str()?.strip_prefix(&name)?.to_owned();
             (suffix.is_empty() || suffix.starts_with('.') && is_image(file)).then_some(suffix)
         };
-        if let Some(suffix) = files.iter().find_map(suffix) {
-            let setting = |key: &str, value: &str| match value {
-                "" => None,
-                value => Some(format!("data.{key}={value}")),
-            };
-            let folder = folder.strip_prefix(list_folder).unwrap_or(folder);
-            let (place, folder) = (folder.join(name + &suffix), folder.to_string_lossy());
-            let settings = [setting("image_folder", &folder), setting("image_suffix", &suffix)];
-            let settings: Vec<String> = settings.into_iter().flatten().collect();
-            return format!("`{}` is there: set {}", place.display(), settings.join(" and "));
+        // Of `1.png` and `1.5.png` the first is that of 1.
+        let fewest = |suffix: &String| suffix.matches('.').count();
+        let Some(suffix) = files.iter().filter_map(suffix).min_by_key(fewest) else { continue };
+        let (mut set, mut unset) = (Vec::new(), Vec::new());
+        for (key, value, is_set) in [
+            ("data.image_folder", folder, !columns.image_folder.as_os_str().is_empty()),
+            ("data.image_suffix", &*suffix, !columns.image_suffix.is_empty()),
+        ] {
+            match (value, is_set) {
+                ("", true) => unset.push(key.to_owned()),
+                ("", false) => {}
+                (value, _) => set.push(format!("{key}={value}")),
+            }
         }
+        let lines = [("set", set), ("leave out", unset)];
+        let lines = lines.iter().filter(|(_, keys)| !keys.is_empty());
+        let lines: Vec<String> =
+            lines.map(|(what, keys)| format!("{what} {}", keys.join(" and "))).collect();
+        let place = place.with_file_name(name + &suffix);
+        return format!("`{}` is there: {}", place.display(), lines.join(", "));
     }
     "paths are relative to the list; set data.image_folder for another folder and data.image_suffix for an \
      ending that they lack"
         .to_owned()
+}
+
+/// The folder, whose path may be empty, which no system call takes.
+fn existing(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// The images of a part of a list.
@@ -419,15 +437,19 @@ fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<E
             }
             _ => None,
         };
-        let path = find(&names.paths).and_then(|value| value.as_str());
+        // An id may be a number.
+        let path = find(&names.paths).and_then(|value| match value {
+            serde_json::Value::Number(id) if !id.is_f64() => Some(id.to_string()),
+            value => value.as_str().map(str::to_owned),
+        });
         let (Some(path), Some(label)) = (path, find(&names.labels).and_then(text)) else {
             return Err(format!(
-                "line {number}: expected a string `{}` and a `{}`, a string, a whole number or a boolean",
+                "line {number}: expected a string or a whole number `{}` and a `{}`, a string, a whole number or a boolean",
                 names.paths[0], names.labels[0]
             ));
         };
         let split = find(SPLITS).map(|value| text(value).unwrap_or_default());
-        entries.push(entry(path, &label, split.as_deref(), number)?);
+        entries.push(entry(&path, &label, split.as_deref(), number)?);
     }
     Ok(entries)
 }
@@ -499,6 +521,9 @@ mod tests {
         let text = "{\"path\": \"a\", \"label\": true}\n{\"path\": \"b\", \"label\": 2.0}";
         let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
         assert_eq!((&*entries[0].label, &*entries[1].label), ("True", "2.0"));
+        let text = b"{\"path\": 17, \"label\": 1}";
+        let entries = parse(text, Form::JsonLines, &Columns::default()).unwrap();
+        assert_eq!(entries[0].path, Path::new("17"));
     }
 
     #[test]
@@ -510,7 +535,8 @@ mod tests {
         let json =
             |text: &str| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
         assert!(
-            json("{\"path\": 1, \"label\": 1}").starts_with("line 1: expected a string `image`")
+            json("{\"path\": 1.5, \"label\": 1}")
+                .starts_with("line 1: expected a string or a whole number `image`")
         );
         assert!(json("{\"path\": \"a\", \"label\": 1.5}").starts_with("line 1: expected"));
         assert!(json("[]").starts_with("line 1: it is not a JSON object"));
@@ -577,7 +603,7 @@ mod tests {
         let error = open(text, &Columns::default()).unwrap_err().to_string();
         assert!(
             error.ends_with(
-                "none of its first 2 images is there, such as `00f`; `train/00f.png` is there: set \
+                "none of its 2 images is there, such as `00f`; `train/00f.png` is there: set \
                  data.image_folder=train and data.image_suffix=.png"
             ),
             "{error}"
@@ -599,6 +625,66 @@ mod tests {
         // As Windows writes paths.
         let train = open("path,label\ntrain\\00f.png,a\n", &Columns::default()).unwrap().train;
         assert!(train.decode(0).is_ok());
+    }
+
+    #[test]
+    fn advice_names_files_that_are_there_and_what_leads_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["train/0.png", "list/x", "list/1.5.png", "list/1.png"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let image = ::image::GrayImage::new(2, 2);
+            image.save_with_format(path, ::image::ImageFormat::Png).unwrap();
+        }
+        let advice = |list: &str, path: &str, columns: &Columns| {
+            let text = format!("path,label\n{path},a\n");
+            let list = folder.path().join(list);
+            std::fs::write(&list, text).unwrap();
+            let error = read(&list, columns).unwrap_err().to_string();
+            error.split_once("; ").unwrap().1.to_owned()
+        };
+        let default = Columns::default();
+        let wrong = Columns {
+            image_folder: "images".into(),
+            image_suffix: ".jpg".to_owned(),
+            ..Columns::default()
+        };
+        for (list, path, columns, expected) in [
+            (
+                "train/list.csv",
+                "train/0.png",
+                &default,
+                "`../train/0.png` is there: set data.image_folder=..",
+            ),
+            ("list/list.csv", "1", &default, "`1.png` is there: set data.image_suffix=.png"),
+            (
+                "list/list.csv",
+                "x",
+                &wrong,
+                "`x` is there: leave out data.image_folder and data.image_suffix",
+            ),
+            (
+                "list.csv",
+                "0.png",
+                &wrong,
+                "`train/0.png` is there: set data.image_folder=train, leave out data.image_suffix",
+            ),
+        ] {
+            assert_eq!(advice(list, path, columns), expected);
+        }
+        // No setting makes one folder of another.
+        assert!(advice("list.csv", "img/0", &default).starts_with("paths are relative"));
+    }
+
+    #[test]
+    fn a_list_may_begin_with_images_that_are_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        ::image::GrayImage::new(2, 2).save(folder.path().join("20.png")).unwrap();
+        let list = folder.path().join("list.csv");
+        let lines: String = (0..=20).map(|item| format!("{item}.png,a\n")).collect();
+        std::fs::write(&list, format!("path,label\n{lines}")).unwrap();
+        let train = read(&list, &Columns::default()).unwrap().train;
+        assert_eq!((train.len(), train.decode(20).is_ok()), (21, true));
     }
 
     #[test]

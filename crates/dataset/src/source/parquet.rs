@@ -9,6 +9,7 @@ mod footer;
 mod levels;
 mod thrift;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,10 @@ use crate::error::{Error, Result};
 use crate::source::columns::{Columns, IMAGES, LABELS};
 use crate::source::dataset::Dataset;
 use crate::source::encoded::Rows;
-use crate::source::files::{entries, has_ending, name_of};
+use crate::source::files::{entries, has_ending, name_of, text_of};
+use crate::source::left_out::LeftOut;
+use crate::source::list::{file_at, hint};
+use crate::source::walk::walk;
 use crate::split::{Split, Splits};
 
 /// How large the parts of a file may be that are unpacked at once.
@@ -37,23 +41,31 @@ impl Default for Limits {
     }
 }
 
-/// Reads parquet files in their order; their names begin with the split
-/// (`train-00000-of-00001.parquet`, `validation.parquet`), or they are of the train split.
+/// Reads parquet files in their order; a piece of their names is the split
+/// (`train-00000-of-00001.parquet`, `mnist_test.parquet`), or they are of the train split.
 ///
 /// # Errors
 ///
 /// When a file is not a readable parquet file, or has no column of images or labels.
 pub fn read(name: &str, files: Vec<PathBuf>, columns: &Columns) -> Result<Dataset> {
-    let mut splits = Splits::<Option<Vec<PathBuf>>>::default();
-    for path in files {
-        let file_name = name_of(&path);
-        let split = file_name.split(['-', '.', '_']).next().and_then(Split::named);
-        splits.get_mut(split.unwrap_or(Split::Train)).get_or_insert_default().push(path);
-    }
-    read_splits(name, splits, columns)
+    read_files(name, files, LeftOut::default(), columns)
 }
 
-/// Reads the parquet files of each part.
+fn read_files(
+    name: &str,
+    files: Vec<PathBuf>,
+    left_out: LeftOut,
+    columns: &Columns,
+) -> Result<Dataset> {
+    let mut splits = Splits::<Option<Vec<PathBuf>>>::default();
+    for path in files {
+        let split = Split::within(&name_of(&path));
+        splits.get_mut(split.unwrap_or(Split::Train)).get_or_insert_default().push(path);
+    }
+    read_splits(name, splits, left_out, columns)
+}
+
+/// Reads the parquet files of each part, beside which this was not taken.
 ///
 /// # Errors
 ///
@@ -61,10 +73,12 @@ pub fn read(name: &str, files: Vec<PathBuf>, columns: &Columns) -> Result<Datase
 pub(crate) fn read_splits(
     name: &str,
     splits: Splits<Option<Vec<PathBuf>>>,
+    mut left_out: LeftOut,
     columns: &Columns,
 ) -> Result<Dataset> {
     Dataset::of_splits(Path::new(name), splits, |paths, class_names| {
         let mut rows = Rows::default();
+        rows.left_out = std::mem::take(&mut left_out);
         paths.iter().try_for_each(|path| read_file(path, &mut rows, columns, Limits::default()))?;
         rows.finish(name.to_owned(), class_names)
     })
@@ -77,7 +91,7 @@ pub(crate) fn read_splits(
 /// As [`read`].
 pub(crate) fn read_table(path: &Path, columns: &Columns) -> Result<Dataset> {
     let splits = Splits { train: Some(vec![path.to_owned()]), ..Splits::default() };
-    read_splits(&path.display().to_string(), splits, columns)
+    read_splits(&path.display().to_string(), splits, LeftOut::default(), columns)
 }
 
 /// Reads the parquet files of a folder, or of its folder `data`.
@@ -86,7 +100,17 @@ pub(crate) fn read_table(path: &Path, columns: &Columns) -> Result<Dataset> {
 ///
 /// As [`read`].
 pub(crate) fn read_folder(folder: &Path, columns: &Columns) -> Result<Dataset> {
-    read(&folder.display().to_string(), files_of(folder)?, columns)
+    let files = files_of(folder)?;
+    let left_out = beside(folder, &files)?;
+    read_files(&folder.display().to_string(), files, left_out, columns)
+}
+
+/// What lies in a folder and below beside these parquet files; images do not count, for rows may name them.
+pub(crate) fn beside(folder: &Path, files: &[PathBuf]) -> Result<LeftOut> {
+    let mut left_out = walk(folder)?.left_out;
+    let others = left_out.0.remove(".parquet files").unwrap_or_default();
+    left_out.add(".parquet files in other folders", others.saturating_sub(files.len()));
+    Ok(left_out)
 }
 
 /// Whether a folder, or its folder `data`, holds parquet files.
@@ -114,11 +138,28 @@ fn read_file(path: &Path, rows: &mut Rows, columns: &Columns, limits: Limits) ->
     let mut file = File::open(path).map_err(read_error)?;
     rows.begin(path.display().to_string());
     let folder = path.parent().unwrap_or(Path::new("")).join(&columns.image_folder);
-    let file_of = |text: &str| folder.join(format!("{text}{}", columns.image_suffix));
+    let (first_row, first_path) = (rows.len(), RefCell::new(None));
+    let file_of = |text: &str| {
+        first_path.borrow_mut().get_or_insert_with(|| text.to_owned());
+        file_at(&folder, text, columns)
+    };
+    let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     read_from(&mut file, rows, columns, &file_of, limits).map_err(|fault| match fault {
         Fault::Io(source) => Error::Read { path: path.to_owned(), source },
-        Fault::Format(reason) => Error::Layout { path: path.to_owned(), reason },
-    })
+        Fault::Format(reason) => layout(reason),
+    })?;
+    match first_path.into_inner() {
+        Some(first) if rows.lead_nowhere(first_row) => Err(layout(format!(
+            "none of its {} images is there, such as `{}`; {}",
+            rows.len() - first_row,
+            Path::new("")
+                .join(&columns.image_folder)
+                .join(format!("{first}{}", columns.image_suffix))
+                .display(),
+            hint(path.parent().unwrap_or(Path::new("")), &first, columns)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// As reading a file, for the fuzzer: the number of rows in these bytes, none larger than `limit`.
@@ -174,7 +215,11 @@ fn read_from(
         usual: IMAGES,
         inner: ".bytes",
         expected: "bytes of an image, or the path of one, in each row",
-        kinds: &[Physical::Bytes],
+        // Numbers are ids, where a setting says that the images go by them.
+        kinds: match columns.image {
+            Some(_) => &[Physical::Bytes, Physical::Int32, Physical::Int64],
+            None => &[Physical::Bytes],
+        },
     };
     let label = Wanted {
         what: "labels",
@@ -195,8 +240,9 @@ fn read_from(
     };
     let (image, label) = (footer.find(&image)?, footer.find(&label)?);
     // Beside bytes the Hub's library writes a path, which counts where there are no bytes.
+    let names_files = image.is_text || image.kind != Physical::Bytes;
     let path = match image.path.strip_suffix(".bytes").map(|name| format!("{name}.path")) {
-        _ if image.is_text => Some(image),
+        _ if names_files => Some(image),
         Some(path) => footer.columns.iter().find(|column| column.path == path),
         None => None,
     };
@@ -207,10 +253,12 @@ fn read_from(
     // fewer rows than bytes, and Snappy makes them shorter by 21 times at most.
     let count: Option<u64> =
         footer.row_groups.iter().try_fold(0u64, |sum, group| sum.checked_add(group.rows as u64));
-    if count.is_none_or(|count| count > size) {
+    // Paths may come many times, and take little.
+    let (most_rows, floor) = if names_files { (1 << 20, 64 << 20) } else { (0, 1 << 20) };
+    if count.is_none_or(|count| count > size.max(most_rows)) {
         return Err("it claims more rows than it has bytes".into());
     }
-    let most = size.saturating_mul(32).saturating_add(1 << 20);
+    let most = size.saturating_mul(32).saturating_add(floor);
     let mut total = 0u64;
     let mut grow = |bytes: usize| {
         total = total.saturating_add(bytes as u64);
@@ -229,7 +277,7 @@ fn read_from(
                 Value::Boolean(value) => rows.labels.add_boolean(value),
                 Value::Integer(number) => rows.labels.add_number(number),
                 Value::Bytes(text) => {
-                    rows.labels.add(String::from_utf8_lossy(text).trim().to_owned());
+                    rows.labels.add(text_of(text).trim().to_owned());
                 }
                 Value::Float(number) if !number.is_nan() => {
                     if !rows.labels.add_float(number) {
@@ -246,7 +294,7 @@ fn read_from(
             row += 1;
             Ok(())
         })?;
-        if !image.is_text {
+        if !names_files {
             let bytes = chunk_bytes(file, group, image, size, limits)?;
             read_column(group, image, &bytes, limits, |value| {
                 // An image that is not there is a broken one, told when it is asked for.
@@ -255,7 +303,7 @@ fn read_from(
                 Ok(rows.add(image)?)
             })?;
         }
-        let Some(path) = path.filter(|_| image.is_text || rows.lack_images(first)) else {
+        let Some(path) = path.filter(|_| names_files || rows.lack_images(first)) else {
             continue;
         };
         let bytes = chunk_bytes(file, group, path, size, limits)?;
@@ -264,8 +312,17 @@ fn read_from(
             match value {
                 Value::Bytes(text) => {
                     grow(text.len())?;
-                    rows.set_path(row, file_of(&String::from_utf8_lossy(text)))?;
+                    // Such a path is not one of this system's everywhere.
+                    let text = std::str::from_utf8(text).map_err(|_| {
+                        Fault::Format(format!(
+                            "the path in row {} is not UTF-8: {}",
+                            row - first_row,
+                            text_of(text)
+                        ))
+                    })?;
+                    rows.set_path(row, file_of(text))?;
                 }
+                Value::Integer(id) => rows.set_path(row, file_of(&id.to_string()))?,
                 _ if row == rows.len() => rows.add(&[])?,
                 _ => {}
             }

@@ -97,6 +97,34 @@ fn a_set_may_be_there_to_be_tested_on_alone() {
 }
 
 #[test]
+fn what_lies_beside_the_folders_of_parts_is_counted_once() {
+    let folder = folder_of(&[".", "train/a", "test/a"]);
+    std::fs::write(folder.path().join("notes.txt"), "").unwrap();
+    let dataset = open(folder.path().to_str().unwrap()).unwrap();
+    let expected = "1 .txt files, 1 images outside the folders of the parts";
+    assert_eq!(dataset.train.left_out().to_string(), expected);
+    assert!(dataset.test.unwrap().left_out().is_empty());
+}
+
+#[test]
+fn folders_one_level_too_high_are_no_classes() {
+    let error = error_of(&folder_of(&["seg_train/seg_train/sea", "seg_test/seg_test/sea", "x/y"]));
+    assert!(
+        error.ends_with(
+            "its folders `seg_test`, `seg_train` look like parts, not classes: they hold no image, but \
+             folders (`seg_test`, `seg_train`); expected parts called train, val and test with a folder \
+             per class in each, or the path of one part"
+        ),
+        "{error}"
+    );
+    // Sub-folders of classes may share their names, and classes may be called so.
+    for folders in [["cat/day", "dog/day"], ["train_station", "test_tube"]] {
+        let folder = folder_of(&folders);
+        assert_eq!(open(folder.path().to_str().unwrap()).unwrap().train.len(), 2);
+    }
+}
+
+#[test]
 fn what_a_set_without_a_train_part_leaves_out_is_counted_once() {
     let folder = folder_of(&["test/a", "test/b"]);
     std::fs::write(folder.path().join("test/a/1.heic"), "").unwrap();

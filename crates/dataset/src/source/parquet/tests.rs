@@ -76,7 +76,7 @@ fn several_files_follow_each_other_and_parts_share_their_classes() {
     let hub = golden("hub.parquet");
     let (train, test) = (vec![hub.clone(), golden("words.parquet")], vec![hub]);
     let splits = Splits { train: Some(train), test: Some(test), validation: None };
-    let dataset = read_splits("x", splits, &Columns::default()).unwrap();
+    let dataset = read_splits("x", splits, LeftOut::default(), &Columns::default()).unwrap();
     assert_eq!(dataset.train.len(), 14);
     assert_eq!(dataset.test.unwrap().class_names(), dataset.train.class_names());
 }
@@ -94,6 +94,85 @@ fn a_folder_is_divided_by_the_names_of_its_files() {
     assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (14, 7));
     assert!(dataset.validation.is_none());
     assert!(read_folder(&folder.path().join("nothing"), &Columns::default()).is_err());
+}
+
+#[test]
+fn the_part_of_a_table_is_any_piece_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["mnist_train.parquet", "data-test.parquet", "a.val.parquet"] {
+        std::fs::copy(golden("hub.parquet"), folder.path().join(name)).unwrap();
+    }
+    let dataset = read_folder(folder.path(), &Columns::default()).unwrap();
+    let parts = [Some(dataset.train), dataset.validation, dataset.test];
+    assert_eq!(parts.map(|part| part.map_or(0, |part| part.len())), [7; 3]);
+}
+
+#[test]
+fn what_lies_beside_tables_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train.parquet", "test.parquet", "more/train.parquet", "README.md"] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(golden("hub.parquet"), path).unwrap();
+    }
+    let dataset = read_folder(folder.path(), &Columns::default()).unwrap();
+    let expected = "1 .md files, 1 .parquet files in other folders";
+    assert_eq!(dataset.train.left_out().to_string(), expected);
+    assert!(dataset.train.describe().ends_with(&format!(", left out: {expected}")));
+    assert!(dataset.test.unwrap().left_out().is_empty());
+}
+
+/// A folder with a table and with images `0.png` to `6.png` in these folders.
+fn beside(table: &str, folders: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in folders {
+        let images = folder.path().join(name);
+        std::fs::create_dir_all(&images).unwrap();
+        for row in 0..7 {
+            ::image::GrayImage::new(2, 2).save(images.join(format!("{row}.png"))).unwrap();
+        }
+    }
+    let path = folder.path().join(table);
+    std::fs::copy(golden(table), &path).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn a_table_may_hold_paths_or_ids() {
+    let (_folder, path) = beside("paths.parquet", &["images"]);
+    let train = read_table(&path, &Columns::default()).unwrap().train;
+    assert!(train.decode(6).is_ok() && train.class_names() == ["ant", "bee", "cat"]);
+    let (_folder, path) = beside("ids.parquet", &["train"]);
+    let mut columns = Columns { image: Some("id".to_owned()), ..Columns::default() };
+    let error = read_table(&path, &columns).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "none of its 7 images is there, such as `0`; `train/0.png` is there: set \
+             data.image_folder=train and data.image_suffix=.png"
+        ),
+        "{error}"
+    );
+    columns.image_folder = "train".into();
+    columns.image_suffix = ".png".to_owned();
+    assert!(read_table(&path, &columns).unwrap().train.decode(6).is_ok());
+}
+
+#[test]
+fn a_table_of_paths_may_name_a_file_as_often_as_it_likes() {
+    let (folder, path) = beside("many.parquet", &["a/folder/with/a/long/name"]);
+    let train = read_table(&path, &Columns::default()).unwrap().train;
+    assert!(train.len() == 20_000 && train.decode(19_999).is_ok());
+    drop(folder);
+    let error = read_table(&golden("many.parquet"), &Columns::default()).unwrap_err().to_string();
+    assert!(error.contains("none of its 20000 images is there"), "{error}");
+}
+
+#[test]
+fn text_that_is_not_utf8_is_no_path_and_stays_different_as_a_label() {
+    let train = open("latin_labels.parquet").unwrap().train;
+    assert_eq!(train.class_names(), ["ant", "caf\\xe8", "caf\\xe9"]);
+    let error = open("latin_paths.parquet").unwrap_err().to_string();
+    assert!(error.ends_with("the path in row 0 is not UTF-8: caf\\xe8"), "{error}");
 }
 
 #[test]
