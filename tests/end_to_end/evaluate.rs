@@ -273,4 +273,48 @@ fn a_head_that_is_kept_by_number_alone_is_a_warning_of_the_run() {
     let metrics = std::fs::read(run("run-numbers").join("metrics.json")).unwrap();
     let metrics: Value = serde_json::from_slice(&metrics).unwrap();
     assert_eq!(metrics["warnings"][0], warning);
+    for page in ["report.html", "README.md"] {
+        let page = std::fs::read_to_string(run("run-numbers").join(page)).unwrap();
+        assert!(page.contains("Warning:") && page.contains("match by number alone"), "{page}");
+    }
+    // Once, whatever command it is and however many runs it makes.
+    let out = run("folds");
+    for command in [&["lr-find", "--steps", "10"][..], &["cross-validate", "--folds", "2"]] {
+        let start = ["--weights", arg(&first), "--data", arg(&numbers), "--out", arg(&out)];
+        let output = taper(&[command, &start, &short[2..]].concat()).output().unwrap();
+        let text = stderr(&output);
+        assert!(output.status.success(), "{text}");
+        assert_eq!(text.matches("match by number alone").count(), 1, "{text}");
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+}
+
+#[test]
+fn the_run_s_own_data_is_known_by_its_folder_and_told_where_it_has_changed() {
+    let folder = tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| folder.path().join(name));
+    classes(here.join("data"), &ANIMALS, 10);
+    classes(there.join("data"), &ANIMALS, 7);
+    let run = folder.path().join("run");
+    let from = |at: &Path, args: &[&str]| -> Value {
+        let output = taper(&[args, &["-q", "--json"]].concat()).current_dir(at).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let train = ["train", "--data", "data", "--out", arg(&run), "--net", "mlp", "--epochs", "1"];
+    let n = &from(&here, &train)["after"]["n"];
+    assert!(n.as_u64().unwrap() < 20, "{n}");
+    let evaluate = ["evaluate", "--run", arg(&run)];
+    let named = [&evaluate[..], &["--data", "data"]].concat();
+    for own in [from(&here, &evaluate), from(&here, &named), from(&there, &evaluate)] {
+        assert_eq!((&own["n"], &own["warnings"]), (n, &serde_json::json!([])), "{own}");
+    }
+    // Another folder by the same words.
+    assert_eq!(from(&there, &named)["n"], 28);
+    // A table is as its keys.
+    let set = [&evaluate[..], &["--set", "data={test_fraction=0.5}"]].concat();
+    assert_eq!(from(&here, &set)["n"], 20);
+    class(&here.join("data"), "ant", 0, 20);
+    let warnings = from(&here, &evaluate)["warnings"].to_string();
+    assert!(warnings.contains("may hold images that were trained on"), "{warnings}");
 }

@@ -37,6 +37,31 @@ fn a_sweep_suggests_a_rate_and_draws_it() {
 }
 
 #[test]
+fn a_sweep_is_made_again_where_one_is_only_if_that_is_asked_for() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("sweep");
+    let sweep = |more: &[&str]| {
+        scratch(
+            "lr-find",
+            &[&["--steps", "12", "--limit", "64", "--out", arg(&out)], more].concat(),
+        )
+    };
+    let found = as_json(&sweep(&[]));
+    assert_eq!(
+        (&found["warnings"], &found["left_out"]),
+        (&serde_json::json!([]), &serde_json::json!({}))
+    );
+    let said = as_error(&sweep(&[]));
+    assert!(said.contains("holds a sweep already") && said.contains("--overwrite"), "{said}");
+    let said = as_error(&sweep(&["--resume"]));
+    assert!(said.contains("a sweep is not resumed"), "{said}");
+    as_json(&sweep(&["--overwrite"]));
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    as_error(&sweep(&["--overwrite"]));
+    assert!(out.join("lr-find.html").exists());
+}
+
+#[test]
 fn a_sweep_of_rates_that_fall_is_an_error() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("sweep");

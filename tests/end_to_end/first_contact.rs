@@ -44,6 +44,15 @@ fn colour_photos_become_grey_digits_for_nobody_who_has_not_asked() {
             .concat(),
         );
     }
+    // What is set of the images besides is no such wish, and who names a net is warned.
+    let out = folder.path().join("asked");
+    let start = ["train", "--data", arg(&data), "--out", arg(&out), "--fast-dev-run", "-q"];
+    let line = error(&[&start[..], &["--set", "image.height=32"]].concat());
+    assert!(line.contains("32x28 grey") || line.contains("28x32 grey"), "{line}");
+    let output = taper(&[&start[..], &["--net", "mlp"]].concat()).output().unwrap();
+    let text = stderr(&output);
+    assert!(output.status.success() && text.contains("warning: "), "{text}");
+    assert!(text.contains("colour images"), "{text}");
     // Grey images may be digits.
     let grey = image_folder(folder.path(), 6);
     json(&[

@@ -9,7 +9,7 @@ use taper_runner::{RunnerError, TrainingError};
 use tempfile::tempdir;
 
 use crate::program::{arg, json, stderr, taper};
-use crate::small::{LeaveOff, begin, go_on, history, model};
+use crate::small::{LeaveOff, begin, go_on, history, model, plan, resume};
 
 /// Leaves a run off after each of the steps, goes on, and compares it with one that never stopped.
 fn check_exact(settings: &[(&str, &str)], steps: &[u64]) {
@@ -130,6 +130,64 @@ fn resuming_is_exact_after_steps_were_skipped() {
     // The faulty net counts its steps from its building: the run is left off after whole cycles.
     let settings = [("model.net", "faulty"), ("guard.non_finite", "skip"), ("optimizer", "adam")];
     check_exact(&settings, &[5, 15]);
+}
+
+/// The files of a folder and of those in it, with their bytes.
+fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(self::files(&path)),
+            false => files.push((path.clone(), std::fs::read(path).unwrap())),
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_forced_resume_that_fails_leaves_every_file_as_it_was() {
+    let folder = tempdir().unwrap();
+    let (finished, unfinished) = (folder.path().join("finished"), folder.path().join("unfinished"));
+    begin(&[], &finished, Vec::new()).unwrap();
+    taper_report::complete(&finished).unwrap();
+    begin(&[], &unfinished, vec![Box::new(LeaveOff(9))]).unwrap_err();
+    for run in [&finished, &unfinished] {
+        let before = files(run);
+        for other in
+            [("model.net", "logistic"), ("optimizer", "adadelta"), ("data.source", "three-stripes")]
+        {
+            let settings = [("train.epochs", "4"), ("log.tensorboard", "true"), other];
+            plan(&settings).unwrap();
+            let failed = resume(&settings, run, true, Vec::new());
+            assert!(failed.is_err(), "{other:?}");
+            assert!(files(run) == before, "{other:?}");
+        }
+    }
+    // What fits goes on.
+    resume(&[("train.epochs", "4")], &finished, true, Vec::new()).unwrap();
+}
+
+#[test]
+fn a_finished_run_that_cannot_go_on_says_why_at_once() {
+    let folder = tempdir().unwrap();
+    let said = |name: &str, settings: &[(&str, &str)], other: &[(&str, &str)]| {
+        let out = folder.path().join(name);
+        begin(settings, &out, Vec::new()).unwrap();
+        let other = [settings, other].concat();
+        let both = [false, true]
+            .map(|force| resume(&other, &out, force, Vec::new()).unwrap_err().to_string());
+        assert_eq!(both[0], both[1]);
+        both[0].clone()
+    };
+    let clip = [("train.clip_norm", "0.5")];
+    let error = said("epochs", &[], &clip);
+    assert!(error.contains("finished after 3 epochs; set `train.epochs` higher"), "{error}");
+    let error = said("steps", &[("train.max_steps", "7")], &clip);
+    assert!(error.contains("finished after 7 updates; set `train.max_steps` higher"), "{error}");
+    let error = said("none", &[("checkpoint.enabled", "false")], &clip);
+    assert!(error.contains("is finished and has no checkpoint"), "{error}");
 }
 
 const RUN: &[&str] = &[

@@ -103,7 +103,8 @@ fn stripes(seed: u64) -> InMemory {
     InMemory::new("stripes", [4, 4, 1], pixels, labels.collect(), classes).unwrap()
 }
 
-/// Knows the nets `small`, `faulty`, `counted` and `logistic` and the data sets `stripes` and `other-stripes`.
+/// Knows the nets `small`, `faulty`, `counted` and `logistic` and the data sets `stripes`, `other-stripes` and
+/// `three-stripes`, which has a third class.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     for (name, description) in [
@@ -120,6 +121,13 @@ pub fn registry() -> Registry {
             Ok(Dataset { name: name.to_string(), train, validation: None, test: None })
         });
     }
+    registry.add_dataset("three-stripes", || {
+        let labels = (0..50).map(|i| i % 3).collect();
+        let classes = ["even", "odd", "third"].map(String::from).to_vec();
+        let train = InMemory::new("three-stripes", [4, 4, 1], vec![90; 800], labels, classes)?;
+        let (name, train) = ("three-stripes".to_string(), Arc::new(train));
+        Ok(Dataset { name, train, validation: None, test: None })
+    });
     registry
 }
 
@@ -153,8 +161,17 @@ pub fn go_on(
     out: &Path,
     listeners: Vec<Box<dyn Listener>>,
 ) -> std::result::Result<Outcome, RunnerError> {
-    let existing = Existing::Resume { force: false };
-    run(&plan(settings)?, &FolderLock::take(out)?, existing, listeners)
+    resume(settings, out, false, listeners)
+}
+
+/// Goes on with a run, also by other settings where that is forced.
+pub fn resume(
+    settings: &[(&str, &str)],
+    out: &Path,
+    force: bool,
+    listeners: Vec<Box<dyn Listener>>,
+) -> std::result::Result<Outcome, RunnerError> {
+    run(&plan(settings)?, &FolderLock::take(out)?, Existing::Resume { force }, listeners)
 }
 
 /// Leaves the run off after a step.

@@ -63,6 +63,8 @@ fn of_run(error: &RunnerError) -> String {
             format!(" with `resume {}`", run.display())
         }
         RunnerError::Resume(ResumeError::NoneWhole { .. }) => " with --overwrite".to_string(),
+        RunnerError::Resume(ResumeError::NoEpochLeft { .. }) => by_flag("train.epochs"),
+        RunnerError::Resume(ResumeError::NoStepLeft { .. }) => by_flag("train.max_steps"),
         RunnerError::Resume(ResumeError::Differs { .. }) => "; --force resumes anyway".to_string(),
         _ => String::new(),
     }
@@ -182,6 +184,10 @@ mod tests {
         assert_eq!(
             told(ResumeError::Differs { path: path(), differences: Vec::new() }.into()),
             "runs/a cannot resume exactly: ; --force resumes anyway"
+        );
+        assert_eq!(
+            told(ResumeError::NoEpochLeft { path: path(), epochs: 3 }.into()),
+            "runs/a is finished after 3 epochs; set `train.epochs` higher to train on (--epochs)"
         );
         let (weights, silence) = ("a.pth".to_string(), "no config.json".to_string());
         let guess = Some("resnet18");

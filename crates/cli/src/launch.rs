@@ -1,6 +1,8 @@
 //! A recipe becomes a run: started, resumed or found finished.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use taper_runner::observe::{Event, Listener, Progress, Verdict};
@@ -22,13 +24,26 @@ pub(crate) fn listeners(label: &str, output: Output) -> Vec<Box<dyn Listener>> {
     listeners
 }
 
-/// Warns of broken checkpoints, also where no progress is wanted.
+/// Warns of broken checkpoints and of what may make scores worthless, also where no progress is wanted.
 struct Warnings;
+
+/// What has been warned of: several runs of a search or of folds have the same to say.
+static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 impl Listener for Warnings {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
-        if let Event::BrokenCheckpoint { path, reason } = event {
-            note(&format!("warning: {}: {reason}; using the checkpoint before it", path.display()));
+        let warnings = match event {
+            Event::BrokenCheckpoint { path, reason } => {
+                vec![format!("{}: {reason}; using the checkpoint before it", path.display())]
+            }
+            Event::Warned { warnings } => warnings.clone(),
+            _ => Vec::new(),
+        };
+        let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            if warned.insert(warning.clone()) {
+                note(&format!("warning: {warning}"));
+            }
         }
         Ok(Verdict::Continue)
     }
@@ -52,7 +67,6 @@ pub(crate) fn carry_out(
     };
     existing.run_in(&out)?;
     let plan = Plan::new(recipe, registry)?;
-    plan.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     let outcome = run_with_pages(&plan, &out, existing, command, output)?;
     match outcome.evaluation {
         Some(_) => Ok(Some((plan, outcome))),

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use taper_runner::{Classifier, Recipe, Registry, RunFolder, open_run, open_weights};
+use taper_runner::{
+    Classifier, DataResults, Recipe, Registry, Results, RunFolder, open_run, open_weights,
+};
 
 use crate::flags::{DeviceFlags, ModelFlags, ModelSettings};
 use crate::print::note;
@@ -65,9 +67,22 @@ pub(crate) fn open_model(
 
 /// The recipe of the run that weights are of, by folder or file: what it held out counts then, too.
 fn recipe_beside(weights: &str) -> Option<Recipe> {
+    taper_runner::read_resolved(&run_beside(weights)?.recipe()).ok()
+}
+
+fn run_beside(weights: &str) -> Option<RunFolder> {
     let path = Path::new(weights);
     let folder = if path.is_dir() { path } else { path.parent()? };
     let run = RunFolder::finished(folder).ok()?;
     let is_its = path.is_dir() || path.file_name() == run.model().file_name();
-    is_its.then(|| taper_runner::read_resolved(&run.recipe()).ok()).flatten()
+    is_its.then_some(run)
+}
+
+/// What the run was trained on that the flags name, or that is of the weights; none where it does not say.
+pub(crate) fn data_of(flags: &ModelFlags) -> Option<DataResults> {
+    let run = match &flags.run {
+        Some(run) => RunFolder::finished(run).ok(),
+        None => run_beside(flags.weights.as_deref()?),
+    };
+    Some(Results::read(&run?).ok()?.data)
 }

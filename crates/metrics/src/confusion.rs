@@ -78,7 +78,10 @@ impl TryFrom<Saved> for ConfusionMatrix {
         for (label, prediction, count) in pairs {
             check::classes("label", &[label], num_classes)?;
             check::classes("prediction", &[prediction], num_classes)?;
-            counts[label as usize * num_classes + prediction as usize] = count;
+            let place = label as usize * num_classes + prediction as usize;
+            if std::mem::replace(&mut counts[place], count) > 0 {
+                return Err(MetricsError::PairTwice { label, prediction });
+            }
         }
         Self::from_counts(num_classes, counts)
     }
@@ -305,6 +308,13 @@ mod tests {
         let error = serde_json::from_str::<ConfusionMatrix>(r#"{"num_classes":2,"counts":[1]}"#)
             .unwrap_err();
         assert!(error.to_string().starts_with("1 counts: expected 2 x 2"), "{error}");
+    }
+
+    #[test]
+    fn a_saved_pair_that_comes_twice_is_an_error() {
+        let text = r#"{"num_classes":2,"pairs":[[0,1,3],[1,1,2],[0,1,4]]}"#;
+        let error = serde_json::from_str::<ConfusionMatrix>(text).unwrap_err().to_string();
+        assert!(error.starts_with("label 0 and prediction 1 come twice"), "{error}");
     }
 
     #[test]

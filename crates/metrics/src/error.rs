@@ -23,6 +23,15 @@ pub enum MetricsError {
         found: usize,
     },
 
+    /// A saved confusion matrix has two counts of one pair.
+    #[error("label {label} and prediction {prediction} come twice: expected one count a pair")]
+    PairTwice {
+        /// The label.
+        label: u32,
+        /// The predicted class.
+        prediction: u32,
+    },
+
     /// Two slices that describe the same samples have different lengths.
     #[error("{expected} {first} but {found} {second}: one of each is needed for every sample")]
     Length {

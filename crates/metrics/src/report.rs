@@ -15,16 +15,16 @@ pub struct ClassReport {
     /// Its scores; saved beside the name, not below a key of their own.
     #[serde(flatten)]
     pub scores: Scores,
-    /// How often it was predicted.
+    /// How often it was predicted; none in reports of before, which do not say.
     #[serde(default)]
-    pub predicted: u64,
+    pub predicted: Option<u64>,
 }
 
 impl ClassReport {
     /// Whether no sample is of the class and none was taken for it: it has no scores then, and the averages
     /// leave it out.
     pub fn is_absent(&self) -> bool {
-        self.scores.support == 0 && self.predicted == 0
+        self.scores.support == 0 && self.predicted == Some(0)
     }
 }
 
@@ -91,7 +91,11 @@ impl ConfusionMatrix {
         Ok(ClassificationReport {
             accuracy: self.accuracy()?,
             classes: named
-                .map(|(name, (scores, predicted))| ClassReport { name, scores, predicted })
+                .map(|(name, (scores, predicted))| ClassReport {
+                    name,
+                    scores,
+                    predicted: Some(predicted),
+                })
                 .collect(),
             macro_average: self.average_scores(Average::Macro, zero_division),
             weighted_average: self.average_scores(Average::Weighted, zero_division),
@@ -188,7 +192,8 @@ mod tests {
         // A report of before, which does not say how often a class was predicted.
         let json = serde_json::to_string(&report).unwrap().replace(",\"predicted\":1", "");
         let read: ClassificationReport = serde_json::from_str(&json).unwrap();
-        assert_eq!(read.classes[2].predicted, 0);
+        assert_eq!(read.classes[2].predicted, None);
+        assert!(!read.classes[2].is_absent());
     }
 
     #[test]

@@ -5,9 +5,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// A name in one line: a name may be that of any folder or file, and a line break or an escape sequence must
 /// not reach the terminal.
 ///
-/// Control characters, and those that change the direction of what follows, are written as Rust escapes them.
+/// Control characters, separators of lines, and those that change the direction of what follows, are written as Rust
+/// escapes them.
 ///
 /// ```
+/// assert_eq!(taper_metrics::text::printable("\u{61c}\u{2028}\u{2029}"), "\\u{61c}\\u{2028}\\u{2029}");
 /// assert_eq!(taper_metrics::text::printable("a\n\u{1b}[31m\u{202e}b"), "a\\n\\u{1b}[31m\\u{202e}b");
 /// ```
 pub fn printable(name: &str) -> String {
@@ -26,7 +28,7 @@ pub fn printable_lines(text: &str) -> String {
 fn escaped(text: &str, kept: impl Fn(char) -> bool) -> String {
     let steers = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

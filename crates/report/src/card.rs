@@ -194,6 +194,9 @@ fn body(record: &Record) -> String {
     }
     text += &format!("\n```text\n{}\n```\n", results.report.to_string().trim_end());
     text += &format!("\n{limits}\n");
+    for warning in &results.warnings {
+        text += &format!("\n**Warning:** {warning}\n");
+    }
 
     text +=
         "\n## Use\n\nWith Taper, on this folder:\n\n```sh\ntaper predict --run . photo.png\n```\n";

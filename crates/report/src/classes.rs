@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use taper_metrics::{ClassificationReport, ConfusionMatrix, Scores};
+use taper_run_folder::ScoredPart;
 
 use crate::html::escape;
 
@@ -39,11 +40,15 @@ pub(crate) fn class_table(
     let some = |end: &[(usize, f64)]| -> String {
         end.iter().map(|(class, _)| rows[*class].as_str()).collect()
     };
-    let (most, least) = (&order[..END.min(order.len())], &order[order.len().saturating_sub(END)..]);
+    // No class is at both ends.
+    let (most, rest) = order.split_at(END.min(order.len()));
+    let least = &rest[rest.len().saturating_sub(END)..];
     format!(
-        "<p class=\"note\">Of {n} classes the {END} with the highest {what}:</p>{}<p class=\"note\">The {END} with \
+        "<p class=\"note\">Of {n} classes the {} with the highest {what}:</p>{}<p class=\"note\">The {} with \
          the lowest:</p>{}<details><summary>All {n} classes</summary>{}</details>",
+        most.len(),
         table(some(most)),
+        least.len(),
         table(some(least) + foot),
         table(rows.concat())
     )
@@ -143,9 +148,9 @@ fn pairs(matrix: &ConfusionMatrix, names: &[String]) -> String {
     }
 }
 
-/// Precision, recall, F1 and the number of images of each class; no scores of one that has no image and is
+/// Precision, recall, F1 and the number of scored images of each class; no scores of one that has no image and is
 /// no answer.
-pub(crate) fn table(report: &ClassificationReport) -> String {
+pub(crate) fn table(report: &ClassificationReport, scored: ScoredPart) -> String {
     let number = |value: f64| {
         format!(
             "{value:.4}<span class=\"meter\" style=\"--v:{:.0}%\"></span>",
@@ -169,12 +174,18 @@ pub(crate) fn table(report: &ClassificationReport) -> String {
         rows.map(|class| row(&class.name, &class.scores, class.is_absent())).collect();
     let averages = row("macro average", &report.macro_average, false)
         + &row("weighted average", &report.weighted_average, false);
-    let head = "<th>Class</th><th>Precision</th><th>Recall</th><th>F1</th><th>Held out</th>";
+    let images = match scored {
+        ScoredPart::Test => "Held out",
+        ScoredPart::Validation => "Validation",
+        ScoredPart::Train => "Training",
+    };
+    let head =
+        format!("<th>Class</th><th>Precision</th><th>Recall</th><th>F1</th><th>{images}</th>");
     let f1 = |class: usize| {
         let class = &report.classes[class];
         (!class.is_absent()).then_some(class.scores.f1)
     };
-    class_table(head, &rows, &averages, "F1", f1)
+    class_table(&head, &rows, &averages, "F1", f1)
 }
 
 /// How many images of each class each part has.
@@ -225,6 +236,20 @@ mod tests {
         }
         assert!(html.contains("&lt;0&gt; taken for &lt;1&gt; (10)"), "{html}");
         assert!(!html.contains("<0>"));
+    }
+
+    #[test]
+    fn no_class_is_among_the_highest_and_the_lowest() {
+        let rows: Vec<String> = (0..60).map(|class| format!("<tr>{class}.</tr>")).collect();
+        let html = class_table("", &rows, "", "F1", |class| (class < 15).then_some(class as f64));
+        // At one end, and in the table of all.
+        let often: Vec<usize> =
+            (0..60).map(|class| html.matches(&format!("<tr>{class}.</tr>")).count()).collect();
+        assert!((0..60).all(|class| often[class] == if class < 15 { 2 } else { 1 }), "{often:?}");
+        assert!(
+            html.contains("the 10 with the highest F1") && html.contains("The 5 with"),
+            "{html}"
+        );
     }
 
     #[test]

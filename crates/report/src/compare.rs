@@ -81,7 +81,7 @@ fn results(records: &[Record], names: &[String]) -> String {
     for (name, ..) in &columns {
         let _ = write!(html, "<th>{name}</th>");
     }
-    html += "<th>Held out</th></tr></thead><tbody>";
+    html += "<th>Scored images</th></tr></thead><tbody>";
     for (i, record) in records.iter().enumerate() {
         let _ = write!(
             html,
@@ -99,7 +99,8 @@ fn results(records: &[Record], names: &[String]) -> String {
             let class = if value == best && records.len() > 1 { " class=\"best\"" } else { "" };
             let _ = write!(html, "<td{class}>{}</td>", text(value));
         }
-        let _ = write!(html, "<td>{}</td></tr>", record.results.after.n);
+        let (n, part) = (record.results.after.n, record.results.data.scored);
+        let _ = write!(html, "<td>{n} {part}</td></tr>");
     }
     html + "</tbody></table></div>"
 }

@@ -18,11 +18,23 @@ pub(crate) fn run_page(record: &Record) -> String {
         escape(&recipe.model.net),
         escape(&results.data.description)
     );
+    for warning in &results.warnings {
+        body += &format!("<p class=\"note\"><b>Warning:</b> {}</p>\n", escape(warning));
+    }
     let (before, after) = (&results.before, &results.after);
     let trained = &results.trained;
     let speed = trained.images as f64 / trained.seconds.max(1e-9);
     body += &tiles(&[
-        ("Accuracy", percent(after.accuracy), format!("was {}", percent(before.accuracy))),
+        (
+            "Accuracy",
+            percent(after.accuracy),
+            format!(
+                "was {}, on {} {} images",
+                percent(before.accuracy),
+                after.n,
+                results.data.scored
+            ),
+        ),
         ("Macro F1", format!("{:.4}", after.macro_f1), format!("was {:.4}", before.macro_f1)),
         ("Loss", format!("{:.4}", after.loss), format!("was {:.4}", before.loss)),
         (
@@ -35,7 +47,7 @@ pub(crate) fn run_page(record: &Record) -> String {
     body += &section("Learning", &learning(record));
     let names = &results.data.class_names;
     body += &section("Confusion matrix", &confusion(&results.confusion, names));
-    body += &section("Classes", &table(&results.report));
+    body += &section("Classes", &table(&results.report, results.data.scored));
     body += &section("Most confident mistakes", &cards(record));
     let diagram = reliability(&results.calibration);
     body += &section("Reliability", &format!("<div class=\"narrow\">{diagram}</div>"));

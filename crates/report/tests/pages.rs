@@ -112,6 +112,7 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
         },
         data: DataResults {
             description: "pets: 2 classes".to_string(),
+            path: None,
             class_names: names.to_vec(),
             train: vec![2, 3],
             validation: Vec::new(),
@@ -128,7 +129,7 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
             tensors: "head.weight".to_string(),
         },
         mistakes_error: None,
-        warnings: Vec::new(),
+        warnings: vec!["two classes are <matched> by number".to_string()],
         machine: Machine::default(),
     };
     results.write(&run).unwrap();
@@ -148,11 +149,33 @@ fn a_folder_alone_gives_a_page_on_which_no_name_is_markup() {
         "data:image/png;base64,iVBOR",
         "loaded 1 tensor",
         "it is late",
+        "<b>Warning:</b> two classes are &lt;matched&gt; by number",
+        ", on 3 held-out images",
+        "<th>Held out</th>",
         "taper_version = &quot;0.1.0&quot;",
     ] {
         assert!(page.contains(content), "{content}");
     }
     assert!(!page.contains("<b>cat") && !page.contains("<3>"), "{page}");
+    let card = std::fs::read_to_string(run.card()).unwrap();
+    assert!(card.contains("**Warning:** two classes are <matched> by number"), "{card}");
+}
+
+#[test]
+fn scores_of_another_part_are_not_called_held_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), RECIPE);
+    let mut results = Results::read(&run).unwrap();
+    results.data.scored = ScoredPart::Train;
+    results.write(&run).unwrap();
+    taper_report::complete(run.path()).unwrap();
+    let compared = folder.path().join("compared.html");
+    taper_report::compare(&[run.path().to_path_buf()], &compared).unwrap();
+    for (page, content) in [(run.report(), "<th>Training</th>"), (compared, "<td>3 training</td>")]
+    {
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains(content) && !page.contains("<th>Held out</th>"), "{page}");
+    }
 }
 
 #[test]

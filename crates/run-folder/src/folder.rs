@@ -34,8 +34,9 @@ macro_rules! names {
 /// | `transformers/` | of nets that timm has not: the same for transformers |
 /// | `mistakes/` | the most confident mistakes, for the page |
 /// | `metrics.json` | the results; written last, so a run that has it is finished |
-/// | `README.md` | the model card; `README.old.md` is that of before a finished run went on |
-/// | `report.html` | a page that shows how it went |
+/// | `README.md` | the model card; `README.old.md`, `README.old-2.md` … are those of before a finished run went on |
+/// | `report.html` | a page that shows how it went; `report-before.html` is that of an older version |
+/// | `lr-find.json`, `lr-find.html` | a sweep of learning rates that was made there |
 /// | `tensorboard/` | event files, if asked for |
 /// | `checkpoints/` | states from which the run can go on |
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,8 +120,11 @@ impl RunFolder {
     }
 
     /// What else a run leaves, for one that begins anew.
-    pub(crate) fn others(&self) -> [PathBuf; 10] {
-        [
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(crate) fn others(&self) -> Result<Vec<PathBuf>, RunFolderError> {
+        let mut others = vec![
             self.checkpoints(),
             self.tensorboard(),
             self.transformers(),
@@ -131,8 +135,28 @@ impl RunFolder {
             self.path.join(ADAPTER_CONFIG),
             self.report(),
             self.card(),
-        ]
+            self.path.join("report-before.html"),
+            self.path.join("lr-find.json"),
+            self.path.join("lr-find.html"),
+        ];
+        let entries = std::fs::read_dir(&self.path).map_err(RunFolderError::io(&self.path))?;
+        for entry in entries {
+            let entry = entry.map_err(RunFolderError::io(&self.path))?;
+            if is_old_card(&entry.file_name().to_string_lossy()) {
+                others.push(entry.path());
+            }
+        }
+        Ok(others)
     }
+}
+
+/// `README.old.md`, `README.old-2.md` and so on.
+fn is_old_card(name: &str) -> bool {
+    let between = name.strip_prefix("README.old").and_then(|rest| rest.strip_suffix(".md"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    between.is_some_and(|between| {
+        between.is_empty() || between.strip_prefix('-').is_some_and(is_number)
+    })
 }
 
 #[cfg(test)]

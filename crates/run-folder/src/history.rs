@@ -10,13 +10,18 @@ use crate::scores::{Scores, number};
 
 /// Something that happened in a run.
 ///
-/// Listeners see every one; `history.jsonl` has a line for each but [`Event::Loaded`],
+/// Listeners see every one; `history.jsonl` has a line for each but [`Event::Warned`], [`Event::Loaded`],
 /// [`Event::BrokenCheckpoint`] and [`Event::Resumed`], and for those steps that it was asked to record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// First of all, where something in the data was left out.
+    /// First of all, where something may make the scores worthless; `metrics.json` has it.
+    Warned {
+        /// What.
+        warnings: Vec<String>,
+    },
+    /// First of what is written, where something in the data was left out.
     LeftOut {
         /// How much, by reason.
         counts: BTreeMap<String, usize>,
@@ -30,7 +35,7 @@ pub enum Event {
         /// What else is worth knowing before the run begins.
         notes: Vec<String>,
     },
-    /// First of all where a run goes on: a checkpoint that is broken, and passed over for an older one.
+    /// Where a run goes on: a checkpoint that is broken, and passed over for an older one.
     BrokenCheckpoint {
         /// Its file.
         path: PathBuf,

@@ -1,6 +1,7 @@
 //! Who may write in a run's folder: one process at a time.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,8 +27,13 @@ impl FolderLock {
     ///
     /// # Errors
     /// [`RunFolderError::Busy`] where another process has it, [`RunFolderError::NotAFolder`] where there is a file;
-    /// a folder that cannot be created.
+    /// an empty path, a folder that cannot be created.
     pub fn take(path: &Path) -> Result<Self, RunFolderError> {
+        if path.as_os_str().is_empty() {
+            let empty =
+                std::io::Error::new(ErrorKind::InvalidInput, "expected the path of a folder");
+            return Err(RunFolderError::io(Path::new("\"\""))(empty));
+        }
         let mut parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
         if let Some(file) = parents.find(|parent| parent.is_file()) {
             return Err(RunFolderError::NotAFolder(file.to_path_buf()));
@@ -140,6 +146,15 @@ mod tests {
         assert!(error.contains("another process is at work on this run"), "{error}");
         drop(lock);
         FolderLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn an_empty_path_is_refused() {
+        let error = FolderLock::take(Path::new("")).unwrap_err().to_string();
+        assert!(
+            error.contains("\"\"") && error.contains("expected the path of a folder"),
+            "{error}"
+        );
     }
 
     #[test]

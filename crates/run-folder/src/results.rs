@@ -1,6 +1,7 @@
 //! `metrics.json`: the results of a finished run, for people, programs and reports.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
@@ -80,6 +81,9 @@ pub struct TrainingSummary {
 pub struct DataResults {
     /// One line: name, size and division.
     pub description: String,
+    /// The file or folder, from the root of the file system; none of data by name, and in files of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
     /// The classes' names, in the order of the labels.
     pub class_names: Vec<String>,
     /// Images of each class that were trained on.

@@ -43,13 +43,14 @@ impl FolderLock {
         // In this order, so that the folder holds a run that is not finished, or none, whenever this ends.
         remove(&run.metrics())?;
         File::create(run.history()).map_err(RunFolderError::io(&run.history()))?;
-        run.others().iter().try_for_each(|old| remove(old))?;
+        run.others()?.iter().try_for_each(|old| remove(old))?;
         run.write_recipe(recipe)?;
         Ok(run)
     }
 
     /// Goes on with the run by a recipe, as TOML. One that was finished is so no more: its page goes, and its
-    /// card, which may have been written on, becomes `README.old.md`.
+    /// card, which may have been written on, becomes `README.old.md`, or, where there is one, `README.old-2.md`
+    /// and so on.
     ///
     /// # Errors
     /// The folder holds no run; whatever the file system says.
@@ -58,8 +59,12 @@ impl FolderLock {
         if run.is_finished() {
             remove(&run.metrics())?;
             remove(&run.report())?;
-            let renamed = std::fs::rename(run.card(), self.path().join("README.old.md"));
-            gone(renamed).map_err(RunFolderError::io(&run.card()))?;
+            let later = (2..).map(|n| format!("README.old-{n}.md"));
+            let mut names = std::iter::once("README.old.md".to_string()).chain(later);
+            let mut free = names.by_ref().map(|name| self.path().join(name));
+            // The names have no end.
+            let old = free.find(|old| old.symlink_metadata().is_err()).unwrap_or_default();
+            gone(std::fs::rename(run.card(), old)).map_err(RunFolderError::io(&run.card()))?;
         }
         let before = std::fs::read(run.recipe()).map_err(RunFolderError::io(&run.recipe()))?;
         if before != recipe.as_bytes() {
@@ -69,8 +74,11 @@ impl FolderLock {
     }
 }
 
-/// Whether it is a file that is renamed once it is whole: one of this crate's, of weights, a checkpoint.
+/// Whether it is a plain file that is renamed once it is whole: one of this crate's, of weights, a checkpoint.
 fn is_half_written(entry: &DirEntry) -> bool {
+    if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        return false;
+    }
     let name = entry.file_name();
     let name = name.to_string_lossy();
     let random = |rest: &str| rest.len() == 6 && rest.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -178,6 +186,58 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("history.jsonl"), "mine").unwrap();
         assert!(FolderLock::take(folder.path()).unwrap().run().is_err());
+    }
+
+    #[test]
+    fn a_run_that_begins_anew_leaves_nothing_of_the_table_of_a_runs_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FolderLock::take(folder.path()).unwrap();
+        lock.begin("seed = 1\n").unwrap();
+        let docs = include_str!("folder.rs").lines().filter(|line| line.starts_with("/// | `"));
+        let first = docs.filter_map(|line| line.strip_prefix("/// | ")?.split(" | ").next());
+        // The rows of card and page name those of before in the second column.
+        let old = ["README.old.md", "README.old-2.md", "report-before.html"];
+        let named = first.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let named: Vec<&str> = named.chain(old).collect();
+        assert!(named.len() > 12 && named.contains(&"README.old-2.md"), "{named:?}");
+        for name in named {
+            let path = folder.path().join(name);
+            match name.ends_with('/') {
+                true => std::fs::create_dir_all(path.join("more")).unwrap(),
+                false => std::fs::write(path, "old").unwrap(),
+            }
+        }
+        std::fs::write(folder.path().join("README.older.md"), "mine").unwrap();
+        lock.begin("seed = 2\n").unwrap();
+        assert_eq!(names(folder.path()), ["README.older.md", "history.jsonl", "recipe.toml"]);
+    }
+
+    #[test]
+    fn folders_and_old_cards_of_somebody_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FolderLock::take(folder.path()).unwrap();
+        let run = lock.begin("seed = 1\n").unwrap();
+        let mine = folder.path().join(".tmpAbC123");
+        std::fs::create_dir(&mine).unwrap();
+        std::fs::write(mine.join("notes.txt"), "mine").unwrap();
+        for card in ["first", "second", "third"] {
+            std::fs::write(run.card(), card).unwrap();
+            std::fs::write(run.metrics(), "{}").unwrap();
+            lock.run().unwrap();
+            lock.go_on("seed = 1\n").unwrap();
+        }
+        for (name, card) in [
+            ("README.old.md", "first"),
+            ("README.old-2.md", "second"),
+            ("README.old-3.md", "third"),
+        ] {
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), card);
+        }
+        assert!(mine.join("notes.txt").exists());
+        // Nor is it what a kill leaves.
+        let other = tempfile::tempdir().unwrap();
+        std::fs::create_dir(other.path().join(".tmpAbC123")).unwrap();
+        assert!(FolderLock::take(other.path()).unwrap().run().is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod splits;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use taper_dataset::split::Split;
 use taper_dataset::{Cached, Columns, LeftOut, Normalization, Part, Preprocessing, cache};
@@ -22,6 +23,8 @@ use splits::{Items, Splits};
 pub struct Data {
     /// The data set's path or name.
     pub name: String,
+    /// The file or folder, from the root of the file system; none of data by name.
+    pub path: Option<PathBuf>,
     /// What is trained on.
     pub train: Part,
     /// What is looked at after each epoch.
@@ -90,6 +93,7 @@ impl Data {
         };
         Ok(Self {
             name: splits.name,
+            path: registry.path_of(&data.source),
             as_it_is: splits.train.clone(),
             train: part(splits.train, as_they_are),
             validation: splits.validation.map(|items| part(items, false)),

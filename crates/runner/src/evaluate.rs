@@ -8,7 +8,7 @@ use taper_dataset::Part;
 use taper_dataset::source::{class_number, class_places};
 use taper_dataset::split::{Split, per_class};
 use taper_pretrained::{match_classes, shortened};
-use taper_run_folder::RunFolder;
+use taper_run_folder::{DataResults, RunFolder};
 
 use crate::contamination;
 use crate::data::{Data, spread};
@@ -34,10 +34,13 @@ pub fn open_run(
 #[derive(Debug, Clone, Default)]
 pub struct EvaluationSet {
     /// Keys of the recipe and their values. Of these `data.source` names the data, in place of the run's own;
-    /// `data.classes`, `data.limit` and `data.per_class` say which images of the chosen parts are taken.
+    /// `data.classes`, `data.limit` and `data.per_class` say which images of each of the chosen parts are taken.
     pub overrides: Vec<(String, String)>,
     /// Which parts. Default: what is held out.
     pub parts: EvaluationParts,
+    /// What the run was trained on, by its `metrics.json`: its own data is found by it from any folder, and what
+    /// has come or gone since is a warning.
+    pub trained_on: Option<DataResults>,
 }
 
 /// The parts of the data that a model is evaluated on.
@@ -82,21 +85,21 @@ pub fn evaluate_on(
     registry: &Registry,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Evaluated, RunnerError> {
-    let (mut recipe, wanted) = set.recipe(run)?;
-    let is_own = run.is_some_and(|run| run.data.source == recipe.data.source);
+    let (mut recipe, wanted, is_own) = set.recipe(run, registry)?;
     contamination::check(&classifier.trained_on, &recipe.data.source)?;
     recipe.image.set(&classifier.config.preprocessing);
     // Every image is looked at once, and those of other parts never.
     recipe.data.cache_mib = 0;
     let data = Data::open(&recipe, registry)?;
     let (parts, which) = chosen(&data, set.parts)?;
-    let mut warnings = Vec::new();
+    let trained_on = set.trained_on.as_ref().filter(|_| is_own);
+    let mut warnings: Vec<String> =
+        trained_on.and_then(|before| changed(before, &data.results())).into_iter().collect();
+    let mut by_number = None;
     let mut all: Option<Evaluation> = None;
     for part in parts {
         let (part, warning) = with_classes_of(classifier, part, &wanted, &data.name)?;
-        if warnings.is_empty() {
-            warnings.extend(warning);
-        }
+        by_number = by_number.or(warning);
         if part.is_empty() {
             continue;
         }
@@ -119,8 +122,9 @@ pub fn evaluate_on(
         true => data.describe(),
         false => describe(&data, which, evaluation.labels.len()),
     };
-    if !warnings.is_empty() {
+    if let Some(warning) = by_number {
         described += "; classes matched by number alone";
+        warnings.push(warning);
     }
     described += &missing(&evaluation, &wanted);
     Ok(Evaluated { data: described, warnings, evaluation })
@@ -138,8 +142,12 @@ fn describe(data: &Data, part: &str, images: usize) -> String {
 }
 
 impl EvaluationSet {
-    /// The recipe by which the data is opened, and which of its images are wanted.
-    fn recipe(&self, run: Option<&Recipe>) -> Result<(Recipe, DataRecipe), RunnerError> {
+    /// The recipe by which the data is opened, which of its images are wanted, and whether it is the run's own.
+    fn recipe(
+        &self,
+        run: Option<&Recipe>,
+        registry: &Registry,
+    ) -> Result<(Recipe, DataRecipe, bool), RunnerError> {
         let wanted = Recipe::default().with(&self.overrides)?.data;
         let chosen = ["data.source", "data.classes", "data.limit", "data.per_class"];
         let is_chosen = |key: &str| chosen.contains(&key);
@@ -147,8 +155,21 @@ impl EvaluationSet {
             self.overrides.iter().filter(|(key, _)| !is_chosen(key)).cloned().collect();
         let is_named = self.overrides.iter().any(|(key, _)| key == "data.source");
         let mut recipe = run.cloned().unwrap_or_default();
-        let is_own = |run: &Recipe| !is_named || is_same(&wanted.source, &run.data.source);
-        if !run.is_some_and(is_own) {
+        let path = self.trained_on.as_ref().and_then(|data| data.path.as_deref());
+        let path = path.filter(|path| path.exists());
+        let is_own = |run: &Recipe| match (path, registry.path_of(&wanted.source)) {
+            _ if !is_named => true,
+            // A path that is not from the root may be another folder's here.
+            (Some(path), Some(named)) => named == path,
+            _ => is_same(&wanted.source, &run.data.source),
+        };
+        let is_own = run.is_some_and(is_own);
+        if let (true, Some(path)) = (is_own, path)
+            && registry.path_of(&recipe.data.source).as_deref() != Some(path)
+        {
+            recipe.data.source = path.to_string_lossy().into_owned();
+        }
+        if !is_own {
             recipe.data = DataRecipe {
                 source: wanted.source.clone(),
                 test_fraction: 0.0,
@@ -156,8 +177,28 @@ impl EvaluationSet {
                 ..DataRecipe::default()
             };
         }
-        Ok((recipe.with(&rest)?, wanted))
+        Ok((recipe.with(&rest)?, wanted, is_own))
     }
+}
+
+/// The warning where the run's own data is not what the run had.
+fn changed(before: &DataResults, now: &DataResults) -> Option<String> {
+    let classes = |data: &DataResults| {
+        (data.class_names.clone(), data.train.clone(), data.validation.clone(), data.test.clone())
+    };
+    let told = |data: &DataResults| {
+        let count = |part: &[usize]| part.iter().sum::<usize>();
+        let (train, validation) = (count(&data.train), count(&data.validation));
+        format!("{train} to train on, {validation} for validation, {} held out", count(&data.test))
+    };
+    (classes(before) != classes(now)).then(|| {
+        format!(
+            "the run's data is not what it was: the run had {}, and now there are {}; images were added or removed \
+             since, so it is divided otherwise, and the held-out part may hold images that were trained on",
+            told(before),
+            told(now)
+        )
+    })
 }
 
 /// Whether a name or path of data leads to that of a run; a data set of the Hub is the run's in the version

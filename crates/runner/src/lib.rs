@@ -86,6 +86,7 @@ pub use taper_classifier::{
 };
 pub use taper_pretrained::Models;
 pub use taper_run_folder::{
-    ExtendedScores, FolderLock, Metric, ParameterCounts, Results, RunFolder, RunFolderError, Scores,
+    DataResults, ExtendedScores, FolderLock, Metric, ParameterCounts, Results, RunFolder,
+    RunFolderError, Scores,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};

@@ -23,7 +23,9 @@ pub use history::History;
 pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use listener::{Listener, Verdict};
-pub(crate) use listener::{Verdicts, notify, notify_finished, restore, states, tell_working};
+pub(crate) use listener::{
+    Verdicts, notify, notify_finished, notify_warnings, restore, states, tell_working,
+};
 pub use plateau::Plateau;
 pub use progress::{Counter, Progress, counted};
 pub use taper_run_folder::{Epoch, Event, Step};

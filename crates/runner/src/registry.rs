@@ -1,8 +1,10 @@
 //! What the runner knows by name; a caller adds its own.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use taper_dataset::source::NAMED;
 use taper_dataset::{Cached, Columns, Dataset, Preprocessing};
 use taper_pretrained::Models;
 
@@ -74,6 +76,15 @@ impl Registry {
             (None, Some(name)) => hub::dataset(name, columns, &self.models),
             (None, None) => Ok(taper_dataset::open_with(source, columns)?),
         }
+    }
+
+    /// The file or folder that data lies in, from the root of the file system; none of data by name.
+    pub(crate) fn path_of(&self, source: &str) -> Option<PathBuf> {
+        let is_name = self.datasets.contains_key(source)
+            || source.starts_with("hub:")
+            || ["digits", "mnist-sample"].contains(&source)
+            || NAMED.iter().any(|named| named.name == source);
+        (!is_name).then(|| std::fs::canonicalize(source).ok()).flatten()
     }
 
     /// A data set, opened once if it is shared.

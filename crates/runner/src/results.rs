@@ -19,6 +19,7 @@ impl Data {
         };
         DataResults {
             description: self.describe(),
+            path: self.path.clone(),
             class_names: self.train.class_names().to_vec(),
             train: count(&self.train),
             validation: self.validation.as_ref().map(count).unwrap_or_default(),

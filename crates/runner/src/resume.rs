@@ -11,8 +11,10 @@ use crate::recipe::{read_resolved, recipe_differences};
 /// run is finished.
 ///
 /// # Errors
-/// [`ResumeError::Differs`](crate::ResumeError::Differs) unless `force`: then the run goes on by this plan, a
-/// finished one if it has epochs left;
+/// [`ResumeError::NoCheckpoint`](crate::ResumeError::NoCheckpoint),
+/// [`ResumeError::NoEpochLeft`](crate::ResumeError::NoEpochLeft) and
+/// [`ResumeError::NoStepLeft`](crate::ResumeError::NoStepLeft) where a finished run cannot go on;
+/// [`ResumeError::Differs`](crate::ResumeError::Differs) unless `force`: then the run goes on by this plan;
 /// [`ResumeError::NoneWhole`](crate::ResumeError::NoneWhole) where all are broken.
 pub(crate) fn resume_point(
     run: &RunFolder,
@@ -25,34 +27,32 @@ pub(crate) fn resume_point(
         return Ok(None);
     }
     let mut differences = Vec::new();
-    let mut newest = Newest::default();
-    if force || !is_finished {
-        newest = Checkpoints::newest(&run.checkpoints())?;
-    }
+    let mut newest = Checkpoints::newest(&run.checkpoints())?;
     if let Some((_, checkpoint)) = &newest.found {
         let header = &checkpoint.header;
+        let (position, train) = (&header.position, &plan.recipe.train);
+        if is_finished && position.epoch >= train.epochs {
+            let (path, epochs) = (path(), position.epoch);
+            return Err(ResumeError::NoEpochLeft { path, epochs }.into());
+        }
+        if is_finished && train.max_steps > 0 && position.step >= train.max_steps {
+            let (path, steps) = (path(), position.step);
+            return Err(ResumeError::NoStepLeft { path, steps }.into());
+        }
         differences = header.identity.differences(&Identity::of(&plan.data, &plan.device)?);
         of_recipe = recipe_differences(&header.recipe, &plan.recipe);
+    }
+    if is_finished && newest.found.is_none() {
+        return Err(ResumeError::NoCheckpoint(path()).into());
     }
     let differs = !differences.is_empty() || !of_recipe.is_empty();
     if differs && !force {
         differences.extend(of_recipe);
         return Err(ResumeError::Differs { path: path(), differences }.into());
     }
-    match &mut newest.found {
-        None if is_finished => return Err(ResumeError::NoCheckpoint(path()).into()),
-        None => {}
-        Some((_, checkpoint)) => {
-            let position = &mut checkpoint.header.position;
-            if is_finished && position.epoch >= plan.recipe.train.epochs {
-                let (path, epochs) = (path(), position.epoch);
-                return Err(ResumeError::NoEpochLeft { path, epochs }.into());
-            }
-            if !of_recipe.is_empty() {
-                // What stopped it may be no reason by the other recipe.
-                position.stopped = None;
-            }
-        }
+    if let (Some((_, checkpoint)), false) = (&mut newest.found, of_recipe.is_empty()) {
+        // What stopped it may be no reason by the other recipe.
+        checkpoint.header.position.stopped = None;
     }
     Ok(Some(newest))
 }

@@ -13,7 +13,8 @@ use crate::finish::finish;
 use crate::load::load;
 use crate::memory;
 use crate::observe::{
-    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, Verdicts, notify,
+    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, notify,
+    notify_warnings,
 };
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -60,7 +61,8 @@ impl Existing {
 /// The part that is scored ([`Data::scored`](crate::Data::scored)) is evaluated before and after training; the
 /// held-out part steers nothing in between. A run that
 /// goes on ends with the bits of one that never stopped, provided that recipe, data, version of Taper,
-/// device and kind of machine are the same, which is checked. The model card and the page of a run are not
+/// device and kind of machine are the same, which is checked. A run that is there is touched once all that can be
+/// tried before the first step has been. The model card and the page of a run are not
 /// written here: `taper_report::complete(folder)` leaves them.
 ///
 /// # Errors
@@ -86,13 +88,13 @@ pub fn run(
     let toml = plan.recipe.to_toml()?;
     let loaded = load(plan)?;
     memory::check(plan, &loaded)?;
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = notify_warnings(plan, &mut listeners)?;
     for (path, reason) in broken {
         let event = Event::BrokenCheckpoint { path, reason };
         verdicts = verdicts.and(notify(&mut listeners, &event)?);
     }
-    let (folder, before) = match &point {
-        Some((_, checkpoint)) => (folder.go_on(&toml)?, checkpoint.header.before.clone()),
+    let before = match &point {
+        Some((_, checkpoint)) => checkpoint.header.before.clone(),
         None => {
             // Without a file everything is drawn from the seed, and there is nothing to say.
             let weights = loaded.report.source.as_ref().map(|_| loaded.report.to_string());
@@ -100,24 +102,32 @@ pub fn run(
             let event = Event::Loaded { weights, notes };
             verdicts = verdicts.and(notify(&mut listeners, &event)?);
             let (net, part) = (&loaded.net, plan.data.scored().1);
-            let before = evaluate_told(plan, net, part, "evaluates", &mut listeners)?;
-            (folder.begin(&toml)?, scores(&before)?)
+            scores(&evaluate_told(plan, net, part, "evaluates", &mut listeners)?)?
         }
     };
-    follow(&folder, &plan.recipe, &mut listeners)?;
+    listeners.extend(of_recipe(&plan.recipe));
     let mut training = Training::new(plan, &loaded)?.cache_features(folder.path())?;
-    if plan.recipe.checkpoint.enabled {
-        let identity = Identity::of(&plan.data, &plan.device)?;
+    let is_saved = plan.recipe.checkpoint.enabled;
+    let identity = is_saved.then(|| Identity::of(&plan.data, &plan.device)).transpose()?;
+    let mut last = None;
+    let mut states = None;
+    if let Some((path, checkpoint)) = point {
+        last = Some((path, checkpoint.header.position.step));
+        observe::restore(&mut listeners, &checkpoint.header.listeners)?;
+        states = Some(checkpoint.header.listeners.clone());
+        training.restore(checkpoint)?;
+    }
+    // A run that is there is touched from here on.
+    let folder = if last.is_some() { folder.go_on(&toml)? } else { folder.begin(&toml)? };
+    let files = listeners.len();
+    follow(&folder, &plan.recipe, &mut listeners)?;
+    if let Some(identity) = identity {
         let header = Header::new(identity, plan.recipe.clone(), before.clone());
-        let checkpoints = Checkpoints::new(folder.checkpoints(), header, point.as_ref())?;
-        training = training.save_to(checkpoints);
+        training = training.save_to(Checkpoints::new(folder.checkpoints(), header, last)?);
     }
     let LeftOut(counts) = &plan.data.left_out;
-    match point {
-        Some((_, checkpoint)) => {
-            observe::restore(&mut listeners, &checkpoint.header.listeners)?;
-            training.restore(checkpoint)?;
-        }
+    match states {
+        Some(states) => observe::restore(&mut listeners[files..], &states)?,
         None if !counts.is_empty() => {
             let faults = plan.data.faults.clone();
             let left_out = Event::LeftOut { counts: counts.clone(), faults };
@@ -151,13 +161,12 @@ fn check_inputs(plan: &Plan, folder: &FolderLock) -> Result<(), RunnerError> {
     Ok(())
 }
 
-/// Adds the listeners that write the run's files and those that the recipe asks for.
+/// Adds the listeners that write the run's files.
 fn follow(
     folder: &RunFolder,
     recipe: &Recipe,
     listeners: &mut Vec<Box<dyn Listener>>,
 ) -> Result<(), RunnerError> {
-    listeners.extend(of_recipe(recipe));
     let every = recipe.log.every_steps;
     listeners.push(Box::new(History::open(&folder.history(), every)?));
     if recipe.log.tensorboard {

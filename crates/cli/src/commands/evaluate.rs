@@ -4,7 +4,7 @@ use anyhow::Result;
 use taper_dataset::split::Split;
 use taper_runner::observe::Counter;
 use taper_runner::{EvaluationParts, EvaluationSet, Registry, evaluate_on};
-use toml::Value;
+use toml::{Table, Value};
 
 use crate::flags::{EvaluateFlags, Output, Part};
 use crate::print::{note, print, print_json};
@@ -17,10 +17,8 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
     let source = flags.data.as_ref().map(|data| Value::from(data.as_str()).to_string());
     let source = source.map(|source| ("data.source".to_string(), source));
     let subset = source.into_iter().chain(flags.subset.overrides.iter().cloned());
-    let set = settings
-        .set
-        .iter()
-        .filter(|(key, _)| ["data.", "train."].into_iter().any(|table| key.starts_with(table)));
+    let set = settings.set.iter().flat_map(|(key, value)| keys_of(key, value));
+    let set = set.filter(|(key, _)| key.starts_with("data.") || key.starts_with("train."));
     let parts = match flags.part {
         None => EvaluationParts::HeldOut,
         Some(Part::Train) => EvaluationParts::One(Split::Train),
@@ -28,7 +26,8 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
         Some(Part::Test) => EvaluationParts::One(Split::Test),
         Some(Part::All) => EvaluationParts::All,
     };
-    let set = EvaluationSet { overrides: subset.chain(set.cloned()).collect(), parts };
+    let trained_on = run.as_ref().and_then(|_| model::data_of(model));
+    let set = EvaluationSet { overrides: subset.chain(set).collect(), parts, trained_on };
     let mut counter = None;
     let progress = |images, total| {
         let new = || Counter::new(!output.quiet && !output.json, "evaluate", total);
@@ -45,4 +44,16 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
     // Last, so that it stands below the scores.
     evaluated.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     Ok(())
+}
+
+/// A key with its value; of a table each of its keys.
+fn keys_of(key: &str, value: &str) -> Vec<(String, String)> {
+    match format!("value = {value}").parse::<Table>().map(|mut table| table.remove("value")) {
+        Ok(Some(Value::Table(table))) => {
+            let keys = table.into_iter();
+            keys.flat_map(|(name, value)| keys_of(&format!("{key}.{name}"), &value.to_string()))
+                .collect()
+        }
+        _ => vec![(key.to_string(), value.to_string())],
+    }
 }

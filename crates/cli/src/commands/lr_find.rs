@@ -1,6 +1,7 @@
 //! `lr-find`: a sweep of learning rates, with a plot and a suggestion.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 use anyhow::{Result, ensure};
 use taper_runner::{Existing, Plan, Registry, Sweep, SweepConfig, SweepPoint};
@@ -23,6 +24,21 @@ pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> R
     let recipe = recipe_of(&flags.finetune, registry)?;
     let shared = &flags.finetune.recipe;
     let folder = take_out(&shared.out, "lr-find", &recipe.data.source)?;
+    ensure!(
+        !shared.resume && !shared.force,
+        "a sweep is not resumed: --resume and --force are for runs"
+    );
+    if holds_a_sweep(folder.path())? {
+        ensure!(
+            shared.overwrite,
+            "{} holds a sweep already; choose another folder or overwrite it with --overwrite",
+            folder.path().display()
+        );
+        SWEEP.iter().try_for_each(|name| match std::fs::remove_file(folder.path().join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })?;
+    }
     let existing = if shared.overwrite { Existing::Overwrite } else { Existing::Refuse };
     existing.run_in(&folder)?;
     let out = folder.path();
@@ -34,10 +50,23 @@ pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> R
         true => {
             let mut value = serde_json::to_value(&sweep)?;
             value["out"] = serde_json::to_value(out)?;
+            value["warnings"] = serde_json::to_value(&plan.warnings)?;
+            value["left_out"] = serde_json::to_value(&plan.data.left_out.0)?;
             print_json(&value)
         }
         false => print(&text(&plan, &sweep, out)?),
     }
+}
+
+/// What a sweep leaves.
+const SWEEP: [&str; 2] = ["lr-find.json", "lr-find.html"];
+
+/// Whether a folder holds a sweep and nothing else.
+fn holds_a_sweep(folder: &std::path::Path) -> std::io::Result<bool> {
+    let names: Vec<_> = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<std::io::Result<_>>()?;
+    Ok(!names.is_empty() && names.iter().all(|name| SWEEP.iter().any(|sweep| name == sweep)))
 }
 
 fn text(plan: &Plan, sweep: &Sweep, out: &std::path::Path) -> Result<String> {

@@ -36,18 +36,17 @@ pub struct Newest {
 
 impl Checkpoints {
     /// Saves into a folder, which is created where it is missing; `last` is the checkpoint that the run goes on
-    /// from.
+    /// from, and its step.
     ///
     /// # Errors
     /// The folder cannot be created.
     pub(crate) fn new(
         folder: PathBuf,
         header: Header,
-        last: Option<&(PathBuf, Checkpoint)>,
+        last: Option<(PathBuf, u64)>,
     ) -> Result<Self, RunnerError> {
         std::fs::create_dir_all(&folder).map_err(RunnerError::io(&folder))?;
-        let last_step = last.map_or(0, |(_, checkpoint)| checkpoint.header.position.step);
-        let last = last.map(|(path, _)| path.clone());
+        let (last, last_step) = last.map_or((None, 0), |(path, step)| (Some(path), step));
         Ok(Self { folder, header, last, last_step, last_time: Instant::now() })
     }
 

@@ -52,6 +52,14 @@ pub enum ResumeError {
         /// The epochs that it has had.
         epochs: usize,
     },
+    /// A finished run that has had all updates that are asked for.
+    #[error("{} is finished after {steps} updates; set `train.max_steps` higher to train on", path.display())]
+    NoStepLeft {
+        /// The run.
+        path: PathBuf,
+        /// The updates that it has had.
+        steps: u64,
+    },
     /// Data, program, machine or recipe are not those of the run to be resumed.
     #[error(
         "{} cannot resume exactly: {}",

@@ -38,9 +38,10 @@ impl Listener for History {
             Event::Step(Step { step, .. }) if self.every == 0 || step % self.every != 0 => {
                 return Ok(Verdict::Continue);
             }
-            Event::Resumed { .. } | Event::Loaded { .. } | Event::BrokenCheckpoint { .. } => {
-                return Ok(Verdict::Continue);
-            }
+            Event::Warned { .. }
+            | Event::Resumed { .. }
+            | Event::Loaded { .. }
+            | Event::BrokenCheckpoint { .. } => return Ok(Verdict::Continue),
             _ => {}
         }
         let mut line = serde_json::to_vec(event).map_err(|error| self.file.io()(error.into()))?;

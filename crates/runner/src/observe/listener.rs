@@ -8,6 +8,7 @@ use taper_run_folder::Event;
 use toml::Value;
 
 use crate::error::{RunnerError, TrainingError};
+use crate::plan::Plan;
 
 /// What a listener wants of the loop. It is always heeded, but at [`Event::Finished`], after which there is nothing
 /// that it could change.
@@ -91,6 +92,20 @@ impl Verdicts {
             (before, after) => before.or(after),
         };
         Self { rate_scale, stop: self.stop.or(later.stop), suspend: self.suspend.or(later.suspend) }
+    }
+}
+
+/// Tells every listener what may make a plan's scores worthless, where there is something.
+///
+/// # Errors
+/// That of the first listener that fails.
+pub(crate) fn notify_warnings(
+    plan: &Plan,
+    listeners: &mut [Box<dyn Listener>],
+) -> Result<Verdicts, RunnerError> {
+    match plan.warnings.is_empty() {
+        true => Ok(Verdicts::default()),
+        false => notify(listeners, &Event::Warned { warnings: plan.warnings.clone() }),
     }
 }
 

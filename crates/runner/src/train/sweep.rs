@@ -6,7 +6,7 @@ use taper_optimizer::StepRates;
 use super::batches::next_group;
 use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
-use crate::observe::{Event, Listener, notify, notify_finished};
+use crate::observe::{Event, Listener, notify, notify_finished, notify_warnings};
 
 /// How a sweep goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,8 +98,9 @@ fn run(
 ) -> Result<(Vec<SweepPoint>, Option<f64>), RunnerError> {
     let SweepConfig { low, high, steps } = *config;
     let images = training.plan.data.train.len();
-    let verdicts =
-        notify(listeners, &Event::Started { epochs: 1, steps_per_epoch: steps, images })?;
+    let warned = notify_warnings(training.plan, listeners)?;
+    let started = Event::Started { epochs: 1, steps_per_epoch: steps, images };
+    let verdicts = warned.and(notify(listeners, &started)?);
     training.apply(verdicts)?;
     let mut batches = training.batches()?;
     let (mut points, mut mean, mut best) = (Vec::with_capacity(steps), 0.0, f64::INFINITY);
@@ -144,6 +145,7 @@ fn run(
 /// A third of the centre of the lower half of the valley: the mean of the rates' logarithms, each weighted by how
 /// far its loss is below the half of the whole fall.
 fn suggestion(points: &[SweepPoint]) -> Option<f64> {
+    let points = before_the_explosion(points);
     let losses = smoothed_to_both_sides(points);
     let settled = (SETTLING * points.len() as f64).ceil() as usize;
     let begin = losses.get(settled..settled + points.len().div_ceil(5))?;
@@ -159,6 +161,16 @@ fn suggestion(points: &[SweepPoint]) -> Option<f64> {
         (sum + weight * point.learning_rate.ln(), weights + weight)
     });
     Some((sum / weights).exp() / 3.0)
+}
+
+/// The points without a last one whose loss has exploded, which would be smeared over those before it.
+fn before_the_explosion(points: &[SweepPoint]) -> &[SweepPoint] {
+    match points {
+        [before @ .., previous, last] if last.loss > EXPLODED * previous.smoothed => {
+            &points[..before.len() + 1]
+        }
+        _ => points,
+    }
 }
 
 /// The losses, each the mean of those around it, weighted by a bell curve: unlike the exponential mean it does not
@@ -229,6 +241,14 @@ mod tests {
         let (low, high) =
             found.fold((f64::INFINITY, 0f64), |(low, high), x| (low.min(x), high.max(x)));
         assert!(high < 2.0 * low, "{low:e} {high:e}");
+    }
+
+    #[test]
+    fn a_last_loss_that_explodes_moves_nothing() {
+        let calm = points(valley);
+        let mut exploded = calm.clone();
+        exploded.push(SweepPoint { learning_rate: 10.0, loss: 1e3, smoothed: 10.0 });
+        assert_eq!(suggestion(&exploded), suggestion(&calm));
     }
 
     #[test]
