@@ -103,7 +103,7 @@ pub enum HubError {
         name: String,
     },
     /// No file of the repository, or too many, can be the weights.
-    #[error("{id} {source}")]
+    #[error("{id} {}", without_name(source))]
     NoWeights {
         /// The repository.
         id: HubId,
@@ -174,4 +174,26 @@ pub enum HubError {
 pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> HubError {
     let path = path.into();
     move |source| HubError::Cache { path, source }
+}
+
+/// Of a folder one of several files can be named, of a repository not.
+fn without_name(source: &WeightsFileError) -> String {
+    let what = "download one of them and give the file's path";
+    source.to_string().replace("name one of them", what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_weights_in_a_repository_one_is_to_be_downloaded() {
+        let id = HubId::parse("a/b").unwrap();
+        let source = crate::weights_file(["x.pth", "y.pth"]).unwrap_err();
+        let error = HubError::NoWeights { id, source }.to_string();
+        assert!(
+            error.ends_with("x.pth, y.pth; download one of them and give the file's path"),
+            "{error}"
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 
 use crate::error::PretrainedError;
@@ -172,13 +172,23 @@ pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preproce
         processor.ok_or_else(|| {
             let known = PROCESSORS.map(|processor| processor.name).join(", ");
             format!(
-                "what `{name}` makes of its {key} is not known here; expected a processor of {known}, or \
-                 a file with `size` of `height` and `width` or of `shortest_edge`, `do_center_crop`, \
+                "what `{name}` makes of {key} is not known here; expected a processor of {known}, or \
+                 a file that names none, with `size` of `height` and `width` or of `shortest_edge`, `do_center_crop`, \
                  `resample`, `image_mean` and `image_std`"
             )
         })
     };
-    let missing = |key: &str| known(&format!("default of `{key}`"));
+    let missing = |key: &str| known(&format!("its default of `{key}`"));
+    if !name.is_empty() {
+        // With every key there, its steps may still be others.
+        known("an image")?;
+    }
+    let convnext = processor.is_some_and(|processor| processor.name == "ConvNext");
+    let steps = ["do_flip_channel_order", "rescale_offset", "keep_aspect_ratio"];
+    let step = steps.into_iter().find(|key| flag(key, false));
+    if let Some(key) = step.or(get("crop_pct").filter(|_| !convnext).map(|_| "crop_pct")) {
+        return Err(format!("it has the key `{key}`, whose effect is not known here"));
+    }
     let channels = config.get("num_channels").map_or(Ok(3), |n| count(n, "num_channels"))?;
     let resample = match get("resample") {
         None => Some(missing("resample")?.resample),
@@ -211,15 +221,18 @@ pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preproce
     }
     let size = match get("size") {
         Some(size) => size.clone(),
-        None => missing("size")?.size.into(),
+        None => match missing("size")? {
+            // A single number would be its short edge's.
+            Processor { name: "Siglip", size, .. } => json!({"height": size, "width": size}),
+            Processor { size, .. } => json!(size),
+        },
     };
     // The short edge, if proportions are kept.
     let edge = match &size {
         Value::Object(size) => size.get("shortest_edge").cloned(),
-        size => (!known("`size` of one number")?.square).then(|| size.clone()),
+        size => (!known("its `size` of one number")?.square).then(|| size.clone()),
     };
     let edge = edge.map(|edge| count(&edge, "shortest_edge")).transpose()?;
-    let convnext = processor.is_some_and(|processor| processor.name == "ConvNext");
     let cuts = match get("do_center_crop") {
         Some(cuts) => cuts.as_bool().ok_or("do_center_crop is neither true nor false")?,
         None => missing("do_center_crop")?.crop.is_some(),

@@ -6,7 +6,7 @@ use super::config::WeightsConfig;
 use super::error::WeightsError;
 use super::key_map::KeyMap;
 use super::layout::{self, Layout, Mapped};
-use super::state_key::averaged;
+use super::state_key::{TOP, averaged};
 use super::unwrap::{Unwrap, without_wrappers};
 use crate::pattern::is_under;
 
@@ -47,6 +47,7 @@ pub(crate) fn find_unwrap(
     let chosen = match keys.as_slice() {
         [_] => 0,
         _ if most == 0 || most < body => return Ok(None),
+        keys if file.at_top && keys.contains(&"") => return Ok(None),
         _ => match averaged(&keys) {
             Some(chosen) => chosen,
             // The net's own names are there; that there are others is for the report to say.
@@ -58,7 +59,8 @@ pub(crate) fn find_unwrap(
         },
     };
     let others = keys.iter().enumerate().filter(|(place, _)| *place != chosen);
-    let others = others.map(|(_, key)| key.to_string()).collect();
+    let key = |key: &str| if key.is_empty() { TOP.to_string() } else { key.to_string() };
+    let others = others.map(|(_, one)| key(one)).collect();
     let (choice, _) = choices.swap_remove(chosen);
     Ok((choice != Unwrap::default()).then_some(Unwrap { others, ..choice }))
 }

@@ -114,6 +114,7 @@ pub(super) fn read(path: &Path, key: &str) -> Result<TensorFile, WeightsError> {
     };
     let mut file = tensors(&objects, state, storages, origin)?;
     file.notes.extend(note);
+    file.at_top = key == TOP;
     if key.is_empty() {
         file.notes.extend(averaged_elsewhere(&objects, &states));
     }
@@ -229,7 +230,7 @@ fn tensors(
     if !no_tensors.is_empty() {
         notes.push(format!("no tensors, and left out: {}", listed(&no_tensors)));
     }
-    Ok(TensorFile { origin, tensors, metadata: BTreeMap::new(), notes })
+    Ok(TensorFile { origin, tensors, metadata: BTreeMap::new(), notes, at_top: false })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::error::WeightsError;
 use super::pickle;
+use super::state_key::TOP;
 use super::tensor_file::{FileTensor, TensorFile};
 
 /// How the index of a sharded checkpoint's file name ends, as in `model.safetensors.index.json`.
@@ -102,7 +103,8 @@ impl TensorFile {
     }
 
     /// Of a file whose names say more than the net's, the tensors whose names begin with `key` and a
-    /// dot, by the rest of their names; all for an empty key.
+    /// dot, by the rest of their names; all for an empty key, and for `.`, with which those of the net's
+    /// own names are taken though others under a prefix are there, too.
     ///
     /// # Errors
     ///
@@ -110,6 +112,9 @@ impl TensorFile {
     pub fn state(self, key: &str) -> Result<Self, WeightsError> {
         if key.is_empty() {
             return Ok(self);
+        }
+        if key == TOP {
+            return Ok(Self { at_top: true, ..self });
         }
         let file = self.origin.clone();
         self.under(key).map_err(|known| WeightsError::NoState { file, key: key.to_string(), known })
@@ -144,7 +149,10 @@ fn read_shards(path: &Path) -> Result<TensorFile, WeightsError> {
         }
     }
     match weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
-        None => Ok(TensorFile { origin, tensors, metadata: BTreeMap::new(), notes: Vec::new() }),
+        None => {
+            let (metadata, notes) = (BTreeMap::new(), Vec::new());
+            Ok(TensorFile { origin, tensors, metadata, notes, at_top: false })
+        }
         Some((name, file)) => {
             Err(wrong(format!("`{name}` is not in {file}, where it is said to be")))
         }

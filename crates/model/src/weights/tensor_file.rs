@@ -23,6 +23,8 @@ pub struct TensorFile {
     pub(super) metadata: BTreeMap<String, String>,
     /// What was chosen or left out in reading it, a line each.
     pub(super) notes: Vec<String>,
+    /// Whether the weights under no key were asked for, whatever others there are.
+    pub(super) at_top: bool,
 }
 
 /// One tensor of a file.
@@ -77,7 +79,8 @@ impl TensorFile {
             tensors.insert(name, tensor);
         }
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        Ok(Self { origin: origin.to_string(), tensors, metadata, notes: Vec::new() })
+        let (origin, notes) = (origin.to_string(), Vec::new());
+        Ok(Self { origin, tensors, metadata, notes, at_top: false })
     }
 
     /// Takes tensors that are in memory already; `origin` names them in errors and reports.
@@ -102,7 +105,8 @@ impl TensorFile {
             checked.insert(name, tensor);
         }
         let (metadata, notes) = (BTreeMap::new(), Vec::new());
-        Ok(Self { origin: origin.to_string(), tensors: checked, metadata, notes })
+        let origin = origin.to_string();
+        Ok(Self { origin, tensors: checked, metadata, notes, at_top: false })
     }
 
     /// The tensors whose names begin with `prefix` and a dot, by the rest of their names; if there are

@@ -2,6 +2,7 @@
 
 use super::error::listed;
 use super::key_map::KeyMap;
+use super::state_key::TOP;
 
 /// Parts of names that stand for a wrapped module wherever they are: those of `DataParallel`,
 /// `torch.compile`, FSDP, activation checkpointing and DeepSpeed.
@@ -47,11 +48,9 @@ impl Unwrap {
         };
         let others = match self.others.as_slice() {
             [] => String::new(),
-            [top] if top.is_empty() => {
-                "; its weights are the averaged ones, and the file has the net's own names, too: \
-                 `model.allow_unused` leaves these"
-                    .to_string()
-            }
+            [top] if top == TOP => "; its weights are the averaged ones, and the file has the net's own \
+                 names, too: `model.state_key=\".\"` takes these, `model.allow_unused` leaves the others"
+                .to_string(),
             others => format!(
                 "; its weights are the averaged ones, and the file has others under {}: \
                  `model.state_key` chooses",

@@ -163,9 +163,15 @@ fn of_two_prefixes_the_averaged_one_is_taken_or_one_has_to_be_chosen() {
     );
     let (_, report) = load(from(twice("", "ema."))).unwrap();
     assert!(report.loaded[0].from.as_deref() == Some("ema.fc1.bias"), "{report:#}");
-    assert!(report.notes[0].ends_with("`model.allow_unused` leaves these"), "{report}");
-    let config = WeightsConfig { allow_unused: strings(&["ema.*"]), ..from(twice("", "ema.")) };
-    assert_eq!(load(config).unwrap().1.loaded[0].from.as_deref(), Some("fc1.bias"));
+    assert!(report.notes[0].ends_with("`model.allow_unused` leaves the others"), "{report}");
+    let top = twice("", "ema.").state(".").unwrap();
+    for file in [twice("", "ema."), top.clone()] {
+        let config = WeightsConfig { allow_unused: strings(&["ema.*"]), ..from(file) };
+        assert_eq!(load(config).unwrap().1.loaded[0].from.as_deref(), Some("fc1.bias"));
+    }
+    assert!(text(load(from(top))).contains("unused `ema.fc1.bias`"));
+    // With a prefix on all names there is nothing else to take.
+    load(from(prefixed("module.").state(".").unwrap())).unwrap();
     // A copy that says nothing of averages is left over.
     let message = text(load(from(twice("", "teacher."))));
     assert!(

@@ -191,6 +191,8 @@ fn what_a_preprocessor_leaves_out_is_its_processor_s_own() {
     assert_eq!((bit.filter, bit.mean[0], bit.std[2]), (Filter::Bicubic, 0.48145466, 0.27577711));
     let convnext = of("ConvNextImageProcessor");
     assert_eq!((convnext.placement, convnext.filter), (ResizeMode::Stretch, Filter::Bicubic));
+    let siglip = of("SiglipImageProcessor");
+    assert_eq!((siglip.placement, siglip.shape()), (ResizeMode::Stretch, [3, 224, 224]));
     let beit = of("BeitImageProcessor");
     assert_eq!((beit.placement, beit.filter), (ResizeMode::Stretch, Filter::Bicubic));
     let mobile = of("MobileNetV1ImageProcessor");
@@ -224,13 +226,19 @@ fn what_transformers_may_say_and_nobody_can_do_is_an_error_with_the_file() {
         ),
         (
             r#"{"image_processor_type": "FooImageProcessor", "size": {"shortest_edge": 224}}"#,
-            "what `FooImageProcessor` makes of its default of `resample` is not known here",
+            "what `FooImageProcessor` makes of an image is not known here",
         ),
         (
-            r#"{"image_processor_type": "FooImageProcessor", "size": 224, "resample": 2,
-            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "do_center_crop": false}"#,
-            "what `FooImageProcessor` makes of its `size` of one number is not known here",
+            // All keys are there, but it resizes to 256/224 of the size.
+            r#"{"image_processor_type": "LevitImageProcessor", "size": {"shortest_edge": 224},
+            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "resample": 2,
+            "do_center_crop": true, "crop_size": 224}"#,
+            "what `LevitImageProcessor` makes of an image is not known here",
         ),
+        (r#"{"size": 224, "do_flip_channel_order": true}"#, "the key `do_flip_channel_order`"),
+        (r#"{"size": 224, "rescale_offset": true}"#, "the key `rescale_offset`"),
+        (r#"{"size": 224, "keep_aspect_ratio": true}"#, "the key `keep_aspect_ratio`"),
+        (r#"{"size": 224, "crop_pct": 0.9}"#, "the key `crop_pct`, whose effect is not known"),
         (r#"{"do_center_crop": 3}"#, "do_center_crop is neither true nor false"),
         ("3", "no JSON object"),
     ] {
