@@ -236,7 +236,7 @@ fn an_unknown_flag_value() {
 
     let line = error(&["train", "--net", "resnet9000"]);
     assert!(line.starts_with("error: unknown net `resnet9000`, expected one of: "), "{line}");
-    assert!(line.contains("keras-cnn, lenet5, mlp, resnet101"), "{line}");
+    assert!(line.contains("keras-cnn, lenet5, mlp, mobilenetv2_100"), "{line}");
     let line = error(&["train", "--net", "rasnet18"]);
     assert!(line.ends_with("; did you mean `resnet18`?"), "{line}");
     let line = error(&["train", "--optimizer", "adamax"]);

@@ -25,7 +25,7 @@ pub type OnDownload = Arc<dyn Fn(DownloadEvent<'_>) + Send + Sync>;
 /// assert!(models.net("keras-cnn").is_ok());
 /// let error = models.net("keras").unwrap_err().to_string();
 /// assert!(error.starts_with("unknown net `keras`, expected one of: "), "{error}");
-/// assert!(error.contains("keras-cnn, lenet5, mlp, resnet101"), "{error}");
+/// assert!(error.contains("keras-cnn, lenet5, mlp, mobilenetv2_100"), "{error}");
 /// assert_eq!(models.preprocessing["resnet18"].mean, [0.485, 0.456, 0.406]);
 /// assert!(!models.preprocessing.contains_key("keras-cnn"));
 /// ```

@@ -2,7 +2,7 @@ use super::{gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, sil
 use crate::check::{assert_close, check_gradients, check_scaled, normal};
 use crate::element::CHUNK;
 use crate::implementation::{Implementation, with_implementation};
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 
 const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
@@ -12,9 +12,20 @@ fn all_implementations_agree() {
     // The last of them in three tasks, of which the last ends within a vector.
     for shape in [&[1][..], &[3, 7], &[2, 3, 4, 5], &[2 * CHUNK + 13]] {
         let inputs = [(normal(1, shape) * 4.).unwrap()];
-        for f in [relu, gelu, gelu_tanh, relu6, sigmoid, silu, hard_sigmoid, hard_swish] {
+        // With the constants that are added to x on the way.
+        let functions: [(fn(&Tensor) -> Result<Tensor>, f64); 8] = [
+            (relu, 0.),
+            (gelu, 0.),
+            (gelu_tanh, 0.),
+            (sigmoid, 1.),
+            (silu, 1.),
+            (relu6, 6.),
+            (hard_sigmoid, 6.),
+            (hard_swish, 6.),
+        ];
+        for (f, constant) in functions {
             // Values are as exact as x, slopes as the gradient: by 3e-7, which is that of the functions in vectors.
-            let x = |t: &[Tensor]| Ok(t[0].clone());
+            let x = |t: &[Tensor]| &t[0] + constant;
             check_scaled(&format!("{shape:?}"), 1e-6, &inputs, |t| f(&t[0]), x);
             check_gradients(&format!("{shape:?}"), &inputs, |t| f(&t[0]));
         }
@@ -41,7 +52,7 @@ fn clamped_functions_end_where_they_should() {
         Tensor::new(&[-1e30f32, -4., -3., -1., 0., 1., 3., 6., 7., 1e30, f32::NAN], &Device::Cpu);
     let x = Var::from_tensor(&x.unwrap()).unwrap();
     // (function, values, slopes); PyTorch's, but for the NaN's slope.
-    let cases: [(fn(&Tensor) -> candle_core::Result<Tensor>, [f32; 10], [f32; 10]); 3] = [
+    let cases: [(fn(&Tensor) -> Result<Tensor>, [f32; 10], [f32; 10]); 3] = [
         (relu6, [0., 0., 0., 0., 0., 1., 3., 6., 6., 6.], [0., 0., 0., 0., 0., 1., 1., 0., 0., 0.]),
         (
             hard_sigmoid,

@@ -231,7 +231,7 @@ pub enum WeightsError {
         source: io::Error,
     },
     /// An error of candle's, such as a device that is out of memory, or of the net's own.
-    #[error("{}", crate::tensor_message(.0))]
+    #[error("{}", crate::tensor_error::tensor_message(.0))]
     Candle(#[from] candle_core::Error),
 }
 
