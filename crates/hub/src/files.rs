@@ -89,7 +89,7 @@ pub fn weights_file<'a>(
     for name in names.iter().filter(|name| !other(name)) {
         let stem = |ending: &&str| name.strip_suffix(*ending);
         if let Some((place, stem)) =
-            ENDINGS.iter().enumerate().find_map(|(place, ending)| Some((place, stem(&ending)?)))
+            ENDINGS.iter().enumerate().find_map(|(place, ending)| Some((place, stem(ending)?)))
         {
             found.push((stem, place));
         }

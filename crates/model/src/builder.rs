@@ -89,11 +89,9 @@ impl Weights {
             Ok((_, report)) => config.source.is_none() || !report.uses_nothing(),
             Err(_) => true,
         };
-        if !fits {
-            if let Some(unwrap) = weights.find_unwrap(&config)? {
-                (weights, net) = attempt(&unwrap)?;
-                finished = weights.finish();
-            }
+        if !fits && let Some(unwrap) = weights.find_unwrap(&config)? {
+            (weights, net) = attempt(&unwrap)?;
+            finished = weights.finish();
         }
         // A fault of the weights says more than what it led to in the net.
         let (params, report) = finished?;

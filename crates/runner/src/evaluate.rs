@@ -277,7 +277,7 @@ fn with_classes_of(
     let unknown = names(&|class| unknown[class]);
     if !unknown.is_empty() {
         let known = names(&|class| classes.places[class].is_some());
-        let alike = alike(&unknown, model);
+        let alike = alike(&unknown, model).map(Box::new);
         let data = data.to_string();
         return Err(match known.is_empty() {
             true => DataError::OtherClasses {

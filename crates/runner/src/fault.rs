@@ -165,8 +165,8 @@ fn walk<'a>(value: &'a Value, key: String, into: &mut Vec<(String, &'a Value)>) 
 fn without(table: &Value, key: &str) -> Value {
     let mut table = table.clone();
     let (path, last) = key.rsplit_once('.').unwrap_or(("", key));
-    let inner = path.split('.').filter(|name| !name.is_empty());
-    let inner = inner.fold(Some(&mut table), |value, name| value?.get_mut(name));
+    let mut inner = path.split('.').filter(|name| !name.is_empty());
+    let inner = inner.try_fold(&mut table, |value, name| value.get_mut(name));
     if let Some(Value::Table(inner)) = inner {
         inner.remove(last);
     }

@@ -47,7 +47,7 @@ fn b0(activation: Activation, squeeze: bool) -> BlockNet {
             stage(Kind::Inverted, (4, 5, 2, 6.0, 192)),
             stage(Kind::Inverted, (1, 3, 1, 6.0, 320)),
         ],
-        neck: Neck::BeforePool(1280, "bn2"),
+        neck: Neck::Full(1280, "bn2"),
         squeeze: Squeeze { of_input: true, activation, gate: Activation::Sigmoid },
         same: false,
         eps: 1e-5,

@@ -63,19 +63,19 @@ impl Blocks {
 #[derive(Clone, Copy)]
 pub(super) enum Neck {
     /// 1x1 convolution, batch-norm under this name, activation, then the mean of each plane.
-    BeforePool(usize, &'static str),
+    Full(usize, &'static str),
     /// The mean of each plane, then a 1x1 convolution with a bias, and activation.
-    AfterPool(usize),
+    Pooled(usize),
     /// The mean of each plane, 1x1 convolution, batch-norm under this name, activation.
-    NormAfterPool(usize, &'static str),
+    PooledNorm(usize, &'static str),
 }
 
 impl Neck {
     fn features(self) -> usize {
         match self {
-            Self::BeforePool(features, _)
-            | Self::AfterPool(features)
-            | Self::NormAfterPool(features, _) => features,
+            Self::Full(features, _) | Self::Pooled(features) | Self::PooledNorm(features, _) => {
+                features
+            }
         }
     }
 }
@@ -130,7 +130,7 @@ impl BlockNet {
             (0..repeats).map(move |index| vec![format!("blocks.{stage}.{index}.*")])
         });
         let mut last = vec!["conv_head.*".to_string()];
-        if let Neck::BeforePool(_, norm) | Neck::NormAfterPool(_, norm) = self.neck {
+        if let Neck::Full(_, norm) | Neck::PooledNorm(_, norm) = self.neck {
             last.push(format!("{norm}.*"));
         }
         let stem = vec!["conv_stem.*".to_string(), "bn1.*".to_string()];
@@ -163,12 +163,12 @@ impl BlockNet {
         }
         let conv_head = vb.pp("conv_head");
         match self.neck {
-            Neck::BeforePool(features, norm) => {
+            Neck::Full(features, norm) => {
                 path.conv(features, 1, 1, 1, conv_head)?;
                 path.norm(Some(self.activation), vb.pp(norm))?;
                 path.body.push(GlobalAvgPool2d);
             }
-            Neck::AfterPool(features) => {
+            Neck::Pooled(features) => {
                 path.body.push(GlobalAvgPool2d);
                 path.body.push(plane);
                 let conv = Conv2dConfig { bias: true, ..convolution() };
@@ -176,7 +176,7 @@ impl BlockNet {
                 path.body.push(self.activation);
                 path.body.push(Flatten);
             }
-            Neck::NormAfterPool(features, norm) => {
+            Neck::PooledNorm(features, norm) => {
                 path.body.push(GlobalAvgPool2d);
                 path.body.push(plane);
                 path.size = (1, 1);

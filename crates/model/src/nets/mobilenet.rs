@@ -61,7 +61,7 @@ fn v2() -> BlockNet {
         stage(Kind::Inverted, (3, 3, 2, 6.0, 160)),
         stage(Kind::Inverted, (1, 3, 1, 6.0, 320)),
     ];
-    BlockNet { stem: 32, ..mobilenet(Relu6, stages, Neck::BeforePool(1280, "bn2")) }
+    BlockNet { stem: 32, ..mobilenet(Relu6, stages, Neck::Full(1280, "bn2")) }
 }
 
 fn v3(kind: Kind, squeeze: bool, activation: Activation, row: Row) -> Blocks {
@@ -84,7 +84,7 @@ fn v3_small() -> BlockNet {
         vec![v3(Inverted, true, HardSwish, (3, 5, 2, 6.0, 96))],
         vec![v3(Plain, false, HardSwish, (1, 1, 1, 1.0, 576))],
     ];
-    mobilenet(HardSwish, stages, Neck::AfterPool(1024))
+    mobilenet(HardSwish, stages, Neck::Pooled(1024))
 }
 
 fn v3_large() -> BlockNet {
@@ -105,7 +105,7 @@ fn v3_large() -> BlockNet {
         vec![v3(Inverted, true, HardSwish, (3, 5, 2, 6.0, 160))],
         vec![v3(Plain, false, HardSwish, (1, 1, 1, 1.0, 960))],
     ];
-    mobilenet(HardSwish, stages, Neck::AfterPool(1280))
+    mobilenet(HardSwish, stages, Neck::Pooled(1280))
 }
 
 fn v4_small() -> BlockNet {
@@ -130,5 +130,5 @@ fn v4_small() -> BlockNet {
         ],
         vec![plain(1, 1, 960)],
     ];
-    BlockNet { stem: 32, ..mobilenet(Relu, stages, Neck::NormAfterPool(1280, "norm_head")) }
+    BlockNet { stem: 32, ..mobilenet(Relu, stages, Neck::PooledNorm(1280, "norm_head")) }
 }

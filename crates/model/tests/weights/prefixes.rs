@@ -47,7 +47,7 @@ fn prefixes_of_training_tools_are_taken_off_in_any_order() {
         let (params, report) = load(from(prefixed(prefix))).unwrap();
         assert_eq!(value(&params, "fc2.bias"), [0.0, 1.0]);
         let note = format!("the prefix `{prefix}` is taken off the file's names");
-        assert_eq!(report.notes, [note.clone()]);
+        assert_eq!(report.notes, std::slice::from_ref(&note));
         let text = report.to_string();
         assert!(text.starts_with(&format!("weights from a.pth\n{note}\nloaded ")), "{text}");
         assert!(!text.contains("from module"), "{text}");

@@ -31,7 +31,7 @@ pub enum DataError {
          or take the others alone with `data.classes`",
         shortened(unknown),
         shortened(model),
-        alike.as_ref().map_or(String::new(), |(data, model)| format!(" (`{data}` may be `{model}`)"))
+        alike.as_ref().map_or(String::new(), |pair| format!(" (`{}` may be `{}`)", pair.0, pair.1))
     )]
     UnknownClasses {
         /// The data's name.
@@ -43,7 +43,7 @@ pub enum DataError {
         /// The model's.
         model: Vec<String>,
         /// One of the unknown ones and the model's whose letters and digits are the same.
-        alike: Option<(String, String)>,
+        alike: Option<Box<(String, String)>>,
     },
     /// No image is of the classes that were chosen.
     #[error("{data} has no image of the classes {classes}; choose others with `data.classes`")]
@@ -67,7 +67,7 @@ pub enum DataError {
     #[error(
         "the classes of {data} are {found}, those of the model {expected}; a score would say nothing: \
          give data with the model's classes{}",
-        alike.as_ref().map_or(String::new(), |(data, model)| format!(" (`{data}` may be `{model}`)"))
+        alike.as_ref().map_or(String::new(), |pair| format!(" (`{}` may be `{}`)", pair.0, pair.1))
     )]
     OtherClasses {
         /// The data's name.
@@ -77,7 +77,7 @@ pub enum DataError {
         /// The model's classes.
         expected: String,
         /// One of the data's and one of the model's whose letters and digits are the same.
-        alike: Option<(String, String)>,
+        alike: Option<Box<(String, String)>>,
     },
     /// The weights were trained on the data that is to judge them.
     #[error(

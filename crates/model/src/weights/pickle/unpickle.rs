@@ -206,7 +206,7 @@ impl Machine<'_> {
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.down_to_mark()?),
             b'2' => self.stack.push(self.last()?),
             b'N' => self.push(Object::None),
             0x88 => self.push(Object::Bool(true)),
@@ -237,7 +237,7 @@ impl Machine<'_> {
             0x8e | 0x96 => self.bytes(8)?,
             b']' | b')' | 0x8f => self.push(Object::List(Vec::new())),
             b't' | b'l' | 0x91 => {
-                let items = self.to_mark()?;
+                let items = self.down_to_mark()?;
                 self.push(Object::List(items));
             }
             0x85 => self.tuple(1)?,
@@ -248,12 +248,12 @@ impl Machine<'_> {
                 self.append(vec![item])?;
             }
             b'e' | 0x90 => {
-                let items = self.to_mark()?;
+                let items = self.down_to_mark()?;
                 self.append(items)?;
             }
             b'}' => self.push(Object::Dict(Vec::new())),
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.down_to_mark()?;
                 self.push(Object::Dict(Vec::new()));
                 self.set_items(items)?;
             }
@@ -262,7 +262,7 @@ impl Machine<'_> {
                 self.set_items(vec![key, value])?;
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.down_to_mark()?;
                 self.set_items(items)?;
             }
             b'c' => {
@@ -322,7 +322,7 @@ impl Machine<'_> {
         self.stack.last().copied().ok_or_else(empty)
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, String> {
+    fn down_to_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or_else(empty)?;
         Ok(self.stack.split_off(mark))
     }
