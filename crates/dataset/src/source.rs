@@ -23,6 +23,8 @@ mod encoded;
 mod idx_folder;
 mod image_folder;
 mod list;
+mod list_paths;
+mod metadata;
 mod named;
 pub mod parquet;
 mod tensors;

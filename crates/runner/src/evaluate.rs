@@ -133,10 +133,7 @@ pub fn evaluate_on(
 /// Data that is none of a run's, in words.
 fn describe(data: &Data, part: &str, images: usize) -> String {
     let part = if part.is_empty() { String::new() } else { format!(" of its {part} part") };
-    let left_out = match data.left_out.is_empty() {
-        true => String::new(),
-        false => format!(", left out: {}", data.left_out),
-    };
+    let left_out = data.left_out.tail();
     let classes = data.train.class_names().len();
     format!("{}: {classes} classes, {images} images{part}{left_out}", data.name)
 }
@@ -303,9 +300,7 @@ fn with_classes_of(
     // Where the model has numbers alone, the data has the names.
     let is_unnamed = classes.by_number && model.iter().all(|name| class_number(name).is_some());
     let names = if is_unnamed { found } else { model };
-    let is_whole = items.iter().copied().eq((0..).zip(labels.iter().copied()))
-        && items.len() == labels.len()
-        && found == names;
+    let is_whole = items.iter().copied().eq((0..).zip(labels.iter().copied())) && found == names;
     let warning = classes.warning(found, model);
     Ok((if is_whole { part.clone() } else { part.relabelled(&items, names) }, warning))
 }

@@ -24,8 +24,10 @@ pub(crate) fn batch_norm_of_one_value(
     }
     let summary = summarize(net, params, &plan.data.train.size(), &plan.device)?;
     let one_value = |row: &&Row| {
-        let output = row.output.as_deref().unwrap_or_default();
-        row.kind == "BatchNorm" && row.counts.trainable > 0 && output[1..].iter().all(|&n| n == 1)
+        let is_one = |shape: &[usize]| shape.iter().skip(1).all(|&n| n == 1);
+        row.kind == "BatchNorm"
+            && row.counts.trainable > 0
+            && row.output.as_deref().is_some_and(is_one)
     };
     let Some(row) = summary.rows.iter().find(one_value) else { return Ok(None) };
     match images.min(batch_size) {

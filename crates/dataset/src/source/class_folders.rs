@@ -11,7 +11,7 @@ use crate::source::files::{entries, name_of};
 use crate::source::image_file::{ImageLimits, is_image};
 use crate::source::image_folder::{ImageFolder, holds_images};
 use crate::source::left_out::LeftOut;
-use crate::source::{list, parquet};
+use crate::source::{metadata, parquet};
 use crate::split::{Split, Splits};
 
 /// Whether a folder holds folders, which may be classes or parts.
@@ -88,8 +88,8 @@ fn open_splits(
     }
     let mut left_out = Some(left_out);
     let open = |folder: PathBuf, class_names: Option<&[String]>| {
-        match list::metadata_of(&folder, columns)? {
-            Some(list) => list::read_part(&list, columns, class_names),
+        match metadata::metadata_of(&folder, columns)? {
+            Some(list) => metadata::read_part(&list, columns, class_names),
             // As competitions have it.
             None if class_names.is_some() && !has_folders(&folder)? && holds_images(&folder) => {
                 let reason = "its images have no classes, so nothing can be scored on them; to go without them name \

@@ -10,7 +10,7 @@ use crate::source::image_file::is_image;
 use crate::source::image_folder::{NO_CLASSES, holds_images};
 use crate::source::left_out::LeftOut;
 use crate::source::named::named;
-use crate::source::{cifar, class_folders, embedded, idx_folder, list, parquet, tensors};
+use crate::source::{cifar, class_folders, embedded, idx_folder, list, metadata, parquet, tensors};
 
 /// A layout on disk that is known.
 struct Format {
@@ -63,8 +63,8 @@ const FOLDERS: &[Format] = &[
     },
     Format {
         expected: "a list beside the images (metadata.csv, metadata.jsonl)",
-        recognizes: |path, columns| Ok(list::metadata_of(path, columns)?.is_some()),
-        open: list::read_beside,
+        recognizes: |path, columns| Ok(metadata::metadata_of(path, columns)?.is_some()),
+        open: metadata::read_beside,
     },
     Format {
         expected: "a folder with such files of torchvision's or of an archive (MNIST/raw, …)",

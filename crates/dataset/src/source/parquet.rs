@@ -22,7 +22,7 @@ use crate::source::dataset::Dataset;
 use crate::source::encoded::Rows;
 use crate::source::files::{entries, has_ending, name_of, text_of};
 use crate::source::left_out::LeftOut;
-use crate::source::list::{file_at, hint};
+use crate::source::list_paths::{file_at, hint};
 use crate::source::walk::walk;
 use crate::split::{Split, Splits};
 

@@ -1,0 +1,231 @@
+use super::*;
+
+fn csv(text: &str) -> std::result::Result<Vec<(String, String, Option<Split>)>, String> {
+    let entries = parse(text.as_bytes(), Form::Separated(b','), &Columns::default())?;
+    let path = |path: PathBuf| path.display().to_string();
+    Ok(entries.into_iter().map(|entry| (path(entry.path), entry.label, entry.split)).collect())
+}
+
+fn entry_of(
+    path: &str,
+    label: &str,
+    split: impl Into<Option<Split>>,
+) -> (String, String, Option<Split>) {
+    (path.to_owned(), label.to_owned(), split.into())
+}
+
+#[test]
+fn columns_are_found_by_name_in_any_order() {
+    let found = csv("Class,id,Filename,split\ncat,7,\"a, b.png\",test\ndog,8,c.png,train\n");
+    let expected =
+        [entry_of("a, b.png", "cat", Split::Test), entry_of("c.png", "dog", Split::Train)];
+    assert_eq!(found.unwrap(), expected);
+}
+
+#[test]
+fn without_a_line_of_names_the_columns_are_path_label_split() {
+    let found = csv("\u{feff}a.png,1\r\nb.png, 2\r\n").unwrap();
+    let expected = [entry_of("a.png", "1", None), entry_of("b.png", "2", None)];
+    assert_eq!(found, expected);
+    assert_eq!(csv("a.png,1,dev").unwrap(), [entry_of("a.png", "1", Split::Validation)]);
+}
+
+#[test]
+fn json_lines_take_numbers_and_names() {
+    let text = "{\"file_name\": \"a.png\", \"label\": 3}\n\n{\"path\": \"b\", \"class\": \"x\"}";
+    let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
+    assert_eq!(entries[0].label, "3");
+    assert_eq!(entries[1].path, Path::new("b"));
+    let text = "{\"path\": \"a\", \"label\": true}\n{\"path\": \"b\", \"label\": 2.0}";
+    let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
+    assert_eq!((&*entries[0].label, &*entries[1].label), ("True", "2.0"));
+    let text = b"{\"path\": 17, \"label\": 1}";
+    let entries = parse(text, Form::JsonLines, &Columns::default()).unwrap();
+    assert_eq!(entries[0].path, Path::new("17"));
+}
+
+#[test]
+fn what_is_not_understood_is_told_with_its_line() {
+    assert!(csv("").unwrap_err().contains("lists no image"));
+    assert!(csv("path,label\na.png\n").unwrap_err().starts_with("line 2: expected a path"));
+    assert_eq!(csv("a.png,\n").unwrap_err(), "line 1: its label is empty");
+    assert!(csv("a,b,tests").unwrap_err().contains("its split is `tests`"));
+    let json =
+        |text: &str| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
+    assert!(
+        json("{\"path\": 1.5, \"label\": 1}")
+            .starts_with("line 1: expected a string or a whole number `image`")
+    );
+    assert!(json("{\"path\": \"a\", \"label\": 1.5}").starts_with("line 1: expected"));
+    assert!(json("[]").starts_with("line 1: it is not a JSON object"));
+}
+
+#[test]
+fn another_separator_is_named() {
+    let error = csv("a.png;cat\nb.png;dog\n").unwrap_err();
+    assert_eq!(error, "its values are separated by ';', expected ','");
+    let tabs = parse(b"a.png,cat", Form::Separated(b'\t'), &Columns::default()).unwrap_err();
+    assert_eq!(tabs, "its values are separated by ',', expected '\\t'");
+}
+
+#[test]
+fn columns_go_by_the_names_that_are_given() {
+    let columns =
+        Columns { image: Some("photo".into()), label: Some("kind".into()), ..Columns::default() };
+    let text = "label,Kind,photo\n1,cat,a.png\n";
+    let entries = parse(text.as_bytes(), Form::Separated(b','), &columns).unwrap();
+    assert_eq!((entries[0].path.to_str(), &*entries[0].label), (Some("a.png"), "cat"));
+    let json = b"{\"photo\": \"a.png\", \"kind\": 3}";
+    assert_eq!(parse(json, Form::JsonLines, &columns).unwrap()[0].label, "3");
+    let error = parse(b"path,label\na,1\n", Form::Separated(b','), &columns).unwrap_err();
+    assert_eq!(
+        error,
+        "expected columns photo and kind, found path, label (`photo` is as the settings name it)"
+    );
+}
+
+#[test]
+fn a_first_line_that_is_not_understood_is_no_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.csv");
+    std::fs::write(&list, "name,kind\na.png,cat\nb.png,dog\n").unwrap();
+    let open = || read(&list, &Columns::default());
+    let error = open().unwrap_err().to_string();
+    assert!(error.contains("its first line is neither an image (there is no `name`)"), "{error}");
+    assert!(error.contains("data.image_column"), "{error}");
+    // A file without an ending can be an image.
+    std::fs::write(folder.path().join("name"), "").unwrap();
+    assert_eq!(open().unwrap().train.len(), 3);
+}
+
+#[test]
+fn ids_become_paths_by_a_folder_and_an_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("train");
+    std::fs::create_dir(&images).unwrap();
+    for name in ["00f.png", "01.b.png"] {
+        ::image::GrayImage::new(2, 2).save(images.join(name)).unwrap();
+    }
+    let list = folder.path().join("labels.csv");
+    let open = |text: &str, columns: &Columns| {
+        std::fs::write(&list, text).unwrap();
+        read(&list, columns)
+    };
+    let text = "file,label\n00f,beagle\n01.b,corgi\n";
+    let error = open(text, &Columns::default()).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "none of its 2 images is there, such as `00f`; `train/00f.png` is there: set \
+             data.image_folder=train and data.image_suffix=.png"
+        ),
+        "{error}"
+    );
+    let columns = Columns {
+        image_folder: "train".into(),
+        image_suffix: ".png".to_owned(),
+        ..Columns::default()
+    };
+    let train = open(text, &columns).unwrap().train;
+    assert!(train.decode(0).is_ok() && train.decode(1).is_ok());
+    // Without a line of names, too.
+    assert_eq!(open("00f,beagle\n01.b,corgi\n", &columns).unwrap().train.len(), 2);
+    let error = open("path,label\nx/9.png,a\n", &Columns::default()).unwrap_err().to_string();
+    assert!(error.contains("such as `x/9.png`; paths are relative to the list; set "), "{error}");
+    // As Windows writes paths.
+    let train = open("path,label\ntrain\\00f.png,a\n", &Columns::default()).unwrap().train;
+    assert!(train.decode(0).is_ok());
+}
+
+#[test]
+fn advice_names_files_that_are_there_and_what_leads_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train/0.png", "list/x", "list/1.5.png", "list/1.png"] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let image = ::image::GrayImage::new(2, 2);
+        image.save_with_format(path, ::image::ImageFormat::Png).unwrap();
+    }
+    let advice = |list: &str, path: &str, columns: &Columns| {
+        let text = format!("path,label\n{path},a\n");
+        let list = folder.path().join(list);
+        std::fs::write(&list, text).unwrap();
+        let error = read(&list, columns).unwrap_err().to_string();
+        error.split_once("; ").unwrap().1.to_owned()
+    };
+    let default = Columns::default();
+    let wrong = Columns {
+        image_folder: "images".into(),
+        image_suffix: ".jpg".to_owned(),
+        ..Columns::default()
+    };
+    for (list, path, columns, expected) in [
+        (
+            "train/list.csv",
+            "train/0.png",
+            &default,
+            "`../train/0.png` is there: set data.image_folder=..",
+        ),
+        ("list/list.csv", "1", &default, "`1.png` is there: set data.image_suffix=.png"),
+        (
+            "list/list.csv",
+            "x",
+            &wrong,
+            "`x` is there: leave out data.image_folder and data.image_suffix",
+        ),
+        (
+            "list.csv",
+            "0.png",
+            &wrong,
+            "`train/0.png` is there: set data.image_folder=train, leave out data.image_suffix",
+        ),
+    ] {
+        assert_eq!(advice(list, path, columns), expected);
+    }
+    // No setting makes one folder of another.
+    assert!(advice("list.csv", "img/0", &default).starts_with("paths are relative"));
+}
+
+#[test]
+fn a_list_may_begin_with_images_that_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    ::image::GrayImage::new(2, 2).save(folder.path().join("20.png")).unwrap();
+    let list = folder.path().join("list.csv");
+    let lines: String = (0..=20).map(|item| format!("{item}.png,a\n")).collect();
+    std::fs::write(&list, format!("path,label\n{lines}")).unwrap();
+    let train = read(&list, &Columns::default()).unwrap().train;
+    assert_eq!((train.len(), train.decode(20).is_ok()), (21, true));
+}
+
+#[test]
+fn a_list_is_a_source_ordered_by_class_then_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["x.png", "y.png", "z.png"] {
+        ::image::GrayImage::new(2, 2).save(folder.path().join(name)).unwrap();
+    }
+    let list = folder.path().join("list.csv");
+    std::fs::write(&list, "path,label,split\nz.png,b,train\ny.png,a,train\nx.png,b,test\n")
+        .unwrap();
+    let dataset = read(&list, &Columns::default()).unwrap();
+    assert_eq!(dataset.train.class_names(), ["a", "b"]);
+    assert_eq!(dataset.train.labels(), [0, 1]);
+    assert!(dataset.train.item_name(0).ends_with("y.png"));
+    let test = dataset.test.unwrap();
+    assert_eq!((test.labels(), test.decode(0).unwrap().size()), (vec![1], [2, 2, 1]));
+    assert!(dataset.validation.is_none());
+    std::fs::write(&list, "path,label,split\nz.png,b,train\nx.png,c,test\n").unwrap();
+    let error = read(&list, &Columns::default()).unwrap_err().to_string();
+    assert!(error.ends_with("its class `c` is none of the 1 classes (`b`, …)"), "{error}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_a_list_or_an_error(text: Vec<u8>, json: bool) {
+        let _ = parse_bytes(&text, json);
+    }
+
+    #[test]
+    fn any_text_of_these_marks_is_a_list_or_an_error(text in "[ab,\"\n\r{}:1\\[]{0,60}") {
+        let _ = parse_bytes(text.as_bytes(), false);
+        let _ = parse_bytes(text.as_bytes(), true);
+    }
+}
