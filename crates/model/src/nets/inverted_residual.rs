@@ -59,6 +59,52 @@ impl Blocks {
     }
 }
 
+/// A convolution and its batch-norm, or a squeeze-and-excitation, of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The whole of [`Kind::Plain`].
+    Plain,
+    /// A depthwise convolution of so many pixels before the block is widened, without activation.
+    Start(usize),
+    /// 1x1 to a wider block.
+    Expand,
+    /// A depthwise convolution.
+    Depthwise,
+    /// Squeeze-and-excitation.
+    Squeeze,
+    /// 1x1 to the output channels, without activation.
+    Project,
+}
+
+impl Blocks {
+    /// The parts of each block in their order, with the names of convolution and batch-norm; of a
+    /// squeeze-and-excitation, those of its two layers.
+    pub fn parts(&self) -> Vec<(Part, [&'static str; 2])> {
+        use Part::{Depthwise, Expand, Plain, Project, Squeeze, Start};
+        let squeeze = self.squeeze.then_some((Squeeze, ["se.conv_reduce", "se.conv_expand"]));
+        match self.kind {
+            Kind::Plain => vec![(Plain, ["conv", "bn1"])],
+            Kind::Separable => [(Depthwise, ["conv_dw", "bn1"])]
+                .into_iter()
+                .chain(squeeze)
+                .chain([(Project, ["conv_pw", "bn2"])])
+                .collect(),
+            Kind::Inverted => [(Expand, ["conv_pw", "bn1"]), (Depthwise, ["conv_dw", "bn2"])]
+                .into_iter()
+                .chain(squeeze)
+                .chain([(Project, ["conv_pwl", "bn3"])])
+                .collect(),
+            Kind::Universal { start } => (start > 0)
+                .then_some((Start(start), ["dw_start.conv", "dw_start.bn"]))
+                .into_iter()
+                .chain([(Expand, ["pw_exp.conv", "pw_exp.bn"])])
+                .chain((self.kernel > 0).then_some((Depthwise, ["dw_mid.conv", "dw_mid.bn"])))
+                .chain([(Project, ["pw_proj.conv", "pw_proj.bn"])])
+                .collect(),
+        }
+    }
+}
+
 /// What stands between the last block and the logits; the number is the features'.
 #[derive(Clone, Copy)]
 pub(super) enum Neck {
@@ -273,47 +319,38 @@ impl Builder<'_> {
         let mut main =
             Builder { net: self.net, channels: inputs, size: self.size, body: Sequential::new() };
         let wide = multiple_of_eight(inputs as f64 * block.expansion);
-        let (kernel, stride, act) = (block.kernel, block.stride, Some(block.activation));
-        match block.kind {
-            Kind::Plain => {
-                main.conv(block.channels, kernel, stride, 1, vb.pp("conv"))?;
-                main.norm(act, vb.pp("bn1"))?;
-            }
-            Kind::Separable => {
-                main.conv(inputs, kernel, stride, inputs, vb.pp("conv_dw"))?;
-                main.norm(act, vb.pp("bn1"))?;
-                if block.squeeze {
+        let (kernel, stride) = (block.kernel, block.stride);
+        for (part, [conv, norm]) in block.parts() {
+            let vb_conv = vb.pp(conv);
+            let (width, act) = (main.channels, Some(block.activation));
+            let act = match part {
+                Part::Squeeze => {
                     main.squeeze(inputs, vb.pp("se"))?;
+                    continue;
                 }
-                main.conv(block.channels, 1, 1, 1, vb.pp("conv_pw"))?;
-                main.norm(None, vb.pp("bn2"))?;
-            }
-            Kind::Inverted => {
-                main.conv(wide, 1, 1, 1, vb.pp("conv_pw"))?;
-                main.norm(act, vb.pp("bn1"))?;
-                main.conv(wide, kernel, stride, wide, vb.pp("conv_dw"))?;
-                main.norm(act, vb.pp("bn2"))?;
-                if block.squeeze {
-                    main.squeeze(inputs, vb.pp("se"))?;
+                Part::Plain => {
+                    main.conv(block.channels, kernel, stride, 1, vb_conv)?;
+                    act
                 }
-                main.conv(block.channels, 1, 1, 1, vb.pp("conv_pwl"))?;
-                main.norm(None, vb.pp("bn3"))?;
-            }
-            Kind::Universal { start } => {
-                if start > 0 {
+                Part::Start(start) => {
                     let stride = if kernel > 0 { 1 } else { stride };
-                    main.conv(inputs, start, stride, inputs, vb.pp("dw_start.conv"))?;
-                    main.norm(None, vb.pp("dw_start.bn"))?;
+                    main.conv(width, start, stride, width, vb_conv)?;
+                    None
                 }
-                main.conv(wide, 1, 1, 1, vb.pp("pw_exp.conv"))?;
-                main.norm(act, vb.pp("pw_exp.bn"))?;
-                if kernel > 0 {
-                    main.conv(wide, kernel, stride, wide, vb.pp("dw_mid.conv"))?;
-                    main.norm(act, vb.pp("dw_mid.bn"))?;
+                Part::Expand => {
+                    main.conv(wide, 1, 1, 1, vb_conv)?;
+                    act
                 }
-                main.conv(block.channels, 1, 1, 1, vb.pp("pw_proj.conv"))?;
-                main.norm(None, vb.pp("pw_proj.bn"))?;
-            }
+                Part::Depthwise => {
+                    main.conv(width, kernel, stride, width, vb_conv)?;
+                    act
+                }
+                Part::Project => {
+                    main.conv(block.channels, 1, 1, 1, vb_conv)?;
+                    None
+                }
+            };
+            main.norm(act, vb.pp(norm))?;
         }
         (self.channels, self.size) = (main.channels, main.size);
         if stride == 1 && inputs == block.channels && !matches!(block.kind, Kind::Plain) {

@@ -1,7 +1,8 @@
 //! MobileNets.
 
+use super::block_names::BlockNames;
 use super::info::{NetInfo, NetSize};
-use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Row, Squeeze, block_net};
+use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Part, Row, Squeeze, block_net};
 use crate::layers::Activation::{self, HardSigmoid, HardSwish, Relu, Relu6};
 
 /// MobileNets V2 to V4, with timm's names.
@@ -14,6 +15,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
             description: "MobileNetV2: inverted residuals, ReLU6",
             size: Some(NetSize { parameters: 3_504_872, multiply_adds: 307_452_384 }),
             hub: Some("timm/mobilenetv2_100.ra_in1k"),
+            key_maps: vec![("torchvision", TORCHVISION_V2.key_map(&v2()))],
             ..block_net("mobilenetv2_100", v2())
         },
         NetInfo {
@@ -36,6 +38,22 @@ pub(super) fn nets() -> Vec<NetInfo> {
         },
     ]
 }
+
+const TORCHVISION_V2: BlockNames = BlockNames {
+    prefix: "",
+    stem: ["features.0.0", "features.0.1"],
+    unit: |unit| {
+        let (block, place) = (unit.block + 1, unit.place);
+        // The last convolution has no activation, and so no folder with its batch-norm.
+        let names = match unit.part {
+            Part::Project => [place.to_string(), (place + 1).to_string()],
+            _ => [format!("{place}.0"), format!("{place}.1")],
+        };
+        names.map(|name| format!("features.{block}.conv.{name}"))
+    },
+    neck: &["features.18.0", "features.18.1"],
+    classifier: "classifier.1",
+};
 
 /// What MobileNets share.
 fn mobilenet(activation: Activation, stages: Vec<Vec<Blocks>>, neck: Neck) -> BlockNet {

@@ -157,6 +157,18 @@ fn nets_of_blocks_are_those_of_timm() {
 }
 
 #[test]
+fn nets_of_blocks_are_those_of_other_programs() {
+    for (name, source) in [
+        ("efficientnet_b0", "torchvision"),
+        ("mobilenetv2_100", "torchvision"),
+        ("tf_efficientnet_b0", "efficientnet-pytorch"),
+        ("tf_efficientnet_b0", "transformers"),
+    ] {
+        check(name, source);
+    }
+}
+
+#[test]
 fn vision_transformers_are_those_of_timm() {
     for name in ["vit_tiny_patch16_224", "vit_small_patch16_224", "vit_base_patch16_224"] {
         check(name, "timm");

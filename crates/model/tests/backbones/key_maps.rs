@@ -60,6 +60,19 @@ fn every_tensor_of_timm_s_nets_of_blocks_has_its_place() {
 }
 
 #[test]
+fn every_tensor_of_other_programs_nets_of_blocks_has_its_place() {
+    for (name, source) in [
+        ("tf_efficientnet_lite0", "efficientnet-pytorch"),
+        ("tf_efficientnet_b0", "efficientnet-pytorch"),
+        ("tf_efficientnet_b0", "transformers"),
+        ("efficientnet_b0", "torchvision"),
+        ("mobilenetv2_100", "torchvision"),
+    ] {
+        check(name, source, &["num_batches_tracked"]);
+    }
+}
+
+#[test]
 fn every_tensor_of_transformers_resnets_has_its_place() {
     for name in ["resnet18", "resnet34", "resnet50", "resnet101"] {
         check(name, "transformers", &["num_batches_tracked"]);
