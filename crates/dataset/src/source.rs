@@ -17,6 +17,7 @@ mod labels;
 mod walk;
 
 mod cifar;
+mod cifar_pickle;
 mod class_folders;
 pub mod embedded;
 mod encoded;

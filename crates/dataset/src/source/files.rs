@@ -49,17 +49,5 @@ pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {
 /// Reads a file of at most `limit` bytes; what is no file, such as a pipe, is not opened.
 pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let read_error = |source| Error::Read { path: path.to_owned(), source };
-    let metadata = std::fs::metadata(path).map_err(read_error)?;
-    if !metadata.is_file() {
-        return Err(read_error(std::io::Error::other("it is not a regular file")));
-    }
-    let size = metadata.len();
-    if size > limit {
-        return Err(Error::TooLarge {
-            item: path.display().to_string(),
-            found: format!("{size} bytes"),
-            limit: format!("{limit} bytes"),
-        });
-    }
-    std::fs::read(path).map_err(read_error)
+    taper_untrusted::files::read(path, limit).map_err(read_error)
 }

@@ -11,12 +11,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use taper_untrusted::files::read_text;
+
 use crate::error::{Error, Result};
-use crate::idx::{Elements, Idx};
+use crate::idx::{DEFAULT_LIMIT, Elements, Idx};
 use crate::source::dataset::Dataset;
-use crate::source::files::{entries, name_of};
+use crate::source::files::{entries, name_of, read_whole};
 use crate::source::in_memory::InMemory;
 use crate::split::{Split, Splits};
+
+/// The largest list of class names, in bytes.
+const CLASSES_LIMIT: u64 = 64 << 20;
+
+/// The most bytes that stand before the elements of an IDX file.
+const HEADER: u64 = 4 + 4 * 255;
 
 /// The most classes that labels alone may announce; more need a `classes.txt`.
 const MAX_UNNAMED_CLASSES: i64 = 100_000;
@@ -254,8 +262,7 @@ impl Raw {
 }
 
 fn read_idx(path: &Path) -> Result<Idx> {
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let bytes = read_whole(path, DEFAULT_LIMIT as u64 + HEADER)?;
     Idx::parse(&bytes).map_err(|source| Error::Idx { path: path.to_owned(), source })
 }
 
@@ -315,7 +322,7 @@ const LABELS: &str = "labels as integers [count] or [count, columns]";
 
 fn read_class_names(folder: &Path) -> Result<Option<Vec<String>>> {
     let path = folder.join("classes.txt");
-    match std::fs::read_to_string(&path) {
+    match read_text(&path, CLASSES_LIMIT) {
         Ok(text) => {
             let names: Vec<String> =
                 text.trim_end().lines().map(|line| line.trim().to_owned()).collect();

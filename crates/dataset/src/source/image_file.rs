@@ -1,11 +1,11 @@
 //! One image file, within limits.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
+use taper_untrusted::{fenced, files};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -58,6 +58,11 @@ pub fn decode_image(
     name: impl std::fmt::Display,
     limits: &ImageLimits,
 ) -> Result<Image> {
+    let failed = |reason| Err(Error::Image { item: name.to_string(), reason });
+    fenced(|| decode(bytes, &name, limits)).unwrap_or_else(failed)
+}
+
+fn decode(bytes: &[u8], name: &impl std::fmt::Display, limits: &ImageLimits) -> Result<Image> {
     let broken = |reason: String| Error::Image { item: name.to_string(), reason };
     let mut decoder = open(bytes, limits).map_err(broken)?;
     let (width, height) = decoder.dimensions();
@@ -135,8 +140,8 @@ fn within(image: u64, file: &[u8]) -> ::image::Limits {
 /// How the pixels of a file are stored, in words; nothing where it cannot be read.
 pub(crate) fn stored_pixels(bytes: &[u8]) -> Option<String> {
     use ::image::ExtendedColorType as Color;
-    let decoder = open(bytes, &ImageLimits::default()).ok()?;
-    let color = decoder.original_color_type();
+    let color = || Some(open(bytes, &ImageLimits::default()).ok()?.original_color_type());
+    let color = fenced(color).ok()??;
     let kind = match (color, png_header(bytes)) {
         // The decoder looks palettes up and says nothing of it.
         (_, Some([_, _, 3])) => "palette",
@@ -183,7 +188,7 @@ pub(crate) fn is_image(path: &Path) -> bool {
         return has_image_ending(path);
     }
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut bytes));
+    let read = files::open(path).and_then(|file| file.take(16).read_to_end(&mut bytes));
     let sure = match (format_of(&bytes), &bytes[..]) {
         (Some(ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP), _) => true,
         (Some(ImageFormat::Jpeg), [_, _, third, ..]) => *third == 0xff,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::source::files::{entries, is_hidden, name_of, sorted_entries};
+use crate::source::files::{entries, is_hidden, name_of, read_whole, sorted_entries};
 use crate::source::image_file::{ENDINGS, ImageLimits, is_image, read_image, stored_pixels};
 use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
@@ -143,7 +143,7 @@ impl Images for ImageFolder {
     }
 
     fn stored(&self, index: usize) -> Option<String> {
-        stored_pixels(&std::fs::read(self.path(index)).ok()?)
+        stored_pixels(&read_whole(self.path(index), self.limits.file_bytes).ok()?)
     }
 
     fn describe(&self) -> String {

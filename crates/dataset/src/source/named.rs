@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 
 use crate::error::{Error, Result};
-use crate::idx::Idx;
+use crate::idx::{DEFAULT_LIMIT, Idx};
 use crate::source::dataset::Dataset;
+use crate::source::files::read_whole;
 use crate::source::{cifar, idx_folder};
 
 /// A data set with a name.
@@ -30,7 +31,7 @@ pub struct Named {
     pub hub: Option<&'static str>,
     /// Images in the train part, in the test part.
     pub counts: [usize; 2],
-    /// What the names of its IDX files begin with; `None` for CIFAR's binary files.
+    /// What the names of its IDX files begin with; `None` for CIFAR's files.
     family: Option<&'static str>,
     /// Other folders than the name's.
     folders: &'static [&'static str],
@@ -63,11 +64,11 @@ pub const NAMED: &[Named] = &[
         about: "small colour photographs of 10 kinds of animals and vehicles, 32x32",
         url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpacked",
         licence: "none stated; to be cited as Krizhevsky, 2009",
-        quirks: "records of a label and three planes",
+        quirks: "records of a label and three planes, or Python's pickles of them",
         hub: Some("uoft-cs/cifar10"),
         counts: [50_000, 10_000],
         family: None,
-        folders: &["cifar-10-batches-bin"],
+        folders: &["cifar-10-batches-bin", "cifar-10-batches-py"],
         classes: &[],
         checksums: Checksums::Unknown,
     },
@@ -274,8 +275,7 @@ impl Named {
             if !path.is_file() {
                 continue; // unpacked files have no checksum from the publisher
             }
-            let read = std::fs::read(&path);
-            let mut bytes = read.map_err(|source| Error::Read { path: path.clone(), source })?;
+            let mut bytes = read_whole(&path, DEFAULT_LIMIT as u64)?;
             if !packed {
                 let idx = Idx::parse(&bytes).and_then(|idx| idx.to_bytes());
                 bytes = idx.map_err(|source| Error::Idx { path: path.clone(), source })?;

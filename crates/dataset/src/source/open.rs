@@ -52,7 +52,7 @@ const FOLDERS: &[Format] = &[
         open: |path, _| idx_folder::read(path),
     },
     Format {
-        expected: "CIFAR-10's binary files (data_batch_1.bin, …)",
+        expected: "CIFAR's files (data_batch_1.bin, data_batch_1, …)",
         recognizes: |path, _| Ok(cifar::is_cifar(path)),
         open: |path, _| cifar::read(path),
     },
@@ -81,8 +81,8 @@ const FOLDERS: &[Format] = &[
 /// Opens a data set by the name of an embedded one (`digits`, `mnist-sample`), by a name of
 /// [`NAMED`](crate::source::NAMED), or by path.
 ///
-/// A path leads to a folder of IDX files named as MNIST names them, to one such file, to CIFAR-10's
-/// binary files, to the folder into which torchvision has downloaded one of these, to a parquet file or a folder of
+/// A path leads to a folder of IDX files named as MNIST names them, to one such file, to the
+/// files of CIFAR-10 or CIFAR-100, to the folder into which torchvision has downloaded one of these, to a parquet file or a folder of
 /// such, to a list of images (`.csv`, `.tsv`, `.jsonl`) or the folder with its `metadata.csv`, to a safetensors file with `images` and `labels`, to a folder with a folder of images
 /// per class, or to a folder with such folders called as [`Split::named`](crate::split::Split::named)
 /// says, `train` among them. A folder called like one of the names is reached as `./digits`.
@@ -179,12 +179,9 @@ fn downloaded(folder: &Path) -> Result<Option<PathBuf>> {
 /// The folder, and what is wrong with it, if it holds a download that is known and not read.
 fn unreadable(folder: &Path) -> Option<(PathBuf, &'static str)> {
     let has = |names: &[&str]| names.iter().all(|name| folder.join(name).is_file());
-    let reason = if has(&["data_batch_1", "test_batch"]) {
-        "it holds CIFAR-10 as Python's pickles, which are not read; expected the binary version \
-         (cifar-10-binary.tar.gz, unpacked: data_batch_1.bin, …), or hub:uoft-cs/cifar10"
-    } else if has(&["train", "test", "meta"]) {
-        "it holds CIFAR-100 as Python's pickles, which are not read; expected parquet files, such as \
-         hub:uoft-cs/cifar100"
+    let reason = if has(&["train.bin", "test.bin"]) {
+        "it holds CIFAR-100's binary files, which are not read; expected the Python version \
+         (cifar-100-python.tar.gz, unpacked: train, test, meta), or hub:uoft-cs/cifar100"
     } else if has(&["train_32x32.mat"]) || has(&["test_32x32.mat"]) {
         "it holds SVHN as MATLAB's files, which are not read; expected parquet files, such as \
          hub:ufldl-stanford/svhn"

@@ -10,9 +10,10 @@ mod levels;
 mod thrift;
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+use taper_untrusted::files::open;
 
 use self::column::Value;
 use self::footer::{Chunk, Column, Footer, Physical, RowGroup};
@@ -135,7 +136,7 @@ pub(crate) fn is_parquet(path: &Path) -> bool {
 
 fn read_file(path: &Path, rows: &mut Rows, columns: &Columns, limits: Limits) -> Result<()> {
     let read_error = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(read_error)?;
+    let mut file = open(path).map_err(read_error)?;
     rows.begin(path.display().to_string());
     let folder = path.parent().unwrap_or(Path::new("")).join(&columns.image_folder);
     let (first_row, first_path) = (rows.len(), RefCell::new(None));

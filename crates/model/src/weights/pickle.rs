@@ -1,15 +1,13 @@
 //! Reading PyTorch's own files: a zip archive with a pickled dictionary and a file for each storage, or
 //! what PyTorch wrote before 1.6, pickles and storages one after another.
 //!
-//! A pickle is a program, and this runs none: [`unpickle`](unpickle::unpickle) describes what it would
-//! build, and of that only tensors are taken. What is read is bounded, so that a hostile file ends in an
-//! error and not in the memory's end.
+//! A pickle is a program, and this runs none: [`unpickle`] describes what it would build, and of that only tensors
+//! are taken. What is read is bounded, so that a hostile file ends in an error and not in the memory's end.
 //!
 //! The formats are what `torch.save` writes (`torch/serialization.py`, `torch/_utils.py`).
 
 mod legacy;
 mod state_dict;
-mod unpickle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,6 +15,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use taper_untrusted::pickle::{Objects, PICKLE_LIMIT, unpickle};
 use zip::ZipArchive;
 
 use super::error::{LISTED, WeightsError, listed};
@@ -24,7 +23,6 @@ use super::state_key::{TOP, choose};
 use super::tensor_file::{FileTensor, TensorFile, check_finite};
 use legacy::Legacy;
 use state_dict::{Entry, State, Storage, averaged_elsewhere, contents, entries, states};
-use unpickle::{Objects, PICKLE_LIMIT, unpickle};
 
 /// Whether a file that begins so is a zip archive.
 pub(super) fn is_archive(start: &[u8]) -> bool {

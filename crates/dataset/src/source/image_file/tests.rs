@@ -121,7 +121,7 @@ fn a_file_of_absurd_size_is_not_read() {
     let limits = ImageLimits { file_bytes: 99, ..ImageLimits::default() };
     assert_eq!(
         read_image(&path, &limits).unwrap_err().to_string(),
-        format!("{} is too large: 100 bytes, the limit is 99 bytes", path.display())
+        format!("cannot read {}: it has 100 bytes, the limit is 99", path.display())
     );
 }
 

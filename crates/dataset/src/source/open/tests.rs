@@ -227,11 +227,9 @@ fn the_files_of_the_folder_that_is_named_come_before_those_below() {
 fn what_is_not_read_does_not_hide_what_is() {
     let root = tempfile::tempdir().unwrap();
     idx_files(&root.path().join("MNIST/raw"), 12);
-    let pickles = root.path().join("cifar-10-batches-py");
-    std::fs::create_dir(&pickles).unwrap();
-    for name in ["data_batch_1", "test_batch"] {
-        std::fs::write(pickles.join(name), "x").unwrap();
-    }
+    let matlab = root.path().join("svhn");
+    std::fs::create_dir(&matlab).unwrap();
+    std::fs::write(matlab.join("train_32x32.mat"), "x").unwrap();
     let opened = || open(root.path().to_str().unwrap()).unwrap().train.len();
     assert_eq!(opened(), 12);
     // For all users but root.
@@ -251,8 +249,7 @@ fn what_is_not_read_does_not_hide_what_is() {
 #[test]
 fn a_download_that_is_not_read_says_what_is() {
     for (files, expected) in [
-        (["data_batch_1", "test_batch", "batches.meta"], "hub:uoft-cs/cifar10"),
-        (["train", "test", "meta"], "hub:uoft-cs/cifar100"),
+        (["train.bin", "test.bin", "x"], "hub:uoft-cs/cifar100"),
         (["train_32x32.mat", "test_32x32.mat", "x"], "hub:ufldl-stanford/svhn"),
         (["train_X.bin", "train_y.bin", "x"], "expected a folder of images per class"),
     ] {

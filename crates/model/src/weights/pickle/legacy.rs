@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use taper_untrusted::pickle::{Object, Objects, PICKLE_LIMIT, unpickle};
+
 use super::state_dict::{Storage, storage};
-use super::unpickle::{Object, Objects, PICKLE_LIMIT, unpickle};
 
 /// `0x1950a86a20f9469cfc6c`.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use candle_core::DType;
+use taper_untrusted::pickle::{Id, NAME_LIMIT, OPERATIONS_LIMIT, Object, Objects};
 
-use super::unpickle::{Id, NAME_LIMIT, OPERATIONS_LIMIT, Object, Objects};
 use crate::weights::error::LISTED;
 use crate::weights::state_key::{TOP, is_averaged};
 

@@ -1,8 +1,8 @@
 use std::io::Write;
 
+use taper_untrusted::pickle::OPERATIONS_LIMIT;
 use tempfile::tempdir;
 
-use super::unpickle::OPERATIONS_LIMIT;
 use super::*;
 
 fn golden(name: &str) -> std::path::PathBuf {

@@ -7,16 +7,18 @@
 //!
 //! All that protocols 2 to 5 write is read (`Lib/pickletools.py`), Python 2's strings too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The pickles themselves, without the tensors, in bytes; that of a ResNet-18 has 40 thousand.
-pub(super) const PICKLE_LIMIT: u64 = 64 << 20;
+pub const PICKLE_LIMIT: u64 = 64 << 20;
 
 /// Operations of a pickle; a tensor takes some 40, a number in a list one.
-pub(super) const OPERATIONS_LIMIT: usize = 1 << 22;
+pub const OPERATIONS_LIMIT: usize = 1 << 22;
 
 /// Bytes of a name of a tensor, and of a key: one that is used again and again must not fill the memory.
-pub(super) const NAME_LIMIT: usize = 4096;
+pub const NAME_LIMIT: usize = 4096;
 
 /// Bytes of the name of a class.
 const CLASS_LIMIT: usize = 256;
@@ -33,29 +35,41 @@ const UNREADABLE: [(&str, &str); 7] = [
 ];
 
 /// An object's place among [`Objects`].
-pub(super) type Id = usize;
+pub type Id = usize;
 
 /// What is known of an object.
 #[derive(Debug)]
-pub(super) enum Object {
+pub enum Object {
+    /// `None`.
     None,
+    /// A truth value.
     Bool(bool),
+    /// A whole number.
     Int(i64),
     /// A whole number of more than 64 bits, its bytes from the lowest to the highest.
     Long(Vec<u8>),
+    /// A number with a point, which nobody asks for.
     Float,
+    /// Text.
     Text(String),
-    Bytes,
+    /// Bytes, by their place in the pickle; text of Python 2 that is not UTF-8, too.
+    Bytes(Range<usize>),
     /// A tuple, a list or a set.
     List(Vec<Id>),
+    /// A dictionary, by its keys and values.
     Dict(Vec<(Id, Id)>),
     /// `module.name`.
     Class(String),
-    /// What calling `callable` would give, and the items that are put into it.
+    /// What a call would give.
     Call {
+        /// What would be called.
         callable: Id,
+        /// With what.
         args: Id,
+        /// The items that are put into the result.
         items: Vec<(Id, Id)>,
+        /// What it is built of.
+        state: Option<Id>,
     },
     /// What the file has outside of the pickle, by a description.
     Persistent(Id),
@@ -63,21 +77,24 @@ pub(super) enum Object {
 
 /// The objects of a pickle.
 #[derive(Debug)]
-pub(super) struct Objects {
+pub struct Objects {
     objects: Vec<Object>,
     /// The object that the pickle is of.
     pub root: Id,
 }
 
 impl Objects {
+    /// The object of a place.
     pub fn get(&self, id: Id) -> &Object {
         &self.objects[id]
     }
 
+    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Object> {
         self.objects.iter()
     }
 
+    /// The text that an object is.
     pub fn text(&self, id: Id) -> Option<&str> {
         match self.get(id) {
             Object::Text(text) => Some(text),
@@ -85,6 +102,7 @@ impl Objects {
         }
     }
 
+    /// The items of a list.
     pub fn list(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {
             Object::List(items) => Some(items),
@@ -92,6 +110,23 @@ impl Objects {
         }
     }
 
+    /// The bytes that an object is, however they were written: as such, as text of Python 2, or as Python 3
+    /// writes them for Python 2, `_codecs.encode(text, "latin1")`. `pickle` is what was read.
+    pub fn bytes<'a>(&'a self, id: Id, pickle: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match self.get(id) {
+            Object::Bytes(place) => Some(Cow::Borrowed(pickle.get(place.clone())?)),
+            Object::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Object::Call { callable, args, .. }
+                if self.class(*callable) == Some("_codecs.encode") =>
+            {
+                let text = self.text(*self.list(*args)?.first()?)?;
+                text.chars().map(|letter| u8::try_from(letter).ok()).collect()
+            }
+            _ => None,
+        }
+    }
+
+    /// The name of a class.
     pub fn class(&self, id: Id) -> Option<&str> {
         match self.get(id) {
             Object::Class(name) => Some(name),
@@ -153,7 +188,7 @@ impl Objects {
             Object::Bool(_) => "a truth value".to_string(),
             Object::Int(_) | Object::Long(_) | Object::Float => "a number".to_string(),
             Object::Text(_) => "text".to_string(),
-            Object::Bytes => "bytes".to_string(),
+            Object::Bytes(_) => "bytes".to_string(),
             Object::List(_) => "a list".to_string(),
             Object::Dict(_) => "a dictionary".to_string(),
             Object::Class(name) => format!("the class {name}"),
@@ -172,8 +207,8 @@ impl Objects {
 /// # Errors
 ///
 /// It is cut short, has an operation of another protocol or too many, or lacks what an operation takes.
-pub(super) fn unpickle(bytes: &[u8]) -> Result<(Objects, usize), String> {
-    let mut machine = Machine { rest: bytes, ..Machine::default() };
+pub fn unpickle(bytes: &[u8]) -> Result<(Objects, usize), String> {
+    let mut machine = Machine { rest: bytes, length: bytes.len(), ..Machine::default() };
     for _ in 0..OPERATIONS_LIMIT {
         if machine.step()? {
             let root = machine.pop()?;
@@ -189,6 +224,8 @@ pub(super) fn unpickle(bytes: &[u8]) -> Result<(Objects, usize), String> {
 #[derive(Default)]
 struct Machine<'a> {
     rest: &'a [u8],
+    /// Bytes of the whole.
+    length: usize,
     objects: Vec<Object>,
     stack: Vec<Id>,
     /// The heights of the stack at its marks.
@@ -196,7 +233,7 @@ struct Machine<'a> {
     memo: HashMap<u64, Id>,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
     /// Carries out one operation; whether it was the last one.
     fn step(&mut self) -> Result<bool, String> {
         match self.number(1)? as u8 {
@@ -283,8 +320,13 @@ impl Machine<'_> {
                 self.pop()?;
                 self.call()?;
             }
-            // A state: nothing that a state dict keeps its tensors in.
-            b'b' => drop(self.pop()?),
+            b'b' => {
+                let built_of = self.pop()?;
+                let object = self.last()?;
+                if let Object::Call { state, .. } = &mut self.objects[object] {
+                    *state = Some(built_of);
+                }
+            }
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Object::Persistent(id));
@@ -327,7 +369,7 @@ impl Machine<'_> {
         Ok(self.stack.split_off(mark))
     }
 
-    fn take(&mut self, length: usize) -> Result<&[u8], String> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or("its pickle ends too soon")?;
         self.rest = rest;
         Ok(taken)
@@ -339,7 +381,7 @@ impl Machine<'_> {
     }
 
     /// The bytes behind their number.
-    fn counted(&mut self, length: usize) -> Result<&[u8], String> {
+    fn counted(&mut self, length: usize) -> Result<&'a [u8], String> {
         let count = self.number(length)?;
         self.take(usize::try_from(count).unwrap_or(usize::MAX))
     }
@@ -372,15 +414,27 @@ impl Machine<'_> {
 
     /// Text; Python 2's strings, too, which may be of any bytes.
     fn text(&mut self, length: usize) -> Result<(), String> {
-        let text = String::from_utf8_lossy(self.counted(length)?).into_owned();
-        self.push(Object::Text(text));
+        let bytes = self.counted(length)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                let text = Object::Text(text.to_owned());
+                self.push(text);
+            }
+            Err(_) => self.push_bytes(bytes.len()),
+        }
         Ok(())
     }
 
     fn bytes(&mut self, length: usize) -> Result<(), String> {
-        self.counted(length)?;
-        self.push(Object::Bytes);
+        let length = self.counted(length)?.len();
+        self.push_bytes(length);
         Ok(())
+    }
+
+    /// Pushes the last bytes that were taken.
+    fn push_bytes(&mut self, length: usize) {
+        let end = self.length - self.rest.len();
+        self.push(Object::Bytes(end - length..end));
     }
 
     fn tuple(&mut self, length: usize) -> Result<(), String> {
@@ -409,7 +463,7 @@ impl Machine<'_> {
 
     fn call(&mut self) -> Result<(), String> {
         let (args, callable) = (self.pop()?, self.pop()?);
-        self.push(Object::Call { callable, args, items: Vec::new() });
+        self.push(Object::Call { callable, args, items: Vec::new(), state: None });
         Ok(())
     }
 
