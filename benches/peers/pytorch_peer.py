@@ -41,14 +41,21 @@ def resnet18(side):
     return net.to(DEVICE, memory_format=FORMAT), (3, side, side)
 
 
-def vit_tiny(side):
-    import timm
+def of_timm(name):
+    def build(side):
+        import timm
 
-    net = timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=side)
-    return net.to(DEVICE, memory_format=FORMAT), (3, side, side)
+        size = {"img_size": side} if name.startswith("vit") else {}
+        net = timm.create_model(name, num_classes=10, **size)
+        return net.to(DEVICE, memory_format=FORMAT), (3, side, side)
+
+    return build
 
 
-NETS = {"keras-cnn": reference, "resnet18": resnet18, "vit_tiny_patch16_224": vit_tiny}
+NETS = {"keras-cnn": reference, "resnet18": resnet18} | {
+    name: of_timm(name)
+    for name in ("vit_tiny_patch16_224", "tf_efficientnet_lite0", "mobilenetv3_small_100")
+}
 
 
 def train(work):

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use candle_core::{Device, ModuleT, Tensor};
+use candle_core::{Device, Tensor};
 use clap::Args;
 use taper_dataset::source::ImageFolder;
 use taper_dataset::{Batch, ImageLimits, Images, Loader, LoaderConfig};
@@ -51,7 +51,7 @@ pub fn run(Flags { run, folder }: &Flags, registry: &Registry) -> Result<()> {
         let start = Instant::now();
         for batch in &batches {
             let images = Tensor::from_slice(&batch.images, &batch.shape, &Device::Cpu)?;
-            std::hint::black_box(model.net.forward_t(&images, false)?.to_vec2::<f32>()?);
+            std::hint::black_box(model.net.evaluate(&images)?.to_vec2::<f32>()?);
         }
         seconds[1].push(start.elapsed().as_secs_f64());
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use candle_core::{DType, Device, ModuleT, Tensor};
+use candle_core::{DType, Device, Tensor};
 use taper_dataset::{Batch, Loader, Part};
 use taper_model::nets::Net;
 
@@ -47,7 +47,7 @@ pub fn evaluate_tta(
 ) -> Result<Evaluation, ClassifierError> {
     let batch_size = evaluation_batch(net, part.size(), batch_size, device)?;
     let logits = |batch: &Batch| -> Result<Tensor, ClassifierError> {
-        Ok(net.forward_t(&images_of(batch, device)?, false)?)
+        Ok(net.evaluate(&images_of(batch, device)?)?)
     };
     let mut all = evaluate_by(part, batches(part.in_order(batch_size)?), logits, done)?;
     if tta.views < 2 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, ModuleT, Tensor};
+use candle_core::{DType, Tensor};
 use taper_dataset::augment::Policy;
 use taper_dataset::{Batch, Image, Images, Loader, LoaderConfig};
 
@@ -55,7 +55,7 @@ impl Classifier {
     pub(crate) fn rows(&self, views: &[Batch]) -> Result<Vec<Vec<f32>>, ClassifierError> {
         let logits = |batch: &Batch| -> Result<Tensor, ClassifierError> {
             let images = images_of(batch, &self.device)?;
-            Ok(self.net.forward_t(&images, false)?.to_dtype(DType::F32)?)
+            Ok(self.net.evaluate(&images)?.to_dtype(DType::F32)?)
         };
         let mut mean = logits(&views[0])?;
         for batch in &views[1..] {

@@ -66,7 +66,7 @@ fn record<O: Operation<N>, T: Element, const N: usize>(
 ) -> Result<(Tensor, Arc<O::Saved>)> {
     let (y, saved) = read_all(inputs, |inputs| op.forward::<T>(inputs))?;
     let saved = Arc::new(saved);
-    if !inputs.iter().any(|x| x.track_op()) {
+    if !relay::has_gradient(inputs) {
         return Ok((Tensor::from_vec(y, shape, inputs[0].device())?, saved));
     }
     let kept = saved.clone();

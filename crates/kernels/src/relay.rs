@@ -15,7 +15,7 @@
 //! and the result puts it into its slot. A pass that fails leaves nothing in the slots. So gradients are right whoever takes part, and nothing has to be known of this.
 //! Gradients of variables go by the tape, unless [`backward`] is used in place of candle's method.
 //!
-//! A result that is there already gets a gradient by [`with_gradient`].
+//! A result that is there already gets a gradient by [`with_gradient`]; within [`without_gradients`] none has one.
 //! An operation of one's own takes part if it is applied by [`apply_op1`], [`apply_op2`] or [`apply_op3`] in place of
 //! candle's methods of these names:
 //!
@@ -49,6 +49,7 @@ mod apply;
 mod backward;
 mod node;
 mod pass;
+mod recording;
 mod slot;
 mod table;
 mod with_gradient;
@@ -56,6 +57,7 @@ mod with_gradient;
 pub use apply::{apply_op1, apply_op2, apply_op3};
 pub use backward::{backward, collect_gradient};
 pub(crate) use node::join;
+pub use recording::{has_gradient, without_gradients};
 pub use with_gradient::with_gradient;
 
 #[cfg(test)]

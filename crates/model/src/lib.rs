@@ -75,7 +75,10 @@ pub use builder::ParamBuilder;
 pub use init::Initializer;
 pub use params::{Param, ParamKind, Params, ParamsError};
 pub use rng::{LayerRng, RngKey};
-pub use taper_kernels::{keep_gpu_memory, relay::backward};
+pub use taper_kernels::{
+    keep_gpu_memory,
+    relay::{backward, has_gradient, without_gradients},
+};
 pub use tensor_error::tensor_message;
 pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};
 

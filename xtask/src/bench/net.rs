@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::{Device, ModuleT, Tensor};
+use candle_core::{Device, Tensor};
 use taper_dataset::{Dataset, InMemory, Labelled};
 use taper_kernels::counter::Counter;
 use taper_runner::observe::{Event, Listener, Step, Verdict};
@@ -45,7 +45,7 @@ pub fn evaluate(plan: &Plan) -> Result<Measure> {
     Ok(Box::new(move |seconds| {
         repeat(["step"], seconds, || {
             let started = Instant::now();
-            loaded.net.forward_t(&images, false)?;
+            loaded.net.evaluate(&images)?;
             device.synchronize()?;
             Ok([started.elapsed().as_secs_f64()])
         })

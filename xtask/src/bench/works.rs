@@ -38,6 +38,9 @@ fn whole_nets(list: &mut List) {
         ("resnet18", "resnet18-64", 64, 32),
         ("resnet18", "resnet18-224", 224, 8),
         ("vit_tiny_patch16_224", "vit-tiny-224", 224, 8),
+        ("tf_efficientnet_lite0", "efficientnet-lite0-224", 224, 16),
+        ("tf_efficientnet_lite0", "efficientnet-lite0-224", 224, 32),
+        ("mobilenetv3_small_100", "mobilenetv3-small-224", 224, 16),
     ] {
         let (net, images) = (|| net.to_string(), 40 * batch);
         let train = Task::Train { net: net(), side, batch, images };

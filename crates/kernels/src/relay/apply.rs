@@ -1,6 +1,7 @@
 //! Operations of candle's kind, applied so that they take part.
 
 use super::node::join;
+use super::recording::has_gradient;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Storage, Tensor, bail,
 };
@@ -12,7 +13,7 @@ use candle_core::{
 /// Those of the operation.
 pub fn apply_op1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Result<Tensor> {
     if !takes_part([x]) {
-        return x.apply_op1(op);
+        return untracked(x).apply_op1(op);
     }
     let output = on_cpu(x, |x, layout| op.cpu_fwd(x, layout))?;
     join(output, [x], Box::new(move |[x], y, gradient| Ok([op.bwd(x, y, gradient)?])))
@@ -29,7 +30,7 @@ pub fn apply_op2(
     op: impl CustomOp2 + Send + Sync + 'static,
 ) -> Result<Tensor> {
     if !takes_part([a, b]) {
-        return a.apply_op2(b, op);
+        return untracked(a).apply_op2(&untracked(b), op);
     }
     let output =
         on_cpu(a, |a, a_layout| on_cpu(b, |b, b_layout| op.cpu_fwd(a, a_layout, b, b_layout)))?;
@@ -52,7 +53,7 @@ pub fn apply_op3(
     op: impl CustomOp3 + Send + Sync + 'static,
 ) -> Result<Tensor> {
     if !takes_part([a, b, c]) {
-        return a.apply_op3(b, c, op);
+        return untracked(a).apply_op3(&untracked(b), &untracked(c), op);
     }
     let output = on_cpu(a, |a, a_layout| {
         on_cpu(b, |b, b_layout| {
@@ -69,7 +70,12 @@ pub fn apply_op3(
 /// Whether there will be a gradient, and on the CPU.
 pub(super) fn takes_part<const N: usize>(inputs: [&Tensor; N]) -> bool {
     let ours = |x: &Tensor| x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
-    inputs.iter().all(|x| ours(x)) && inputs.iter().any(|x| x.track_op())
+    inputs.iter().all(|x| ours(x)) && has_gradient(inputs)
+}
+
+/// The tensor as candle is to see it.
+fn untracked(x: &Tensor) -> Tensor {
+    if has_gradient([x]) { x.clone() } else { x.detach() }
 }
 
 fn on_cpu<R>(x: &Tensor, f: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {

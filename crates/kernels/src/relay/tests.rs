@@ -1,4 +1,6 @@
-use super::{apply_op1, apply_op2, backward, collect_gradient, table};
+use super::{
+    apply_op1, apply_op2, backward, collect_gradient, table, with_gradient, without_gradients,
+};
 use crate::check::normal;
 use crate::{add, gelu, linear, relu};
 use candle_core::{
@@ -220,4 +222,20 @@ fn an_operation_hands_gradients_of_variables_that_are_not_its_inputs_to_the_pass
 
 fn numbers_of(x: &Tensor) -> Vec<f64> {
     x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn without_gradients_nothing_is_kept_and_the_gradients_come_back_after_a_panic() {
+    let (x, w) = (var(1, &[5, 4]), var(2, &[4, 4]));
+    let net = || gelu(&linear(&x, &w, None).unwrap()).unwrap();
+    let expected = net();
+    let found = without_gradients(|| {
+        let first = apply_op2(&without_gradients(net), &expected, First).unwrap();
+        assert!(!first.track_op() && !by_tape(&first).unwrap().track_op());
+        with_gradient([&x], net(), |_, _| bail!("asked for a gradient")).unwrap()
+    });
+    assert!(!found.track_op() && table::find(found.id()).is_none() && expected.track_op());
+    assert_eq!(found.to_vec2::<f64>().unwrap(), expected.to_vec2::<f64>().unwrap());
+    let caught = catch_unwind(AssertUnwindSafe(|| without_gradients(|| panic!("inner"))));
+    assert!(caught.is_err() && net().track_op());
 }

@@ -2,6 +2,7 @@
 
 use super::apply::takes_part;
 use super::node::join;
+use super::recording::has_gradient;
 use candle_core::backend::BackendStorage;
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp2, Layout, MetalStorage, Result, Shape, Storage,
@@ -35,7 +36,7 @@ pub fn with_gradient<const N: usize>(
     output: Tensor,
     backward: impl Fn([&Tensor; N], &Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync + 'static,
 ) -> Result<Tensor> {
-    if !inputs.iter().any(|x| x.track_op()) {
+    if !has_gradient(inputs) {
         return Ok(output);
     }
     let output = output.force_contiguous()?;

@@ -23,10 +23,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// ```
 ///
 /// Blocks are rounded up to the next of four sizes in each power of two; pages of the rest that
-/// nobody touches take no memory. At most 1 GiB is kept.
+/// nobody touches take no memory. What is kept and what is in use are together never more than was
+/// once in use at a time, and 1 GiB: a training step finds all memory of the one before.
 pub struct PoolingAllocator {
     lists: [List; CLASSES],
+    /// Bytes of large blocks: kept, in use, and the most that were in use at a time.
     kept: AtomicUsize,
+    used: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 /// Blocks of one size that nobody uses; each holds the address of the next in its first bytes.
@@ -40,11 +44,12 @@ unsafe impl Sync for List {}
 // SAFETY: likewise; the blocks belong to the list.
 unsafe impl Send for List {}
 
-/// Blocks from 2^15 bytes on are kept, up to 2^28.
+/// Blocks from 2^15 bytes on are kept, up to 2^30.
 const SMALLEST: u32 = 15;
-const LARGEST: u32 = 28;
+const LARGEST: u32 = 30;
 const CLASSES: usize = 4 * (LARGEST - SMALLEST) as usize;
-const MOST_KEPT: usize = 1 << 30;
+/// Bytes that may be kept beyond those that were in use at a time.
+const BEYOND_PEAK: usize = 1 << 30;
 /// All blocks start on a cache line.
 const ALIGNMENT: usize = 64;
 
@@ -56,14 +61,18 @@ fn class(layout: Layout) -> Option<(usize, usize)> {
     }
     // Sizes (2^k, 2^(k + 1)] in quarters of 2^k.
     let octave = (size - 1).ilog2();
-    let quarter = 1 << (octave - 2);
-    let steps = (size - (1 << octave)).div_ceil(quarter);
+    let steps = (size - (1 << octave)).div_ceil(1 << (octave - 2));
     let index = 4 * (octave - SMALLEST) as usize + steps - 1;
-    Some((index, (1 << octave) + steps * quarter))
+    Some((index, class_size(index)))
+}
+
+/// The size of a class's blocks.
+fn class_size(index: usize) -> usize {
+    (index % 4 + 5) << (index / 4 + SMALLEST as usize - 2)
 }
 
 fn block_layout(size: usize) -> Layout {
-    // SAFETY: the alignment is a power of two, and a size of at most 2^28 does not overflow.
+    // SAFETY: the alignment is a power of two, and a size of at most 2^30 does not overflow.
     unsafe { Layout::from_size_align_unchecked(size, ALIGNMENT) }
 }
 
@@ -110,13 +119,43 @@ impl List {
 impl PoolingAllocator {
     /// An allocator that keeps nothing yet.
     pub const fn new() -> Self {
-        Self { lists: [const { List::new() }; CLASSES], kept: AtomicUsize::new(0) }
+        let [kept, used, peak] = [const { AtomicUsize::new(0) }; 3];
+        Self { lists: [const { List::new() }; CLASSES], kept, used, peak }
     }
 
-    fn reuse(&self, index: usize, size: usize) -> Option<*mut u8> {
-        let block = self.lists[index].pop()?;
-        self.kept.fetch_sub(size, Ordering::Relaxed);
-        Some(block)
+    /// A block of a class, if one is kept; if not, there is room for a new one.
+    fn reuse(&self, (index, size): (usize, usize)) -> Option<*mut u8> {
+        let used = self.used.fetch_add(size, Ordering::Relaxed) + size;
+        self.peak.fetch_max(used, Ordering::Relaxed);
+        let block = self.lists[index].pop();
+        if block.is_some() {
+            self.kept.fetch_sub(size, Ordering::Relaxed);
+        } else {
+            self.shrink();
+        }
+        block
+    }
+
+    /// Keeps a block of a class that is not used any more.
+    fn keep(&self, (index, size): (usize, usize), block: *mut u8) {
+        self.used.fetch_sub(size, Ordering::Relaxed);
+        self.kept.fetch_add(size, Ordering::Relaxed);
+        self.lists[index].push(block);
+        self.shrink();
+    }
+
+    /// Gives blocks back to the system, the largest first, until no more are kept than may be.
+    fn shrink(&self) {
+        let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        for index in (0..CLASSES).rev() {
+            while load(&self.kept) + load(&self.used) > load(&self.peak) + BEYOND_PEAK {
+                let Some(block) = self.lists[index].pop() else { break };
+                let size = class_size(index);
+                self.kept.fetch_sub(size, Ordering::Relaxed);
+                // SAFETY: a block of this class, which nobody uses, was allocated with this layout.
+                unsafe { System.dealloc(block, block_layout(size)) }
+            }
+        }
     }
 }
 
@@ -132,9 +171,9 @@ impl Default for PoolingAllocator {
 unsafe impl GlobalAlloc for PoolingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match class(layout) {
-            Some((index, size)) => self.reuse(index, size).unwrap_or_else(|| {
+            Some(class) => self.reuse(class).unwrap_or_else(|| {
                 // SAFETY: the size is not zero.
-                unsafe { System.alloc(block_layout(size)) }
+                unsafe { System.alloc(block_layout(class.1)) }
             }),
             // SAFETY: the caller's promise.
             None => unsafe { System.alloc(layout) },
@@ -143,14 +182,14 @@ unsafe impl GlobalAlloc for PoolingAllocator {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         match class(layout) {
-            Some((index, size)) => match self.reuse(index, size) {
+            Some(class) => match self.reuse(class) {
                 Some(block) => {
                     // SAFETY: the block holds at least that many bytes.
                     unsafe { block.write_bytes(0, layout.size()) };
                     block
                 }
                 // SAFETY: the size is not zero.
-                None => unsafe { System.alloc_zeroed(block_layout(size)) },
+                None => unsafe { System.alloc_zeroed(block_layout(class.1)) },
             },
             // SAFETY: the caller's promise.
             None => unsafe { System.alloc_zeroed(layout) },
@@ -159,16 +198,7 @@ unsafe impl GlobalAlloc for PoolingAllocator {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match class(layout) {
-            Some((index, size)) => {
-                let kept = self.kept.fetch_add(size, Ordering::Relaxed) + size;
-                if kept <= MOST_KEPT {
-                    self.lists[index].push(block);
-                } else {
-                    self.kept.fetch_sub(size, Ordering::Relaxed);
-                    // SAFETY: it was allocated with this layout.
-                    unsafe { System.dealloc(block, block_layout(size)) }
-                }
-            }
+            Some(class) => self.keep(class, block),
             // SAFETY: the caller's promise.
             None => unsafe { System.dealloc(block, layout) },
         }
@@ -244,6 +274,32 @@ mod tests {
             assert_ne!(b, c);
             allocator.dealloc(b, asked);
             allocator.dealloc(c, asked);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_and_in_use_is_bounded_by_what_was_once_in_use() {
+        static ALLOCATOR: PoolingAllocator = PoolingAllocator::new();
+        let allocator = &ALLOCATOR;
+        let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let quarter = layout(BEYOND_PEAK / 4);
+        // SAFETY: nothing is written, and each block is freed with its layout.
+        unsafe {
+            // Six quarters in use: all are kept, more than 1 GiB.
+            let blocks: Vec<_> = (0..6).map(|_| allocator.alloc(quarter)).collect();
+            blocks.into_iter().for_each(|block| allocator.dealloc(block, quarter));
+            assert_eq!((load(&allocator.used), load(&allocator.kept)), (0, 6 * quarter.size()));
+            // The same again comes from what is kept.
+            let blocks: Vec<_> = (0..6).map(|_| allocator.alloc(quarter)).collect();
+            assert_eq!((load(&allocator.used), load(&allocator.kept)), (6 * quarter.size(), 0));
+            blocks.into_iter().for_each(|block| allocator.dealloc(block, quarter));
+            // Blocks of another size drive them out: ten quarters are the most.
+            let eighth = layout(BEYOND_PEAK / 8);
+            let blocks: Vec<_> = (0..12).map(|_| allocator.alloc(eighth)).collect();
+            assert_eq!(load(&allocator.used), 6 * quarter.size());
+            assert_eq!(load(&allocator.kept), 4 * quarter.size());
+            blocks.into_iter().for_each(|block| allocator.dealloc(block, eighth));
+            assert_eq!((load(&allocator.used), load(&allocator.kept)), (0, 10 * quarter.size()));
         }
     }
 

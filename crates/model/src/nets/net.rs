@@ -4,6 +4,7 @@ use candle_core::{ModuleT, Result, Tensor};
 
 use crate::layers::Sequential;
 use crate::recompute::FEWEST;
+use crate::without_gradients;
 
 /// A net of any architecture, ready to run: images (n, c, h, w) to logits (n, classes).
 ///
@@ -43,6 +44,15 @@ impl Net {
     /// Whether [`forward_recomputed`](Self::forward_recomputed) computes anything again.
     pub fn recomputes(&self) -> bool {
         self.body.len().max(self.head.len()) >= FEWEST
+    }
+
+    /// The logits in evaluation, without gradients: see [`without_gradients`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the net's forward pass.
+    pub fn evaluate(&self, images: &Tensor) -> Result<Tensor> {
+        without_gradients(|| self.forward_t(images, false))
     }
 
     /// The features of each image that the head takes, (n, features); `None` for a net that was not
