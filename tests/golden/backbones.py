@@ -73,7 +73,7 @@ def values(name, shape):
             u = 1.0 + 0.5 * u
         elif is_batch_norm(name) and last == "weight":
             u = 0.5 + 0.25 * u
-        elif is_batch_norm(name) and last == "bias" and name.startswith("blocks."):
+        elif is_batch_norm(name) and last == "bias" and name.startswith(("blocks.", "mobilenet_v2.")):
             u = 1.5 + 0.5 * u
         elif is_batch_norm(name) and last == "bias":
             u = u + numpy.where(u < 0.0, -1.0, 1.0)
@@ -356,16 +356,24 @@ def block_net(name):
     write(name, "timm", {"timm": timm.__version__}, whole, images.shape, *results)
 
 
-def other_names(name, source, build, versions=None, filled=fill, state=nn.Module.state_dict, size=(65, 64)):
+def other_names(name, source, build, versions=None, filled=fill, state=nn.Module.state_dict, size=(65, 64), train=True):
     """A net that timm has, too, in another program: its names, and its logits with values by these names."""
     images = values("images", (4, 3, *size))
-    results = [answer(filled(build(CLASSES)), images, train, None, gradients=False) for train in (False, True)]
+    model = filled(build(CLASSES))
+    results = [answer(model, images, False, None, gradients=False)]
+    results.append(answer(model, images, True, None, gradients=False) if train else None)
     write(name, source, versions or {}, state(build(1000)), images.shape, *results)
 
 
-def of_torchvision(name, theirs, **options):
+def of_torchvision(name, theirs, train=True, **options):
     build = lambda n: getattr(torchvision.models, theirs)(num_classes=n, **options)
-    other_names(name, "torchvision", build, {"torchvision": torchvision.__version__})
+    other_names(name, "torchvision", build, {"torchvision": torchvision.__version__}, train=train)
+
+
+def torchvision_vit(name):
+    """torchvision's builds its positions for square images of 224 pixels, unless told."""
+    build = lambda n: torchvision.models.vit_b_16(num_classes=n, image_size=224 if n == 1000 else 64)
+    other_names(name, "torchvision", build, {"torchvision": torchvision.__version__}, size=(64, 64))
 
 
 def of_transformers(name, size, model, config):
@@ -377,6 +385,23 @@ def of_transformers(name, size, model, config):
 def transformers_efficientnet(n):
     sizes = {"width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 1280, "image_size": 224}
     return transformers.EfficientNetConfig(**sizes, dropout_rate=0.0, drop_connect_rate=0.0, num_labels=n)
+
+
+def transformers_mobilenetv2(name):
+    """timm has none with its padding and epsilon: gradients, too, under timm's names of the layers."""
+    images = values("images", (4, 3, 65, 64))
+    config = {"classifier_dropout_prob": 0.0}
+    build = lambda n: transformers.MobileNetV2ForImageClassification(
+        transformers.MobileNetV2Config(**config, num_labels=n)
+    )
+    names = [key.rsplit(".", 1)[0] for key, _ in timm.create_model("mobilenetv2_100").named_parameters()]
+    theirs = [key.rsplit(".", 1)[0] for key, _ in build(10).named_parameters()]
+    ours = dict(zip(theirs, names, strict=True))
+    name_of = lambda key: ".".join([ours[key.rsplit(".", 1)[0]], key.rsplit(".", 1)[1]])
+    model = fill_transformers(build(CLASSES))
+    results = [answer(model, images, train, name_of) for train in (False, True)]
+    versions = {"transformers": transformers.__version__}
+    write(name, "transformers", versions, saved(build(1000)), images.shape, *results)
 
 
 def efficientnet_pytorch_b0(name):
@@ -427,14 +452,17 @@ BACKBONES = {
 # Other programs' names of nets that are timm's, by the source; the last need packages of their own.
 OTHERS = {
     "torchvision": {
+        # Its MobileNetV3's batch-norms have another epsilon, which loading makes good for evaluation alone.
         "efficientnet_b0": lambda name: of_torchvision(
             name, "efficientnet_b0", dropout=0.0, stochastic_depth_prob=0.0
         ),
         "mobilenetv2_100": lambda name: of_torchvision(name, "mobilenet_v2", dropout=0.0),
-        "mobilenetv3_small_100": lambda name: of_torchvision(name, "mobilenet_v3_small", dropout=0.0),
-        "mobilenetv3_large_100": lambda name: of_torchvision(name, "mobilenet_v3_large", dropout=0.0),
+        "mobilenetv3_small_100": lambda name: of_torchvision(name, "mobilenet_v3_small", train=False, dropout=0.0),
+        "mobilenetv3_large_100": lambda name: of_torchvision(name, "mobilenet_v3_large", train=False, dropout=0.0),
+        "vit_base_patch16_224": torchvision_vit,
     },
     "transformers": {
+        "tf_mobilenetv2_100": transformers_mobilenetv2,
         # Even, as its padding is TensorFlow's for even sizes alone.
         "tf_efficientnet_b0": lambda name: of_transformers(
             name, (64, 96), transformers.EfficientNetForImageClassification, transformers_efficientnet

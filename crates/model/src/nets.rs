@@ -51,7 +51,7 @@ mod vit;
 
 use std::sync::LazyLock;
 
-pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches};
+pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches, UsualImages};
 pub use net::Net;
 
 /// The nets of each file.

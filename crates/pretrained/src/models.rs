@@ -52,7 +52,7 @@ impl Models {
     /// The nets of `taper-model`, and no weights.
     pub fn new() -> Self {
         let nets = taper_model::nets::all().iter();
-        let usual = |net: &NetInfo| Some((net.name.to_string(), usual_preprocessing(net.name)?));
+        let usual = |net: &NetInfo| Some((net.name.to_string(), usual_preprocessing(net)?));
         Self {
             preprocessing: nets.clone().filter_map(usual).collect(),
             nets: nets.map(|net| (net.name.to_string(), net.clone())).collect(),
@@ -62,9 +62,12 @@ impl Models {
         }
     }
 
-    /// Adds a net under its own name, or replaces the one that had it; how images are usually prepared
-    /// for it goes into [`preprocessing`](Self::preprocessing).
+    /// Adds a net under its own name, or replaces the one that had it; what it says of images goes into
+    /// [`preprocessing`](Self::preprocessing).
     pub fn add_net(&mut self, net: NetInfo) {
+        if let Some(usual) = usual_preprocessing(&net) {
+            self.preprocessing.insert(net.name.to_string(), usual);
+        }
         self.nets.insert(net.name.to_string(), net);
     }
 

@@ -17,6 +17,8 @@ const NETS: &str = include_str!("transformers.json");
 
 #[derive(Deserialize)]
 struct Family {
+    /// What stands before `ForImageClassification` in the name of its class.
+    class: String,
     defaults: Map<String, Value>,
     nets: BTreeMap<String, Map<String, Value>>,
 }
@@ -68,7 +70,7 @@ fn net(config: &Value) -> Result<String, String> {
         sizes
     };
     let sizes = over(config.as_object().unwrap_or(&Map::new()));
-    let same = |of: &Map<String, Value>| over(of) == sizes;
+    let same = |of: &Map<String, Value>| over(of).iter().zip(&sizes).all(|(a, b)| equal(a.1, b.1));
     match family.nets.iter().find(|(_, of)| same(of)) {
         Some((name, _)) => Ok(name.clone()),
         None => {
@@ -83,18 +85,28 @@ fn net(config: &Value) -> Result<String, String> {
     }
 }
 
-/// A net's sizes as `config.json` has them.
-pub(crate) type Sizes = Map<String, Value>;
+/// Whether two sizes are the same: 6 is 6.0.
+fn equal(a: &Value, b: &Value) -> bool {
+    a == b || a.is_number() && b.is_number() && a.as_f64() == b.as_f64()
+}
 
-/// The `model_type` of a net, and its sizes.
-pub(crate) fn sizes(net: &str) -> Result<Option<(String, Sizes)>, PretrainedError> {
+/// A net as `config.json` has it.
+pub(crate) struct Entry {
+    pub model_type: String,
+    /// Its class for pictures.
+    pub class: String,
+    pub sizes: Map<String, Value>,
+}
+
+/// A net's entry, where transformers has it.
+pub(crate) fn entry(net: &str) -> Result<Option<Entry>, PretrainedError> {
     let families: BTreeMap<String, Family> = serde_json::from_str(NETS)
         .map_err(|e| PretrainedError::config(Path::new("transformers.json"))(e.to_string()))?;
     Ok(families.into_iter().find_map(|(model_type, family)| {
-        let sizes = family.nets.get(net)?.clone();
-        let mut all = family.defaults;
-        all.extend(sizes);
-        Some((model_type, all))
+        let mut sizes = family.defaults;
+        sizes.extend(family.nets.get(net)?.clone());
+        let class = format!("{}ForImageClassification", family.class);
+        Some(Entry { model_type, class, sizes })
     }))
 }
 
@@ -152,6 +164,8 @@ fn processor_of(file: &Value, config: &Value) -> (String, Option<&'static Proces
             Some("vit") => "ViTImageProcessor",
             Some("resnet") => "ConvNextImageProcessor",
             Some("dinov2") => "BitImageProcessor",
+            Some("mobilenet_v2") => "MobileNetV2ImageProcessor",
+            Some("efficientnet") => "EfficientNetImageProcessor",
             _ => "",
         },
     };

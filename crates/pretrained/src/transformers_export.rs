@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use taper_dataset::{Crop, Preprocessing, ResizeMode};
 use taper_hub::{CONFIG, PREPROCESSOR};
 use taper_model::nets::NetInfo;
@@ -14,7 +14,7 @@ use taper_model::weights;
 use crate::error::PretrainedError;
 use crate::json::per_channel;
 use crate::model_config::ModelConfig;
-use crate::transformers::{resample, sizes};
+use crate::transformers::{Entry, entry, resample};
 
 /// Writes the weights into `folder`, which is created, as transformers reads them, and gives the files that
 /// it wants beside them, `config.json` and `preprocessor_config.json`; `None` for a net that has no names
@@ -29,13 +29,14 @@ pub fn transformers_export(
     folder: &Path,
 ) -> Result<Option<[(&'static str, Value); 2]>, PretrainedError> {
     let Some(map) = &info.export else { return Ok(None) };
-    let Some((model_type, sizes)) = sizes(info.name)? else { return Ok(None) };
-    let features = sizes.get("hidden_size").and_then(Value::as_u64);
-    let config = config(model, &model_type, sizes);
+    let Some(entry) = entry(info.name)? else { return Ok(None) };
+    let features = entry.sizes.get("hidden_size").and_then(Value::as_u64);
+    let is_dinov2 = entry.model_type == "dinov2";
+    let config = config(model, entry);
     let files = [(CONFIG, config), (PREPROCESSOR, preprocessor(&model.preprocessing))];
     std::fs::create_dir_all(folder).map_err(PretrainedError::io(folder))?;
     let mut more = BTreeMap::new();
-    if let (true, Some(features)) = (model_type == "dinov2", features) {
+    if let (true, Some(features)) = (is_dinov2, features) {
         // Stands for a patch that is hidden in pretraining; without it transformers speaks of missing weights.
         let token = Tensor::zeros((1, features as usize), DType::F32, &Device::Cpu)?;
         more.insert("dinov2.embeddings.mask_token".to_string(), token);
@@ -44,18 +45,15 @@ pub fn transformers_export(
     Ok(Some(files))
 }
 
-fn config(model: &ModelConfig, model_type: &str, sizes: Map<String, Value>) -> Value {
+fn config(model: &ModelConfig, Entry { model_type, class, sizes }: Entry) -> Value {
     let ModelConfig { label_names, preprocessing, .. } = model;
     let [channels, height, width] = preprocessing.shape();
     let names = label_names.iter().enumerate();
     let id2label: BTreeMap<String, &String> =
         names.clone().map(|(class, name)| (class.to_string(), name)).collect();
     let label2id: BTreeMap<&String, usize> = names.map(|(class, name)| (name, class)).collect();
-    // `dinov2` to `Dinov2`.
-    let mut class = model_type.to_string();
-    class[..1].make_ascii_uppercase();
     let mut config = json!({
-        "architectures": [format!("{class}ForImageClassification")],
+        "architectures": [class],
         "model_type": model_type,
         "image_size": if height == width { json!(height) } else { json!([height, width]) },
         "num_channels": channels,

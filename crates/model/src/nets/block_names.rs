@@ -31,6 +31,21 @@ pub(super) struct BlockNames {
 impl BlockNames {
     /// From the program's names to the net's.
     pub fn key_map(&self, net: &BlockNet) -> KeyMap {
+        let rules = self.pairs(net).into_iter();
+        let rules = rules.map(|(theirs, ours)| (format!("{theirs}.*"), format!("{ours}.*")));
+        KeyMap::new([(format!("{}*", self.prefix), "*".to_string())].into_iter().chain(rules))
+    }
+
+    /// From the net's names to the program's.
+    pub fn export(&self, net: &BlockNet) -> KeyMap {
+        KeyMap::new(self.pairs(net).into_iter().map(|(theirs, ours)| {
+            let prefix = if theirs == self.classifier { "" } else { self.prefix };
+            (format!("{ours}.*"), format!("{prefix}{theirs}.*"))
+        }))
+    }
+
+    /// The names of each layer: the program's, the net's.
+    fn pairs(&self, net: &BlockNet) -> Vec<(String, String)> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         let mut block = 0;
         for (stage, blocks) in net.stages.iter().enumerate() {
@@ -52,8 +67,6 @@ impl BlockNames {
         let ends = ends.chain(self.stem.iter().zip(["conv_stem", "bn1"]));
         let ends = ends.chain([(&self.classifier, "classifier")]);
         pairs.extend(ends.map(|(theirs, ours)| (theirs.to_string(), ours.to_string())));
-        let rules =
-            pairs.into_iter().map(|(theirs, ours)| (format!("{theirs}.*"), format!("{ours}.*")));
-        KeyMap::new([(format!("{}*", self.prefix), "*".to_string())].into_iter().chain(rules))
+        pairs
     }
 }

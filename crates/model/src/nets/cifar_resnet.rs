@@ -2,7 +2,7 @@
 
 use candle_core::Result;
 
-use super::info::{NetConfig, NetInfo, NetSize};
+use super::info::{NetConfig, NetInfo, NetSize, UsualImages};
 use super::net::Net;
 use super::resnet::{check_size, stages};
 use crate::builder::ParamBuilder;
@@ -46,6 +46,8 @@ fn cifar_resnet(name: &'static str, depth: usize) -> NetInfo {
         stem: "conv1",
         head: "linear",
         // PyTorch's `DataParallel`, in which these nets are usually trained and saved.
+        // As the widely used PyTorch implementation has them for CIFAR-10, too.
+        images: Some(UsualImages { bicubic: false, crop: None, ..UsualImages::IMAGENET }),
         key_maps: vec![("data-parallel", KeyMap::new([("module.*", "*")]))],
         stages: stages(&[depth; 3], "linear.*"),
         lora: &["layer*.conv*"],

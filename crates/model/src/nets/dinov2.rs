@@ -1,6 +1,6 @@
 //! DINOv2.
 
-use super::info::{NetInfo, NetSize, Patches};
+use super::info::{NetInfo, NetSize, Patches, UsualImages};
 use super::vit::{Pool, VitConfig, qkv, vit};
 use crate::weights::KeyMap;
 
@@ -29,6 +29,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         export: Some(to_transformers()),
         patches: Some(Patches { size: sizes.patch, antialias: false }),
         size: Some(NetSize { parameters: 22_397_800, multiply_adds: 6_126_797_184 }),
+        images: Some(UsualImages::IMAGENET),
         hub: Some("facebook/dinov2-small-imagenet1k-1-layer"),
         ..vit("vit_small_patch14_dinov2", sizes)
     }]

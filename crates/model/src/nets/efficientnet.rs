@@ -1,7 +1,7 @@
 //! EfficientNets.
 
 use super::block_names::BlockNames;
-use super::info::{NetInfo, NetSize};
+use super::info::{NetInfo, NetSize, UsualImages};
 use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Part, Squeeze, block_net};
 use crate::layers::Activation;
 
@@ -19,6 +19,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         NetInfo {
             description: "EfficientNet-Lite0: inverted residuals, ReLU6, no squeeze-and-excitation",
             size: Some(NetSize { parameters: 4_652_008, multiply_adds: 391_161_952 }),
+            images: Some(UsualImages::HALF),
             hub: Some("timm/tf_efficientnet_lite0.in1k"),
             key_maps: vec![("efficientnet-pytorch", EFFICIENTNET_PYTORCH.key_map(&lite0))],
             ..block_net("tf_efficientnet_lite0", lite0)

@@ -44,6 +44,34 @@ pub struct Patches {
     pub antialias: bool,
 }
 
+/// How images are prepared for a net's published weights, for where a checkpoint is silent: resized, cut,
+/// scaled to 0..1 and normalized.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UsualImages {
+    /// What is subtracted from each channel.
+    pub mean: [f64; 3],
+    /// What each channel is then divided by.
+    pub std: [f64; 3],
+    /// How they are resized: bicubic, or else bilinear.
+    pub bicubic: bool,
+    /// The share of the resized image that is cut out of its centre; `None` where it is stretched to the
+    /// net's size.
+    pub crop: Option<f64>,
+}
+
+impl UsualImages {
+    /// The mean and deviation of ImageNet's channels, bicubic, a crop of 0.875.
+    pub const IMAGENET: Self = Self {
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+        bicubic: true,
+        crop: Some(0.875),
+    };
+
+    /// The same with a mean and deviation of a half: pixels from -1 to 1.
+    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3], ..Self::IMAGENET };
+}
+
 /// The rates that a net is usually fine-tuned at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -129,6 +157,9 @@ pub struct NetInfo {
     pub family: Family,
     /// How large it is; `None` if nobody counted.
     pub size: Option<NetSize>,
+    /// How images are prepared for its published weights; `None` for a net without, such as those for
+    /// handwritten digits.
+    pub images: Option<UsualImages>,
     /// A repository of the Hugging Face Hub with pretrained weights to start from, `OWNER/NAME`.
     pub hub: Option<&'static str>,
     /// Builds it.
@@ -164,6 +195,7 @@ impl NetInfo {
             lora: &["*"],
             family: Family::Small,
             size: None,
+            images: None,
             hub: None,
             build: Arc::new(build),
         }

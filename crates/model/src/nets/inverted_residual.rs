@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::info::{Family, NetConfig, NetInfo};
+use super::info::{Family, NetConfig, NetInfo, UsualImages};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -164,6 +164,7 @@ pub(super) fn block_net(name: &'static str, net: BlockNet) -> NetInfo {
         stages: net.stages(),
         lora: &["blocks.*.conv_pw*", "blocks.*.pw_*.conv"],
         family: Family::Convolutional,
+        images: Some(UsualImages::IMAGENET),
         ..NetInfo::new(name, move |config, vb, _| net.build(config, vb))
     }
 }

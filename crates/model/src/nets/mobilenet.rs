@@ -1,15 +1,18 @@
 //! MobileNets.
 
 use super::block_names::BlockNames;
-use super::info::{NetInfo, NetSize};
+use super::info::{NetInfo, NetSize, UsualImages};
 use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Part, Row, Squeeze, block_net};
 use crate::layers::Activation::{self, HardSigmoid, HardSwish, Relu, Relu6};
+use crate::weights::KeyMap;
 
 /// MobileNets V2 to V4, with timm's names.
 ///
 /// Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018; Howard et al.,
 /// "Searching for MobileNetV3", 2019; Qin et al., "MobileNetV4", 2024.
 pub(super) fn nets() -> Vec<NetInfo> {
+    // As TensorFlow pads and normalizes it, which transformers alone has.
+    let tf_v2 = BlockNet { same: true, eps: 1e-3, ..v2() };
     vec![
         NetInfo {
             description: "MobileNetV2: inverted residuals, ReLU6",
@@ -19,15 +22,26 @@ pub(super) fn nets() -> Vec<NetInfo> {
             ..block_net("mobilenetv2_100", v2())
         },
         NetInfo {
+            description: "MobileNetV2 as TensorFlow pads and normalizes it, of transformers",
+            size: Some(NetSize { parameters: 3_504_872, multiply_adds: 306_978_480 }),
+            key_maps: vec![("transformers", TRANSFORMERS_V2.key_map(&tf_v2))],
+            export: Some(TRANSFORMERS_V2.export(&tf_v2)),
+            images: Some(UsualImages { bicubic: false, ..UsualImages::HALF }),
+            hub: Some("google/mobilenet_v2_1.0_224"),
+            ..block_net("tf_mobilenetv2_100", tf_v2)
+        },
+        NetInfo {
             description: "MobileNetV3-Small: squeeze-and-excitation, hard-swish",
             size: Some(NetSize { parameters: 2_542_856, multiply_adds: 57_923_168 }),
             hub: Some("timm/mobilenetv3_small_100.lamb_in1k"),
+            key_maps: vec![("torchvision", torchvision_v3(&v3_small()))],
             ..block_net("mobilenetv3_small_100", v3_small())
         },
         NetInfo {
             description: "MobileNetV3-Large: squeeze-and-excitation, hard-swish",
             size: Some(NetSize { parameters: 5_483_032, multiply_adds: 220_989_568 }),
             hub: Some("timm/mobilenetv3_large_100.ra_in1k"),
+            key_maps: vec![("torchvision", torchvision_v3(&v3_large()))],
             ..block_net("mobilenetv3_large_100", v3_large())
         },
         NetInfo {
@@ -53,6 +67,48 @@ const TORCHVISION_V2: BlockNames = BlockNames {
     },
     neck: &["features.18.0", "features.18.1"],
     classifier: "classifier.1",
+};
+
+const TORCHVISION_V3: BlockNames = BlockNames {
+    prefix: "",
+    stem: ["features.0.0", "features.0.1"],
+    unit: |unit| {
+        let (block, place) = (unit.block + 1, unit.place);
+        let names = if unit.part == Part::Squeeze { ["fc1", "fc2"] } else { ["0", "1"] };
+        names.map(|name| match unit.part {
+            Part::Plain => format!("features.{block}.{name}"),
+            _ => format!("features.{block}.block.{place}.{name}"),
+        })
+    },
+    neck: &["classifier.0"],
+    classifier: "classifier.3",
+};
+
+/// Its batch-norms have an epsilon of 1e-3, those of timm 1e-5.
+fn torchvision_v3(net: &BlockNet) -> KeyMap {
+    let offsets = vec![("*.running_var".to_string(), 1e-3 - net.eps)];
+    KeyMap { offsets, ..TORCHVISION_V3.key_map(net) }
+}
+
+/// Those of `MobileNetV2ForImageClassification`, and of `MobileNetV2Model` without a head; a layer's
+/// convolution and batch-norm stand under a name of their own.
+const TRANSFORMERS_V2: BlockNames = BlockNames {
+    prefix: "mobilenet_v2.",
+    stem: ["conv_stem.first_conv.convolution", "conv_stem.first_conv.normalization"],
+    unit: |unit| {
+        let block = match unit.block.checked_sub(1) {
+            None => "conv_stem".to_string(),
+            Some(layer) => format!("layer.{layer}"),
+        };
+        let layer = match unit.part {
+            Part::Expand => "expand_1x1",
+            Part::Project => "reduce_1x1",
+            _ => "conv_3x3",
+        };
+        ["convolution", "normalization"].map(|name| format!("{block}.{layer}.{name}"))
+    },
+    neck: &["conv_1x1.convolution", "conv_1x1.normalization"],
+    classifier: "classifier",
 };
 
 /// What MobileNets share.

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize};
+use super::info::{Family, NetConfig, NetInfo, NetSize, UsualImages};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -60,6 +60,8 @@ fn resnet(name: &'static str, block: Block, depths: [usize; 4]) -> NetInfo {
         stages: stages(&depths, "fc.*"),
         lora: &["layer*.conv*"],
         family: Family::Convolutional,
+        // torchvision's: 224 out of 256.
+        images: Some(UsualImages { bicubic: false, ..UsualImages::IMAGENET }),
         ..NetInfo::new(name, move |config, vb, _| build(block, depths, config, vb))
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize, Patches};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Patches, UsualImages};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -69,7 +69,9 @@ pub(super) fn nets() -> Vec<NetInfo> {
 /// What those share that timm has from Google.
 fn augreg(name: &'static str, sizes: VitConfig) -> NetInfo {
     NetInfo {
-        key_maps: vec![("transformers", transformers())],
+        key_maps: vec![("transformers", transformers()), ("torchvision", torchvision())],
+        // Trained by Google, in timm and in transformers.
+        images: Some(UsualImages { crop: Some(0.9), ..UsualImages::HALF }),
         patches: Some(Patches { size: sizes.patch, antialias: true }),
         ..vit(name, sizes)
     }
@@ -116,6 +118,27 @@ fn transformers() -> KeyMap {
             ("classifier.*", "head.*"),
         ])
     }
+}
+
+/// torchvision's names; it has `vit_b_16`, whose images have the mean and deviation of ImageNet.
+fn torchvision() -> KeyMap {
+    KeyMap::new([
+        ("conv_proj.*", "patch_embed.proj.*"),
+        ("class_token", "cls_token"),
+        ("encoder.pos_embedding", "pos_embed"),
+        ("encoder.layers.encoder_layer_*", "blocks.*"),
+        ("blocks.*.ln_1.*", "blocks.*.norm1.*"),
+        ("blocks.*.self_attention.in_proj_*", "blocks.*.attn.qkv.*"),
+        ("blocks.*.self_attention.out_proj.*", "blocks.*.attn.proj.*"),
+        ("blocks.*.ln_2.*", "blocks.*.norm2.*"),
+        ("blocks.*.mlp.0.*", "blocks.*.mlp.fc1.*"),
+        ("blocks.*.mlp.3.*", "blocks.*.mlp.fc2.*"),
+        // As they were called before 0.14.
+        ("blocks.*.mlp.linear_1.*", "blocks.*.mlp.fc1.*"),
+        ("blocks.*.mlp.linear_2.*", "blocks.*.mlp.fc2.*"),
+        ("encoder.ln.*", "norm.*"),
+        ("heads.head.*", "head.*"),
+    ])
 }
 
 /// transformers has queries, keys and values apart.

@@ -1,11 +1,11 @@
 //! A tensor of a file, or a parameter of another net, made to fit what the net asks for.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{Result, Tensor, Var};
 
 use super::answer::{Answer, Request, Value};
 use super::config::{HeadClasses, WeightsConfig};
 use super::layout::Mapped;
-use super::tensor_file::{FileTensor, first_non_finite};
+use super::tensor_file::{FileTensor, first_non_finite, widened};
 use crate::pattern::is_under;
 
 /// The same variable, or a converted copy where dtype or device differ.
@@ -35,6 +35,11 @@ pub(super) fn from_file(
         }
     };
     let (wanted, dims) = (request.shape.dims(), tensor.dims());
+    if wanted != dims && same_but_ones(wanted, dims) {
+        let note = format!("{dims:?} taken as {wanted:?}");
+        let tensor = FileTensor::Float(tensor.reshape(wanted)?);
+        return from_file(&Mapped { tensor, note, ..found.clone() }, request, config);
+    }
     let is_head = is_under(&config.head, request.name);
     let positions = config.positions.as_ref().filter(|p| p.name == request.name);
     // As many patches may still be another grid.
@@ -77,6 +82,13 @@ pub(super) fn from_file(
     let hint =
         if keras { "; that is Keras's order of dimensions, try the layout `keras`" } else { "" };
     Ok(Answer::new(Value::Mismatched, differs + hint))
+}
+
+/// Whether shapes differ in ones alone: a dense layer and a 1x1 convolution, a vector and one that is
+/// ready to be broadcast.
+pub(super) fn same_but_ones(a: &[usize], b: &[usize]) -> bool {
+    let more = |dims: &[usize]| dims.iter().copied().filter(|&n| n != 1).collect::<Vec<_>>();
+    more(a) == more(b)
 }
 
 fn head_replaced(why: &str) -> Answer {
@@ -129,9 +141,4 @@ fn convert(
     // A variable has storage of its own: training must not change the file's tensors.
     let converted = converted.to_device(request.device)?;
     Ok(Answer::new(value(Var::from_tensor(&converted)?), note))
-}
-
-/// The tensor in the type to add in: half precision is widened.
-fn widened(tensor: &Tensor) -> Result<Tensor> {
-    tensor.to_dtype(if tensor.dtype() == DType::F64 { DType::F64 } else { DType::F32 })
 }

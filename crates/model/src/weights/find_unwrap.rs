@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::adapt::same_but_ones;
 use super::config::WeightsConfig;
 use super::error::WeightsError;
 use super::key_map::KeyMap;
@@ -67,7 +68,7 @@ pub(crate) fn find_unwrap(
 
 /// Whether a tensor can become the parameter, or is one of those that are made to fit.
 fn fits(config: &WeightsConfig, name: &str, shape: &[usize], found: &Mapped) -> bool {
-    found.tensor.shape() == shape
+    same_but_ones(found.tensor.shape(), shape)
         || is_under(&config.head, name)
         || is_under(&config.stem, name)
         || config.positions.as_ref().is_some_and(|positions| positions.name == name)

@@ -3,7 +3,7 @@
 use crate::pattern::rename;
 
 /// From a file's tensors to a net's: rules to rename them, tensors to put together, tensors to
-/// leave.
+/// leave, numbers to add.
 ///
 /// Each rule is a pair of patterns (`*` stands for any run of characters, see [`rename`]). The
 /// rules are applied in turn, each to what the one before made of the name; a rule that does not
@@ -22,7 +22,7 @@ use crate::pattern::rename;
 /// assert_eq!(map.apply("scale"), "norm.weight");
 /// assert_eq!(map.apply("other.bias"), "other.bias");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeyMap {
     /// The rules `(from, to)`, in the order in which they are applied.
     pub rules: Vec<(String, String)>,
@@ -30,6 +30,12 @@ pub struct KeyMap {
     pub joins: Vec<Join>,
     /// Patterns, over the names that the rules gave, of tensors that the net has no use for.
     pub skip: Vec<String>,
+    /// Patterns, over the names that the rules gave, and what is added to all values of the tensors
+    /// that match.
+    ///
+    /// Where another program's batch-norm has another epsilon, the difference added to
+    /// `running_var` gives the same answers; batches of training are normalized with the net's own.
+    pub offsets: Vec<(String, f64)>,
 }
 
 /// Tensors of a file that are one tensor of the net: put one after another along the first

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::WeightsError;
 use super::key_map::{Join, KeyMap};
-use super::tensor_file::{FileTensor, TensorFile};
+use super::tensor_file::{FileTensor, TensorFile, widened};
 use super::unwrap::Unwrap;
+use crate::pattern::matches;
 
 /// Whose order of dimensions, and whose names, a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +132,14 @@ pub(super) fn map(
     }
     for rule in &key_map.joins {
         join(file, rule, &mut mapped)?;
+    }
+    for (pattern, offset) in &key_map.offsets {
+        for (_, entry) in mapped.iter_mut().filter(|(name, _)| matches(pattern, name)) {
+            if let FileTensor::Float(tensor) = &entry.tensor {
+                entry.tensor = FileTensor::Float((widened(tensor)? + *offset)?);
+                entry.note = format!("{offset:+.2e} added");
+            }
+        }
     }
     Ok(mapped)
 }

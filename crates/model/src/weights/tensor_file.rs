@@ -186,6 +186,11 @@ fn float_dtype(dtype: Dtype) -> Option<DType> {
     }
 }
 
+/// The tensor in the type to add in: half precision is widened.
+pub(super) fn widened(tensor: &Tensor) -> candle_core::Result<Tensor> {
+    tensor.to_dtype(if tensor.dtype() == DType::F64 { DType::F64 } else { DType::F32 })
+}
+
 /// The first value that is infinite or no number, and where it is.
 pub(super) fn first_non_finite(tensor: &Tensor) -> candle_core::Result<Option<(usize, f64)>> {
     let values = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;

@@ -9,7 +9,7 @@ use taper_model::params::Params;
 use taper_model::rng::RngKey;
 use taper_model::weights::{Layout, TensorFile, Weights, WeightsConfig};
 
-use crate::fixture::{Answer, Fixture, names, norm_and_dot, values};
+use crate::fixture::{Fixture, names, norm_and_dot, values};
 
 /// The largest error of a tensor, relative to its norm, or to 1e-4 of that of all gradients.
 ///
@@ -75,7 +75,8 @@ pub fn relative(found: &[f64], expected: &[f64]) -> f64 {
 }
 
 fn check_answer(what: &str, net: &Net, params: &Params, fixture: &Fixture, train: bool) {
-    let expected: &Answer = if train { &fixture.train } else { &fixture.eval };
+    let expected = if train { fixture.train.as_ref() } else { Some(&fixture.eval) };
+    let Some(expected) = expected else { return };
     let logits = net.forward_t(&fixture.images(), train).unwrap();
     let flat: Vec<f32> = logits.flatten_all().unwrap().to_vec1().unwrap();
     let flat: Vec<f64> = flat.into_iter().map(f64::from).collect();
@@ -161,6 +162,10 @@ fn nets_of_blocks_are_those_of_other_programs() {
     for (name, source) in [
         ("efficientnet_b0", "torchvision"),
         ("mobilenetv2_100", "torchvision"),
+        ("mobilenetv3_small_100", "torchvision"),
+        ("mobilenetv3_large_100", "torchvision"),
+        ("tf_mobilenetv2_100", "transformers"),
+        ("vit_base_patch16_224", "torchvision"),
         ("tf_efficientnet_b0", "efficientnet-pytorch"),
         ("tf_efficientnet_b0", "transformers"),
     ] {

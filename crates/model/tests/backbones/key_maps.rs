@@ -67,6 +67,10 @@ fn every_tensor_of_other_programs_nets_of_blocks_has_its_place() {
         ("tf_efficientnet_b0", "transformers"),
         ("efficientnet_b0", "torchvision"),
         ("mobilenetv2_100", "torchvision"),
+        ("mobilenetv3_small_100", "torchvision"),
+        ("mobilenetv3_large_100", "torchvision"),
+        ("tf_mobilenetv2_100", "transformers"),
+        ("vit_base_patch16_224", "torchvision"),
     ] {
         check(name, source, &["num_batches_tracked"]);
     }

@@ -72,6 +72,53 @@ fn a_head_for_the_same_classes_in_another_order_is_reordered() {
 }
 
 #[test]
+fn a_shape_that_differs_in_ones_alone_fits() {
+    let as_convolution = file_of(&[
+        ("fc1.weight", counting(&[4, 3, 1, 1])),
+        ("fc1.bias", counting(&[4, 1, 1])),
+        ("fc2.weight", counting(&[2, 4])),
+        ("fc2.bias", counting(&[2])),
+    ]);
+    let (params, report) = build(from(as_convolution.clone()), 2).unwrap();
+    assert_eq!(params.get("fc1.weight").unwrap().var.dims(), [4, 3]);
+    assert_eq!(value(&params, "fc1.bias"), [0.0, 1.0, 2.0, 3.0]);
+    let notes: Vec<_> = report.loaded.iter().map(|entry| entry.note.as_str()).collect();
+    assert_eq!(notes, ["[4, 1, 1] taken as [4]", "[4, 3, 1, 1] taken as [4, 3]", "", ""]);
+    // Of a head it is still the rows that are put in order.
+    let head = WeightsConfig {
+        head: strings(&["fc1"]),
+        classes: HeadClasses::Reordered(vec![3, 2, 1, 0]),
+        ..from(as_convolution)
+    };
+    assert_eq!(value(&build(head, 2).unwrap().0, "fc1.bias"), [3.0, 2.0, 1.0, 0.0]);
+    // The others in another order are a mismatch.
+    let other = file_of(&[
+        ("fc1.weight", counting(&[3, 1, 4])),
+        ("fc1.bias", counting(&[4])),
+        ("fc2.weight", counting(&[2, 4])),
+        ("fc2.bias", counting(&[2])),
+    ]);
+    assert!(text(build(from(other), 2)).contains("the file has [3, 1, 4]"));
+}
+
+#[test]
+fn a_key_map_adds_to_the_values_that_it_names() {
+    let offsets = vec![("*.bias".to_string(), 0.5)];
+    let key_map = KeyMap { offsets, ..KeyMap::default() };
+    let half = file_of(&[
+        ("fc1.weight", counting(&[4, 3])),
+        ("fc1.bias", counting(&[4]).to_dtype(DType::F16).unwrap()),
+        ("fc2.weight", counting(&[2, 4])),
+        ("fc2.bias", counting(&[2])),
+    ]);
+    let (params, report) = build(WeightsConfig { key_map, ..from(half) }, 2).unwrap();
+    assert_eq!(value(&params, "fc1.bias"), [0.5, 1.5, 2.5, 3.5]);
+    assert_eq!(value(&params, "fc2.weight")[1], 1.0);
+    let notes: Vec<_> = report.loaded.iter().map(|entry| entry.note.as_str()).collect();
+    assert_eq!(notes, ["+5.00e-1 added", "", "+5.00e-1 added", ""]);
+}
+
+#[test]
 fn a_head_for_as_many_other_classes_is_initialized() {
     let classes = HeadClasses::Others("the file's classes are cat, dog".to_string());
     let config = WeightsConfig { head: strings(&["fc2"]), classes, ..from(two_layers()) };

@@ -104,7 +104,17 @@ fn transformers_nets_are_known_by_their_sizes() {
     assert!(error.contains("unknown net: a vit with hidden_act \"gelu\", hidden_size 1024"));
     assert!(error.contains("vit_tiny_patch16_224"), "{error}");
     let error = net(r#"{"model_type": "bert"}"#).unwrap_err();
-    assert!(error.contains("unknown net of type `bert`, expected dinov2, resnet, vit"), "{error}");
+    let expected =
+        "unknown net of type `bert`, expected dinov2, efficientnet, mobilenet_v2, resnet, vit";
+    assert!(error.contains(expected), "{error}");
+    // An integer where transformers' own default is written with a point.
+    let mobilenet = r#"{"model_type": "mobilenet_v2", "expand_ratio": 6, "num_labels": 1001}"#;
+    assert_eq!(net(mobilenet).unwrap(), "tf_mobilenetv2_100");
+    let padding = r#"{"model_type": "mobilenet_v2", "tf_padding": false}"#;
+    assert!(net(padding).unwrap_err().contains("tf_padding false"));
+    let efficientnet = r#"{"model_type": "efficientnet", "width_coefficient": 1.0,
+        "depth_coefficient": 1.0, "hidden_dim": 1280, "image_size": 224}"#;
+    assert_eq!(net(efficientnet).unwrap(), "tf_efficientnet_b0");
 }
 
 #[test]

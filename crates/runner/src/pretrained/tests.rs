@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
+use taper_dataset::{Crop, Filter, ResizeMode};
+use taper_model::nets::UsualImages;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -87,14 +88,15 @@ fn a_net_of_one_s_own_says_how_its_images_are_usually_prepared() {
     let mut registry = Registry::new();
     let mut net = registry.models.net("resnet18").unwrap().clone();
     net.name = "my-net";
-    registry.models.add_net(net);
+    net.images = None;
+    registry.models.add_net(net.clone());
     let set = [("model.net".to_string(), "my-net".to_string())];
     let resolve = |registry: &Registry, overrides: &[(String, String)]| {
         resolve_pretrained("finetune-digits", None, overrides, registry).unwrap()
     };
     assert_eq!(resolve(&registry, &set).optimizer.name(), "adam");
-    let usual = Preprocessing { mean: vec![0.1, 0.2, 0.3], ..Preprocessing::default() };
-    registry.models.preprocessing.insert("my-net".to_string(), usual);
+    net.images = Some(UsualImages { mean: [0.1, 0.2, 0.3], ..UsualImages::IMAGENET });
+    registry.models.add_net(net);
     assert_eq!(resolve(&registry, &set).optimizer.name(), "adamw");
 
     let folder = folder(&[]);
