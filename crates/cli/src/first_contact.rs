@@ -1,10 +1,62 @@
 //! What somebody who names little gets: said before it happens, or refused where it would be useless.
 
 use anyhow::{Result, bail};
-use taper_runner::{Recipe, Registry, coloured_images};
+use taper_runner::{ImageKind, Recipe, Registry, image_kind};
 
 use crate::flags::Output;
 use crate::print::note;
+
+/// The recipe of digits, and of whoever names a net or weights and no recipe.
+pub(crate) const DIGITS: &str = "finetune-digits";
+/// The recipe of photos.
+const PHOTOS: &str = "photos";
+
+/// The recipe that images choose where neither recipe, net nor weights are named: that for photos, or none, which
+/// is that for digits. It is told with the reason, and with what takes others.
+pub(crate) fn chosen_recipe(
+    recipe: &Recipe,
+    overrides: &[(String, String)],
+    output: Output,
+    registry: &Registry,
+) -> Result<Option<&'static str>> {
+    const CHOOSE: [&str; 5] = ["model", "model.net", "model.weights", "image", "image.channels"];
+    if sets(overrides, &CHOOSE) {
+        return Ok(None);
+    }
+    let Some(kind) = image_kind(recipe, registry)? else { return Ok(None) };
+    let chosen = kind.are_photos().then_some(PHOTOS);
+    if !output.quiet && !output.json {
+        let ImageKind { height, width, channels, coloured } = kind;
+        let kind = match (coloured, channels) {
+            (true, _) => "in colour",
+            (_, 3) => "RGB",
+            _ => "grey",
+        };
+        let (kind_of, weights, others) = match chosen {
+            Some(_) => (
+                "photos",
+                "tf_efficientnet_lite0, which knows ImageNet's photos",
+                "--recipe photos-fast trains the last layer alone in less time, --recipe photos-best takes longer \
+                 for more, --recipe finetune-digits reads them as digits",
+            ),
+            None => (
+                "digits",
+                "keras-cnn-mnist, which knows handwritten digits",
+                "--recipe photos takes weights for photos",
+            ),
+        };
+        note(&format!(
+            "{kind_of}: the images are {kind} ({width}x{height} pixels), so the weights are {weights}, and the recipe \
+             is {}; {others}; --weights and --net take other weights (`models` lists some)",
+            chosen.unwrap_or(DIGITS),
+        ));
+    }
+    Ok(chosen)
+}
+
+fn sets(overrides: &[(String, String)], keys: &[&str]) -> bool {
+    overrides.iter().any(|(key, _)| keys.contains(&key.as_str()))
+}
 
 /// Refuses to make colour photos grey digits where nobody has asked for that by `image.channels`; where a recipe,
 /// a net or weights are named, it warns of it.
@@ -14,23 +66,22 @@ pub(crate) fn check_colours(
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<()> {
-    let sets = |keys: &[&str]| overrides.iter().any(|(key, _)| keys.contains(&key.as_str()));
-    if sets(&["image", "image.channels"]) {
+    if sets(overrides, &["image", "image.channels"]) {
         return Ok(());
     }
     let net = registry.models.net(&recipe.model.net)?;
     let (1, height, width) = input(recipe, net.default_input) else { return Ok(()) };
-    let Some((rows, columns)) = coloured_images(recipe, registry)? else { return Ok(()) };
+    let kind = image_kind(recipe, registry)?.filter(|kind| kind.coloured);
+    let Some(ImageKind { height: rows, width: columns, .. }) = kind else { return Ok(()) };
     let for_photos = registry.models.net("resnet18")?;
-    let hub = for_photos.hub.unwrap_or_default();
     let told = format!(
         "{} has colour images (the first {columns}x{rows} pixels), and `{}`, a net for digits, would take them as \
-         {width}x{height} grey ones; fine-tune weights for photos, with --weights hub:{hub} or another file, or train \
+         {width}x{height} grey ones; fine-tune weights for photos, with `finetune --recipe {PHOTOS}`, or train \
          a net for photos from random weights, with `train --net {}`; --set image.channels=1 takes them as grey \
          all the same",
         recipe.data.source, net.name, for_photos.name,
     );
-    if base.is_none() && !sets(&["model", "model.net", "model.weights"]) {
+    if base.is_none() && !sets(overrides, &["model", "model.net", "model.weights"]) {
         bail!(told);
     }
     note(&format!("warning: {told}"));

@@ -36,7 +36,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fine-tune pretrained weights; without a flag: the shipped digit weights on the UCI digits
+    /// Fine-tune pretrained weights; where none are named, shipped ones for photos or for digits
     Finetune(FinetuneFlags),
     /// Train from random weights
     Train(TrainFlags),
@@ -93,7 +93,8 @@ pub struct TrainFlags {
 /// What makes a recipe; a flag wins over the recipe's own value.
 #[derive(Debug, Args)]
 pub struct RecipeFlags {
-    /// A recipe: a TOML file or a name (`fast-mnist`, `keras-mnist`, `finetune-digits`)
+    /// A recipe: a TOML file or a name (`photos`, `photos-fast`, `photos-best`, `finetune-digits`,
+    /// `fast-mnist`, `keras-mnist`)
     #[arg(long, value_name = "RECIPE")]
     pub(crate) recipe: Option<String>,
 

@@ -37,17 +37,19 @@ pub use commands::dispatch;
 pub use flags::{Command, Output};
 pub use taper_kernels::PoolingAllocator;
 
-/// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, and `digit-cnn-reading`
-/// for lines of digits.
+/// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, `digit-cnn-reading` for lines
+/// of digits, and for photos `tf_efficientnet_lite0`, of ImageNet.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
-    registry
-        .models
-        .add_weights("keras-cnn-mnist", include_bytes!("../assets/keras-cnn-mnist.safetensors"));
-    registry.models.add_weights(
-        "digit-cnn-reading",
-        include_bytes!("../assets/digit-cnn-reading.safetensors"),
-    );
+    macro_rules! ship {
+        ($($name:literal),*) => {
+            $(registry.models.add_weights(
+                $name,
+                include_bytes!(concat!("../assets/", $name, ".safetensors")),
+            );)*
+        };
+    }
+    ship!("keras-cnn-mnist", "digit-cnn-reading", "tf_efficientnet_lite0");
     registry
 }
 

@@ -96,7 +96,7 @@ pub enum PretrainedError {
     },
     /// The Hub's files could not be had.
     #[cfg(feature = "hub")]
-    #[error(transparent)]
+    #[error("{}{}", .0, by_hand(.0))]
     Hub(Box<taper_hub::HubError>),
     /// Weights could not be read, mapped or written.
     #[error(transparent)]
@@ -119,6 +119,22 @@ impl PretrainedError {
     pub(crate) fn config(path: &Path) -> impl FnOnce(String) -> Self {
         |reason| Self::Config { path: path.to_path_buf(), reason }
     }
+}
+
+/// What can be done where the Hub is out of reach.
+#[cfg(feature = "hub")]
+fn by_hand(error: &taper_hub::HubError) -> String {
+    let (taper_hub::HubError::Offline { id, .. } | taper_hub::HubError::Unreachable { id, .. }) =
+        error
+    else {
+        return String::new();
+    };
+    format!(
+        "; without a network, bring {} and model.safetensors (or its other weights) of {} here in a folder, and name \
+         that folder in place of {id}",
+        taper_hub::CONFIG,
+        id.to_string().trim_start_matches("hub:"),
+    )
 }
 
 #[cfg(feature = "hub")]

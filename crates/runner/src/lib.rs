@@ -29,9 +29,9 @@ mod pretrained;
 mod recipe;
 mod registry;
 
-mod colour;
 mod contamination;
 mod data;
+mod image_kind;
 mod method;
 mod plan;
 
@@ -59,13 +59,13 @@ mod outcome;
 mod resume;
 mod run;
 
-pub use colour::coloured_images;
 pub use data::{Data, split_dataset};
 pub use error::{
     DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError, setting,
 };
 pub use evaluate::{Evaluated, EvaluationParts, EvaluationSet, evaluate_on, open_run};
 pub use fault::{Fault, settings_of, table_of_text};
+pub use image_kind::{ImageKind, image_kind};
 pub use load::{Loaded, load};
 pub use open_weights::open_weights;
 pub use outcome::Outcome;

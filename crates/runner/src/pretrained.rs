@@ -18,7 +18,7 @@ use crate::registry::Registry;
 ///
 /// The checkpoint is the `model.weights` that these layers come to; in the recipe stands the name
 /// that finds the very same again. Another net than that of `default_base` starts from no weights
-/// unless they are named.
+/// unless they are named or weights are registered under its own name.
 ///
 /// # Errors
 /// As [`resolve`] and [`Pretrained::open`]; nothing says what net the checkpoint is of.
@@ -34,9 +34,11 @@ pub fn resolve_pretrained(
     let other_net = base.is_none() && recipe.model.net != usual.model.net;
     let mut overrides = overrides.to_vec();
     if other_net && !named("model.weights") {
-        // The weights of the default recipe are another net's.
-        overrides.insert(0, ("model.weights".to_string(), String::new()));
-        recipe.model.weights = String::new();
+        // The weights of the default recipe are another net's; shipped ones may have the net's name.
+        let net = &recipe.model.net;
+        let shipped = registry.models.weights(net).map_or("", |_| net).to_string();
+        overrides.insert(0, ("model.weights".to_string(), shipped.clone()));
+        recipe.model.weights = shipped;
     }
     let pretrained = match recipe.model.weights.as_str() {
         "" => None,

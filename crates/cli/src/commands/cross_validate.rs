@@ -17,7 +17,7 @@ use crate::signals;
 pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
     ensure!(flags.folds >= 2, "--folds is {}, expected 2 or more", flags.folds);
     let shared = &flags.finetune.recipe;
-    let candidates = candidates(flags, registry)?;
+    let candidates = candidates(flags, output, registry)?;
     let out = take_out(&shared.out, "cross-validate", &candidates[0].recipe.data.source)?;
     let existing = check_out(&out, shared)?;
     signals::catch()?;
@@ -35,16 +35,19 @@ pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registr
     }
 }
 
-fn candidates(flags: &CrossValidateFlags, registry: &Registry) -> Result<Vec<Candidate>> {
+fn candidates(
+    flags: &CrossValidateFlags,
+    output: Output,
+    registry: &Registry,
+) -> Result<Vec<Candidate>> {
     let name = |base: Option<&str>, recipe: &Recipe| match base {
         Some(base) => Path::new(base)
             .file_stem()
             .map_or(base.to_string(), |stem| stem.to_string_lossy().into_owned()),
         None => recipe.model.net.clone(),
     };
-    let base = flags.finetune.recipe.recipe.as_deref();
-    let recipe = finetune::recipe_of(&flags.finetune, registry)?;
-    let mut candidates = vec![Candidate { name: name(base, &recipe), recipe }];
+    let (base, recipe) = finetune::recipe_of(&flags.finetune, output, registry)?;
+    let mut candidates = vec![Candidate { name: name(base.as_deref(), &recipe), recipe }];
     let overrides = flags.finetune.overrides();
     for other in &flags.against {
         let recipe = finetune::recipe(&flags.finetune, Some(other), &overrides, registry)?;

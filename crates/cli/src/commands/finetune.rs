@@ -3,23 +3,19 @@
 use anyhow::Result;
 use taper_runner::{Recipe, Registry, RunnerError, Scores, from_scratch, resolve_pretrained};
 
-use crate::first_contact::{check_colours, tell_usual};
+use crate::first_contact::{DIGITS, check_colours, chosen_recipe, tell_usual};
 use crate::flags::{FinetuneFlags, Output};
 use crate::launch::{carry_out, listeners};
 use crate::table;
 
-/// The recipe when none is named.
-const DEFAULT_RECIPE: &str = "finetune-digits";
-
 pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result<()> {
-    let base = &flags.recipe.recipe;
+    let (base, recipe) = recipe_of(flags, output, registry)?;
     let set = &flags.pretrained.overrides;
     let sets = |key: &str, value: &str| set.iter().any(|(k, v)| k == key && v == value);
     anyhow::ensure!(
         base.is_some() || !sets("method.merge", "true") || sets("method", "\"lora\""),
         "--merge is for --method lora: other methods save the whole net anyway"
     );
-    let recipe = recipe_of(flags, registry)?;
     let net = &recipe.model.net;
     let example = registry.models.net(net)?.hub.map_or(String::new(), |hub| format!(" hub:{hub}"));
     anyhow::ensure!(
@@ -39,12 +35,32 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
     table::print_outcome(&plan, &outcome, scratch.as_ref(), output)
 }
 
-/// The recipe that a run by these flags carries out.
-pub(super) fn recipe_of(flags: &FinetuneFlags, registry: &Registry) -> Result<Recipe> {
-    let (base, overrides) = (flags.recipe.recipe.as_deref(), flags.overrides());
-    let recipe = recipe(flags, base, &overrides, registry)?;
-    check_colours(&recipe, base, &overrides, registry)?;
-    Ok(recipe)
+/// The recipe that stands below the flags: the one that is named, or the one that the images choose; `more` keys are
+/// set beside the flags'.
+pub(super) fn base_of(
+    flags: &FinetuneFlags,
+    more: &[(String, String)],
+    output: Output,
+    registry: &Registry,
+) -> Result<Option<String>> {
+    if flags.recipe.recipe.is_some() {
+        return Ok(flags.recipe.recipe.clone());
+    }
+    let overrides = [&flags.overrides(), more].concat();
+    let recipe = recipe(flags, None, &overrides, registry)?;
+    Ok(chosen_recipe(&recipe, &overrides, output, registry)?.map(String::from))
+}
+
+/// The recipe that a run by these flags carries out, and the name of the one that stands below the flags.
+pub(super) fn recipe_of(
+    flags: &FinetuneFlags,
+    output: Output,
+    registry: &Registry,
+) -> Result<(Option<String>, Recipe)> {
+    let (base, overrides) = (base_of(flags, &[], output, registry)?, flags.overrides());
+    let recipe = recipe(flags, base.as_deref(), &overrides, registry)?;
+    check_colours(&recipe, base.as_deref(), &overrides, registry)?;
+    Ok((base, recipe))
 }
 
 /// The same with another base or other single keys; without weights it starts from random ones.
@@ -54,7 +70,7 @@ pub(super) fn recipe(
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
-    let mut recipe = resolve_pretrained(DEFAULT_RECIPE, base, overrides, registry)?;
+    let mut recipe = resolve_pretrained(DIGITS, base, overrides, registry)?;
     flags.recipe.shorten(&mut recipe);
     Ok(recipe)
 }

@@ -23,16 +23,16 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
     let out = take_out(&shared.out, "search", &stem)?;
     let existing = check_out(&out, shared)?;
     signals::catch()?;
-    let base = shared.recipe.as_deref();
-    let overrides = |settings: &BTreeMap<String, toml::Value>| {
-        let mut overrides = flags.finetune.overrides();
-        overrides.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
-        overrides
+    let keys = |settings: &BTreeMap<String, toml::Value>| -> Vec<_> {
+        settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
     };
+    let overrides = |settings: &_| [flags.finetune.overrides(), keys(settings)].concat();
+    let first = file.draw(0);
+    let base = finetune::base_of(&flags.finetune, &keys(&first), output, registry)?;
+    let base = base.as_deref();
     let recipe = |settings: &BTreeMap<String, toml::Value>| {
         finetune::recipe(&flags.finetune, base, &overrides(settings), registry)
     };
-    let first = file.draw(0);
     check_colours(&recipe(&first)?, base, &overrides(&first), registry)?;
     let found =
         search(&file, recipe, registry, out.path(), existing, |name| listeners(name, output))

@@ -19,6 +19,9 @@ pub const NAMED: &[(&str, &str)] = &[
     ("fast-mnist", include_str!("../../recipes/fast-mnist.toml")),
     ("finetune-digits", include_str!("../../recipes/finetune-digits.toml")),
     ("keras-mnist", include_str!("../../recipes/keras-mnist.toml")),
+    ("photos", include_str!("../../recipes/photos.toml")),
+    ("photos-best", include_str!("../../recipes/photos-best.toml")),
+    ("photos-fast", include_str!("../../recipes/photos-fast.toml")),
     ("reading", include_str!("../../recipes/reading.toml")),
 ];
 
