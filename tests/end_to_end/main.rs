@@ -4,6 +4,7 @@ mod adapters;
 mod bad_input;
 mod checkpoints;
 mod commands;
+mod damage;
 mod data;
 mod evaluate;
 mod extension;

@@ -43,6 +43,12 @@ pub enum ClassifierError {
         /// Classes, by their names.
         classes: usize,
     },
+    /// Probabilities that are no numbers.
+    #[error(
+        "the net's answer is not a number: the weights, or how the model's configuration prepares images, are \
+         damaged"
+    )]
+    NotFinite,
     /// The checkpoint could not be opened.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),

@@ -11,7 +11,7 @@ use taper_dataset::{Batch, Error, Image, ImageLimits, Images, Loader, Preprocess
 use crate::classifier::Classifier;
 use crate::error::ClassifierError;
 use crate::evaluation::top_k;
-use crate::probabilities::next_batches;
+use crate::probabilities::{is_finite, next_batches};
 
 /// The classes that a model names for one image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -130,7 +130,11 @@ impl<'a> Predictions<'a> {
         let mut predictions = Vec::with_capacity(rows.len());
         for (row, &index) in rows.iter().zip(&views[0].indices) {
             let image = self.files.item_name(index);
-            let error = self.files.fault(index);
+            let fault = || match is_finite(row) {
+                true => None,
+                false => Some(format!("{image}: {}", ClassifierError::NotFinite)),
+            };
+            let error = self.files.fault(index).or_else(fault);
             let confidence = row.iter().copied().fold(0.0, f32::max);
             let withheld = error.is_none() && f64::from(confidence) < self.threshold;
             let named = |class: u32| ClassProbability {

@@ -21,7 +21,8 @@ impl Classifier {
     /// the model is.
     ///
     /// # Errors
-    /// An image of another size where the placement is to keep it; the net's own errors.
+    /// An image of another size where the placement is to keep it; the net's own errors;
+    /// [`ClassifierError::NotFinite`].
     pub fn probabilities(&self, mut images: Vec<Image>) -> Result<Vec<Vec<f32>>, ClassifierError> {
         if images.is_empty() {
             return Ok(Vec::new());
@@ -34,7 +35,10 @@ impl Classifier {
         while let Some(batches) = next_batches(&mut views) {
             rows.extend(self.rows(&batches?)?);
         }
-        Ok(rows)
+        match rows.iter().all(|row| is_finite(row)) {
+            true => Ok(rows),
+            false => Err(ClassifierError::NotFinite),
+        }
     }
 
     /// The images of a source as they are, then as each further view shows them.
@@ -67,6 +71,11 @@ impl Classifier {
         let rows = mean.to_vec2::<f32>()?;
         Ok(rows.iter().map(|row| softmax(row, self.temperature())).collect())
     }
+}
+
+/// Whether all probabilities of an answer are numbers.
+pub(crate) fn is_finite(row: &[f32]) -> bool {
+    row.iter().all(|probability| probability.is_finite())
 }
 
 /// The next batch of each view; all views have as many.

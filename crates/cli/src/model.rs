@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use taper_runner::{
-    Classifier, DataResults, Recipe, Registry, Results, RunFolder, open_run, open_weights,
+    Classifier, DataResults, Recipe, RecipeError, Registry, Results, RunFolder, RunFolderError,
+    open_run, open_weights,
 };
 
 use crate::flags::{DeviceFlags, ModelFlags, ModelSettings};
@@ -60,14 +61,20 @@ pub(crate) fn open_model(
         None => {
             let classifier = open_weights(weights, &model, device, registry)?;
             classifier.notes.iter().for_each(|line| note(&format!("note: {line}")));
-            Ok((classifier, recipe_beside(weights)))
+            Ok((classifier, recipe_beside(weights)?))
         }
     }
 }
 
 /// The recipe of the run that weights are of, by folder or file: what it held out counts then, too.
-fn recipe_beside(weights: &str) -> Option<Recipe> {
-    taper_runner::read_resolved(&run_beside(weights)?.recipe()).ok()
+fn recipe_beside(weights: &str) -> Result<Option<Recipe>> {
+    let Some(run) = run_beside(weights) else { return Ok(None) };
+    match taper_runner::read_resolved(&run.recipe()) {
+        // It was changed.
+        Err(error @ RecipeError::Folder(_)) => Err(error.into()),
+        // Another version's.
+        read => Ok(read.ok()),
+    }
 }
 
 fn run_beside(weights: &str) -> Option<RunFolder> {
@@ -79,10 +86,14 @@ fn run_beside(weights: &str) -> Option<RunFolder> {
 }
 
 /// What the run was trained on that the flags name, or that is of the weights; none where it does not say.
-pub(crate) fn data_of(flags: &ModelFlags) -> Option<DataResults> {
+pub(crate) fn data_of(flags: &ModelFlags) -> Result<Option<DataResults>> {
     let run = match &flags.run {
         Some(run) => RunFolder::finished(run).ok(),
-        None => run_beside(flags.weights.as_deref()?),
+        None => flags.weights.as_deref().and_then(run_beside),
     };
-    Some(Results::read(&run?).ok()?.data)
+    let Some(run) = run else { return Ok(None) };
+    match Results::read(&run) {
+        Err(error @ RunFolderError::Io { .. }) => Err(error.into()),
+        read => Ok(read.ok().map(|results| results.data)),
+    }
 }

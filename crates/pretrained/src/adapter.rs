@@ -16,6 +16,7 @@ use taper_model::weights::{
     self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, TensorFile, Weights, WeightsConfig,
     WeightsError, read_adapter,
 };
+use taper_untrusted::checksums;
 
 use crate::error::PretrainedError;
 use crate::fit::Fit;
@@ -65,7 +66,7 @@ impl AdapterRun {
     pub fn open(run: &Path) -> Result<Self, PretrainedError> {
         let (config, adapter) = read_adapter(run)?;
         let path = run.join(RECIPE);
-        let text = std::fs::read_to_string(&path).map_err(PretrainedError::io(&path))?;
+        let text = checksums::read_text(&path).map_err(PretrainedError::io(&path))?;
         let recipe = toml::from_str(&text)
             .map_err(|error| PretrainedError::config(&path)(error.message().to_string()))?;
         Ok(Self { run: run.to_path_buf(), config, adapter, recipe })
@@ -84,6 +85,11 @@ impl AdapterRun {
             }),
             None => Ok(weights.clone()),
         }
+    }
+
+    /// The adapter's tensors, and what its file says of itself.
+    pub fn tensors(&self) -> &TensorFile {
+        &self.adapter
     }
 
     /// The key of the base's weights in its file.

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde_json::Value;
 use taper_dataset::Preprocessing;
+use taper_untrusted::checksums;
 
 use crate::error::PretrainedError;
 
 /// Reads a JSON file.
 pub(crate) fn read(path: &Path) -> Result<Value, PretrainedError> {
-    let bytes = std::fs::read(path).map_err(PretrainedError::io(path))?;
+    let bytes = checksums::read(path).map_err(PretrainedError::io(path))?;
     serde_json::from_slice(&bytes).map_err(|e| PretrainedError::config(path)(e.to_string()))
 }
 
@@ -47,18 +48,54 @@ pub(crate) fn count(value: &Value, name: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("{name} is {value}, expected a count"))
 }
 
+/// A number of classes, which lists are made of: no more than anybody has.
+pub(crate) fn class_count(value: &Value, name: &str) -> Result<usize, String> {
+    match count(value, name)? {
+        classes if classes <= MOST_CLASSES => Ok(classes),
+        classes => Err(format!("{name} is {classes}, expected at most {MOST_CLASSES}")),
+    }
+}
+
+/// A height or width of images.
+pub(crate) fn side(value: &Value, name: &str) -> Result<usize, String> {
+    match count(value, name)? {
+        side if side <= MOST_PIXELS => Ok(side),
+        side => Err(format!("{name} is {side}, expected at most {MOST_PIXELS} pixels")),
+    }
+}
+
+/// Classes that a configuration may tell of.
+const MOST_CLASSES: usize = 1 << 20;
+
+/// Pixels of a side of the images that a configuration may tell of; a net's memory grows with their square.
+pub const MOST_PIXELS: usize = 1 << 12;
+
+/// Channels likewise.
+const MOST_CHANNELS: usize = 1 << 8;
+
+/// Values of a mean or deviation that are no mistake, whatever the scale of the pixels.
+const MOST: f64 = 1e6;
+
 /// Checks what a file could say and nobody could do.
 pub(crate) fn checked(image: Preprocessing) -> Result<Preprocessing, String> {
-    let channels = image.channels;
+    let [channels, height, width] = image.shape();
+    for (found, most) in [(channels, MOST_CHANNELS), (height, MOST_PIXELS), (width, MOST_PIXELS)] {
+        if found == 0 || found > most {
+            return Err(format!("{found} is not a size of an image, expected 1 to {most}"));
+        }
+    }
     for (name, values) in [("mean", &image.mean), ("std", &image.std)] {
         if values.len() != channels && values.len() != 1 {
             return Err(format!("{name} has {} values for {channels} channels", values.len()));
         }
+        if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > MOST) {
+            return Err(format!("{name} is {value}, expected a number of -{MOST} to {MOST}"));
+        }
     }
-    match image.shape().iter().find(|&&n| n == 0 || n > 1 << 14) {
-        Some(n) => Err(format!("{n} is not a size of an image")),
-        None => Ok(image),
+    if let Some(std) = image.std.iter().find(|std| **std < 1.0 / MOST) {
+        return Err(format!("std is {std}, expected a number above 0"));
     }
+    Ok(image)
 }
 
 /// A number for each channel: neither timm nor transformers takes one for all.

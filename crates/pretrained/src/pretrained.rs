@@ -19,7 +19,7 @@ use crate::json;
 use crate::likely_net::likely_net;
 use crate::metadata::CheckpointMetadata;
 use crate::models::Models;
-use crate::read::{in_file, read_config};
+use crate::read::{check_inside, in_file, read_config};
 
 /// What a name of the Hub begins with.
 const HUB: &str = "hub:";
@@ -134,20 +134,23 @@ impl Pretrained {
     /// (see [`TensorFile::read_state`]).
     ///
     /// # Errors
-    /// The file is not whole, or a value is not finite; nothing says which weights to take.
+    /// The file is not whole, or a value is not finite; nothing says which weights to take; the configuration beside
+    /// weights of ours is not the one that they carry.
     pub fn read(&self, state_key: &str) -> Result<TensorFile, PretrainedError> {
-        Ok(match &self.place {
-            Place::Memory(file) => file.clone().state(state_key)?,
-            Place::File(path) => match self.name.strip_prefix(HUB) {
-                None => TensorFile::read_state(path, state_key)?,
-                // Where the cache is on this machine is nobody's business.
-                Some(_) => {
-                    let file = path.file_name().unwrap_or_default().to_string_lossy();
-                    TensorFile::read_state(path, state_key)?
-                        .with_origin(format!("{}, {file}", self.name))
-                }
-            },
-        })
+        let path = match &self.place {
+            Place::Memory(file) => return Ok(file.clone().state(state_key)?),
+            Place::File(path) => path,
+        };
+        let mut file = TensorFile::read_state(path, state_key)?;
+        if self.name.starts_with(HUB) {
+            // Where the cache is on this machine is nobody's business.
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            file = file.with_origin(format!("{}, {name}", self.name));
+        }
+        if let Some(metadata) = &self.metadata {
+            check_inside(metadata, &path.with_file_name(CONFIG), &file)?;
+        }
+        Ok(file)
     }
 }
 
@@ -163,6 +166,7 @@ fn merged(
     let info = models.net(&metadata.net)?;
     let net_config = metadata.model_config(info, &path)?.net_config();
     let adapter = AdapterRun::open(run)?;
+    check_inside(metadata, &path, adapter.tensors())?;
     let without_base = |error| adapter.without_base(&error);
     let base = Pretrained::open(&adapter.base()?, models).map_err(without_base)?;
     let file = base.read(adapter.state_key()).map_err(without_base)?;

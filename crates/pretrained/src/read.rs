@@ -35,6 +35,60 @@ pub fn read_config(folder: &Path) -> Result<Option<CheckpointMetadata>, Pretrain
     Ok(Some(metadata))
 }
 
+/// Compares what a configuration beside weights says with what these carry, where they carry something:
+/// one of the two was changed otherwise, and the answers would be others.
+///
+/// # Errors
+/// The first thing in which they differ; `beside` is the configuration's file.
+pub(crate) fn check_inside(
+    said: &CheckpointMetadata,
+    beside: &Path,
+    file: &TensorFile,
+) -> Result<(), PretrainedError> {
+    let Some(inside) = in_file(file)? else { return Ok(()) };
+    let differs = |what: &str, said: String, inside: String| {
+        let carried = file.origin();
+        let reason = format!(
+            "{what} is {said}, but {carried}, which it belongs to, was written with {inside}; one of the two was \
+             changed: restore it, or take config.json away to go by the weights"
+        );
+        Err(PretrainedError::config(beside)(reason))
+    };
+    if said.net != inside.net {
+        return differs("architecture", said.net.clone(), inside.net);
+    }
+    // What one of the two does not say is no contradiction.
+    if let (Some(a), Some(b)) = (said.num_classes, inside.num_classes)
+        && a != b
+    {
+        return differs("num_classes", a.to_string(), b.to_string());
+    }
+    let mut names = said.label_names.iter().zip(&inside.label_names).enumerate();
+    if let Some((class, (a, b))) = names.find(|(_, (a, b))| a != b) {
+        return differs(
+            &format!("label_names, class {class},"),
+            format!("{a:?}"),
+            format!("{b:?}"),
+        );
+    }
+    if let (Some(a), Some(b)) = (&said.image, &inside.image)
+        && a != b
+    {
+        return differs("the preparation of images", format!("{a:?}"), format!("{b:?}"));
+    }
+    if let (Some(a), Some(b)) = (said.built_for, inside.built_for)
+        && a != b
+    {
+        return differs("img_size", format!("{a:?}"), format!("{b:?}"));
+    }
+    if let (Some(a), Some(b)) = (said.border_brightness, inside.border_brightness)
+        && a != b
+    {
+        return differs("border", a.to_string(), b.to_string());
+    }
+    Ok(())
+}
+
 /// Reads what [`save`](taper_model::weights::save()) wrote into a file; `None` in others' files.
 pub(crate) fn in_file(file: &TensorFile) -> Result<Option<CheckpointMetadata>, PretrainedError> {
     let config = file.metadata()?.remove("config");

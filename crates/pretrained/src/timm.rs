@@ -9,14 +9,17 @@ use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 use taper_model::nets;
 
-use crate::json::{checked, count, label_names, numbers, per_channel};
+use crate::json::{checked, class_count, count, label_names, numbers, per_channel, side};
 use crate::metadata::CheckpointMetadata;
-use crate::model_config::{CalibrationConfig, ModelConfig};
+use crate::model_config::{CalibrationConfig, ModelConfig, Rejection};
 
 /// The mean and the deviation of ImageNet's channels.
 const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 const STD: [f64; 3] = [0.229, 0.224, 0.225];
 const CROP: f64 = 0.875;
+
+/// The temperatures that are believed: more than is ever fitted.
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 1e-3..=1e3;
 
 /// timm's names of the filters.
 const INTERPOLATIONS: [(&str, Filter); 3] =
@@ -35,7 +38,7 @@ pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
     let get = |key: &str| within.get(key).or_else(|| config.get(key)).filter(|v| !v.is_null());
     // A net's own number of classes is on top; that of the pretrained one may differ.
     let num_classes = config.get("num_classes").filter(|v| !v.is_null()).or(get("num_classes"));
-    let num_classes = num_classes.map(|n| count(n, "num_classes")).transpose()?;
+    let num_classes = num_classes.map(|n| class_count(n, "num_classes")).transpose()?;
     let image = image(&get)?;
     let Preprocessing { height, width, .. } = image;
     let arguments = config.get("model_args").and_then(|arguments| arguments.get("img_size"));
@@ -51,21 +54,51 @@ pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
         built_for: Some(built_for.unwrap_or((height, width))),
         license: get("license").and_then(Value::as_str).unwrap_or_default().to_string(),
         calibration: calibration(config)?,
-        border_brightness: config.get("border").and_then(Value::as_f64),
+        border_brightness: config.get("border").filter(|v| !v.is_null()).map(border).transpose()?,
     })
+}
+
+fn border(value: &Value) -> Result<f64, String> {
+    let border = value.as_f64().filter(|light| (0.0..=1.0).contains(light));
+    border.ok_or_else(|| format!("border is {value}, expected a number from 0 to 1"))
 }
 
 fn calibration(config: &Value) -> Result<Option<CalibrationConfig>, String> {
     let calibration = config.get("calibration").filter(|v| !v.is_null());
-    let read = |value: &Value| serde_json::from_value(value.clone());
-    calibration.map(read).transpose().map_err(|error| format!("calibration: {error}"))
+    let Some(value) = calibration else { return Ok(None) };
+    let calibration: CalibrationConfig =
+        serde_json::from_value(value.clone()).map_err(|error| format!("calibration: {error}"))?;
+    if !TEMPERATURES.contains(&calibration.temperature) {
+        let (least, most) = (TEMPERATURES.start(), TEMPERATURES.end());
+        return Err(format!(
+            "calibration.temperature is {}, expected a number from {least} to {most}",
+            calibration.temperature
+        ));
+    }
+    let shares = calibration.rejection.iter().flat_map(|rejection| {
+        let Rejection { wanted_precision, threshold, precision, coverage } = *rejection;
+        [
+            ("wanted_precision", wanted_precision),
+            ("threshold", threshold),
+            ("precision", precision),
+            ("coverage", coverage),
+        ]
+    });
+    for (key, share) in shares {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(format!(
+                "calibration.rejection.{key} is {share}, expected a number from 0 to 1"
+            ));
+        }
+    }
+    Ok(Some(calibration))
 }
 
 /// `img_size`: one number or two.
 fn sides(size: &Value) -> Result<(usize, usize), String> {
     match size.as_array().map(Vec::as_slice) {
-        Some([height, width]) => Ok((count(height, "img_size")?, count(width, "img_size")?)),
-        _ => count(size, "img_size").map(|side| (side, side)),
+        Some([height, width]) => Ok((side(height, "img_size")?, side(width, "img_size")?)),
+        _ => side(size, "img_size").map(|side| (side, side)),
     }
 }
 

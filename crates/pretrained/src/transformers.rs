@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 
 use crate::error::PretrainedError;
-use crate::json::{checked, count, label_names, numbers};
+use crate::json::{checked, class_count, count, label_names, numbers, side};
 use crate::metadata::CheckpointMetadata;
 
 /// Which net is which, by the sizes in `config.json`: for each `model_type` what transformers takes
@@ -26,7 +26,7 @@ struct Family {
 /// Reads `config.json`.
 pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
     let label_names = label_names(config.get("id2label"))?;
-    let num_labels = config.get("num_labels").map(|n| count(n, "num_labels")).transpose()?;
+    let num_labels = config.get("num_labels").map(|n| class_count(n, "num_labels")).transpose()?;
     // Written only where it is not the default, which is two.
     let num_classes = match label_names.len() {
         0 => num_labels.unwrap_or(2),
@@ -41,7 +41,7 @@ pub(crate) fn read(config: &Value) -> Result<CheckpointMetadata, String> {
         built_for: Some(match config.get("image_size").filter(|size| !size.is_null()) {
             None => (224, 224),
             Some(Value::Array(both)) if both.len() == 2 => {
-                (count(&both[0], "image_size")?, count(&both[1], "image_size")?)
+                (side(&both[0], "image_size")?, side(&both[1], "image_size")?)
             }
             Some(side) => sides(side, "image_size")?,
         }),
@@ -246,7 +246,7 @@ pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preproce
         Value::Object(size) => size.get("shortest_edge").cloned(),
         size => (!known("its `size` of one number")?.square).then(|| size.clone()),
     };
-    let edge = edge.map(|edge| count(&edge, "shortest_edge")).transpose()?;
+    let edge = edge.map(|edge| side(&edge, "shortest_edge")).transpose()?;
     let cuts = match get("do_center_crop") {
         Some(cuts) => cuts.as_bool().ok_or("do_center_crop is neither true nor false")?,
         None => missing("do_center_crop")?.crop.is_some(),
@@ -306,12 +306,12 @@ fn is_one_255th(factor: &Value) -> bool {
 fn sides(size: &Value, name: &str) -> Result<(usize, usize), String> {
     match size {
         Value::Object(sides) => {
-            let side = |key: &str| count(sides.get(key).unwrap_or(&Value::Null), name);
+            let of = |key: &str| side(sides.get(key).unwrap_or(&Value::Null), name);
             match sides.get("shortest_edge") {
-                Some(edge) => count(edge, name).map(|edge| (edge, edge)),
-                None => Ok((side("height")?, side("width")?)),
+                Some(edge) => side(edge, name).map(|edge| (edge, edge)),
+                None => Ok((of("height")?, of("width")?)),
             }
         }
-        side => count(side, name).map(|side| (side, side)),
+        both => side(both, name).map(|side| (side, side)),
     }
 }

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use taper_untrusted::checksums::{SUMS, line};
+
 use crate::error::RunFolderError;
 use crate::write::write_whole;
 
 const RECIPE: &str = "recipe.toml";
+const HISTORY: &str = "history.jsonl";
 const MODEL: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
 const METRICS: &str = "metrics.json";
@@ -33,6 +36,7 @@ macro_rules! names {
 /// | `config.json` | net, classes, preprocessing: what is needed to use the weights |
 /// | `transformers/` | of nets that timm has not: the same for transformers |
 /// | `mistakes/` | the most confident mistakes, for the page |
+/// | `SHA256SUMS` | checksums of all of the above, and of the next; who reads a file compares |
 /// | `metrics.json` | the results; written last, so a run that has it is finished |
 /// | `README.md` | the model card; `README.old.md`, `README.old-2.md` … are those of before a finished run went on |
 /// | `report.html` | a page that shows how it went; `report-before.html` is that of an older version |
@@ -116,7 +120,25 @@ impl RunFolder {
         card = "README.md",
         report = "report.html",
         tensorboard = "tensorboard",
+        checksums = "SHA256SUMS",
         metrics = "metrics.json",
+    }
+
+    /// Writes the checksums of what a run that ends has written, and of `metrics.json` to come. The folders in
+    /// it, which are used or copied alone, have a list of their own.
+    pub(crate) fn write_checksums(&self, metrics: &[u8]) -> Result<(), RunFolderError> {
+        for folder in [self.transformers(), self.mistakes()].iter().filter(|path| path.is_dir()) {
+            let mut names = Vec::new();
+            for entry in std::fs::read_dir(folder).map_err(RunFolderError::io(folder))? {
+                let name = entry.map_err(RunFolderError::io(folder))?.file_name();
+                names.extend(name.into_string().ok().filter(|name| name != SUMS));
+            }
+            names.sort();
+            write_list(folder, names.iter().map(String::as_str), String::new())?;
+        }
+        let names = [RECIPE, HISTORY, MODEL, ADAPTER, ADAPTER_CONFIG, CONFIG];
+        let names = names.into_iter().filter(|name| self.path.join(name).is_file());
+        write_list(&self.path, names, line(METRICS, metrics))
     }
 
     /// What else a run leaves, for one that begins anew.
@@ -125,6 +147,7 @@ impl RunFolder {
     /// The folder cannot be read.
     pub(crate) fn others(&self) -> Result<Vec<PathBuf>, RunFolderError> {
         let mut others = vec![
+            self.checksums(),
             self.checkpoints(),
             self.tensorboard(),
             self.transformers(),
@@ -148,6 +171,20 @@ impl RunFolder {
         }
         Ok(others)
     }
+}
+
+/// Writes the checksums of files of a folder, and what else is to stand in the list.
+fn write_list<'a>(
+    folder: &Path,
+    names: impl Iterator<Item = &'a str>,
+    more: String,
+) -> Result<(), RunFolderError> {
+    let mut list = String::new();
+    for name in names {
+        let path = folder.join(name);
+        list += &line(name, &std::fs::read(&path).map_err(RunFolderError::io(&path))?);
+    }
+    write_whole(&folder.join(SUMS), (list + &more).as_bytes())
 }
 
 /// `README.old.md`, `README.old-2.md` and so on.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use taper_untrusted::checksums;
 
 use crate::error::RunFolderError;
 use crate::scores::{Scores, number};
@@ -144,8 +145,9 @@ pub struct Epoch {
 /// # Errors
 /// The file cannot be read.
 pub fn read_history(path: &Path) -> Result<Vec<Event>, RunFolderError> {
-    let text = std::fs::read_to_string(path).map_err(RunFolderError::io(path))?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    let bytes = checksums::read(path).map_err(RunFolderError::io(path))?;
+    let lines = bytes.split(|&byte| byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 #[cfg(test)]

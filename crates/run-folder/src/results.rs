@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
+use taper_untrusted::checksums;
 
 use crate::error::RunFolderError;
 use crate::extended::ExtendedScores;
 use crate::folder::RunFolder;
 use crate::machine::Machine;
 use crate::scores::Scores;
-use crate::write::write_json;
+use crate::write::{json, write_whole};
 
 /// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,7 +174,7 @@ impl Results {
     /// The file cannot be read, or is not what this version writes.
     pub fn read(run: &RunFolder) -> Result<Self, RunFolderError> {
         let path = run.metrics();
-        let bytes = std::fs::read(&path).map_err(RunFolderError::io(&path))?;
+        let bytes = checksums::read(&path).map_err(RunFolderError::io(&path))?;
         serde_json::from_slice(&bytes).map_err(|error| RunFolderError::invalid(&path, error))
     }
 
@@ -182,11 +183,14 @@ impl Results {
         self.load_text.summary.is_empty()
     }
 
-    /// Writes a run's `metrics.json`, whole or not at all; from then on the run is finished.
+    /// Writes a run's `metrics.json`, whole or not at all; from then on the run is finished. Before that the
+    /// checksums of all that the run has written are.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// A file cannot be read or written.
     pub fn write(&self, run: &RunFolder) -> Result<(), RunFolderError> {
-        write_json(&run.metrics(), self)
+        let bytes = json(&run.metrics(), self)?;
+        run.write_checksums(&bytes)?;
+        write_whole(&run.metrics(), &bytes)
     }
 }

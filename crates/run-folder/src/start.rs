@@ -41,6 +41,7 @@ impl FolderLock {
         self.run()?;
         let run = RunFolder::at(self.path());
         // In this order, so that the folder holds a run that is not finished, or none, whenever this ends.
+        remove(&run.checksums())?;
         remove(&run.metrics())?;
         File::create(run.history()).map_err(RunFolderError::io(&run.history()))?;
         run.others()?.iter().try_for_each(|old| remove(old))?;
@@ -56,6 +57,8 @@ impl FolderLock {
     /// The folder holds no run; whatever the file system says.
     pub fn go_on(&self, recipe: &str) -> Result<RunFolder, RunFolderError> {
         let run = RunFolder::begun(self.path())?;
+        // What follows changes files that it lists.
+        remove(&run.checksums())?;
         if run.is_finished() {
             remove(&run.metrics())?;
             remove(&run.report())?;

@@ -33,7 +33,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunFolderError> {
 /// # Errors
 /// [`RunFolderError::Io`]; a value that JSON cannot hold.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunFolderError> {
+    write_whole(path, &json(path, value)?)
+}
+
+/// A value as JSON that people can read, for the file at `path`.
+pub(crate) fn json<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>, RunFolderError> {
     let text = serde_json::to_string_pretty(value);
-    let text = text.map_err(|error| RunFolderError::invalid(path, error))? + "\n";
-    write_whole(path, text.as_bytes())
+    Ok((text.map_err(|error| RunFolderError::invalid(path, error))? + "\n").into_bytes())
 }

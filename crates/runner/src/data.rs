@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use taper_dataset::split::Split;
 use taper_dataset::{Cached, Columns, LeftOut, Normalization, Part, Preprocessing, cache};
 use taper_model::nets::NetInfo;
+use taper_pretrained::MOST_PIXELS;
 
 use crate::error::{DataError, RunnerError, setting};
 use crate::observe::counted;
@@ -229,6 +230,11 @@ impl ImageRecipe {
         {
             if *setting == 0 {
                 *setting = default;
+            }
+        }
+        for (key, side) in [("image.height", self.height), ("image.width", self.width)] {
+            if side > MOST_PIXELS {
+                return Err(setting(key, side, format!("at most {MOST_PIXELS} pixels")));
             }
         }
         for (key, values) in [("image.mean", &self.mean), ("image.std", &self.std)] {

@@ -1,6 +1,7 @@
-//! What comes from elsewhere, taken with care: [`files`] of a bounded size, [`pickle`]s that are described
-//! and not run, decoders whose panics are errors ([`fenced`]).
+//! What comes from elsewhere, taken with care: [`files`] of a bounded size, their [`checksums`], [`pickle`]s that are
+//! described and not run, decoders whose panics are errors ([`fenced`]).
 
+pub mod checksums;
 pub mod files;
 pub mod pickle;
 

@@ -26,7 +26,7 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
         Some(Part::Test) => EvaluationParts::One(Split::Test),
         Some(Part::All) => EvaluationParts::All,
     };
-    let trained_on = run.as_ref().and_then(|_| model::data_of(model));
+    let trained_on = run.as_ref().map(|_| model::data_of(model)).transpose()?.flatten();
     let set = EvaluationSet { overrides: subset.chain(set).collect(), parts, trained_on };
     let mut counter = None;
     let progress = |images, total| {

@@ -6,11 +6,12 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use taper_untrusted::checksums;
 
 use super::error::WeightsError;
 use super::save::{tensors_to_bytes, write_whole};
 use super::tensor_file::TensorFile;
-use crate::lora::{LoraConfig, PARTS};
+use crate::lora::{self, Adapters, LoraConfig, PARTS};
 use crate::params::{ParamKind, Params};
 
 /// The file of an adapter's tensors.
@@ -92,12 +93,21 @@ impl AdapterConfig {
         };
         let reason = if self.peft_type != "LORA" {
             format!("it is of the type {}, expected LORA", self.peft_type)
-        } else if let Some(key) = ["use_dora", "use_rslora", "use_qalora"].iter().find(|k| on(k)) {
+        } else if let Some(key) =
+            ["use_dora", "use_rslora", "use_qalora", "fan_in_fan_out"].iter().find(|k| on(k))
+        {
             format!("{key} is true, expected false")
         } else if let Some(key) = ["rank_pattern", "alpha_pattern"].iter().find(|k| filled(k)) {
             format!("{key} gives layers ranks or scales of their own, expected one for all")
+        } else if self.bias != "none" {
+            format!("bias is {}, expected none", self.bias)
         } else if self.r == 0 {
             "r is 0, expected 1 or more".to_string()
+        } else if !self.lora_alpha.is_finite() || !(0.0..1.0).contains(&self.lora_dropout) {
+            let (alpha, dropout) = (self.lora_alpha, self.lora_dropout);
+            format!(
+                "lora_alpha is {alpha}, lora_dropout {dropout}, expected numbers, the second from 0 to below 1"
+            )
         } else {
             return Ok(LoraConfig {
                 rank: self.r,
@@ -134,15 +144,52 @@ pub fn save_adapter(
     write_whole(&folder.join(ADAPTER_CONFIG), text.as_bytes())
 }
 
+/// What a description says of the tensors beside it that is not so.
+fn contradiction(config: &AdapterConfig, tensors: &BTreeMap<String, Tensor>) -> Option<String> {
+    let [first, second] = PARTS;
+    let is_target = |layer| config.target_modules.iter().any(|t| lora::is_target(t, layer));
+    let saved = config.modules_to_save.iter().flatten();
+    let is_saved = |name: &str| {
+        saved.clone().any(|module| format!(".{name}").contains(&format!(".{module}.")))
+    };
+    let mut layers = Vec::new();
+    for (name, tensor) in tensors {
+        let Some(layer) = Adapters::layer_of(name) else {
+            if is_saved(name) {
+                continue;
+            }
+            return Some(format!("modules_to_save does not name the layer of `{name}`"));
+        };
+        let is_first = name.ends_with(&format!(".{first}.weight"));
+        let (part, rank) = match is_first {
+            true => (first, tensor.dims().first()),
+            false => (second, tensor.dims().get(1)),
+        };
+        if rank != Some(&config.r) {
+            let (r, shape) = (config.r, tensor.dims());
+            return Some(format!("r is {r}, and {part} of `{layer}` has the shape {shape:?}"));
+        }
+        if !is_target(layer) {
+            return Some(format!("target_modules do not name `{layer}`, which has an adapter"));
+        }
+        layers.push(layer);
+    }
+    let unmet = config.target_modules.iter().find(|target| {
+        // Patterns stand for what is there.
+        !target.contains('*') && !layers.iter().any(|layer| lora::is_target(target, layer))
+    });
+    unmet.map(|target| format!("target_modules name `{target}`, which has no adapter"))
+}
+
 /// Reads an adapter's description, and its tensors by the net's names.
 ///
 /// # Errors
 ///
-/// A file that is missing or broken, a tensor that is none of an adapter's.
+/// A file that is missing or broken, a tensor that is none of an adapter's, a description of other tensors.
 pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), WeightsError> {
     let path = folder.join(ADAPTER_CONFIG);
-    let bytes =
-        std::fs::read(&path).map_err(|source| WeightsError::Read { path: path.clone(), source })?;
+    let bytes = checksums::read(&path)
+        .map_err(|source| WeightsError::Read { path: path.clone(), source })?;
     let wrong = |reason: String| WeightsError::Adapter { path: path.clone(), reason };
     let config: AdapterConfig = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
     config.lora(&path)?;
@@ -156,6 +203,9 @@ pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), Weight
             reason: format!("`{name}` is not a tensor of an adapter: expected {PREFIX}…, floats"),
         })?;
         tensors.insert(ours.to_string(), tensor.clone());
+    }
+    if let Some(reason) = contradiction(&config, &tensors) {
+        return Err(wrong(reason));
     }
     let origin = weights.display().to_string();
     Ok((config, TensorFile::from_tensors(tensors, &origin)?.with_metadata_of(&file)))

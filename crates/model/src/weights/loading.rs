@@ -21,6 +21,9 @@ use crate::pattern::{first_match, is_under};
 /// sizes that are wrong, and to find that out by allocating ends the process.
 const MAX_ELEMENTS: usize = 1 << 31;
 
+/// Elements of a parameter that is made though the file has no such one: those of the largest layers of known nets.
+const MOST_IN_VAIN: usize = 1 << 27;
+
 /// Where the tensors come from.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -73,7 +76,16 @@ impl Loading {
             self.head_replaced.get_or_insert_with(|| note.clone());
             self.report.new_head.push(name.to_string());
         }
-        let zeros = || Var::zeros(shape, *dtype, device);
+        // In place of what cannot be loaded, so that all faults are told at once; a net that was asked for by
+        // mistake, of a size that no file has, is told of at once.
+        let zeros = |found: &str| match elements {
+            Some(elements) if elements > MOST_IN_VAIN => candle_core::bail!(
+                "the net asks for `{name}` {:?}{}{found}",
+                shape.dims(),
+                if found.is_empty() { ", which the weights lack" } else { ": " }
+            ),
+            _ => Var::zeros(shape, *dtype, device),
+        };
         let (list, var) = match value {
             Value::Loaded(var) => (&mut self.report.loaded, var),
             Value::Adapted(var) => (&mut self.report.adapted, var),
@@ -81,8 +93,8 @@ impl Loading {
                 let values = initializer.tensor(self.config.seed, name, shape, *dtype, device)?;
                 (&mut self.report.initialized, Var::from_tensor(&values)?)
             }
-            Value::Missing => (&mut self.report.missing, zeros()?),
-            Value::Mismatched => (&mut self.report.mismatched, zeros()?),
+            Value::Missing => (&mut self.report.missing, zeros("")?),
+            Value::Mismatched => (&mut self.report.mismatched, zeros(&note)?),
         };
         list.push(Entry { name: name.to_string(), shape: shape.dims().to_vec(), from, note });
         let kind = match role(name) {

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
+use taper_untrusted::checksums;
 
 use super::error::WeightsError;
 use super::pickle;
@@ -62,7 +63,8 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Read`], [`WeightsError::Malformed`] for a file that is cut short,
+    /// [`WeightsError::Read`], also for a file that is not as [`checksums`] beside it say,
+    /// [`WeightsError::Malformed`] for a file that is cut short,
     /// [`WeightsError::OtherFormat`], [`WeightsError::Pickle`], [`WeightsError::SeveralStates`],
     /// [`WeightsError::Keras`], [`WeightsError::Index`], [`WeightsError::NonFinite`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
@@ -99,6 +101,7 @@ impl TensorFile {
             }
         }
         file.read_to_end(&mut bytes).map_err(unreadable)?;
+        checksums::verify(path, &bytes).map_err(unreadable)?;
         Self::from_bytes(&bytes, &path.display().to_string())?.state(key)
     }
 
@@ -123,7 +126,7 @@ impl TensorFile {
 
 /// Reads all files that the index at `path` names, which lie beside it.
 fn read_shards(path: &Path) -> Result<TensorFile, WeightsError> {
-    let bytes = std::fs::read(path)
+    let bytes = checksums::read(path)
         .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
     let origin = path.display().to_string();
     let wrong = |reason: String| WeightsError::Index { file: origin.clone(), reason };

@@ -185,6 +185,28 @@ fn an_adapter_is_read_as_it_was_written() {
         ("\"LORA\"", "\"LOHA\"", "it is of the type LOHA, expected LORA"),
         ("\"use_dora\": false", "\"use_dora\": true", "use_dora is true, expected false"),
         ("\"r\": 8", "\"r\": 0", "r is 0, expected 1 or more"),
+        ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias is all, expected none"),
+        (
+            "\"fan_in_fan_out\": false",
+            "\"fan_in_fan_out\": true",
+            "fan_in_fan_out is true, expected false",
+        ),
+        (
+            "\"r\": 8",
+            "\"r\": 1",
+            "r is 1, and lora_A of `blocks.0.attn.qkv` has the shape [8, 192]",
+        ),
+        (
+            "blocks.7.attn.qkv",
+            "blocks.7.attn.proj",
+            "target_modules do not name `blocks.7.attn.qkv`, which has an adapter",
+        ),
+        (
+            "\"blocks.7.attn.qkv\"",
+            "\"blocks.7.attn.qkv\", \"proj\"",
+            "target_modules name `proj`, which has no adapter",
+        ),
+        ("\"head\"", "\"fc\"", "modules_to_save does not name the layer of `head.bias`"),
     ] {
         std::fs::write(&path, text.replace(from, to)).unwrap();
         let message = weights::read_adapter(folder.path()).unwrap_err().to_string();

@@ -78,9 +78,28 @@ fn what_timm_may_say_and_nobody_can_do_is_an_error_with_the_file() {
         ("[0.485, 0.456, 0.406]", "[0.5, 0.5]", "mean has 2 values for 3 channels"),
         ("[\"a\", \"b\", \"c\"]", "{\"0\": \"a\", \"2\": \"b\"}", "have gaps"),
         ("\"num_classes\": 3", "\"num_classes\": -3", "num_classes is -3"),
+        ("\"num_classes\": 3", "\"num_classes\": 1000000000", "expected at most 1048576"),
+        ("[3, 224, 224]", "[3, 224, 16384]", "16384 is not a size of an image, expected 1 to 4096"),
+        ("[3, 224, 224]", "[65536, 224, 224]", "65536 is not a size"),
+        ("[0.229, 0.224, 0.225]", "[0.229, 0.0, 0.225]", "std is 0, expected a number above 0"),
+        ("[0.485, 0.456, 0.406]", "[0.485, 1e300, 0.406]", "mean is 1"),
+        ("{", "{\"calibration\": {\"temperature\": -1}, ", "calibration.temperature is -1"),
+        ("{", "{\"calibration\": {\"temperature\": 0}, ", "calibration.temperature is 0"),
+        (
+            "{",
+            "{\"calibration\": {\"temperature\": 1, \"rejection\": {\"wanted_precision\": 0.9, \
+             \"threshold\": 7, \"precision\": 0.9, \"coverage\": 0.5}}, ",
+            "calibration.rejection.threshold is 7, expected a number from 0 to 1",
+        ),
+        ("{", "{\"border\": 3, ", "border is 3, expected a number from 0 to 1"),
+        (
+            "{",
+            "{\"model_args\": {\"img_size\": 1000000}, ",
+            "img_size is 1000000, expected at most",
+        ),
         ("}}", "}", "EOF"),
     ] {
-        let error = said(&[("config.json", &TIMM.replace(from, to))]).unwrap_err();
+        let error = said(&[("config.json", &TIMM.replacen(from, to, 1))]).unwrap_err();
         assert!(error.contains("config.json") && error.contains(message), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
@@ -232,7 +251,7 @@ fn what_transformers_may_say_and_nobody_can_do_is_an_error_with_the_file() {
         ),
         (
             r#"{"do_center_crop": true, "crop_size": 224, "size": 18446744073709551615}"#,
-            "it cuts 224x224 out of 18446744073709551615x18446744073709551615",
+            "size is 18446744073709551615, expected at most 4096 pixels",
         ),
         (
             r#"{"image_processor_type": "FooImageProcessor", "size": {"shortest_edge": 224}}"#,

@@ -7,6 +7,7 @@ use taper_dataset::Augment;
 use taper_dataset::augment::PRESETS;
 use taper_optimizer::RuleConfig;
 use taper_run_folder::RunFolderError;
+use taper_untrusted::checksums;
 use toml::{Table, Value};
 
 use super::method::Method;
@@ -174,7 +175,7 @@ fn read(base: &str) -> Result<Table, RecipeError> {
     let text = match named(base) {
         Some(text) => text.to_string(),
         None if is_path => {
-            std::fs::read_to_string(base).map_err(RunFolderError::io(Path::new(base)))?
+            checksums::read_text(Path::new(base)).map_err(RunFolderError::io(Path::new(base)))?
         }
         None => {
             let known = NAMED.iter().map(|(name, _)| name.to_string()).collect();
@@ -189,7 +190,7 @@ fn read(base: &str) -> Result<Table, RecipeError> {
 /// # Errors
 /// The file cannot be read, or is no recipe.
 pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
-    let text = std::fs::read_to_string(path).map_err(RunFolderError::io(path))?;
+    let text = checksums::read_text(path).map_err(RunFolderError::io(path))?;
     table_of_text(&text).and_then(settings_of).map_err(invalid(&path.display().to_string()))
 }
 

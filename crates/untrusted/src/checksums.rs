@@ -1,0 +1,128 @@
+//! Checksums of the files of a folder, as `sha256sum` writes and checks them.
+//!
+//! Who writes a folder whole lists its files in [`SUMS`]; who reads one of them compares. A file that the list
+//! does not name, or that was copied away from it, is read as it is.
+
+use std::io::{Error, ErrorKind, Result};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+/// The list of a folder: a line of each file, its SHA-256 in hexadecimal digits, two spaces and its name.
+/// `sha256sum -c SHA256SUMS` checks it.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// More than a list has that is written here.
+const LIMIT: u64 = 1 << 20;
+
+/// The line of a file in the list of its folder.
+///
+/// ```
+/// let line = taper_untrusted::checksums::line("empty.txt", b"");
+/// assert!(line.starts_with("e3b0c44298fc1c14") && line.ends_with("  empty.txt\n"));
+/// ```
+pub fn line(name: &str, bytes: &[u8]) -> String {
+    let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits}  {name}\n")
+}
+
+/// Compares the bytes of a file with the list beside it, where there is one that names the file.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidData`]: these are not the bytes that were written.
+pub fn verify(path: &Path, bytes: &[u8]) -> Result<()> {
+    let list = path.with_file_name(SUMS);
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    // One that cannot be read, or is of something else, says nothing.
+    if !std::fs::metadata(&list).is_ok_and(|list| list.is_file() && list.len() <= LIMIT) {
+        return Ok(());
+    }
+    let Ok(listed) = std::fs::read(&list) else { return Ok(()) };
+    let listed = String::from_utf8_lossy(&listed);
+    let is_named = |line: &&str| line.split_once("  ").is_some_and(|(_, named)| named == name);
+    let Some(expected) = listed.lines().find(is_named) else { return Ok(()) };
+    match line(name, bytes).trim_end() == expected {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::InvalidData,
+            format!(
+                "it is not the file that was written: its SHA-256 is another than {} says; restore it, or, if \
+                 the change is meant, remove its line there",
+                list.display()
+            ),
+        )),
+    }
+}
+
+/// Reads a file whole, and compares it as [`verify`] does.
+///
+/// # Errors
+///
+/// Those of the system and of [`verify`].
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path)?;
+    verify(path, &bytes)?;
+    Ok(bytes)
+}
+
+/// As [`read`], of a text.
+///
+/// # Errors
+///
+/// As [`read`]; [`ErrorKind::InvalidData`] for bytes that are not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    let not_text = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8, expected text");
+    String::from_utf8(read(path)?).map_err(not_text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_file_that_changed_is_an_error_and_every_other_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["a", "b"] {
+            std::fs::write(at(name), name).unwrap();
+        }
+        assert_eq!(read(&at("a")).unwrap(), b"a");
+        let list = line("a", b"a") + &line("gone", b"");
+        std::fs::write(at(SUMS), &list).unwrap();
+        assert_eq!(read_text(&at("a")).unwrap(), "a");
+        assert_eq!(read_text(&at("b")).unwrap(), "b");
+        std::fs::write(at("a"), "c").unwrap();
+        let error = read(&at("a")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        let expected = format!(
+            "it is not the file that was written: its SHA-256 is another than {} says",
+            at(SUMS).display()
+        );
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+
+    #[test]
+    fn a_bit_that_flips_in_the_list_makes_an_error_of_its_file_or_none_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("a"), "a").unwrap();
+        let list = (line("a", b"a") + &line("b", b"b")).into_bytes();
+        for bit in 0..8 * list.len() {
+            let mut list = list.clone();
+            list[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(at(SUMS), &list).unwrap();
+            let is_in_its_digits = bit / 8 < 64;
+            assert_eq!(read(&at("a")).is_err(), is_in_its_digits, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "a").unwrap();
+        std::fs::create_dir(folder.path().join(SUMS)).unwrap();
+        assert_eq!(read(&path).unwrap(), b"a");
+    }
+}
