@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde_json::Value;
 use taper_dataset::Preprocessing;
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, TEXT};
 
 use crate::error::PretrainedError;
 
 /// Reads a JSON file.
 pub(crate) fn read(path: &Path) -> Result<Value, PretrainedError> {
-    let bytes = checksums::read(path).map_err(PretrainedError::io(path))?;
+    let bytes = checksums::read(path, TEXT).map_err(PretrainedError::io(path))?;
     serde_json::from_slice(&bytes).map_err(|e| PretrainedError::config(path)(e.to_string()))
 }
 

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use taper_run_folder::Mistake;
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, TEXT};
 
 use crate::html::{escape, image, percent};
 use crate::record::Record;
@@ -41,14 +41,16 @@ fn card(record: &Record, mistake: &Mistake) -> String {
     let size = Some([mistake.width, mistake.height]);
     let small = mistake.height.max(mistake.width) <= SMALL;
     // A picture that is gone is left out.
-    let picture =
-        |file: &str, what: &str| match checksums::read(&record.folder.mistakes().join(file)) {
-            Ok(bytes) => image(&bytes, size, what, small),
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                format!("<p class=\"note\">{}: {}</p>", escape(file), escape(&error.to_string()))
-            }
-        };
+    let picture = |file: &str, what: &str| match checksums::read(
+        &record.folder.mistakes().join(file),
+        TEXT,
+    ) {
+        Ok(bytes) => image(&bytes, size, what, small),
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            format!("<p class=\"note\">{}: {}</p>", escape(file), escape(&error.to_string()))
+        }
+    };
     let mut answers =
         mistake.answers.iter().map(|answer| (name(answer.class), share(answer.probability)));
     let (said, probability) = answers.next().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::Path;
 use taper_run_folder::{
     Epoch, Event, Mistake, Results, RunFolder, RunFolderError, Step, read_history,
 };
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, TEXT};
 
 use crate::error::ReportError;
 use crate::recipe::Recipe;
@@ -37,7 +37,7 @@ impl Record {
     pub fn read(run: &Path) -> Result<Self, ReportError> {
         let folder = RunFolder::finished(run)?;
         let path = folder.recipe();
-        let recipe_text = checksums::read_text(&path).map_err(RunFolderError::io(&path))?;
+        let recipe_text = checksums::read_text(&path, TEXT).map_err(RunFolderError::io(&path))?;
         let (mut steps, mut epochs) = (Vec::new(), Vec::new());
         for event in read_history(&folder.history())? {
             match event {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, RECORD};
 
 use crate::error::RunFolderError;
 use crate::scores::{Scores, number};
@@ -145,7 +145,7 @@ pub struct Epoch {
 /// # Errors
 /// The file cannot be read.
 pub fn read_history(path: &Path) -> Result<Vec<Event>, RunFolderError> {
-    let bytes = checksums::read(path).map_err(RunFolderError::io(path))?;
+    let bytes = checksums::read(path, RECORD).map_err(RunFolderError::io(path))?;
     let lines = bytes.split(|&byte| byte == b'\n');
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, RECORD};
 
 use crate::error::RunFolderError;
 use crate::folder::RunFolder;
@@ -54,7 +54,7 @@ impl Mistake {
     /// The file cannot be read, is not what this version writes, or names files elsewhere.
     pub fn read_all(run: &RunFolder) -> Result<Option<Vec<Mistake>>, RunFolderError> {
         let path = list(run);
-        let bytes = match checksums::read(&path) {
+        let bytes = match checksums::read(&path, RECORD) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(RunFolderError::io(&path))?,
         };

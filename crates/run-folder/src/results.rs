@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, RECORD};
 
 use crate::error::RunFolderError;
 use crate::extended::ExtendedScores;
@@ -174,7 +174,7 @@ impl Results {
     /// The file cannot be read, or is not what this version writes.
     pub fn read(run: &RunFolder) -> Result<Self, RunFolderError> {
         let path = run.metrics();
-        let bytes = checksums::read(&path).map_err(RunFolderError::io(&path))?;
+        let bytes = checksums::read(&path, RECORD).map_err(RunFolderError::io(&path))?;
         serde_json::from_slice(&bytes).map_err(|error| RunFolderError::invalid(&path, error))
     }
 

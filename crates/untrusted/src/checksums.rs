@@ -8,9 +8,17 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::files;
+
 /// The list of a folder: a line of each file, its SHA-256 in hexadecimal digits, two spaces and its name.
 /// `sha256sum -c SHA256SUMS` checks it.
 pub const SUMS: &str = "SHA256SUMS";
+
+/// The most bytes of a configuration, a recipe, a list of names: a million classes have less.
+pub const TEXT: u64 = 1 << 26;
+
+/// The most bytes of what a run tells of itself, line by line or class by class.
+pub const RECORD: u64 = 1 << 30;
 
 /// More than a list has that is written here.
 const LIMIT: u64 = 1 << 20;
@@ -35,10 +43,7 @@ pub fn verify(path: &Path, bytes: &[u8]) -> Result<()> {
     let list = path.with_file_name(SUMS);
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     // One that cannot be read, or is of something else, says nothing.
-    if !std::fs::metadata(&list).is_ok_and(|list| list.is_file() && list.len() <= LIMIT) {
-        return Ok(());
-    }
-    let Ok(listed) = std::fs::read(&list) else { return Ok(()) };
+    let Ok(listed) = files::read(&list, LIMIT) else { return Ok(()) };
     let listed = String::from_utf8_lossy(&listed);
     let is_named = |line: &&str| line.split_once("  ").is_some_and(|(_, named)| named == name);
     let Some(expected) = listed.lines().find(is_named) else { return Ok(()) };
@@ -55,13 +60,13 @@ pub fn verify(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Reads a file whole, and compares it as [`verify`] does.
+/// Reads a file of at most `limit` bytes, and compares it as [`verify`] does.
 ///
 /// # Errors
 ///
-/// Those of the system and of [`verify`].
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path)?;
+/// Those of [`files::read`] and of [`verify`].
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let bytes = files::read(path, limit)?;
     verify(path, &bytes)?;
     Ok(bytes)
 }
@@ -71,9 +76,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 ///
 /// As [`read`]; [`ErrorKind::InvalidData`] for bytes that are not UTF-8.
-pub fn read_text(path: &Path) -> Result<String> {
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
     let not_text = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8, expected text");
-    String::from_utf8(read(path)?).map_err(not_text)
+    String::from_utf8(read(path, limit)?).map_err(not_text)
 }
 
 #[cfg(test)]
@@ -87,13 +92,13 @@ mod tests {
         for name in ["a", "b"] {
             std::fs::write(at(name), name).unwrap();
         }
-        assert_eq!(read(&at("a")).unwrap(), b"a");
+        assert_eq!(read(&at("a"), 10).unwrap(), b"a");
         let list = line("a", b"a") + &line("gone", b"");
         std::fs::write(at(SUMS), &list).unwrap();
-        assert_eq!(read_text(&at("a")).unwrap(), "a");
-        assert_eq!(read_text(&at("b")).unwrap(), "b");
+        assert_eq!(read_text(&at("a"), 10).unwrap(), "a");
+        assert_eq!(read_text(&at("b"), 10).unwrap(), "b");
         std::fs::write(at("a"), "c").unwrap();
-        let error = read(&at("a")).unwrap_err();
+        let error = read(&at("a"), 10).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         let expected = format!(
             "it is not the file that was written: its SHA-256 is another than {} says",
@@ -113,7 +118,7 @@ mod tests {
             list[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(at(SUMS), &list).unwrap();
             let is_in_its_digits = bit / 8 < 64;
-            assert_eq!(read(&at("a")).is_err(), is_in_its_digits, "bit {bit}");
+            assert_eq!(read(&at("a"), 10).is_err(), is_in_its_digits, "bit {bit}");
         }
     }
 
@@ -123,6 +128,6 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, "a").unwrap();
         std::fs::create_dir(folder.path().join(SUMS)).unwrap();
-        assert_eq!(read(&path).unwrap(), b"a");
+        assert_eq!(read(&path, 10).unwrap(), b"a");
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, TEXT};
 
 use super::error::WeightsError;
 use super::save::{tensors_to_bytes, write_whole};
@@ -188,7 +188,7 @@ fn contradiction(config: &AdapterConfig, tensors: &BTreeMap<String, Tensor>) -> 
 /// A file that is missing or broken, a tensor that is none of an adapter's, a description of other tensors.
 pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), WeightsError> {
     let path = folder.join(ADAPTER_CONFIG);
-    let bytes = checksums::read(&path)
+    let bytes = checksums::read(&path, TEXT)
         .map_err(|source| WeightsError::Read { path: path.clone(), source })?;
     let wrong = |reason: String| WeightsError::Adapter { path: path.clone(), reason };
     let config: AdapterConfig = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;

@@ -15,6 +15,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use taper_untrusted::files;
 use taper_untrusted::pickle::{Objects, PICKLE_LIMIT, unpickle};
 use zip::ZipArchive;
 
@@ -65,7 +66,7 @@ impl Storages {
 pub(super) fn read(path: &Path, key: &str) -> Result<TensorFile, WeightsError> {
     let origin = path.display().to_string();
     let wrong = |reason: String| WeightsError::Pickle { file: origin.clone(), reason };
-    let mut file = File::open(path)
+    let mut file = files::open(path)
         .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
     let mut start = [0; 4];
     file.read_exact(&mut start).map_err(|e| wrong(e.to_string()))?;

@@ -1,12 +1,12 @@
 //! Reading a checkpoint, whatever program wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::files;
 
 use super::error::WeightsError;
 use super::pickle;
@@ -83,7 +83,7 @@ impl TensorFile {
         if path.to_string_lossy().ends_with(INDEX_SUFFIX) {
             return read_shards(path)?.state(key);
         }
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = files::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
         file.by_ref().take(START).read_to_end(&mut bytes).map_err(unreadable)?;
         // A safetensors file begins with the length of its header, then the header's brace.
@@ -126,7 +126,7 @@ impl TensorFile {
 
 /// Reads all files that the index at `path` names, which lie beside it.
 fn read_shards(path: &Path) -> Result<TensorFile, WeightsError> {
-    let bytes = checksums::read(path)
+    let bytes = checksums::read(path, TEXT)
         .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
     let origin = path.display().to_string();
     let wrong = |reason: String| WeightsError::Index { file: origin.clone(), reason };

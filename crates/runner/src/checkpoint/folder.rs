@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use taper_untrusted::files;
+
 use super::stage::{Stage, reached};
 use super::state::{Checkpoint, Header};
 use crate::error::{ResumeError, RunnerError};
@@ -142,7 +144,7 @@ impl Checkpoints {
         let io = RunnerError::io(folder);
         let mut newest = Newest::default();
         for (_, path) in files(folder).map_err(io)?.into_iter().rev() {
-            let read = std::fs::read(&path).map_err(|error| error.to_string());
+            let read = files::read(&path, u64::MAX).map_err(|error| error.to_string());
             let read = read.and_then(|b| Checkpoint::from_bytes(&b).map_err(|e| e.to_string()));
             match read {
                 Ok(checkpoint) => {

@@ -7,7 +7,7 @@ use taper_dataset::Augment;
 use taper_dataset::augment::PRESETS;
 use taper_optimizer::RuleConfig;
 use taper_run_folder::RunFolderError;
-use taper_untrusted::checksums;
+use taper_untrusted::checksums::{self, TEXT};
 use toml::{Table, Value};
 
 use super::method::Method;
@@ -174,9 +174,8 @@ fn read(base: &str) -> Result<Table, RecipeError> {
     let is_path = base.ends_with(".toml") || Path::new(base).components().count() > 1;
     let text = match named(base) {
         Some(text) => text.to_string(),
-        None if is_path => {
-            checksums::read_text(Path::new(base)).map_err(RunFolderError::io(Path::new(base)))?
-        }
+        None if is_path => checksums::read_text(Path::new(base), TEXT)
+            .map_err(RunFolderError::io(Path::new(base)))?,
         None => {
             let known = NAMED.iter().map(|(name, _)| name.to_string()).collect();
             return Err(RecipeError::Unknown { what: "recipe", name: base.to_string(), known });
@@ -190,7 +189,7 @@ fn read(base: &str) -> Result<Table, RecipeError> {
 /// # Errors
 /// The file cannot be read, or is no recipe.
 pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
-    let text = checksums::read_text(path).map_err(RunFolderError::io(path))?;
+    let text = checksums::read_text(path, TEXT).map_err(RunFolderError::io(path))?;
     table_of_text(&text).and_then(settings_of).map_err(invalid(&path.display().to_string()))
 }
 
