@@ -5,10 +5,10 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use taper_kernels::{
-    Conv2dBlock, Conv2dConfig, Implementation, Pool2dConfig, add, attention, attention_packed,
-    avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, conv2d_block, dropout, flatten, gelu,
-    gelu_tanh, global_avg_pool2d, layer_norm, linear, linear_relu, log_softmax, max_pool2d, relay,
-    relu, softmax, softmax_cross_entropy, with_implementation,
+    Activation, Conv2dBlock, Conv2dConfig, Implementation, Pool2dConfig, add, attention,
+    attention_packed, avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, conv2d_block, dropout,
+    flatten, gelu, gelu_tanh, global_avg_pool2d, layer_norm, linear, linear_relu, log_softmax,
+    max_pool2d, relay, relu, softmax, softmax_cross_entropy, with_implementation,
 };
 
 use crate::{assert_close, gpu, normal};
@@ -83,7 +83,7 @@ fn convolutions_agree() {
         });
     }
     let block = Conv2dBlock {
-        relu: true,
+        activation: Some(Activation::Relu),
         max_pool: Some(Pool2dConfig::square(2)),
         ..Conv2dBlock::default()
     };
@@ -111,17 +111,19 @@ fn poolings_agree() {
 fn normalizations_agree() {
     let (x, c) = (normal(1, &[6, 5, 4, 3]), [5]);
     let inputs = [x, normal(2, &c), normal(3, &c)];
-    check("batch norm", &inputs, |t| Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-5)?.output));
+    check("batch norm", &inputs, |t| {
+        Ok(batch_norm_train(&t[0], &t[1], &t[2], &Default::default())?.output)
+    });
     for part in ["mean", "variance"] {
         check(part, &inputs, |t| {
-            let norm = batch_norm_train(&t[0], &t[1], &t[2], 1e-5)?;
+            let norm = batch_norm_train(&t[0], &t[1], &t[2], &Default::default())?;
             Ok(if part == "mean" { norm.mean } else { norm.variance })
         });
     }
     let (mean, variance) = (normal(4, &c), normal(5, &c).sqr().unwrap());
     check("batch norm by statistics", &inputs, |t| {
         let like = |v: &Tensor| v.to_dtype(t[0].dtype())?.to_device(t[0].device());
-        batch_norm_eval(&t[0], &t[1], &t[2], &like(&mean)?, &like(&variance)?, 1e-5)
+        batch_norm_eval(&t[0], &t[1], &t[2], &like(&mean)?, &like(&variance)?, &Default::default())
     });
     let inputs = [normal(1, &[7, 3, 33]), normal(2, &[33]), normal(3, &[33])];
     check("layer norm", &inputs, |t| layer_norm(&t[0], &t[1], &t[2], 1e-6));

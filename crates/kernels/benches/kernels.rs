@@ -45,7 +45,7 @@ fn max_pool2d(bencher: Bencher, implementation: Implementation) {
 fn batch_norm(bencher: Bencher, implementation: Implementation) {
     let (x, gamma, beta) = (random(&[32, 64, 16, 16]), random(&[64]), random(&[64]));
     measure(bencher, implementation, || {
-        Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, 1e-5)?.output)
+        Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, &Default::default())?.output)
     });
 }
 

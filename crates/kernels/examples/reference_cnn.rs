@@ -5,8 +5,8 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use std::time::Instant;
 use taper_kernels::{
-    Conv2dBlock, Conv2dConfig, Pool2dConfig, conv2d, conv2d_block, dropout, linear, linear_relu,
-    softmax_cross_entropy,
+    Activation, Conv2dBlock, Conv2dConfig, Pool2dConfig, conv2d, conv2d_block, dropout, linear,
+    linear_relu, softmax_cross_entropy,
 };
 
 #[global_allocator]
@@ -35,7 +35,8 @@ impl Net {
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let v = &self.vars;
         let config = Conv2dConfig::default();
-        let first = Conv2dBlock { conv: config, relu: true, max_pool: None };
+        let first =
+            Conv2dBlock { conv: config, activation: Some(Activation::Relu), max_pool: None };
         let x = conv2d_block(x, &v[0], Some(&v[1]), &first)?;
         let second = Conv2dBlock { max_pool: Some(Pool2dConfig::square(2)), ..first };
         let x = conv2d_block(&x, &v[2], Some(&v[3]), &second)?;

@@ -6,8 +6,8 @@ mod op;
 mod statistics;
 mod vector;
 
-pub use op::{batch_norm_eval, batch_norm_train};
-pub use statistics::BatchNormTrain;
+pub use op::{batch_norm_eval, batch_norm_train, fold_batch_norm};
+pub use statistics::{BatchNormConfig, BatchNormTrain};
 
 #[cfg(test)]
 mod tests;

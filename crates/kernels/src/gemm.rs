@@ -4,6 +4,7 @@
 //! The `gemm` crate, which candle uses and which [`product`] calls for `f64`, reaches two thirds
 //! of this at the sizes of image models: it packs both operands and splits small products badly.
 
+use crate::activation::{Activation, value};
 use crate::element::{Element, as_f32};
 use crate::microkernel::{Steps, rows};
 use crate::scratch::{self, Scratch, SendPtr, UninitVec};
@@ -114,14 +115,14 @@ pub(crate) const ROWS_PER_TASK: usize = 48;
 /// Panels that a task takes.
 pub(crate) const PANELS_PER_TASK: usize = 16;
 
-/// What is added to the product, and whether a ReLU follows.
+/// What is added to the product, and what follows.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
     /// One number a column.
     pub column_bias: Option<&'a [f32]>,
     /// One number a row.
     pub row_bias: Option<&'a [f32]>,
-    pub relu: bool,
+    pub activation: Option<Activation>,
 }
 
 /// A right operand in panels: for each pair of vectors of columns all rows, filled up with zeros.
@@ -486,11 +487,11 @@ impl Part<'_> {
         }
     }
 
-    /// Bias and ReLU for the part's rows of `count` columns from `column` on.
+    /// Bias and activation for the part's rows of `count` columns from `column` on.
     #[inline(always)]
     unsafe fn epilogue<S: Simd>(&self, column: usize, count: usize, out: *mut f32) {
-        let Epilogue { column_bias, row_bias, relu } = self.epilogue;
-        if column_bias.is_none() && row_bias.is_none() && !relu {
+        let Epilogue { column_bias, row_bias, activation } = self.epilogue;
+        if column_bias.is_none() && row_bias.is_none() && activation.is_none() {
             return;
         }
         for row in 0..self.rows.len() {
@@ -504,7 +505,10 @@ impl Part<'_> {
                     if let Some(bias) = column_bias {
                         v = S::add(v, load_some::<S>(bias.as_ptr().add(column + i), rest));
                     }
-                    let v = if relu { S::relu(v) } else { v };
+                    let v = match activation {
+                        Some(function) => value::<S>(function, v),
+                        None => v,
+                    };
                     store_some::<S>(out.add(i), v, rest);
                 }
             }

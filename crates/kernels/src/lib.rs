@@ -66,10 +66,14 @@ mod softmax;
 #[cfg(test)]
 mod check;
 
-pub use activation::{gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu};
+pub use activation::{
+    Activation, gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu,
+};
 pub use add::add;
 pub use attention::{attention, attention_packed};
-pub use batch_norm::{BatchNormTrain, batch_norm_eval, batch_norm_train};
+pub use batch_norm::{
+    BatchNormConfig, BatchNormTrain, batch_norm_eval, batch_norm_train, fold_batch_norm,
+};
 pub use conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 pub use dropout::dropout;
 pub use flatten::flatten;

@@ -205,7 +205,7 @@ fn layer_norm_is_pytorch_s() {
 
 #[test]
 fn batch_norm_is_pytorch_s_in_training_and_evaluation_and_when_frozen() {
-    let other = BatchNormConfig { eps: 1e-3, momentum: 0.3 };
+    let other = BatchNormConfig { eps: 1e-3, momentum: 0.3, ..Default::default() };
     let cases = [
         ("batch_norm2d", &[3, 3, 2, 2][..], BatchNormConfig::default()),
         ("batch_norm1d", &[5, 4], other),

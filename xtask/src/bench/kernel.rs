@@ -51,7 +51,7 @@ pub fn prepare(task: &Task, device: &Device) -> Result<Measure> {
         Task::BatchNorm { input } => {
             let (x, gamma, beta) = (random(&input)?, random(&[input[1]])?, random(&[input[1]])?);
             measure(Box::new(move || {
-                Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, 1e-5)?.output)
+                Ok(taper_kernels::batch_norm_train(&x, &gamma, &beta, &Default::default())?.output)
             }))
         }
         Task::LayerNorm { rows, width } => {

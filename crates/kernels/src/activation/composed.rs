@@ -1,20 +1,20 @@
 //! Activations from candle's own operations. Candle's fused GELU has gradient constants of six
 //! digits, so it is put together from the error function and the hyperbolic tangent.
 
-use super::function::Function;
+use super::function::Activation;
 use candle_core::{Result, Tensor};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI};
 
-pub(super) fn apply(function: Function, x: &Tensor) -> Result<Tensor> {
+pub(super) fn apply(function: Activation, x: &Tensor) -> Result<Tensor> {
     match function {
-        Function::Relu => relu(x),
-        Function::Gelu => gelu(x),
-        Function::GeluTanh => gelu_tanh(x),
-        Function::Relu6 => relu6(x),
-        Function::Sigmoid => sigmoid(x),
-        Function::Silu => x * sigmoid(x)?,
-        Function::HardSigmoid => relu6(&(x + 3.)?)? * (1. / 6.),
-        Function::HardSwish => x * (relu6(&(x + 3.)?)? * (1. / 6.))?,
+        Activation::Relu => relu(x),
+        Activation::Gelu => gelu(x),
+        Activation::GeluTanh => gelu_tanh(x),
+        Activation::Relu6 => relu6(x),
+        Activation::Sigmoid => sigmoid(x),
+        Activation::Silu => x * sigmoid(x)?,
+        Activation::HardSigmoid => relu6(&(x + 3.)?)? * (1. / 6.),
+        Activation::HardSwish => x * (relu6(&(x + 3.)?)? * (1. / 6.))?,
     }
 }
 

@@ -1,18 +1,18 @@
 //! Activations, one element at a time.
 
-use super::function::Function;
+use super::function::Activation;
 use crate::element::{Element, map, map2};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, PI};
 
-pub(super) fn values<T: Element>(function: Function, x: &[T]) -> Vec<T> {
+pub(super) fn values<T: Element>(function: Activation, x: &[T]) -> Vec<T> {
     map(x, |x| function.value(x))
 }
 
-pub(super) fn gradient<T: Element>(function: Function, x: &[T], grad: &[T]) -> Vec<T> {
+pub(super) fn gradient<T: Element>(function: Activation, x: &[T], grad: &[T]) -> Vec<T> {
     map2(x, grad, |x, grad| function.derivative(x) * grad)
 }
 
-impl Function {
+impl Activation {
     fn value<T: Element>(self, x: T) -> T {
         let c = T::from_f64;
         match self {

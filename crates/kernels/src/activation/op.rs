@@ -1,7 +1,6 @@
 //! Activations as operations.
 
-use super::function::Function;
-use super::{composed, naive, vector};
+use super::{Activation, composed, naive, vector};
 use crate::element::{Element, as_f32, from_f32};
 use crate::implementation::{Implementation, resolve};
 use crate::operation::{self, Operation, Output};
@@ -14,7 +13,7 @@ use candle_core::{Result, Tensor};
 ///
 /// If the element type is not a floating-point one.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::Relu)
+    Activation::Relu.apply(x)
 }
 
 /// `x / 2 * (1 + erf(x / sqrt(2)))`, the exact Gaussian error linear unit.
@@ -26,7 +25,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::Gelu)
+    Activation::Gelu.apply(x)
 }
 
 /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))`, the approximation of [`gelu`] that
@@ -36,7 +35,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::GeluTanh)
+    Activation::GeluTanh.apply(x)
 }
 
 /// `min(max(x, 0), 6)`. The gradient at 0 and at 6 is 0, as in PyTorch.
@@ -45,7 +44,7 @@ pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn relu6(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::Relu6)
+    Activation::Relu6.apply(x)
 }
 
 /// The logistic function, `1 / (1 + exp(-x))`.
@@ -54,7 +53,7 @@ pub fn relu6(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::Sigmoid)
+    Activation::Sigmoid.apply(x)
 }
 
 /// `x` times its [`sigmoid`], also called swish.
@@ -66,7 +65,7 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::Silu)
+    Activation::Silu.apply(x)
 }
 
 /// `min(max(x + 3, 0), 6) / 6`, PyTorch's `hardsigmoid`. The gradient at -3 and at 3 is 0.
@@ -75,7 +74,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::HardSigmoid)
+    Activation::HardSigmoid.apply(x)
 }
 
 /// `x` times its [`hard_sigmoid`]. The gradient at -3 is 0 and at 3 is 1.
@@ -86,30 +85,57 @@ pub fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
 ///
 /// If the element type is not a floating-point one.
 pub fn hard_swish(x: &Tensor) -> Result<Tensor> {
-    apply(x, Function::HardSwish)
+    Activation::HardSwish.apply(x)
 }
 
-fn apply(x: &Tensor, function: Function) -> Result<Tensor> {
-    match resolve(x) {
-        Implementation::Composed => composed::apply(function, x),
-        chosen => operation::apply(Activation { function, isa: chosen.simd_isa() }, [x], x.shape()),
+impl Activation {
+    /// The function of each element.
+    ///
+    /// # Errors
+    ///
+    /// If the element type is not a floating-point one.
+    pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        match resolve(x) {
+            Implementation::Composed => composed::apply(self, x),
+            chosen => {
+                let op = Apply { function: self, isa: chosen.simd_isa() };
+                operation::apply(op, [x], x.shape())
+            }
+        }
+    }
+
+    /// The function of each of some numbers.
+    pub(crate) fn values<T: Element>(self, isa: Option<Isa>, x: &[T]) -> Result<Vec<T>> {
+        match (isa, as_f32(x)) {
+            (Some(isa), Some(x)) => from_f32(vector::apply(isa, self, x, None)),
+            _ => Ok(naive::values(self, x)),
+        }
+    }
+
+    /// The gradient of these numbers from that of the function's values.
+    pub(crate) fn gradient<T: Element>(
+        self,
+        isa: Option<Isa>,
+        x: &[T],
+        grad: &[T],
+    ) -> Result<Vec<T>> {
+        match (isa, as_f32(x), as_f32(grad)) {
+            (Some(isa), Some(x), grad @ Some(_)) => from_f32(vector::apply(isa, self, x, grad)),
+            _ => Ok(naive::gradient(self, x, grad)),
+        }
     }
 }
 
-struct Activation {
-    function: Function,
+struct Apply {
+    function: Activation,
     isa: Option<Isa>,
 }
 
-impl Operation<1> for Activation {
+impl Operation<1> for Apply {
     type Saved = ();
 
     fn forward<T: Element>(&self, [x]: [&[T]; 1]) -> Result<(Vec<T>, ())> {
-        let y = match (self.isa, as_f32(x)) {
-            (Some(isa), Some(x)) => from_f32(vector::apply(isa, self.function, x, None))?,
-            _ => naive::values(self.function, x),
-        };
-        Ok((y, ()))
+        Ok((self.function.values(self.isa, x)?, ()))
     }
 
     fn backward<T: Element>(
@@ -118,12 +144,6 @@ impl Operation<1> for Activation {
         output: Output<T, ()>,
         _: [bool; 1],
     ) -> Result<[Option<Vec<T>>; 1]> {
-        let dx = match (self.isa, as_f32(x), as_f32(output.grad)) {
-            (Some(isa), Some(x), grad @ Some(_)) => {
-                from_f32(vector::apply(isa, self.function, x, grad))?
-            }
-            _ => naive::gradient(self.function, x, output.grad),
-        };
-        Ok([Some(dx)])
+        Ok([Some(self.function.gradient(self.isa, x, output.grad)?)])
     }
 }

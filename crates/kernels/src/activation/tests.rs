@@ -4,7 +4,7 @@ use crate::element::CHUNK;
 use crate::implementation::{Implementation, with_implementation};
 use candle_core::{Device, Result, Tensor, Var};
 
-type Function = fn(&Tensor) -> Result<Tensor>;
+type Activation = fn(&Tensor) -> Result<Tensor>;
 
 const IMPLEMENTATIONS: [Implementation; 3] =
     [Implementation::Naive, Implementation::Auto, Implementation::Composed];
@@ -15,7 +15,7 @@ fn all_implementations_agree() {
     for shape in [&[1][..], &[3, 7], &[2, 3, 4, 5], &[2 * CHUNK + 13]] {
         let inputs = [(normal(1, shape) * 4.).unwrap()];
         // With the constants that are added to x on the way.
-        let functions: [(Function, f64); 8] = [
+        let functions: [(Activation, f64); 8] = [
             (relu, 0.),
             (gelu, 0.),
             (gelu_tanh, 0.),
@@ -54,7 +54,7 @@ fn clamped_functions_end_where_they_should() {
         Tensor::new(&[-1e30f32, -4., -3., -1., 0., 1., 3., 6., 7., 1e30, f32::NAN], &Device::Cpu);
     let x = Var::from_tensor(&x.unwrap()).unwrap();
     // (function, values, slopes); PyTorch's, but for the NaN's slope.
-    let cases: [(Function, [f32; 10], [f32; 10]); 3] = [
+    let cases: [(Activation, [f32; 10], [f32; 10]); 3] = [
         (relu6, [0., 0., 0., 0., 0., 1., 3., 6., 6., 6.], [0., 0., 0., 0., 0., 1., 1., 0., 0., 0.]),
         (
             hard_sigmoid,

@@ -1,6 +1,22 @@
 //! What is normalized, and with what.
 
+use crate::activation::Activation;
 use candle_core::Tensor;
+
+/// How [`batch_norm_train`](crate::batch_norm_train) and [`batch_norm_eval`](crate::batch_norm_eval) normalize.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormConfig {
+    /// Added to the variance. Default 1e-5.
+    pub eps: f64,
+    /// What is applied to the result, in the same passes over the memory. Default none.
+    pub activation: Option<Activation>,
+}
+
+impl Default for BatchNormConfig {
+    fn default() -> Self {
+        Self { eps: 1e-5, activation: None }
+    }
+}
 
 /// What [`batch_norm_train`](crate::batch_norm_train) gives.
 #[derive(Clone, Debug)]

@@ -5,7 +5,8 @@
 //! part, the planes of several channels that lie side by side are taken for one row: every position
 //! of it has sums of its own over the images, and those of a channel are added in the end.
 
-use super::statistics::{Dims, Statistics};
+use super::statistics::{BatchNormConfig, Dims, Statistics};
+use crate::activation::{Activation, Chunk};
 use crate::scratch::{self, Scratch, SendPtr, UninitVec};
 use crate::simd::{Isa, Kernel, Simd, sum_lanes};
 use rayon::prelude::*;
@@ -17,6 +18,10 @@ pub(super) const LARGE_PLANE: usize = 128;
 pub(super) const NUMBERS_PER_ROW: usize = 512;
 /// Numbers that a task takes at least.
 const NUMBERS_PER_TASK: usize = 1 << 15;
+/// Numbers of a channel at least whose mean is the first guess of all, where it has as many.
+pub(super) const NUMBERS_OF_GUESS: usize = 1 << 10;
+/// Numbers between normalization and activation: few enough to stay in the first-level cache.
+pub(super) const NUMBERS_AT_ONCE: usize = 1 << 11;
 /// Rows whose sums are taken in `f32`; those of all of them in `f64`.
 pub(super) const IMAGES_PER_SUM: usize = 64;
 
@@ -69,28 +74,161 @@ struct Affine {
     offset: f32,
 }
 
-/// What one task works with, a number for each position of a row, so that no vector has to know
-/// where a channel ends: four kinds of numbers.
-fn buffer(dims: Dims) -> Scratch {
-    scratch::buffer(4 * if dims.inner >= LARGE_PLANE { 1 } else { dims.together() * dims.inner })
+impl Affine {
+    /// The normalization with these statistics.
+    fn normalizing(mean: f64, variance: f64, eps: f64, gamma: f32, beta: f32) -> Self {
+        let scale = (f64::from(gamma) / (variance + eps).sqrt()) as f32;
+        Self { scale, center: mean as f32, other: 0., offset: beta }
+    }
 }
 
-/// Two sums over each channel of a group: of `x - center` and its square with `MOMENTS`, else of
-/// `y` and `y (x - center)`.
+/// What one task works with, a number for each position of a row, so that no vector has to know
+/// where a channel ends: four kinds of numbers for sums, four for a [`Pass`]; none for large planes.
+fn buffer(dims: Dims) -> [Scratch; 2] {
+    let len = if dims.inner >= LARGE_PLANE { 0 } else { dims.together() * dims.inner };
+    [scratch::buffer(3 * len), scratch::buffer(4 * len)]
+}
+
+/// Writes [`Affine`] of each channel, and what follows, to the group's rows.
+struct Pass<'a> {
+    group: ChannelGroup,
+    x: &'a [f32],
+    /// As many numbers as `x`, which may be those that are written.
+    y: *const f32,
+    affine: &'a [Affine],
+    /// The same for each position of a row of small planes.
+    numbers: &'a [f32],
+    activation: Option<(Isa, Activation)>,
+    /// The gradient behind the activation: what is written is that before it.
+    grad: Option<&'a [f32]>,
+    out: SendPtr<f32>,
+}
+
+impl<'a> Pass<'a> {
+    /// From `x` alone.
+    fn new(
+        group: ChannelGroup,
+        x: &'a [f32],
+        affine: &'a [Affine],
+        numbers: &'a mut [f32],
+        out: SendPtr<f32>,
+    ) -> Self {
+        let len = group.len();
+        if group.dims.inner < LARGE_PLANE {
+            let of: [fn(&Affine) -> f32; 4] =
+                [|a| a.scale, |a| a.center, |a| a.other, |a| a.offset];
+            for (kind, of) in of.iter().enumerate() {
+                expand(group, &mut numbers[kind * len..][..len], |c| of(&affine[c]));
+            }
+        }
+        let (y, numbers) = (x.as_ptr(), &*numbers);
+        Self { group, x, y, affine, numbers, activation: None, grad: None, out }
+    }
+
+    /// Writes all rows.
+    ///
+    /// # Safety
+    ///
+    /// As [`row`](Self::row), for all images.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self) {
+        for image in 0..self.group.dims.n {
+            // SAFETY: the caller's promise.
+            unsafe { self.row::<S>(image) }
+        }
+    }
+
+    /// Writes the row of an image.
+    ///
+    /// # Safety
+    ///
+    /// `out` is writable for it and nobody else's, `y` is readable there.
+    #[inline(always)]
+    unsafe fn row<S: Simd>(&self, image: usize) {
+        let (len, start) = (self.group.len(), self.group.row(image));
+        let x = &self.x[start..][..len];
+        let grad = self.grad.map(|grad| &grad[start..][..len]);
+        for first in (0..len).step_by(NUMBERS_AT_ONCE) {
+            let count = (len - first).min(NUMBERS_AT_ONCE);
+            // SAFETY: numbers of the row; the activation is applied in place.
+            unsafe {
+                let (y, to) = (self.y.add(start), self.out.pointer().add(start));
+                self.part::<S>(x, y, first..first + count, to);
+                if let Some((isa, function)) = self.activation {
+                    let grad = grad.map(|grad| grad.as_ptr().add(first));
+                    let to = to.add(first);
+                    isa.run(Chunk::new(function, to, grad, to, count));
+                }
+            }
+        }
+    }
+
+    /// Some numbers of a row, before the activation.
+    #[inline(always)]
+    unsafe fn part<S: Simd>(&self, x: &[f32], y: *const f32, part: Range<usize>, to: *mut f32) {
+        let (numbers, len) = (self.numbers, x.len());
+        let large = self.group.dims.inner >= LARGE_PLANE;
+        assert!(part.end <= len && (large || numbers.len() >= 4 * len));
+        let Affine { scale, center, other, offset } = self.affine[0];
+        let one = [scale, center, other, offset];
+        let whole = part.start + part.len() / S::LANES * S::LANES;
+        // SAFETY: whole vectors of the row, which no other task writes, then the rest of the part; of a small one,
+        // `numbers` has four for each position.
+        unsafe {
+            let [scale, center, other, offset] =
+                [S::splat(scale), S::splat(center), S::splat(other), S::splat(offset)];
+            for i in (part.start..whole).step_by(S::LANES) {
+                let (x, y) = (S::load(x.as_ptr().add(i)), S::load(y.add(i)));
+                let v = if large {
+                    S::fma(scale, S::sub(x, center), S::fma(other, y, offset))
+                } else {
+                    let scale = numbers.as_ptr().add(i);
+                    let (center, other) = (S::load(scale.add(len)), S::load(scale.add(2 * len)));
+                    let rest = S::fma(other, y, S::load(scale.add(3 * len)));
+                    S::fma(S::load(scale), S::sub(x, center), rest)
+                };
+                S::store(to.add(i), v);
+            }
+            for i in whole..part.end {
+                let [scale, center, other, offset] = match large {
+                    true => one,
+                    false => [0, 1, 2, 3].map(|kind| numbers[kind * len + i]),
+                };
+                *to.add(i) = scale * (x[i] - center) + other * *y.add(i) + offset;
+            }
+        }
+    }
+}
+
+/// Two sums over each channel of a group and the first `images`: of `x - center` and its square with `MOMENTS`, else
+/// of `y` and `y (x - center)`. `before` writes each row of `y`, if it is not there yet.
+///
+/// # Safety
+///
+/// `y` is readable where `x` is in the group's rows, and nobody writes there but `before`.
 #[inline(always)]
 unsafe fn sums<S: Simd, const MOMENTS: bool>(
     group: ChannelGroup,
-    (x, y): (&[f32], &[f32]),
+    images: usize,
+    (x, y): (&[f32], *const f32),
     centers: &[f32],
     numbers: &mut [f32],
+    before: Option<&Pass>,
 ) -> Vec<[f64; 2]> {
     let mut totals = vec![[0f64; 2]; group.channels];
-    // SAFETY: `x` and `y` have the group's row for each image, `numbers` four for each position.
+    // SAFETY: `x` and `y` have the group's row for each image, `numbers` three for each position.
     unsafe {
+        let rows = |image: usize| {
+            let (start, len) = (group.row(image), group.len());
+            (&x[start..][..len], std::slice::from_raw_parts(y.add(start), len))
+        };
         if group.dims.inner >= LARGE_PLANE {
-            for image in 0..group.dims.n {
-                let row = group.row(image)..group.row(image) + group.len();
-                let sums = row_sums::<S, MOMENTS>(&x[row.clone()], &y[row], centers[0]);
+            for image in 0..images {
+                if let Some(before) = before {
+                    before.row::<S>(image);
+                }
+                let (x, y) = rows(image);
+                let sums = row_sums::<S, MOMENTS>(x, y, centers[0]);
                 totals[0][0] += f64::from(sums[0]);
                 totals[0][1] += f64::from(sums[1]);
             }
@@ -99,11 +237,13 @@ unsafe fn sums<S: Simd, const MOMENTS: bool>(
         let len = group.len();
         let (center, sums) = numbers.split_at_mut(len);
         expand(group, center, |c| centers[c]);
-        for first in (0..group.dims.n).step_by(IMAGES_PER_SUM) {
+        for first in (0..images).step_by(IMAGES_PER_SUM) {
             sums[..2 * len].fill(0.);
-            for image in first..(first + IMAGES_PER_SUM).min(group.dims.n) {
-                let row = group.row(image)..group.row(image) + len;
-                let (x, y) = (&x[row.clone()], &y[row]);
+            for image in first..(first + IMAGES_PER_SUM).min(images) {
+                if let Some(before) = before {
+                    before.row::<S>(image);
+                }
+                let (x, y) = rows(image);
                 add_row::<S, MOMENTS>(x, y, center, &mut sums[..2 * len]);
             }
             let inner = group.dims.inner;
@@ -202,68 +342,13 @@ unsafe fn add_row<S: Simd, const MOMENTS: bool>(
     }
 }
 
-/// Writes `affine` of each channel to the group's rows.
-#[inline(always)]
-unsafe fn write<S: Simd>(
-    group: ChannelGroup,
-    (x, y): (&[f32], &[f32]),
-    affine: &[Affine],
-    numbers: &mut [f32],
-    out: SendPtr<f32>,
-) {
-    let large = group.dims.inner >= LARGE_PLANE;
-    let len = group.len();
-    if !large {
-        let (scale, rest) = numbers.split_at_mut(len);
-        let (center, rest) = rest.split_at_mut(len);
-        let (other, offset) = rest.split_at_mut(len);
-        expand(group, scale, |c| affine[c].scale);
-        expand(group, center, |c| affine[c].center);
-        expand(group, other, |c| affine[c].other);
-        expand(group, &mut offset[..len], |c| affine[c].offset);
-    }
-    for image in 0..group.dims.n {
-        let row = group.row(image)..group.row(image) + len;
-        let (x, y) = (&x[row.clone()], &y[row]);
-        let whole = len / S::LANES * S::LANES;
-        // SAFETY: the group's row of each image, which no other task writes; of a small one,
-        // `numbers` has four for each position.
-        unsafe {
-            let to = out.pointer().add(group.row(image));
-            let Affine { scale, center, other, offset } = affine[0];
-            let one = [scale, center, other, offset];
-            let [scale, center, other, offset] =
-                [S::splat(scale), S::splat(center), S::splat(other), S::splat(offset)];
-            for i in (0..whole).step_by(S::LANES) {
-                let (x, y) = (S::load(x.as_ptr().add(i)), S::load(y.as_ptr().add(i)));
-                let v = if large {
-                    S::fma(scale, S::sub(x, center), S::fma(other, y, offset))
-                } else {
-                    let scale = numbers.as_ptr().add(i);
-                    let (center, other) = (S::load(scale.add(len)), S::load(scale.add(2 * len)));
-                    let rest = S::fma(other, y, S::load(scale.add(3 * len)));
-                    S::fma(S::load(scale), S::sub(x, center), rest)
-                };
-                S::store(to.add(i), v);
-            }
-            for i in whole..len {
-                let [scale, center, other, offset] = match large {
-                    true => one,
-                    false => [0, 1, 2, 3].map(|kind| numbers[kind * len + i]),
-                };
-                *to.add(i) = scale * (x[i] - center) + other * y[i] + offset;
-            }
-        }
-    }
-}
-
 /// The normalized input, and the statistics: those given, else those of the batch.
 pub(super) fn forward(
     isa: Isa,
     dims: Dims,
     x: &[f32],
     [gamma, beta]: [&[f32]; 2],
-    eps: f64,
+    config: &BatchNormConfig,
     given: Option<&Statistics>,
 ) -> (Vec<f32>, Statistics) {
     assert_eq!(x.len(), dims.n * dims.c * dims.inner);
@@ -276,7 +361,8 @@ pub(super) fn forward(
             || buffer(dims),
             |numbers, index| {
                 let group = dims.group(index);
-                isa.run(Forward { group, x, gamma, beta, eps, given, numbers, out })
+                let inputs = [x, gamma, beta];
+                isa.run(Forward { group, inputs, isa, config, given, numbers, out })
             },
         )
         .collect();
@@ -288,12 +374,12 @@ pub(super) fn forward(
 
 struct Forward<'a> {
     group: ChannelGroup,
-    x: &'a [f32],
-    gamma: &'a [f32],
-    beta: &'a [f32],
-    eps: f64,
+    /// x, gamma and beta.
+    inputs: [&'a [f32]; 3],
+    isa: Isa,
+    config: &'a BatchNormConfig,
     given: Option<&'a Statistics>,
-    numbers: &'a mut [f32],
+    numbers: &'a mut [Scratch; 2],
     out: SendPtr<f32>,
 }
 
@@ -302,7 +388,8 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<[f64; 2]> {
-        let Self { group, x, numbers, .. } = self;
+        let Self { group, inputs: [x, gamma, beta], isa, config, .. } = self;
+        let [numbers, of_pass] = self.numbers;
         let channels: Range<usize> = group.first..group.first + group.channels;
         // SAFETY: `forward` asserted the lengths.
         unsafe {
@@ -311,13 +398,15 @@ impl Kernel for Forward<'_> {
                     channels.clone().map(|c| [given.mean[c], given.variance[c]]).collect()
                 }
                 None => {
-                    // From the moments around a first guess of the mean, rounded to f32.
-                    let count = group.dims.count();
-                    let zeros = vec![0.; group.channels];
-                    let sums_of_x = sums::<S, true>(group, (x, x), &zeros, numbers);
+                    // From the moments around a first guess, the mean of the first images.
+                    let (n, inner, count) = (group.dims.n, group.dims.inner, group.dims.count());
+                    let first = NUMBERS_OF_GUESS.div_ceil(inner.max(1)).min(n);
+                    let (zeros, rows) = (vec![0.; group.channels], (x, x.as_ptr()));
+                    let sums_of_x = sums::<S, true>(group, first, rows, &zeros, numbers, None);
+                    let some = (first * inner) as f64;
                     let guesses: Vec<f32> =
-                        sums_of_x.iter().map(|sums| (sums[0] / count) as f32).collect();
-                    let around = sums::<S, true>(group, (x, x), &guesses, numbers);
+                        sums_of_x.iter().map(|sums| (sums[0] / some) as f32).collect();
+                    let around = sums::<S, true>(group, n, rows, &guesses, numbers, None);
                     let exact = around.iter().zip(&guesses).map(|(sums, &guess)| {
                         let rest = sums[0] / count;
                         [f64::from(guess) + rest, (sums[1] / count - rest * rest).max(0.)]
@@ -325,17 +414,13 @@ impl Kernel for Forward<'_> {
                     exact.collect()
                 }
             };
-            let affine: Vec<Affine> = moments
-                .iter()
-                .zip(channels)
-                .map(|(&[mean, variance], c)| Affine {
-                    scale: (f64::from(self.gamma[c]) / (variance + self.eps).sqrt()) as f32,
-                    center: mean as f32,
-                    other: 0.,
-                    offset: self.beta[c],
-                })
-                .collect();
-            write::<S>(group, (x, x), &affine, numbers, self.out);
+            let affine = moments.iter().zip(channels).map(|(&[mean, variance], c)| {
+                Affine::normalizing(mean, variance, config.eps, gamma[c], beta[c])
+            });
+            let affine: Vec<Affine> = affine.collect();
+            let pass = Pass::new(group, x, &affine, of_pass, self.out);
+            let activation = config.activation.map(|function| (isa, function));
+            Pass { activation, ..pass }.run::<S>();
             moments
         }
     }
@@ -346,15 +431,19 @@ impl Kernel for Forward<'_> {
 pub(super) fn backward(
     isa: Isa,
     dims: Dims,
-    [x, gamma, grad]: [&[f32]; 3],
-    eps: f64,
+    inputs: [&[f32]; 4],
+    config: &BatchNormConfig,
     statistics: &Statistics,
     own: bool,
     [want_x, want_gamma, want_beta]: [bool; 3],
 ) -> [Option<Vec<f32>>; 3] {
+    let [x, gamma, beta, grad] = inputs;
     assert_eq!((x.len(), grad.len()), (dims.n * dims.c * dims.inner, x.len()));
+    assert!(gamma.len() == dims.c && beta.len() == dims.c);
     assert!(statistics.mean.len() == dims.c && statistics.variance.len() == dims.c);
-    let mut dx = want_x.then(|| UninitVec::<f32>::new(x.len()));
+    // The gradient before an activation is written there too.
+    let written = want_x || config.activation.is_some();
+    let mut dx = written.then(|| UninitVec::<f32>::new(x.len()));
     let out = dx.as_mut().map(UninitVec::send_ptr);
     let sum = want_gamma || want_beta || want_x && own;
     let groups = (0..dims.groups()).into_par_iter().with_min_len(dims.task());
@@ -363,15 +452,24 @@ pub(super) fn backward(
             || buffer(dims),
             |numbers, index| {
                 let group = dims.group(index);
-                let inputs = [x, gamma, grad];
-                isa.run(Backward { group, inputs, eps, statistics, own, sum, numbers, out })
+                isa.run(Backward {
+                    group,
+                    inputs,
+                    isa,
+                    config,
+                    statistics,
+                    own,
+                    wanted: [sum, want_x],
+                    numbers,
+                    out,
+                })
             },
         )
         .collect();
     let of_channels = |kind: usize| sums.iter().flatten().map(|sums| sums[kind]).collect();
     [
         // SAFETY: each group's rows are written.
-        dx.map(|dx| unsafe { dx.finish() }),
+        dx.filter(|_| want_x).map(|dx| unsafe { dx.finish() }),
         want_gamma.then(|| of_channels(0)),
         want_beta.then(|| of_channels(1)),
     ]
@@ -379,15 +477,16 @@ pub(super) fn backward(
 
 struct Backward<'a> {
     group: ChannelGroup,
-    /// x, gamma and the gradient.
-    inputs: [&'a [f32]; 3],
-    eps: f64,
+    /// x, gamma, beta and the gradient.
+    inputs: [&'a [f32]; 4],
+    isa: Isa,
+    config: &'a BatchNormConfig,
     statistics: &'a Statistics,
     own: bool,
-    /// Whether the sums over a channel are needed.
-    sum: bool,
-    numbers: &'a mut [f32],
-    /// The gradient of x, if wanted.
+    /// Whether the sums over a channel are, and the gradient of x.
+    wanted: [bool; 2],
+    numbers: &'a mut [Scratch; 2],
+    /// For the gradient before the activation, then of x.
     out: Option<SendPtr<f32>>,
 }
 
@@ -396,37 +495,52 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<[f32; 2]> {
-        let Self { group, inputs: [x, gamma, grad], statistics, numbers, .. } = self;
+        let Self { group, inputs: [x, gamma, beta, grad], isa, config, statistics, .. } = self;
+        let ([numbers, of_pass], [sum, want_x]) = (self.numbers, self.wanted);
         let channels = group.first..group.first + group.channels;
-        let centers: Vec<f32> = channels.clone().map(|c| statistics.mean[c] as f32).collect();
-        // SAFETY: `backward` asserted the lengths.
+        let of = |c: usize| (statistics.mean[c], statistics.variance[c]);
+        let centers: Vec<f32> = channels.clone().map(|c| of(c).0 as f32).collect();
+        let inverse = |c: usize| (of(c).1 + config.eps).sqrt().recip();
+        // SAFETY: `backward` asserted the lengths; the group's rows of the output are this task's.
         unsafe {
-            let sums = match self.sum {
-                true => sums::<S, false>(group, (x, grad), &centers, numbers),
-                false => vec![[0.; 2]; group.channels],
-            };
-            let inverse = |c: usize| (statistics.variance[c] + self.eps).sqrt().recip();
-            if let Some(out) = self.out {
-                let affine: Vec<Affine> = channels
+            let (mut y, mut sums_of_y) = (grad.as_ptr(), vec![[0.; 2]; group.channels]);
+            let n = group.dims.n;
+            if let Some((function, out)) = config.activation.zip(self.out) {
+                let affine = channels
                     .clone()
-                    .zip(&sums)
-                    .map(|(c, &[sum, product])| {
-                        let scale = f64::from(gamma[c]) * inverse(c);
-                        let (slope, shift) = match self.own {
-                            true => (-scale * product * inverse(c).powi(2), -scale * sum),
-                            false => (0., 0.),
-                        };
-                        Affine {
-                            scale: (slope / group.dims.count()) as f32,
-                            center: statistics.mean[c] as f32,
-                            other: scale as f32,
-                            offset: (shift / group.dims.count()) as f32,
-                        }
-                    })
-                    .collect();
-                write::<S>(group, (x, grad), &affine, numbers, out);
+                    .map(|c| Affine::normalizing(of(c).0, of(c).1, config.eps, gamma[c], beta[c]));
+                let affine: Vec<Affine> = affine.collect();
+                let before = Pass::new(group, x, &affine, of_pass, out);
+                let activation = Some((isa, function));
+                let before = Pass { activation, grad: Some(grad), ..before };
+                y = out.pointer();
+                if sum {
+                    let before = Some(&before);
+                    sums_of_y = sums::<S, false>(group, n, (x, y), &centers, numbers, before);
+                } else {
+                    before.run::<S>();
+                }
+            } else if sum {
+                sums_of_y = sums::<S, false>(group, n, (x, y), &centers, numbers, None);
             }
-            let gradients = channels.zip(&sums);
+            if let Some(out) = self.out.filter(|_| want_x) {
+                let affine = channels.clone().zip(&sums_of_y).map(|(c, &[sum, product])| {
+                    let scale = f64::from(gamma[c]) * inverse(c);
+                    let (slope, shift) = match self.own {
+                        true => (-scale * product * inverse(c).powi(2), -scale * sum),
+                        false => (0., 0.),
+                    };
+                    Affine {
+                        scale: (slope / group.dims.count()) as f32,
+                        center: of(c).0 as f32,
+                        other: scale as f32,
+                        offset: (shift / group.dims.count()) as f32,
+                    }
+                });
+                let affine: Vec<Affine> = affine.collect();
+                Pass { y, ..Pass::new(group, x, &affine, of_pass, out) }.run::<S>();
+            }
+            let gradients = channels.zip(&sums_of_y);
             gradients.map(|(c, sums)| [(sums[1] * inverse(c)) as f32, sums[0] as f32]).collect()
         }
     }

@@ -24,7 +24,8 @@ pub(super) trait Algorithm: Send + Sync {
 /// What follows a convolution within the same pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Epilogue {
-    pub relu: bool,
+    /// The block's activation.
+    pub activation: bool,
     /// Max-pooling by 2x2 windows side by side.
     pub pool: bool,
 }

@@ -11,7 +11,7 @@ pub(super) use plan::Plan;
 
 impl Algorithm for Plan {
     fn epilogue(&self) -> Epilogue {
-        Epilogue { relu: self.relu, pool: false }
+        Epilogue { activation: self.activation.is_some(), pool: false }
     }
 
     fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Vec<u8>) {

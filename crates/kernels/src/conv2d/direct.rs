@@ -64,7 +64,7 @@ impl Plan {
 
 impl Algorithm for Plan {
     fn epilogue(&self) -> Epilogue {
-        Epilogue { relu: self.relu, pool: false }
+        Epilogue { activation: self.relu, pool: false }
     }
 
     fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Vec<u8>) {
@@ -81,7 +81,7 @@ impl Algorithm for Plan {
         // Nobody wants the gradient of images; of other inputs it takes a product.
         let [dx, _, _] = match want_x {
             true => {
-                let columns = im2col::Plan::new(self.g, self.isa, self.relu);
+                let columns = im2col::Plan::new(self.g, self.isa, None);
                 columns.backward(x, w, output, [true, false, false])
             }
             false => [const { None }; 3],

@@ -1,5 +1,6 @@
 //! The sizes of a convolution.
 
+use crate::activation::Activation;
 use crate::pool::Pool2dConfig;
 use crate::window::{check_size, positions};
 use candle_core::{Result, Tensor, bail};
@@ -31,8 +32,8 @@ impl Default for Conv2dConfig {
 pub struct Conv2dBlock {
     /// How the filters move.
     pub conv: Conv2dConfig,
-    /// Whether `max(x, 0)` is applied to the result. Default false.
-    pub relu: bool,
+    /// What is applied to the result. Default none.
+    pub activation: Option<Activation>,
     /// Max-pooling applied last. Default none.
     pub max_pool: Option<Pool2dConfig>,
 }

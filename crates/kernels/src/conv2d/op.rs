@@ -4,14 +4,14 @@ use super::algorithm::{Algorithm, Epilogue, Output};
 use super::geometry::{Conv2dBlock, Conv2dConfig, Geometry};
 use super::plan::choose;
 use super::{composed, naive};
-use crate::activation::relu;
+use crate::activation::Activation;
 use crate::element::{Element, expect_f32, from_f32, relu_gradient};
 use crate::implementation::{Implementation, resolve};
 use crate::operation::{self, Operation};
 use crate::pool::{self, max_pool2d};
+use crate::relay;
 use crate::simd::Isa;
 use candle_core::{Result, Shape, Tensor};
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Slides filters over images: cross-correlation, as every framework's convolution.
@@ -37,8 +37,9 @@ pub fn conv2d(
     conv2d_block(x, weight, bias, &Conv2dBlock { conv: *config, ..Conv2dBlock::default() })
 }
 
-/// [`conv2d`], then [`relu`](crate::relu), then [`max_pool2d`](crate::max_pool2d), in one
-/// operation: the same result without the large tensors in between, in memory and on the tape.
+/// [`conv2d`], then an activation, then [`max_pool2d`](crate::max_pool2d), in one operation: the same result without
+/// the large tensors in between, in memory and on the tape. Where there is a gradient, activations other than a ReLU are
+/// operations of their own.
 ///
 /// # Shapes
 ///
@@ -53,6 +54,12 @@ pub fn conv2d_block(
     bias: Option<&Tensor>,
     block: &Conv2dBlock,
 ) -> Result<Tensor> {
+    let function = block.activation.filter(|&function| function != Activation::Relu);
+    let tracked = relay::has_gradient([x, weight, bias.unwrap_or(weight)]);
+    if let Some(function) = function.filter(|_| tracked) {
+        let y = function.apply(&conv2d(x, weight, bias, &block.conv)?)?;
+        return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| max_pool2d(&y, c));
+    }
     let geometry = Geometry::new(x, weight, bias, &block.conv)?;
     let pool = match &block.max_pool {
         Some(config) => Some(pool::Geometry::new("max_pool2d", &geometry.output_dims(), config)?),
@@ -61,7 +68,7 @@ pub fn conv2d_block(
     let chosen = resolve(x);
     if chosen == Implementation::Composed {
         let y = composed::conv2d(x, weight, bias, &geometry)?;
-        let y = if block.relu { relu(&y)? } else { y };
+        let y = block.activation.map_or(Ok(y.clone()), |function| function.apply(&y))?;
         return block.max_pool.as_ref().map_or(Ok(y.clone()), |c| max_pool2d(&y, c));
     }
     let shape = match &pool {
@@ -69,7 +76,8 @@ pub fn conv2d_block(
         None => Shape::from_dims(&geometry.output_dims()),
     };
     let algorithm = choose(chosen, x.dtype(), geometry, block);
-    let op = Conv2d { geometry, algorithm, relu: block.relu, pool, isa: chosen.simd_isa() };
+    let op =
+        Conv2d { geometry, algorithm, activation: block.activation, pool, isa: chosen.simd_isa() };
     match bias {
         Some(bias) => operation::apply(op, [x, weight, bias], shape),
         None => operation::apply(op, [x, weight], shape),
@@ -80,7 +88,7 @@ struct Conv2d {
     geometry: Geometry,
     /// Without one, plain loops.
     algorithm: Option<Box<dyn Algorithm>>,
-    relu: bool,
+    activation: Option<Activation>,
     pool: Option<pool::Geometry>,
     /// For pooling that the algorithm leaves.
     isa: Option<Isa>,
@@ -107,12 +115,8 @@ impl<const N: usize> Operation<N> for Conv2d {
             None => (naive::forward(&self.geometry, x, w, bias), Vec::new()),
         };
         let done = self.epilogue();
-        if self.relu && !done.relu {
-            y.par_iter_mut().with_min_len(1 << 14).for_each(|y| {
-                if *y <= T::ZERO {
-                    *y = T::ZERO;
-                }
-            });
+        if let Some(function) = self.activation.filter(|_| !done.activation) {
+            y = function.values(self.isa, &y)?;
         }
         let mut argmax = None;
         if let Some(pool) = self.pool.as_ref().filter(|_| !done.pool) {
@@ -132,7 +136,9 @@ impl<const N: usize> Operation<N> for Conv2d {
         let wanted = [0, 1, 2].map(|i| wanted.get(i).is_some_and(|&wanted| wanted));
         // What the algorithm left to do after it is gone through first.
         let pooled = self.pool.as_ref().zip(saved.argmax.as_ref());
-        let left = self.relu && (pooled.is_some() || !self.epilogue().relu);
+        // A ReLU: no other activation has its gradient here.
+        let relu = self.activation.is_some();
+        let left = relu && (pooled.is_some() || !self.epilogue().activation);
         let mut grad = Cow::Borrowed(grad);
         if left {
             // The first maximum of a window is positive where the pooled pixel is.
@@ -143,7 +149,7 @@ impl<const N: usize> Operation<N> for Conv2d {
         }
         let gradients = match &self.algorithm {
             Some(algorithm) => {
-                let y = (self.relu && !left).then(|| expect_f32(y)).transpose()?;
+                let y = (relu && !left).then(|| expect_f32(y)).transpose()?;
                 let output = Output { y, saved: &saved.algorithm, grad: expect_f32(&grad)? };
                 let gradients = algorithm.backward(expect_f32(x)?, expect_f32(w)?, output, wanted);
                 gradients.map(|gradient| gradient.map(from_f32).transpose())

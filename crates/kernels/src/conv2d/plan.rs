@@ -3,6 +3,7 @@
 use super::algorithm::{Algorithm, Epilogue};
 use super::geometry::{Conv2dBlock, Geometry};
 use super::{depthwise, direct, im2col, winograd};
+use crate::activation::Activation;
 use crate::implementation::Implementation;
 use crate::pool::Pool2dConfig;
 use candle_core::DType;
@@ -17,23 +18,25 @@ pub(super) fn choose(
     if chosen == Implementation::Naive || dtype != DType::F32 {
         return None;
     }
-    let (isa, relu) = (chosen.isa(), block.relu);
+    let (isa, activation) = (chosen.isa(), block.activation);
+    let relu = activation == Some(Activation::Relu);
     // One to three channels fill no vector: plain sums along the rows.
     if direct::Plan::fits(&g) && g.c_in < 4 {
         return Some(Box::new(direct::Plan::new(g, isa, relu)));
     }
     if winograd::Plan::fits(&g) && g.c_in >= 4 && g.c_out >= 4 && tiles_pay(&g) {
         // Windows that a 4x4 tile holds whole are pooled within the kernel.
-        let pool = block.max_pool.is_some_and(|pool| pool == Pool2dConfig::square(2));
-        let relu = relu && (pool || block.max_pool.is_none());
-        return Some(Box::new(winograd::Plan::new(g, isa, Epilogue { relu, pool })));
+        let pool = (relu || activation.is_none())
+            && block.max_pool.is_some_and(|pool| pool == Pool2dConfig::square(2));
+        let activation = relu && (pool || block.max_pool.is_none());
+        return Some(Box::new(winograd::Plan::new(g, isa, Epilogue { activation, pool })));
     }
     if im2col::Plan::fits(&g) {
-        return Some(Box::new(im2col::Plan::new(g, isa, relu)));
+        return Some(Box::new(im2col::Plan::new(g, isa, activation)));
     }
     // A filter that sees one channel has too few taps for a product.
     if depthwise::Plan::fits(&g) {
-        return Some(Box::new(depthwise::Plan::new(g, isa, relu)));
+        return Some(Box::new(depthwise::Plan::new(g, isa, activation)));
     }
     None
 }

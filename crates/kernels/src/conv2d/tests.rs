@@ -1,12 +1,13 @@
 use super::algorithm::BATCH_PIECES;
 use super::geometry::Geometry;
 use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block, depthwise, im2col, winograd};
+use crate::activation::Activation;
 use crate::check::{
     Tolerance, assert_close, assert_error, check_gradients, check_implementations, check_scaled,
     normal, pick,
 };
 use crate::implementation::{Implementation, with_implementation};
-use crate::pool::{Pool2dConfig, avg_pool2d};
+use crate::pool::{Pool2dConfig, avg_pool2d, max_pool2d};
 use crate::simd::Isa;
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -95,7 +96,7 @@ fn columns_in_several_chunks_and_pieces_of_the_batch_agree() -> Result<()> {
         let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
         assert!(x[0] > BATCH_PIECES && x[0] % BATCH_PIECES != 0);
         for isa in Isa::all() {
-            let plan = im2col::Plan::new(geometry, isa, false);
+            let plan = im2col::Plan::new(geometry, isa, None);
             let (images, plane) = (plan.images(), plan.plane());
             assert!(!plan.has_small_planes() && several_images == (images > 1));
             match several_images {
@@ -126,7 +127,7 @@ fn columns_that_lie_there_agree_in_several_chunks() -> Result<()> {
         let (inputs, config) = (case(&x, 5, kernel, &config(kernel)), config(kernel));
         let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
         for isa in Isa::all() {
-            let plan = im2col::Plan::new(geometry, isa, false);
+            let plan = im2col::Plan::new(geometry, isa, None);
             assert!(plan.pointwise() || plan.patched());
             assert!(plan.plane() > plan.chunk() && !plan.plane().is_multiple_of(plan.chunk()));
         }
@@ -144,7 +145,7 @@ fn small_planes_in_several_parts_agree() -> Result<()> {
     let x = [17, 120, 12, 13];
     let inputs = case(&x, 101, (3, 3), &config);
     let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
-    assert!(im2col::Plan::new(geometry, Isa::PORTABLE, false).has_small_planes());
+    assert!(im2col::Plan::new(geometry, Isa::PORTABLE, None).has_small_planes());
     check_values(&x, 101, (3, 3), config);
     Ok(())
 }
@@ -182,7 +183,7 @@ fn depthwise_in_several_tasks_agrees() -> Result<()> {
         let inputs = case(&x, 43, (3, 3), &config);
         let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
         for isa in Isa::all() {
-            let plan = depthwise::Plan::new(geometry, isa, false);
+            let plan = depthwise::Plan::new(geometry, isa, None);
             assert!(x[0] * plan.blocks() > 2 * plan.task(1));
             assert!(x[0] > plan.task(3) && !x[0].is_multiple_of(plan.task(3)) && plan.task(3) > 1);
         }
@@ -251,7 +252,8 @@ fn three_by_three_filters_with_relu_and_pooling_agree_over_random_shapes() {
         let x = [draw(6, 1, 3), draw(4, 4, 20), draw(2, 4, 17), draw(3, 4, 17)];
         let c_out = draw(5, 4, 20);
         let pool = Some(Pool2dConfig::square(2)).filter(|_| draw(8, 0, 3) > 0);
-        let block = Conv2dBlock { conv, relu: draw(7, 0, 2) > 0, max_pool: pool };
+        let activation = Some(Activation::Relu).filter(|_| draw(7, 0, 2) > 0);
+        let block = Conv2dBlock { conv, activation, max_pool: pool };
         let inputs = case(&x, c_out, (3, 3), &conv);
         if has_kinks(&inputs, &block) {
             continue;
@@ -269,7 +271,7 @@ fn has_kinks(inputs: &[Tensor; 3], block: &Conv2dBlock) -> bool {
     let near = 1e-5 * y.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
     let (n, c, h, w) = y.dims4().unwrap();
     let y: Vec<Vec<f64>> = y.reshape((n * c * h, w)).unwrap().to_vec2().unwrap();
-    let at_zero = block.relu && y.iter().flatten().any(|v| v.abs() < near);
+    let at_zero = block.activation.is_some() && y.iter().flatten().any(|v| v.abs() < near);
     let tied = block.max_pool.is_some()
         && y.chunks(2).enumerate().filter(|(i, rows)| rows.len() == 2 && i * 2 % h + 1 < h).any(
             |(_, rows)| {
@@ -292,8 +294,8 @@ fn blocks_with_relu_and_any_pooling_agree() {
     let grouped = Conv2dConfig { groups: 4, padding: (1, 1), stride: (2, 2), ..plain };
     for (x, c_out, conv) in shapes.into_iter().chain([([2, 8, 12, 9], 16, grouped)]) {
         for max_pool in pools {
-            for relu in [false, true] {
-                let block = Conv2dBlock { conv, relu, max_pool };
+            for activation in [None, Some(Activation::Relu)] {
+                let block = Conv2dBlock { conv, activation, max_pool };
                 let inputs = case(&x, c_out, (3, 3), &conv);
                 let f = |t: &[Tensor]| conv2d_block(&t[0], &t[1], Some(&t[2]), &block);
                 check_block(&x, &inputs, &block);
@@ -302,6 +304,49 @@ fn blocks_with_relu_and_any_pooling_agree() {
         }
     }
 }
+
+#[test]
+fn an_activation_within_the_pass_is_the_activation_of_its_result() {
+    let plain = Conv2dConfig { padding: (1, 1), ..Conv2dConfig::default() };
+    // Direct, Winograd, columns, small planes, depthwise, plain loops.
+    let cases = [
+        ([2, 3, 9, 18], 5, (3, 3), plain),
+        ([2, 8, 16, 16], 16, (3, 3), plain),
+        ([2, 8, 9, 9], 21, (3, 3), Conv2dConfig { stride: (2, 2), ..plain }),
+        ([2, 40, 5, 7], 19, (1, 1), Conv2dConfig::default()),
+        ([1, 64, 3, 3], 16, (3, 3), Conv2dConfig { stride: (2, 2), ..plain }),
+        ([2, 20, 9, 19], 20, (3, 3), Conv2dConfig { groups: 20, ..plain }),
+        ([2, 8, 9, 9], 8, (3, 3), Conv2dConfig { groups: 2, ..plain }),
+    ];
+    for (x, c_out, kernel, conv) in cases {
+        let inputs = case(&x, c_out, kernel, &conv);
+        for function in [Activation::Relu, Activation::Relu6, Activation::Silu] {
+            for max_pool in [None, Some(Pool2dConfig::square(2))] {
+                let block = Conv2dBlock { conv, activation: Some(function), max_pool };
+                let t = inputs.clone().map(|t| t.to_dtype(DType::F32).unwrap());
+                for implementation in IMPLEMENTATIONS {
+                    let (found, expected) = with_implementation(implementation, || {
+                        let y = conv2d(&t[0], &t[1], Some(&t[2]), &conv)?;
+                        let y = function.apply(&y)?;
+                        let y = max_pool.map_or(Ok(y.clone()), |pool| max_pool2d(&y, &pool))?;
+                        Ok((conv2d_block(&t[0], &t[1], Some(&t[2]), &block)?, y))
+                    })
+                    .unwrap_or_else(|e: candle_core::Error| panic!("{e}"));
+                    let case = format!("{x:?} {block:?} {implementation:?}");
+                    assert_close(&case, &found, &expected, 1e-6);
+                }
+            }
+        }
+    }
+}
+
+const IMPLEMENTATIONS: [Implementation; 5] = [
+    Implementation::Auto,
+    Implementation::Avx2,
+    Implementation::Portable,
+    Implementation::Naive,
+    Implementation::Composed,
+];
 
 #[test]
 fn a_known_convolution_comes_out() {

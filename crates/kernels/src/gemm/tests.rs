@@ -1,4 +1,5 @@
 use super::*;
+use crate::activation::Activation;
 use crate::counter::Counter;
 
 fn random(key: u64, len: usize) -> Vec<f32> {
@@ -25,7 +26,7 @@ fn products_of_any_shape_and_order_agree_with_plain_sums() {
             let epilogue = Epilogue {
                 column_bias: relu.then_some(&columns),
                 row_bias: relu.then_some(&row),
-                relu,
+                activation: relu.then_some(Activation::Relu),
             };
             for isa in Isa::all() {
                 let found = multiply(isa, a, b, epilogue);

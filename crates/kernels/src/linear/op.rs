@@ -1,6 +1,7 @@
 //! The fully connected layer's product as an operation.
 
 use super::{bias, composed};
+use crate::activation::Activation;
 use crate::element::{Element, as_f32, from_f32, relu_gradient};
 use crate::gemm::{self, Epilogue, Matrix};
 use crate::implementation::{Implementation, resolve};
@@ -86,7 +87,8 @@ impl<const N: usize> Operation<N> for Linear {
         let y = match (x.as_f32(), w.as_f32()) {
             (Some(x), Some(w)) => {
                 let column_bias = b.and_then(as_f32);
-                let epilogue = Epilogue { column_bias, relu: self.relu, ..Epilogue::default() };
+                let activation = self.relu.then_some(Activation::Relu);
+                let epilogue = Epilogue { column_bias, activation, ..Epilogue::default() };
                 from_f32(gemm::multiply(self.isa, x, w, epilogue))?
             }
             _ => {

@@ -100,15 +100,34 @@ pub enum Activation {
 
 impl Module for Activation {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (name, y) = match self {
-            Self::Relu => return Relu.forward(x),
-            Self::Relu6 => ("Relu6", taper_kernels::relu6(x)?),
-            Self::Silu => ("Silu", taper_kernels::silu(x)?),
-            Self::Sigmoid => ("Sigmoid", taper_kernels::sigmoid(x)?),
-            Self::HardSigmoid => ("HardSigmoid", taper_kernels::hard_sigmoid(x)?),
-            Self::HardSwish => ("HardSwish", taper_kernels::hard_swish(x)?),
-        };
-        summary::record(name, "", &y, |_| 0);
+        let y = self.kernel().apply(x)?;
+        self.record(&y);
         Ok(y)
+    }
+}
+
+impl Activation {
+    /// The function as the kernels know it.
+    pub(super) fn kernel(self) -> taper_kernels::Activation {
+        match self {
+            Self::Relu => taper_kernels::Activation::Relu,
+            Self::Relu6 => taper_kernels::Activation::Relu6,
+            Self::Silu => taper_kernels::Activation::Silu,
+            Self::Sigmoid => taper_kernels::Activation::Sigmoid,
+            Self::HardSigmoid => taper_kernels::Activation::HardSigmoid,
+            Self::HardSwish => taper_kernels::Activation::HardSwish,
+        }
+    }
+
+    pub(super) fn record(self, y: &Tensor) {
+        let name = match self {
+            Self::Relu => "Relu",
+            Self::Relu6 => "Relu6",
+            Self::Silu => "Silu",
+            Self::Sigmoid => "Sigmoid",
+            Self::HardSigmoid => "HardSigmoid",
+            Self::HardSwish => "HardSwish",
+        };
+        summary::record(name, "", y, |_| 0);
     }
 }

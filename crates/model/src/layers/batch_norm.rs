@@ -2,6 +2,7 @@
 
 use candle_core::{ModuleT, Result, Tensor, Var, bail};
 
+use super::activation::Activation;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::rng;
@@ -15,18 +16,20 @@ pub struct BatchNormConfig {
     /// The share of the new batch in the running statistics; default 0.1 (Keras counts the other
     /// way: its 0.99 is 0.01).
     pub momentum: f64,
+    /// What is applied to the result, in the same passes over the memory; default none.
+    pub activation: Option<Activation>,
 }
 
 impl Default for BatchNormConfig {
     fn default() -> Self {
-        Self { eps: 1e-5, momentum: 0.1 }
+        Self { eps: 1e-5, momentum: 0.1, activation: None }
     }
 }
 
 /// Batch normalization over every dimension but the channels': PyTorch's `nn.BatchNorm1d` and
 /// `nn.BatchNorm2d`.
 ///
-/// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, channel by channel.
+/// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, channel by channel, then the activation of the config.
 ///
 /// - In training, mean and (biased) variance are the batch's, and the running statistics move
 ///   towards them: `running = (1 - momentum) * running + momentum * batch`, with the batch's
@@ -114,7 +117,7 @@ impl BatchNorm {
                 x.dims()
             );
         }
-        let norm = taper_kernels::batch_norm_train(x, &self.weight, &self.bias, self.config.eps)?;
+        let norm = taper_kernels::batch_norm_train(x, &self.weight, &self.bias, &self.kernel())?;
         if rng::replaying() {
             return Ok(norm.output);
         }
@@ -122,6 +125,19 @@ impl BatchNorm {
         self.update(&self.running_mean, &norm.mean)?;
         self.update(&self.running_var, &unbiased)?;
         Ok(norm.output)
+    }
+
+    fn kernel(&self) -> taper_kernels::BatchNormConfig {
+        let activation = self.config.activation.map(Activation::kernel);
+        taper_kernels::BatchNormConfig { eps: self.config.eps, activation }
+    }
+
+    pub(super) fn record(&self, y: &Tensor) {
+        // One multiply-add for each element: scale and shift, with the statistics folded in.
+        summary::record("BatchNorm", &self.name, y, Tensor::elem_count);
+        if let Some(activation) = self.config.activation {
+            activation.record(y);
+        }
     }
 
     fn update(&self, running: &Tensor, batch: &Tensor) -> Result<()> {
@@ -141,7 +157,7 @@ impl BatchNorm {
             &self.bias,
             &mean,
             &variance,
-            self.config.eps,
+            &self.kernel(),
         )
     }
 }
@@ -149,8 +165,7 @@ impl BatchNorm {
 impl ModuleT for BatchNorm {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let y = if train && !self.frozen { self.train(x) } else { self.evaluate(x) }?;
-        // One multiply-add for each element: scale and shift, with the statistics folded in.
-        summary::record("BatchNorm", &self.name, &y, Tensor::elem_count);
+        self.record(&y);
         Ok(y)
     }
 }

@@ -205,13 +205,17 @@ impl Conv2d {
         }
         let block = taper_kernels::Conv2dBlock {
             conv: self.config.geometry(),
-            relu: true,
+            activation: Some(taper_kernels::Activation::Relu),
             max_pool: pool.map(MaxPool2d::geometry),
         };
         let y = taper_kernels::conv2d_block(x, &self.weight, self.bias.as_ref(), &block)?;
         let kind = if pool.is_some() { "Conv2d, ReLU, MaxPool2d" } else { "Conv2d, ReLU" };
         summary::record(kind, &self.name, &y, |_| self.multiply_adds(x.dims()));
         Ok(y)
+    }
+
+    pub(super) fn record(&self, x: &Tensor, y: &Tensor) {
+        summary::record("Conv2d", &self.name, y, |_| self.multiply_adds(x.dims()));
     }
 
     /// One multiply-add for each pixel of the output and each element of the weight and of the
@@ -236,7 +240,7 @@ impl ModuleT for Conv2d {
         if let Some(lora) = &self.lora {
             y = (y + lora.conv2d(x, &self.config.geometry(), train)?)?;
         }
-        summary::record("Conv2d", &self.name, &y, |_| self.multiply_adds(x.dims()));
+        self.record(x, &y);
         Ok(y)
     }
 }

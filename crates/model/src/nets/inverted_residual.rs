@@ -7,8 +7,8 @@ use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::layers::{
-    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Flatten, GlobalAvgPool2d, Linear,
-    LinearConfig, Residual, Sequential, SqueezeExcite,
+    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, ConvNorm, Flatten,
+    GlobalAvgPool2d, Linear, LinearConfig, Residual, Sequential, SqueezeExcite,
 };
 
 /// How a block is made; a filter of `kernel` pixels stands where not said otherwise.
@@ -197,8 +197,8 @@ impl BlockNet {
         let size = (config.height, config.width);
         let mut path =
             Builder { net: self, channels: config.channels, size, body: Sequential::new() };
-        path.conv(self.stem, 3, 2, 1, vb.pp("conv_stem"))?;
-        path.norm(Some(self.activation), vb.pp("bn1"))?;
+        let act = Some(self.activation);
+        path.conv_norm(self.stem, (3, 2, 1), act, [vb.pp("conv_stem"), vb.pp("bn1")])?;
         for (stage, blocks) in self.stages.iter().enumerate() {
             let repeated = blocks.iter().flat_map(|blocks| {
                 (0..blocks.repeats)
@@ -211,8 +211,7 @@ impl BlockNet {
         let conv_head = vb.pp("conv_head");
         match self.neck {
             Neck::Full(features, norm) => {
-                path.conv(features, 1, 1, 1, conv_head)?;
-                path.norm(Some(self.activation), vb.pp(norm))?;
+                path.conv_norm(features, (1, 1, 1), act, [conv_head, vb.pp(norm)])?;
                 path.body.push(GlobalAvgPool2d);
             }
             Neck::Pooled(features) => {
@@ -227,8 +226,7 @@ impl BlockNet {
                 path.body.push(GlobalAvgPool2d);
                 path.body.push(plane);
                 path.size = (1, 1);
-                path.conv(features, 1, 1, 1, conv_head)?;
-                path.norm(Some(self.activation), vb.pp(norm))?;
+                path.conv_norm(features, (1, 1, 1), act, [conv_head, vb.pp(norm)])?;
                 path.body.push(Flatten);
             }
         }
@@ -273,13 +271,13 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn conv(
+    /// A convolution of (filter's side, stride, groups), batch-norm and activation.
+    fn conv_norm(
         &mut self,
         channels: usize,
-        kernel: usize,
-        stride: usize,
-        groups: usize,
-        vb: ParamBuilder<'_>,
+        (kernel, stride, groups): (usize, usize, usize),
+        activation: Option<Activation>,
+        [conv, norm]: [ParamBuilder<'_>; 2],
     ) -> Result<()> {
         let config = Conv2dConfig { stride: (stride, stride), groups, ..convolution() };
         let config = if self.net.same {
@@ -287,19 +285,13 @@ impl Builder<'_> {
         } else {
             Conv2dConfig { padding: (kernel / 2, kernel / 2), ..config }
         };
-        self.body.push(Conv2d::new(self.channels, channels, (kernel, kernel), config, vb)?);
+        let conv = Conv2d::new(self.channels, channels, (kernel, kernel), config, conv)?;
+        let config =
+            BatchNormConfig { eps: self.net.eps, activation, ..BatchNormConfig::default() };
+        self.body.push(ConvNorm { conv, norm: BatchNorm::new(channels, config, norm)? });
         self.channels = channels;
         // Odd filters: either padding leaves as many pixels.
         self.size = (self.size.0.div_ceil(stride), self.size.1.div_ceil(stride));
-        Ok(())
-    }
-
-    fn norm(&mut self, activation: Option<Activation>, vb: ParamBuilder<'_>) -> Result<()> {
-        let config = BatchNormConfig { eps: self.net.eps, ..BatchNormConfig::default() };
-        self.body.push(BatchNorm::new(self.channels, config, vb)?);
-        if let Some(activation) = activation {
-            self.body.push(activation);
-        }
         Ok(())
     }
 
@@ -321,37 +313,22 @@ impl Builder<'_> {
             Builder { net: self.net, channels: inputs, size: self.size, body: Sequential::new() };
         let wide = multiple_of_eight(inputs as f64 * block.expansion);
         let (kernel, stride) = (block.kernel, block.stride);
-        for (part, [conv, norm]) in block.parts() {
-            let vb_conv = vb.pp(conv);
+        for (part, names) in block.parts() {
             let (width, act) = (main.channels, Some(block.activation));
-            let act = match part {
+            let (channels, shape, activation) = match part {
                 Part::Squeeze => {
                     main.squeeze(inputs, vb.pp("se"))?;
                     continue;
                 }
-                Part::Plain => {
-                    main.conv(block.channels, kernel, stride, 1, vb_conv)?;
-                    act
-                }
+                Part::Plain => (block.channels, (kernel, stride, 1), act),
                 Part::Start(start) => {
-                    let stride = if kernel > 0 { 1 } else { stride };
-                    main.conv(width, start, stride, width, vb_conv)?;
-                    None
+                    (width, (start, if kernel > 0 { 1 } else { stride }, width), None)
                 }
-                Part::Expand => {
-                    main.conv(wide, 1, 1, 1, vb_conv)?;
-                    act
-                }
-                Part::Depthwise => {
-                    main.conv(width, kernel, stride, width, vb_conv)?;
-                    act
-                }
-                Part::Project => {
-                    main.conv(block.channels, 1, 1, 1, vb_conv)?;
-                    None
-                }
+                Part::Expand => (wide, (1, 1, 1), act),
+                Part::Depthwise => (width, (kernel, stride, width), act),
+                Part::Project => (block.channels, (1, 1, 1), None),
             };
-            main.norm(act, vb.pp(norm))?;
+            main.conv_norm(channels, shape, activation, names.map(|name| vb.pp(name)))?;
         }
         (self.channels, self.size) = (main.channels, main.size);
         if stride == 1 && inputs == block.channels && !matches!(block.kind, Kind::Plain) {

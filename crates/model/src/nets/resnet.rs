@@ -7,8 +7,8 @@ use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::layers::{
-    BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool2d, Linear, LinearConfig,
-    MaxPool2d, Relu, Residual, Sequential,
+    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, ConvNorm, GlobalAvgPool2d,
+    Linear, LinearConfig, MaxPool2d, Relu, Residual, Sequential,
 };
 use crate::weights::KeyMap;
 
@@ -122,10 +122,12 @@ fn build(
     check_size(config)?;
     let stem = Conv2dConfig { stride: (2, 2), padding: (3, 3), ..convolution() };
     let pool = MaxPool2d { stride: (2, 2), padding: (1, 1), ..MaxPool2d::new(3) };
+    let relu = BatchNormConfig { activation: Some(Activation::Relu), ..BatchNormConfig::default() };
     let mut body = Sequential::new()
-        .add(Conv2d::new(config.channels, 64, (7, 7), stem, vb.pp("conv1"))?)
-        .add(BatchNorm::new(64, BatchNormConfig::default(), vb.pp("bn1"))?)
-        .add(Relu)
+        .add(ConvNorm {
+            conv: Conv2d::new(config.channels, 64, (7, 7), stem, vb.pp("conv1"))?,
+            norm: BatchNorm::new(64, relu, vb.pp("bn1"))?,
+        })
         .add(pool);
     let mut channels = 64;
     for (stage, blocks) in depths.into_iter().enumerate() {
@@ -183,35 +185,28 @@ impl BlockShape {
     /// The block without the ReLU after the sum.
     fn build(&self, vb: ParamBuilder<'_>) -> Result<Residual> {
         let (channels, width, out) = (self.channels, self.width, self.out_channels());
-        let conv = |input, output, kernel: usize, stride, name| {
+        let conv = |input, output, kernel: usize, stride, activation, names: [&str; 2]| {
             let padding = (kernel / 2, kernel / 2);
             let config = Conv2dConfig { stride: (stride, stride), padding, ..convolution() };
-            Conv2d::new(input, output, (kernel, kernel), config, vb.pp(name))
+            let conv = Conv2d::new(input, output, (kernel, kernel), config, vb.pp(names[0]))?;
+            let config = BatchNormConfig { activation, ..BatchNormConfig::default() };
+            Result::Ok(ConvNorm { conv, norm: BatchNorm::new(output, config, vb.pp(names[1]))? })
         };
-        let norm = |channels, name| BatchNorm::new(channels, Default::default(), vb.pp(name));
+        let relu = Some(Activation::Relu);
         let main = match self.block {
             Block::Basic => Sequential::new()
-                .add(conv(channels, width, 3, self.stride, "conv1")?)
-                .add(norm(width, "bn1")?)
-                .add(Relu)
-                .add(conv(width, width, 3, 1, "conv2")?)
-                .add(norm(width, "bn2")?),
+                .add(conv(channels, width, 3, self.stride, relu, ["conv1", "bn1"])?)
+                .add(conv(width, width, 3, 1, None, ["conv2", "bn2"])?),
             Block::Bottleneck => Sequential::new()
-                .add(conv(channels, width, 1, 1, "conv1")?)
-                .add(norm(width, "bn1")?)
-                .add(Relu)
-                .add(conv(width, width, 3, self.stride, "conv2")?)
-                .add(norm(width, "bn2")?)
-                .add(Relu)
-                .add(conv(width, out, 1, 1, "conv3")?)
-                .add(norm(out, "bn3")?),
+                .add(conv(channels, width, 1, 1, relu, ["conv1", "bn1"])?)
+                .add(conv(width, width, 3, self.stride, relu, ["conv2", "bn2"])?)
+                .add(conv(width, out, 1, 1, None, ["conv3", "bn3"])?),
         };
         if self.stride == 1 && channels == out {
             return Ok(Residual::new(main));
         }
-        let projection = Sequential::new()
-            .add(conv(channels, out, 1, self.stride, "downsample.0")?)
-            .add(norm(out, "downsample.1")?);
+        let names = ["downsample.0", "downsample.1"];
+        let projection = conv(channels, out, 1, self.stride, None, names)?;
         Ok(Residual::with_shortcut(main, projection))
     }
 }

@@ -281,7 +281,6 @@ impl Backward<'_> {
                             taps: &phases.taps[row * along + column],
                             weights: self.weights.as_ptr(),
                             start: S::splat(0.),
-                            relu: false,
                             rows: (rows - y).div_ceil(down),
                             columns: (g.w - x).div_ceil(along),
                             from: grad.add(above * width + before * S::LANES),

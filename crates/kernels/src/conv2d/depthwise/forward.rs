@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, band};
 use super::taps::{Convolution, Tap};
+use crate::activation::Chunk;
 use crate::conv2d::geometry::Geometry;
 use crate::nchwc::{Frame, Planes, pack, unpack};
 use crate::scratch::{self, SendPtr, UninitVec};
@@ -92,7 +93,6 @@ impl Kernel for Forward<'_> {
                         taps: self.taps,
                         weights: self.weights.as_ptr().add(i * plan.taps() * lanes),
                         start: start[0],
-                        relu: plan.relu,
                         rows,
                         columns: g.ow,
                         from: self.block.as_ptr().add(first * from_row),
@@ -103,6 +103,10 @@ impl Kernel for Forward<'_> {
                         to_step: lanes,
                     }
                     .run::<S>();
+                    if let Some(function) = plan.activation {
+                        let (out, len) = (self.out.as_mut_ptr(), rows * g.ow * lanes);
+                        plan.isa.run(Chunk::new(function, out, None, out, len));
+                    }
                     let pixels = g.oh * g.ow;
                     let first = self.y.pointer().add(i * pixels + first * g.ow);
                     let planes = Planes { first, distance: m * pixels, channels };

@@ -1,5 +1,6 @@
 //! How a depthwise convolution is cut into tasks, and its filters.
 
+use crate::activation::Activation;
 use crate::conv2d::geometry::Geometry;
 use crate::nchwc::{Frame, Planes, pack};
 use crate::scratch::{self, Scratch};
@@ -10,7 +11,7 @@ use crate::simd::{Isa, Kernel, Simd};
 pub(in crate::conv2d) struct Plan {
     pub(super) g: Geometry,
     pub(super) isa: Isa,
-    pub(super) relu: bool,
+    pub(super) activation: Option<Activation>,
 }
 
 /// Multiply-adds of whole vectors that one task does at least: some 20 microseconds.
@@ -19,9 +20,9 @@ const FMAS_PER_TASK: usize = 1 << 16;
 const PIXELS_PER_BAND: usize = 256;
 
 impl Plan {
-    pub fn new(g: Geometry, isa: Isa, relu: bool) -> Self {
+    pub fn new(g: Geometry, isa: Isa, activation: Option<Activation>) -> Self {
         assert!(Self::fits(&g));
-        Self { g, isa, relu }
+        Self { g, isa, activation }
     }
 
     pub fn fits(g: &Geometry) -> bool {

@@ -17,7 +17,6 @@ pub(super) struct Convolution<'a, V> {
     pub weights: *const f32,
     /// What the sums start with.
     pub start: V,
-    pub relu: bool,
     pub rows: usize,
     pub columns: usize,
     /// The first tap's pixel of the first output, and the distances of those of the next row and
@@ -86,7 +85,6 @@ impl<V: Copy> Convolution<'_, V> {
                     let to = self.to.add(i * self.to_row + j * self.to_step);
                     for (row, sums) in sums.into_iter().enumerate() {
                         for (column, sum) in sums.into_iter().enumerate() {
-                            let sum = if self.relu { I::relu(sum) } else { sum };
                             I::store(to.add(row * self.to_row + column * self.to_step), sum);
                         }
                     }

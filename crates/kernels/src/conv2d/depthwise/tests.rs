@@ -1,3 +1,4 @@
+use crate::activation::Activation;
 use crate::check::{check_gradients, check_implementations, normal, pick};
 use crate::conv2d::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block};
 use candle_core::Tensor;
@@ -75,7 +76,7 @@ fn gradients_are_those_of_the_function() {
 fn relu_is_applied_last() {
     let conv = Conv2dConfig { padding: (1, 1), groups: 10, ..Conv2dConfig::default() };
     let inputs = case(&[2, 10, 9, 8], 1, (3, 3));
-    let relu = Conv2dBlock { conv, relu: true, max_pool: None };
+    let relu = Conv2dBlock { conv, activation: Some(Activation::Relu), max_pool: None };
     check_implementations("relu", 1e-5, &inputs, |t| {
         conv2d_block(&t[0], &t[1], Some(&t[2]), &relu)
     });

@@ -15,7 +15,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -
         return small_planes::forward(plan, x, w, bias);
     }
     let filters = Matrix::new(w, g.c_out, plan.depth());
-    let epilogue = Epilogue { row_bias: bias, relu: plan.relu, ..Epilogue::default() };
+    let epilogue = Epilogue { row_bias: bias, activation: plan.activation, ..Epilogue::default() };
     let mut y = UninitVec::<f32>::new(g.n * plan.output());
     let shared = y.send_ptr();
     // Few images are shared out in parts, each of which pads them for itself.

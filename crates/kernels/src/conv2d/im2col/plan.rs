@@ -2,6 +2,7 @@
 
 use super::layout::{Columns, Padded};
 use super::patches;
+use crate::activation::Activation;
 use crate::conv2d::geometry::Geometry;
 use crate::gemm::{Matrix, PackPanel, Panels};
 use crate::scratch::{self, Scratch};
@@ -16,13 +17,13 @@ const PANEL_NUMBERS: usize = 1 << 16;
 pub(in crate::conv2d) struct Plan {
     pub(super) g: Geometry,
     pub(super) isa: Isa,
-    pub(super) relu: bool,
+    pub(super) activation: Option<Activation>,
 }
 
 impl Plan {
-    pub fn new(g: Geometry, isa: Isa, relu: bool) -> Self {
+    pub fn new(g: Geometry, isa: Isa, activation: Option<Activation>) -> Self {
         assert!(Self::fits(&g));
-        Self { g, isa, relu }
+        Self { g, isa, activation }
     }
 
     pub fn fits(g: &Geometry) -> bool {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let filters = Matrix::new(w, plan.g.c_out, plan.depth());
-    let epilogue = Epilogue { row_bias: bias, relu: plan.relu, ..Epilogue::default() };
+    let epilogue = Epilogue { row_bias: bias, activation: plan.activation, ..Epilogue::default() };
     let product = multiply_panels(filters, &plan.all_columns(x), epilogue);
     let (columns, plane) = (plan.g.n * plan.plane(), plan.plane());
     let mut y = vec![0f32; product.len()];

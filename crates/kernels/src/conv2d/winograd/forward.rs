@@ -106,7 +106,7 @@ impl ForwardBlock<'_> {
                     let index = run.first_tile + row * plan.tile_columns + tile;
                     let to = pixels.add((4 * row * width + 4 * tile) * S::LANES);
                     let from = products.add(index * S::LANES);
-                    inverse::<S>(from, stride, bias, plan.epilogue.relu, to, width);
+                    inverse::<S>(from, stride, bias, plan.epilogue.activation, to, width);
                 }
             }
             if plan.epilogue.pool {
@@ -151,7 +151,7 @@ impl ForwardBlock<'_> {
                         (best, place) =
                             S::later_maximum(best, place, S::load(other), S::splat(index));
                     }
-                    if plan.epilogue.relu {
+                    if plan.epilogue.activation {
                         place = S::where_positive(best, place);
                     }
                     // Not beyond the pixels that are still to be read: row and column are halved.
