@@ -225,6 +225,57 @@ fn images_that_are_not_asked_for_are_not_opened() {
 }
 
 #[test]
+fn images_that_are_not_asked_for_are_not_looked_at_for_faults_either() {
+    let folder = tempdir().unwrap();
+    let data = image_folder(folder.path(), 12);
+    let out = folder.path().join("run");
+    let skip = ["--set", "data.broken=skip", "--quiet", "--data", arg(&data)];
+    let run = [&["train", "--net", "mlp", "--epochs", "1", "--out", arg(&out)][..], &skip].concat();
+    let left_out =
+        |said: &serde_json::Value| said["left_out"]["images that cannot be read"].as_u64();
+    for class in ["cat", "dog"] {
+        (0..12).for_each(|i| std::fs::write(data.join(format!("{class}/{i}.png")), "no").unwrap());
+    }
+    let line = error(&run);
+    assert!(line.contains("none of ") && line.contains(".png is not a readable image"), "{line}");
+    let again = image_folder(&folder.path().join("again"), 12);
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(again, &data).unwrap();
+    // Of two images of each part, one that is broken in each is left out.
+    let mut broken = Vec::new();
+    for name in (0..12).flat_map(|i| [format!("cat/{i}.png"), format!("dog/{i}.png")]) {
+        let whole = std::fs::read(data.join(&name)).unwrap();
+        std::fs::write(data.join(&name), "no image").unwrap();
+        let said = json(&[&run[..], &["--overwrite", "--limit", "2"]].concat());
+        broken.extend(left_out(&said).map(|count| (name.clone(), count)));
+        std::fs::write(data.join(&name), whole).unwrap();
+    }
+    assert_eq!(broken.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1; 4], "{broken:?}");
+
+    // What is trained on is not looked at when the rest is scored, which is divided as it was.
+    json(&[&run[..], &["--overwrite"]].concat());
+    let score = ["evaluate", "--run", arg(&out)];
+    let before = json(&score);
+    let held_out = before["evaluation"]["images"].as_u64().or(before["images"].as_u64());
+    let mut fewer = 0;
+    for name in (0..12).flat_map(|i| [format!("cat/{i}.png"), format!("dog/{i}.png")]) {
+        let whole = std::fs::read(data.join(&name)).unwrap();
+        std::fs::write(data.join(&name), "no image").unwrap();
+        let now = json(&score);
+        std::fs::write(data.join(&name), whole).unwrap();
+        let images = now["evaluation"]["images"].as_u64().or(now["images"].as_u64());
+        let warnings = now["warnings"].to_string();
+        if images != held_out {
+            fewer += 1;
+            assert!(warnings.contains("1 images cannot be read and are left out: "), "{now}");
+        } else {
+            assert_eq!(now["warnings"], serde_json::json!([]), "{now}");
+        }
+    }
+    assert_eq!(Some(fewer), held_out);
+}
+
+#[test]
 fn a_data_set_is_looked_at() {
     let folder = tempdir().unwrap();
     let data = image_folder(folder.path(), 5);

@@ -72,6 +72,15 @@ pub enum Error {
         lines: String,
     },
 
+    /// Of images that are wanted without those that cannot be read, none is left.
+    #[error("none of {of} images can be read, so that none is left: {first}")]
+    NoneLeft {
+        /// How many there are.
+        of: usize,
+        /// What is wrong with the first.
+        first: Box<Error>,
+    },
+
     /// The system refused to read something.
     #[error("cannot read {}: {source}", path.display())]
     Read {

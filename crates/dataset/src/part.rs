@@ -161,6 +161,17 @@ impl Part {
         self.source.as_ref()
     }
 
+    /// The source, to be shared.
+    pub fn shared_source(&self) -> &Arc<dyn Labelled> {
+        &self.source
+    }
+
+    /// The same without the items at some places in the source.
+    pub fn without(mut self, is_left_out: impl Fn(usize) -> bool) -> Self {
+        self.indices.retain(|&index| !is_left_out(index));
+        self
+    }
+
     /// The places in the source.
     pub fn indices(&self) -> &[usize] {
         &self.indices

@@ -46,7 +46,7 @@ pub use left_out::LeftOut;
 pub use list::parse_bytes as parse_list;
 pub use named::{NAMED, Named, named};
 pub use open::{open, open_with};
-pub use selected::{keep_classes, only, without};
+pub use selected::{keep_classes, only};
 pub use walk::image_files;
 pub use watched::Watched;
 

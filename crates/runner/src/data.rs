@@ -16,8 +16,8 @@ use crate::recipe::{DataRecipe, ImageRecipe, Recipe};
 use crate::registry::Registry;
 
 pub use splits::split_dataset;
-pub(crate) use splits::spread;
 use splits::{Items, Splits};
+pub(crate) use splits::{UNREADABLE, look_for_broken, spread};
 
 /// The parts of a data set.
 #[derive(Clone)]

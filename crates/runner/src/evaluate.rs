@@ -11,9 +11,9 @@ use taper_pretrained::{match_classes, shortened};
 use taper_run_folder::{DataResults, RunFolder};
 
 use crate::contamination;
-use crate::data::{Data, spread};
+use crate::data::{Data, UNREADABLE, look_for_broken, spread};
 use crate::error::{DataError, RunnerError, setting};
-use crate::recipe::{DataRecipe, Recipe, read_resolved};
+use crate::recipe::{BrokenImages, DataRecipe, Recipe, read_resolved};
 use crate::registry::Registry;
 
 /// Opens the model of a run, to compute on a device, and the run's recipe.
@@ -90,16 +90,19 @@ pub fn evaluate_on(
     recipe.image.set(&classifier.config.preprocessing);
     // Every image is looked at once, and those of other parts never.
     recipe.data.cache_mib = 0;
-    let data = Data::open(&recipe, registry)?;
+    let skips =
+        std::mem::replace(&mut recipe.data.broken, BrokenImages::Stop) == BrokenImages::Skip;
+    let mut data = Data::open(&recipe, registry)?;
     let (parts, which) = chosen(&data, set.parts)?;
     let trained_on = set.trained_on.as_ref().filter(|_| is_own);
     let mut warnings: Vec<String> =
         trained_on.and_then(|before| changed(before, &data.results())).into_iter().collect();
-    let mut by_number = None;
+    let (mut by_number, mut faults) = (None, Vec::new());
     let mut all: Option<Evaluation> = None;
     for part in parts {
         let (part, warning) = with_classes_of(classifier, part, &wanted, &data.name)?;
         by_number = by_number.or(warning);
+        let part = if skips { readable(part, &mut faults, registry)? } else { part };
         if part.is_empty() {
             continue;
         }
@@ -118,6 +121,8 @@ pub fn evaluate_on(
         DataError::NoImages { data: data.name.clone(), classes }
     };
     let evaluation = all.ok_or_else(none)?;
+    data.left_out.add(UNREADABLE, faults.len());
+    warnings.extend(left_out(&faults));
     let mut described = match is_own {
         true => data.describe(),
         false => describe(&data, which, evaluation.labels.len()),
@@ -129,6 +134,31 @@ pub fn evaluate_on(
     described += &missing(&evaluation, &wanted);
     Ok(Evaluated { data: described, warnings, evaluation })
 }
+
+/// A part without its images that cannot be read; why not is added to `faults`.
+fn readable(
+    part: Part,
+    faults: &mut Vec<String>,
+    registry: &Registry,
+) -> Result<Part, RunnerError> {
+    let broken = look_for_broken(part.shared_source(), part.indices(), registry)?;
+    let part = part.without(|index| broken.contains_key(&index));
+    faults.extend(broken.into_values());
+    Ok(part)
+}
+
+/// The warning where images cannot be read.
+fn left_out(faults: &[String]) -> Option<String> {
+    let (some, more) = faults.split_at(faults.len().min(LISTED));
+    let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+    let count = faults.len();
+    (count > 0).then(|| {
+        format!("{count} images cannot be read and are left out: {}{more}", some.join("; "))
+    })
+}
+
+/// How many images that cannot be read are told of.
+const LISTED: usize = 5;
 
 /// Data that is none of a run's, in words.
 fn describe(data: &Data, part: &str, images: usize) -> String {
@@ -178,8 +208,20 @@ impl EvaluationSet {
     }
 }
 
-/// The warning where the run's own data is not what the run had.
+/// The warning where the run's own data is not what the run had. Images that the run left out because they cannot be
+/// read are still there, in whatever class.
 fn changed(before: &DataResults, now: &DataResults) -> Option<String> {
+    let total = |data: &DataResults| {
+        let images =
+            [&data.train, &data.validation, &data.test].into_iter().flatten().sum::<usize>();
+        images + data.left_out.get(UNREADABLE).unwrap_or(&0)
+    };
+    if before.left_out.contains_key(UNREADABLE)
+        && before.class_names == now.class_names
+        && total(before) == total(now)
+    {
+        return None;
+    }
     let classes = |data: &DataResults| {
         (data.class_names.clone(), data.train.clone(), data.validation.clone(), data.test.clone())
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -15,12 +15,13 @@ use crate::source::labels::Labels;
 use crate::source::left_out::LeftOut;
 
 /// Encoded images that are kept in memory; what goes beyond lies in a temporary file.
-const IN_MEMORY: usize = 512 << 20;
+const IN_MEMORY: usize = 256 << 20;
 
 /// Rows that are being collected.
-#[derive(Debug)]
 pub(crate) struct Rows {
     pub labels: Labels,
+    /// Whether images are collected too, or are left empty, to be read when one is asked for.
+    pub with_images: bool,
     bytes: Vec<u8>,
     /// Where each image ends, counted over memory and file.
     ends: Vec<u64>,
@@ -46,6 +47,7 @@ impl Rows {
         let (labels, names, paths) = (Labels::default(), Vec::new(), BTreeMap::new());
         Rows {
             labels,
+            with_images: true,
             bytes: Vec::new(),
             ends: Vec::new(),
             paths,
@@ -82,9 +84,9 @@ impl Rows {
         self.ends.len()
     }
 
-    /// Whether a row from the first on has no image.
+    /// Whether a row from the first on has neither an image nor the path of one.
     pub(crate) fn lack_images(&self, first: usize) -> bool {
-        (first..self.len()).any(|row| self.is_empty(row))
+        (first..self.len()).any(|row| self.is_empty(row) && !self.paths.contains_key(&row))
     }
 
     /// Whether all rows from the first on name files, none of which is there.
@@ -108,12 +110,18 @@ impl Rows {
         Ok(())
     }
 
-    /// The source of these rows, its classes numbered by `class_names` if they are given.
+    /// The source of these rows, its classes numbered by `class_names` if they are given. `later` gives the same
+    /// rows with their images, if these have none yet; it is called when the first image is asked for.
     ///
     /// # Errors
     ///
     /// When there is no row, as many labels as images are missing, or a label is none of the classes.
-    pub(crate) fn finish(self, origin: String, class_names: Option<&[String]>) -> Result<Encoded> {
+    pub(crate) fn finish(
+        self,
+        origin: String,
+        class_names: Option<&[String]>,
+        later: Option<Later>,
+    ) -> Result<Encoded> {
         let layout = |reason: String| Error::Layout { path: PathBuf::from(&origin), reason };
         if self.ends.is_empty() {
             return Err(layout("it has no rows".to_owned()));
@@ -128,12 +136,12 @@ impl Rows {
         order.sort_by_key(|&row| labels[row]); // stable: by row within a class
         let (bytes, ends, names, paths) = (self.bytes, self.ends, self.names, self.paths);
         let (file, left_out) = (self.file.map(Mutex::new), self.left_out);
+        let now = Stored { bytes, ends, paths, file };
         Ok(Encoded {
             origin,
-            bytes,
-            ends,
-            paths,
-            file,
+            now,
+            later,
+            read: OnceLock::new(),
             names,
             left_out,
             labels,
@@ -143,14 +151,26 @@ impl Rows {
     }
 }
 
-/// A source whose images are decoded from memory or from a temporary file.
-#[derive(Debug)]
-pub(crate) struct Encoded {
-    origin: String,
+/// Reads rows with their images.
+pub(crate) type Later = Box<dyn Fn() -> Result<Rows> + Send + Sync>;
+
+/// Images, or their paths, row by row.
+struct Stored {
     bytes: Vec<u8>,
     ends: Vec<u64>,
     paths: BTreeMap<usize, PathBuf>,
     file: Option<Mutex<File>>,
+}
+
+/// A source whose images are decoded from memory or from a temporary file.
+pub(crate) struct Encoded {
+    origin: String,
+    /// What was read when it was opened.
+    now: Stored,
+    /// How what has images is read.
+    later: Option<Later>,
+    /// That, once it was read; or why it cannot be.
+    read: OnceLock<std::result::Result<Stored, String>>,
     names: Vec<(usize, String)>,
     left_out: LeftOut,
     /// Label of each row.
@@ -160,13 +180,13 @@ pub(crate) struct Encoded {
     class_names: Vec<String>,
 }
 
-impl Encoded {
-    /// The bytes of a row's image.
-    fn image(&self, row: usize) -> Result<Vec<u8>> {
+impl Stored {
+    /// The bytes of a row's image; none where it has neither bytes nor the path of a file.
+    fn image(&self, row: usize, origin: &str) -> Result<Vec<u8>> {
         if let Some(path) = self.paths.get(&row) {
             return read_whole(path, ImageLimits::default().file_bytes);
         }
-        let start = self.start(row);
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
         let len = (self.ends[row] - start) as usize;
         let in_memory = self.bytes.len() as u64;
         if start < in_memory || len == 0 {
@@ -179,20 +199,37 @@ impl Encoded {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             let read = file.seek(SeekFrom::Start(start - in_memory));
             read.and_then(|_| file.read_exact(&mut image)).map_err(|source| Error::Read {
-                path: PathBuf::from(format!("the temporary copy of {}", self.origin)),
+                path: PathBuf::from(format!("the temporary copy of {origin}")),
                 source,
             })?;
         }
         Ok(image)
     }
+}
 
-    /// Where a row's bytes begin.
-    fn start(&self, row: usize) -> u64 {
-        if row == 0 { 0 } else { self.ends[row - 1] }
+impl Encoded {
+    /// The images, which are read now if they were not yet.
+    fn stored(&self) -> Result<&Stored> {
+        let Some(later) = &self.later else { return Ok(&self.now) };
+        let read = self.read.get_or_init(|| {
+            let Rows { bytes, ends, paths, file, .. } =
+                later().map_err(|error| error.to_string())?;
+            if ends.len() != self.labels.len() {
+                return Err(format!(
+                    "it changed while it was read, and has {} rows now",
+                    ends.len()
+                ));
+            }
+            Ok(Stored { bytes, ends, paths, file: file.map(Mutex::new) })
+        });
+        let layout =
+            |reason: &String| Error::Layout { path: (&self.origin).into(), reason: reason.clone() };
+        read.as_ref().map_err(layout)
     }
 
     fn row_name(&self, row: usize) -> String {
-        if let Some(path) = self.paths.get(&row) {
+        let stored = self.stored().unwrap_or(&self.now);
+        if let Some(path) = stored.paths.get(&row) {
             return path.display().to_string();
         }
         let place = self.names.partition_point(|(first, _)| *first <= row);
@@ -210,11 +247,13 @@ impl Images for Encoded {
 
     fn decode(&self, index: usize) -> Result<Image> {
         let row = self.order[index];
-        if !self.paths.contains_key(&row) && self.ends[row] == self.start(row) {
+        let stored = self.stored()?;
+        let image = stored.image(row, &self.origin)?;
+        if image.is_empty() && !stored.paths.contains_key(&row) {
             let reason = "it has neither bytes nor the path of a file".to_owned();
             return Err(Error::Image { item: self.row_name(row), reason });
         }
-        decode_image(&self.image(row)?, self.row_name(row), &ImageLimits::default())
+        decode_image(&image, self.row_name(row), &ImageLimits::default())
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -222,12 +261,12 @@ impl Images for Encoded {
     }
 
     fn stored(&self, index: usize) -> Option<String> {
-        stored_pixels(&self.image(self.order[index]).ok()?)
+        stored_pixels(&self.stored().ok()?.image(self.order[index], &self.origin).ok()?)
     }
 
     fn describe(&self) -> String {
         let (rows, classes) = (self.len(), self.class_names.len());
-        let what = if self.paths.is_empty() { "encoded images" } else { "images" };
+        let what = if self.now.paths.is_empty() { "encoded images" } else { "images" };
         format!("{}: {rows} {what}, {classes} classes{}", self.origin, self.left_out.tail())
     }
 
@@ -262,7 +301,7 @@ mod tests {
             rows.labels.add_number(i64::from(row % 2));
             rows.add(&to_png(&image)).unwrap();
         }
-        rows.finish("some".to_owned(), None).unwrap()
+        rows.finish("some".to_owned(), None, None).unwrap()
     }
 
     #[test]
@@ -280,11 +319,11 @@ mod tests {
 
     #[test]
     fn rows_without_image_or_label_are_an_error() {
-        let empty = Rows::default().finish("x".to_owned(), None).unwrap_err();
+        let empty = Rows::default().finish("x".to_owned(), None, None).err().unwrap();
         assert_eq!(empty.to_string(), "x is not a data set: it has no rows");
         let mut rows = Rows::default();
         rows.add(b"").unwrap();
-        let error = rows.finish("x".to_owned(), None).unwrap_err().to_string();
+        let error = rows.finish("x".to_owned(), None, None).err().unwrap().to_string();
         assert_eq!(error, "counts differ: x holds 1 images, x holds 0 labels");
     }
 
@@ -294,7 +333,7 @@ mod tests {
         rows.begin("a.parquet".to_owned());
         rows.add(b"").unwrap();
         rows.labels.add_number(0);
-        let source = rows.finish("x".to_owned(), None).unwrap();
+        let source = rows.finish("x".to_owned(), None, None).unwrap();
         let error = source.decode(0).unwrap_err().to_string();
         assert_eq!(
             error,
@@ -312,7 +351,7 @@ mod tests {
             rows.labels.add_number(0);
             rows.set_path(row, folder.path().join(name)).unwrap();
         }
-        let source = rows.finish("x".to_owned(), None).unwrap();
+        let source = rows.finish("x".to_owned(), None, None).unwrap();
         assert_eq!(source.decode(0).unwrap().size(), [3, 2, 1]);
         assert_eq!(source.item_name(0), path.display().to_string());
         assert!(source.decode(1).unwrap_err().to_string().contains("1.png"));

@@ -31,17 +31,17 @@ pub(crate) fn with_all_faults(source: &dyn Images, indices: &[usize], first: Err
     }
 }
 
-/// The items that cannot be decoded, ascending, so that [`without`](crate::source::without) can leave them
-/// out; each with its error.
+/// Those of some items that cannot be decoded, in the order given, so that they can be left out; each with
+/// its error. No other item is opened.
 ///
 /// # Errors
 ///
-/// When nothing can be decoded: the first item's error.
-pub fn broken(source: &dyn Images) -> Result<Vec<(usize, Error)>> {
-    let everything: Vec<usize> = (0..source.len()).collect();
-    let mut faults = faults(source, &everything);
-    if !faults.is_empty() && faults.len() == source.len() {
-        return Err(faults.swap_remove(0).1);
+/// When none of them can be decoded.
+pub fn broken(source: &dyn Images, indices: &[usize]) -> Result<Vec<(usize, Error)>> {
+    let mut faults = faults(source, indices);
+    if !faults.is_empty() && faults.len() == indices.len() {
+        let (of, first) = (faults.len(), Box::new(faults.swap_remove(0).1));
+        return Err(Error::NoneLeft { of, first });
     }
     Ok(faults)
 }

@@ -23,6 +23,9 @@ use crate::split::{Split, Splits};
 /// The largest list of class names, in bytes.
 const CLASSES_LIMIT: u64 = 64 << 20;
 
+/// The largest labels, in bytes; each becomes a number of eight.
+const LABELS_LIMIT: usize = 64 << 20;
+
 /// The most bytes that stand before the elements of an IDX file.
 const HEADER: u64 = 4 + 4 * 255;
 
@@ -261,9 +264,9 @@ impl Raw {
     }
 }
 
-fn read_idx(path: &Path) -> Result<Idx> {
-    let bytes = read_whole(path, DEFAULT_LIMIT as u64 + HEADER)?;
-    Idx::parse(&bytes).map_err(|source| Error::Idx { path: path.to_owned(), source })
+fn read_idx(path: &Path, limit: usize) -> Result<Idx> {
+    let bytes = read_whole(path, limit as u64 + HEADER)?;
+    Idx::parse_within(&bytes, limit).map_err(|source| Error::Idx { path: path.to_owned(), source })
 }
 
 fn wrong_shape(path: &Path, expected: &'static str, idx: &Idx) -> Error {
@@ -272,7 +275,7 @@ fn wrong_shape(path: &Path, expected: &'static str, idx: &Idx) -> Error {
 }
 
 fn read_images(path: &Path, transposed: bool) -> Result<([usize; 3], Vec<u8>)> {
-    let idx = read_idx(path)?;
+    let idx = read_idx(path, DEFAULT_LIMIT)?;
     let expected =
         "images as u8 [count, height, width] or [count, height, width, 1 or 3], none empty";
     let size = match idx.shape[..] {
@@ -283,12 +286,10 @@ fn read_images(path: &Path, transposed: bool) -> Result<([usize; 3], Vec<u8>)> {
     let [height, width, channels] = size;
     match idx.elements {
         Elements::U8(pixels) if height > 0 && width > 0 && !transposed => Ok((size, pixels)),
-        Elements::U8(pixels) if height > 0 && width > 0 => {
-            let turned = pixels
-                .chunks_exact(height * width * channels)
-                .flat_map(|image| transpose(image, size))
-                .collect();
-            Ok(([width, height, channels], turned))
+        Elements::U8(mut pixels) if height > 0 && width > 0 => {
+            let images = pixels.chunks_exact_mut(height * width * channels);
+            images.for_each(|image| image.copy_from_slice(&transpose(image, size)));
+            Ok(([width, height, channels], pixels))
         }
         _ => Err(wrong_shape(path, expected, &idx)),
     }
@@ -300,7 +301,7 @@ fn transpose(image: &[u8], [height, width, channels]: [usize; 3]) -> Vec<u8> {
 }
 
 fn read_labels(path: &Path) -> Result<Vec<i64>> {
-    let idx = read_idx(path)?;
+    let idx = read_idx(path, LABELS_LIMIT)?;
     let columns = match idx.shape[..] {
         [_] => 1,
         [_, columns] if columns > 0 => columns,

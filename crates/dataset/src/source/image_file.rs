@@ -2,10 +2,14 @@
 
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
 use taper_untrusted::{fenced, files};
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -17,7 +21,8 @@ use crate::source::files::{has_ending, read_whole};
 pub struct ImageLimits {
     /// Largest file, in bytes. Default 256 MiB.
     pub file_bytes: u64,
-    /// Largest product of height and width, by the file's header. Default 64 Mi pixels.
+    /// Largest product of height and width, by the file's header; of pixels that are stored in more than 4 bytes
+    /// accordingly fewer. Default 64 Mi pixels.
     pub pixels: u64,
 }
 
@@ -26,6 +31,9 @@ impl Default for ImageLimits {
         ImageLimits { file_bytes: 256 << 20, pixels: 64 << 20 }
     }
 }
+
+/// Bytes of a pixel, as it is decoded, at the limit of [`ImageLimits::pixels`].
+const PIXEL_BYTES: u64 = 4;
 
 /// What a decoder may take beside twice the image and twice its file: tables, a colour profile.
 const DECODER_BYTES: u64 = 4 << 20;
@@ -66,18 +74,27 @@ fn decode(bytes: &[u8], name: &impl std::fmt::Display, limits: &ImageLimits) -> 
     let broken = |reason: String| Error::Image { item: name.to_string(), reason };
     let mut decoder = open(bytes, limits).map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.pixels {
-        return Err(Error::TooLarge {
-            item: name.to_string(),
-            found: format!("{height}x{width} pixels"),
-            limit: format!("{} pixels", limits.pixels),
-        });
+    let pixels = u64::from(width) * u64::from(height);
+    let (bytes_taken, most) = (decoder.total_bytes(), limits.pixels.saturating_mul(PIXEL_BYTES));
+    if pixels > limits.pixels || bytes_taken > most {
+        let (found, limit) = match pixels > limits.pixels {
+            true => (format!("{height}x{width} pixels"), format!("{} pixels", limits.pixels)),
+            false => {
+                (format!("{height}x{width} pixels of {bytes_taken} bytes"), format!("{most} bytes"))
+            }
+        };
+        return Err(Error::TooLarge { item: name.to_string(), found, limit });
     }
-    let limits = within(decoder.total_bytes(), bytes);
+    // The decoder's copy, its result, and that in eight bits.
+    let _room = Room::take(2 * bytes_taken + 3 * pixels);
+    let limits = within(bytes_taken, bytes);
     decoder.set_limits(limits).map_err(|error| broken(error.to_string()))?;
     let orientation = decoder.orientation().map_err(|error| broken(error.to_string()))?;
-    let mut decoded =
-        DynamicImage::from_decoder(decoder).map_err(|error| broken(error.to_string()))?;
+    let mut decoded = match jpeg_end(bytes) {
+        Some(end) => decode_jpeg(bytes, end, decoder),
+        None => DynamicImage::from_decoder(decoder).map_err(|error| error.to_string()),
+    }
+    .map_err(broken)?;
     decoded.apply_orientation(orientation);
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     if decoded.color().has_color() {
@@ -100,9 +117,12 @@ fn open<'a>(
             return Err(reason.to_owned());
         }
     };
-    if format == ImageFormat::Jpeg && !jpeg_reaches_its_end(bytes) {
+    if format == ImageFormat::Jpeg && jpeg_end(bytes).is_none() {
         // The decoder would fill what is missing with grey and say nothing.
-        return Err("the JPEG data is cut short".to_owned());
+        return Err(CUT_SHORT.to_owned());
+    }
+    if format == ImageFormat::Tiff {
+        tiff_pieces_fit(bytes)?;
     }
     if format == ImageFormat::WebP && !webp_chunks_fit(bytes) {
         // The decoder would make room for what a chunk claims.
@@ -212,23 +232,141 @@ fn webp_chunks_fit(bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether the segments of a JPEG file (ITU-T T.81, annex B) lead to an end-of-image marker.
-fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
-    let mut place = 2; // behind the start-of-image marker
+/// Bytes that images may take together while they are decoded; one that takes more is decoded alone.
+const TOGETHER: u64 = 768 << 20;
+
+/// What images take that are being decoded.
+static TAKEN: Mutex<u64> = Mutex::new(0);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+/// Memory that an image may take while it lives.
+struct Room(u64);
+
+impl Room {
+    /// Waits until there is as much.
+    fn take(bytes: u64) -> Self {
+        let bytes = bytes.min(TOGETHER);
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |taken: &mut u64| *taken + bytes > TOGETHER;
+        let taken = GIVEN_BACK.wait_while(taken, full);
+        *taken.unwrap_or_else(PoisonError::into_inner) += bytes;
+        Room(bytes)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        GIVEN_BACK.notify_all();
+    }
+}
+
+const CUT_SHORT: &str = "the JPEG data is cut short";
+
+/// Where the end-of-image marker is that the segments of a JPEG file (ITU-T T.81, annex B) lead to; `None` where
+/// they lead to none, or it is no JPEG file.
+fn jpeg_end(bytes: &[u8]) -> Option<usize> {
+    let mut place = bytes.starts_with(&[0xff, 0xd8]).then_some(2)?;
     while let Some(&[prefix, marker]) = bytes.get(place..place + 2) {
         match (prefix, marker) {
-            (0xff, 0xd9) => return true,
+            (0xff, 0xd9) => return Some(place),
             // Fill bytes, what stands between segments, coded data; markers without a length.
             (0xff, 0xff) | (..0xff, _) => place += 1,
             (0xff, 0x00 | 0x01 | 0xd0..=0xd8) => place += 2,
             (0xff, _) => match bytes.get(place + 2..place + 4) {
                 Some(&[high, low]) => place += 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return false,
+                _ => return None,
             },
         }
     }
-    false
+    None
 }
+
+/// Decodes a JPEG file whose end-of-image marker is at `end`.
+///
+/// Where its data tells less than the image has, the decoder takes what is missing for zeros and says nothing. So its
+/// data is followed by bits that are no code, over which a strict decoder stumbles; that may have other reasons, too:
+/// whether those bits make a difference is seen then.
+fn decode_jpeg(
+    bytes: &[u8],
+    end: usize,
+    decoder: impl ImageDecoder,
+) -> std::result::Result<DynamicImage, String> {
+    let no_code = [&bytes[..end], &[0xff, 0].repeat(32), &[0xff, 0xd9]].concat();
+    if let Some(image) = strictly(&no_code) {
+        return Ok(image);
+    }
+    let words = |error: ::image::ImageError| error.to_string();
+    let image = DynamicImage::from_decoder(decoder).map_err(words)?;
+    let again = ImageReader::with_format(Cursor::new(&no_code), ImageFormat::Jpeg).decode();
+    match again.is_ok_and(|again| again.as_bytes() != image.as_bytes()) {
+        true => Err(CUT_SHORT.to_owned()),
+        false => Ok(image),
+    }
+}
+
+/// Decodes a JPEG file in which all is as it should be.
+fn strictly(bytes: &[u8]) -> Option<DynamicImage> {
+    let options = DecoderOptions::default().set_strict_mode(true);
+    let options = options.set_max_width(usize::MAX).set_max_height(usize::MAX);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().ok()?;
+    let color = match decoder.input_colorspace()? {
+        ColorSpace::Luma => ColorSpace::Luma,
+        _ => ColorSpace::RGB,
+    };
+    decoder.set_options(decoder.options().jpeg_set_out_colorspace(color));
+    let (width, height) = decoder.dimensions()?;
+    let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+    let pixels = decoder.decode().ok()?;
+    match color {
+        ColorSpace::Luma => Some(::image::GrayImage::from_raw(width, height, pixels)?.into()),
+        _ => Some(::image::RgbImage::from_raw(width, height, pixels)?.into()),
+    }
+}
+
+/// What a TIFF file's tile may have more than the image, in pixels.
+const TILE: u64 = 1 << 20;
+
+/// Makes sure that none of the pieces that a TIFF file is decoded by is much larger than the image: the decoder makes
+/// room for what each claims.
+fn tiff_pieces_fit(bytes: &[u8]) -> std::result::Result<(), String> {
+    let words = |error: tiff::TiffError| error.to_string();
+    let mut decoder = tiff::decoder::Decoder::new(Cursor::new(bytes)).map_err(words)?;
+    let (width, height) = decoder.dimensions().map_err(words)?;
+    let (tile_width, mut tile_height) = decoder.chunk_dimensions();
+    if decoder.get_chunk_type() == tiff::decoder::ChunkType::Strip {
+        tile_height = tile_height.min(height);
+    }
+    let most = 2 * u64::from(width) * u64::from(height) + TILE;
+    if u64::from(tile_width) * u64::from(tile_height) > most {
+        return Err(format!(
+            "it has {height}x{width} pixels, and tiles of {tile_height}x{tile_width}"
+        ));
+    }
+    let samples =
+        decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::SamplesPerPixel).map_err(words)?;
+    if let Some(samples) = samples.filter(|samples| *samples > SAMPLES) {
+        return Err(format!("it has {samples} values in each pixel, at most {SAMPLES} are read"));
+    }
+    // A piece may be a JPEG file, with a size of its own: 16 bits each for its height and width behind the
+    // start-of-frame marker, the segment's length and the number of bits.
+    let frame = |bytes: &[u8]| match *bytes {
+        [0xff, 0xc0..=0xc2, 0, _, 8, a, b, c, d] => {
+            u64::from(u16::from_be_bytes([a, b])) * u64::from(u16::from_be_bytes([c, d])) > most
+        }
+        _ => false,
+    };
+    match bytes.windows(9).any(frame) {
+        true => {
+            Err(format!("it has {height}x{width} pixels, and a JPEG image within that has more"))
+        }
+        false => Ok(()),
+    }
+}
+
+/// The most values of a pixel in a TIFF file: colour, and a few more, which are dropped.
+const SAMPLES: u16 = 16;
 
 #[cfg(test)]
 mod tests;

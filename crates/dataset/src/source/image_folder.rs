@@ -1,6 +1,6 @@
 //! A folder per class, a file per image.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -89,15 +89,23 @@ impl ImageFolder {
         one_level_too_high(&classes).map_err(|reason| layout(folder, reason))?;
         let (labels, class_names) =
             labels.finish(class_names).map_err(|reason| layout(folder, reason))?;
-        let mut items = Vec::new();
+        let (mut items, mut entered) = (Vec::new(), BTreeMap::new());
         for (label, class) in labels.into_iter().zip(classes) {
             let found = walk(&class)?;
             if found.images.is_empty() {
                 return Err(layout(&class, no_image(&found.left_out)));
             }
+            let real_class = real(&class)?;
+            let above = |folder: &PathBuf| real_class != *folder && real_class.starts_with(folder);
+            for folder in found.entered.into_iter().filter(|folder| !above(folder)) {
+                if let Some(other) = entered.insert(folder.clone(), name_of(&class)) {
+                    return Err(layout(&class, same_images(&folder, &other)));
+                }
+            }
             items.extend(found.images.into_iter().map(|path| (label, path)));
             left_out.extend(found.left_out);
         }
+        one_class_each(&items)?;
         items.sort_by_key(|(label, _)| *label); // stable: by path within a class
         Ok(ImageFolder { folder: folder.to_owned(), class_names, items, left_out, limits })
     }
@@ -165,6 +173,47 @@ impl Labelled for ImageFolder {
         &self.class_names
     }
 }
+
+/// What is wrong with a class that leads to a folder of another one.
+fn same_images(folder: &Path, other: &str) -> String {
+    format!(
+        "by a link its images, or some of them, are those of the class `{other}` ({}); an image has one class: \
+         remove the link",
+        folder.display()
+    )
+}
+
+/// Makes sure that no link to a file gives an image of one class to another one.
+fn one_class_each(items: &[(u32, PathBuf)]) -> Result<()> {
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    // A link that leads nowhere is a broken image.
+    let targets = items.iter().filter(|(_, path)| is_link(path));
+    let targets = targets.filter_map(|(label, path)| Some((path.canonicalize().ok()?, *label)));
+    let mut classes = BTreeMap::new();
+    for (target, label) in targets {
+        if classes.insert(target.clone(), label).is_some_and(|other| other != label) {
+            return Err(Error::Layout { path: target, reason: TWO_CLASSES.to_owned() });
+        }
+    }
+    if classes.is_empty() {
+        return Ok(());
+    }
+    let mut folders = BTreeMap::new();
+    for (label, path) in items {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { continue };
+        if !folders.contains_key(folder) {
+            folders.insert(folder, real(folder)?);
+        }
+        let place = folders[folder].join(name);
+        if classes.get(&place).is_some_and(|other| other != label) {
+            return Err(Error::Layout { path: place, reason: TWO_CLASSES.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+const TWO_CLASSES: &str = "it is an image of two classes, to one of which a link leads; an image has one class: \
+                           remove the link";
 
 /// What is wrong with folders that are parts by pieces of their names, such as `seg_train` and `seg_test`,
 /// where none holds images itself.
@@ -332,16 +381,48 @@ mod tests {
         use std::os::unix::fs::symlink;
         let folder = folder_of(&["set/a/0.png", "set/b/0.png"]);
         let set = folder.path().join("set");
-        for (to, link) in [(".", "all"), ("../set", "latest"), ("..", "above"), ("a", "c")] {
+        for (to, link) in [(".", "all"), ("../set", "latest"), ("..", "above")] {
             symlink(to, set.join(link)).unwrap();
         }
         let source = ImageFolder::read(&set, ImageLimits::default()).unwrap();
-        assert_eq!(
-            (source.class_names(), source.len()),
-            (&["a", "b", "c"].map(String::from)[..], 3)
-        );
+        assert_eq!((source.class_names(), source.len()), (&["a", "b"].map(String::from)[..], 2));
         let expected = "3 links to folders that were entered before";
         assert_eq!(source.left_out().to_string(), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn images_that_a_link_gives_to_a_second_class_are_an_error() {
+        use std::os::unix::fs::symlink;
+        let error_with = |to: &str, link: &str| {
+            let folder = folder_of(&["a/0.png", "a/x/1.png", "b/0.png"]);
+            symlink(to, folder.path().join(link)).unwrap();
+            read(&folder).map(|source| source.len()).map_err(|error| error.to_string())
+        };
+        // The class itself, a folder in it, or it in another class.
+        for (to, link) in [("a", "c"), ("a/x", "c"), ("../a", "b/more"), ("../a/x", "b/more")] {
+            let error = error_with(to, link).unwrap_err();
+            assert!(
+                error.contains("are those of the class `a` (") && error.contains("/a"),
+                "{error}"
+            );
+        }
+        let error = error_with("../a/0.png", "b/1.png").unwrap_err();
+        assert!(
+            error.contains("/a/0.png is not a data set: it is an image of two classes"),
+            "{error}"
+        );
+        // Within a class an image may be there twice.
+        assert_eq!(error_with("0.png", "a/2.png"), Ok(4));
+        assert_eq!(error_with("/no/where.png", "b/1.png"), Ok(4));
+        // Both may be links.
+        let folder = folder_of(&["pool/0.png", "set/a/1.png", "set/b/1.png"]);
+        let set = folder.path().join("set");
+        for class in ["a", "b"] {
+            symlink("../../pool/0.png", set.join(class).join("0.png")).unwrap();
+        }
+        let error = ImageFolder::read(&set, ImageLimits::default()).unwrap_err().to_string();
+        assert!(error.contains("pool/0.png is not a data set"), "{error}");
     }
 
     #[test]

@@ -12,7 +12,15 @@ pub(crate) struct Labels {
     /// The different labels, and a number for each by first appearance.
     distinct: BTreeMap<String, u32>,
     numbers: Vec<u32>,
+    /// Bytes that the different labels take.
+    bytes: usize,
 }
+
+/// The most bytes that different labels may take.
+const LIMIT: usize = 256 << 20;
+
+/// What each takes beside its letters.
+const EACH: usize = 64;
 
 impl Labels {
     pub(crate) fn len(&self) -> usize {
@@ -48,8 +56,17 @@ impl Labels {
 
     /// Adds a label that is a name.
     pub(crate) fn add(&mut self, name: String) {
-        let next = self.distinct.len() as u32;
-        self.numbers.push(*self.distinct.entry(name).or_insert(next));
+        let (next, letters) = (self.distinct.len() as u32, name.len());
+        let number = *self.distinct.entry(name).or_insert(next);
+        self.numbers.push(number);
+        if number == next {
+            self.bytes += letters + EACH;
+        }
+    }
+
+    /// Whether the different labels take more memory than those of classes do.
+    pub(crate) fn too_many(&self) -> bool {
+        self.bytes > LIMIT
     }
 
     /// As [`finish`](Self::finish); where all labels, and classes that are given, are whole numbers and the

@@ -6,9 +6,11 @@
 //! [`Columns`](crate::Columns), and so are a folder and an ending where the list has neither. Paths are relative to
 //! the list. `split` is a part's name ([`Split::named`]); without it all is one part.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::source::class_names::class_number;
 use crate::source::columns::{Columns, IMAGES, LABELS};
 use crate::source::dataset::Dataset;
 use crate::source::files::read_whole;
@@ -20,7 +22,11 @@ use crate::source::list_paths::{file_at, hint};
 use crate::split::{Split, Splits};
 
 /// The largest list, in bytes.
-const LIMIT: u64 = 1 << 30;
+const LIMIT: u64 = 256 << 20;
+
+/// The most lines of a list, and bytes of one: what is kept of a line takes more than the line.
+const LINES: usize = 5_000_000;
+const LINE: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -127,6 +133,7 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
             relative(&first.path).display()
         )));
     }
+    one_label_each(&entries).map_err(layout)?;
     if entries.iter().all(|entry| !entry.path.exists()) {
         return Err(layout(format!(
             "none of its {} images is there, such as `{}`; {}",
@@ -136,6 +143,33 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
         )));
     }
     Ok(entries)
+}
+
+/// Makes sure that no image is listed under two labels.
+fn one_label_each(entries: &[Entry]) -> std::result::Result<(), String> {
+    let mut listed: HashMap<&Path, &Entry> = HashMap::new();
+    let mut twice = Vec::new();
+    for entry in entries {
+        let first = *listed.entry(&entry.path).or_insert(entry);
+        let number = |entry: &Entry| class_number(&entry.label);
+        if first.label != entry.label && (number(first).is_none() || number(first) != number(entry))
+        {
+            twice.push((first, entry));
+        }
+    }
+    let Some((first, second)) = twice.first() else { return Ok(()) };
+    let more = match twice.len() {
+        1 => String::new(),
+        count => format!(", and {} more lines are such", count - 1),
+    };
+    Err(format!(
+        "`{}` is listed as `{}` in line {} and as `{}` in line {}{more}; an image has one class",
+        first.path.display(),
+        first.label,
+        first.line,
+        second.label,
+        second.line
+    ))
 }
 
 /// The images of a part of a list.
@@ -158,6 +192,13 @@ pub(super) fn source(
 /// than a small multiple of them.
 fn parse(text: &[u8], form: Form, columns: &Columns) -> std::result::Result<Vec<Entry>, String> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let mut lines = text.split(|&byte| byte == b'\n').enumerate();
+    if let Some((number, _)) = lines.find(|(number, line)| *number > LINES || line.len() > LINE) {
+        let number = number + 1;
+        return Err(format!(
+            "line {number} is one of more than {LINES}, or has more than {LINE} bytes"
+        ));
+    }
     let names = Names::of(columns);
     let entries = match form {
         Form::Separated(separator) => parse_separated(text, separator, &names)?,

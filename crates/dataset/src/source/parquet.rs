@@ -20,7 +20,7 @@ use self::footer::{Chunk, Column, Footer, Physical, RowGroup};
 use crate::error::{Error, Result};
 use crate::source::columns::{Columns, IMAGES, LABELS};
 use crate::source::dataset::Dataset;
-use crate::source::encoded::Rows;
+use crate::source::encoded::{Later, Rows};
 use crate::source::files::{entries, has_ending, name_of, text_of};
 use crate::source::left_out::LeftOut;
 use crate::source::list_paths::{file_at, hint};
@@ -32,13 +32,13 @@ use crate::split::{Split, Splits};
 pub(crate) struct Limits {
     /// The footer, in bytes.
     pub footer: usize,
-    /// A page, unpacked, and a column of a row group, packed, in bytes.
+    /// A page, unpacked, in bytes; one that is hardly packed may have twice as many.
     pub page: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { footer: 16 << 20, page: 1 << 30 }
+        Limits { footer: 16 << 20, page: 256 << 20 }
     }
 }
 
@@ -78,11 +78,22 @@ pub(crate) fn read_splits(
     columns: &Columns,
 ) -> Result<Dataset> {
     Dataset::of_splits(Path::new(name), splits, |paths, class_names| {
-        let mut rows = Rows::default();
+        let mut rows = read_rows(&paths, columns, false)?;
         rows.left_out = std::mem::take(&mut left_out);
-        paths.iter().try_for_each(|path| read_file(path, &mut rows, columns, Limits::default()))?;
-        rows.finish(name.to_owned(), class_names)
+        let columns = columns.clone();
+        let later = rows
+            .lack_images(0)
+            .then(|| -> Later { Box::new(move || read_rows(&paths, &columns, true)) });
+        rows.finish(name.to_owned(), class_names, later)
     })
+}
+
+/// The rows of files: their labels, and paths where those stand in place of images; images too if they are wanted.
+fn read_rows(paths: &[PathBuf], columns: &Columns, with_images: bool) -> Result<Rows> {
+    let mut rows = Rows::default();
+    rows.with_images = with_images;
+    paths.iter().try_for_each(|path| read_file(path, &mut rows, columns, Limits::default()))?;
+    Ok(rows)
 }
 
 /// Reads one file, all of which is the train part.
@@ -272,7 +283,7 @@ fn read_from(
     for group in &footer.row_groups {
         let first = rows.len();
         let mut row = first - first_row;
-        let bytes = chunk_bytes(file, group, label, size, limits)?;
+        let bytes = chunk_bytes(file, group, label, size)?;
         read_column(group, label, &bytes, limits, |value| {
             match value {
                 Value::Boolean(value) => rows.labels.add_boolean(value),
@@ -292,11 +303,22 @@ fn read_from(
                     return Err(format!("row {row} has no label").into());
                 }
             }
+            if rows.labels.too_many() {
+                return Err(Fault::Format(format!(
+                    "its column `{}` holds too many different labels, or too long ones; name that of the labels \
+                     with data.label_column",
+                    label.path
+                )));
+            }
             row += 1;
             Ok(())
         })?;
+        if !names_files && !rows.with_images {
+            (first..first_row + row).try_for_each(|_| rows.add(&[]))?;
+            continue;
+        }
         if !names_files {
-            let bytes = chunk_bytes(file, group, image, size, limits)?;
+            let bytes = chunk_bytes(file, group, image, size)?;
             read_column(group, image, &bytes, limits, |value| {
                 // An image that is not there is a broken one, told when it is asked for.
                 let image = if let Value::Bytes(image) = value { image } else { &[] };
@@ -307,7 +329,7 @@ fn read_from(
         let Some(path) = path.filter(|_| names_files || rows.lack_images(first)) else {
             continue;
         };
-        let bytes = chunk_bytes(file, group, path, size, limits)?;
+        let bytes = chunk_bytes(file, group, path, size)?;
         let mut row = first;
         read_column(group, path, &bytes, limits, |value| {
             match value {
@@ -340,14 +362,13 @@ fn chunk_bytes(
     group: &RowGroup,
     column: &Column,
     size: u64,
-    limits: Limits,
 ) -> std::result::Result<Vec<u8>, Fault> {
     let chunk = group.chunk(column)?;
     let within = chunk.start.checked_add(chunk.len).is_some_and(|end| end as u64 <= size);
-    if !within || chunk.len > limits.page {
-        return Err("a column reaches beyond the file, or is larger than the limit".into());
+    if !within {
+        return Err("a column reaches beyond the file".into());
     }
-    let mut bytes = vec![0; chunk.len]; // at most the limit, and no more than the file has
+    let mut bytes = vec![0; chunk.len]; // no more than the file has
     file.seek(SeekFrom::Start(chunk.start as u64))?;
     file.read_exact(&mut bytes)?;
     Ok(bytes)

@@ -19,7 +19,7 @@ pub(crate) struct Walk {
     /// What else there is.
     pub left_out: LeftOut,
     /// The folders that were entered, and those above the first: a link to one of them is not followed.
-    entered: BTreeSet<PathBuf>,
+    pub entered: BTreeSet<PathBuf>,
 }
 
 /// The image files in a folder and below, in the order of their paths; hidden ones are left out. Links

@@ -1,8 +1,9 @@
 //! How a data set is divided: lists of items, nothing decoded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use taper_dataset::source::{broken, keep_classes, only, without};
+use taper_dataset::source::{broken, keep_classes, only};
 use taper_dataset::split::{Split, SplitConfig, folds, per_class, stratified};
 use taper_dataset::{Dataset, Labelled, LeftOut};
 
@@ -37,7 +38,7 @@ impl Splits {
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
         check(data)?;
-        let (dataset, left_out, faults) = open_dataset(data, registry)?;
+        let (dataset, left_out) = open_dataset(data, registry)?;
         let items =
             |of, source: &Arc<dyn Labelled>, indices| Items { of, source: source.clone(), indices };
         let whole = |of, source: &Arc<dyn Labelled>| items(of, source, (0..source.len()).collect());
@@ -92,8 +93,45 @@ impl Splits {
             parts.into_iter().flatten().for_each(|part| part.spread(data.limit));
         }
         let name = dataset.name;
-        Ok(Self { name, train, validation, test, division, left_out, faults })
+        let mut splits =
+            Self { name, train, validation, test, division, left_out, faults: Vec::new() };
+        if data.broken == BrokenImages::Skip {
+            splits.leave_broken_out(registry)?;
+        }
+        Ok(splits)
     }
+}
+
+impl Splits {
+    /// Looks at the images of the parts, and leaves out those that cannot be read.
+    fn leave_broken_out(&mut self, registry: &Registry) -> Result<(), RunnerError> {
+        let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
+        // A part may be validated on that is trained on.
+        let mut all = BTreeMap::new();
+        for part in parts.into_iter().flatten() {
+            let faults = look_for_broken(&part.source, &part.indices, registry)?;
+            part.indices.retain(|index| !faults.contains_key(index));
+            all.extend(faults.into_iter().map(|(index, fault)| ((part.of, index), fault)));
+        }
+        self.left_out.add(UNREADABLE, all.len());
+        self.faults = all.into_values().collect();
+        Ok(())
+    }
+}
+
+/// Why images are left out that cannot be read.
+pub(crate) const UNREADABLE: &str = "images that cannot be read";
+
+/// Those of some images that cannot be read, each with why.
+pub(crate) fn look_for_broken(
+    source: &Arc<dyn Labelled>,
+    indices: &[usize],
+    registry: &Registry,
+) -> Result<BTreeMap<usize, String>, RunnerError> {
+    let look = |source: Arc<dyn Labelled>| broken(source.as_ref(), indices);
+    let label = "look for broken images";
+    let found = counted(registry.shows_decoding, label, source, indices.len(), look)?;
+    Ok(found.into_iter().map(|(index, error)| (index, error.to_string())).collect())
 }
 
 /// Keeps at most `limit`, evenly spread.
@@ -152,12 +190,8 @@ pub fn split_dataset(
     Ok((dataset, faults))
 }
 
-/// The recipe's data set, with the classes that it wants, without broken images if it wants that; what
-/// was left out by reason, and why each image that cannot be read.
-fn open_dataset(
-    data: &DataRecipe,
-    registry: &Registry,
-) -> Result<(Dataset, LeftOut, Vec<String>), RunnerError> {
+/// The recipe's data set, with the classes that it wants; what was left out by reason.
+fn open_dataset(data: &DataRecipe, registry: &Registry) -> Result<(Dataset, LeftOut), RunnerError> {
     let mut dataset = registry.dataset(&data.source, &data.columns())?;
     let mut change = |change: &mut dyn FnMut(Arc<dyn Labelled>) -> Result<_, RunnerError>| {
         dataset.train = change(dataset.train.clone())?;
@@ -168,21 +202,10 @@ fn open_dataset(
     if !data.classes.is_empty() {
         change(&mut |source| Ok(keep_classes(source, &data.classes)?))?;
     }
-    let (mut left_out, mut faults) = (LeftOut::default(), Vec::new());
-    change(&mut |source| {
-        left_out.extend(source.left_out());
-        if data.broken == BrokenImages::Stop {
-            return Ok(source);
-        }
-        let (show, images) = (registry.shows_decoding, source.len());
-        let broken =
-            counted(show, "look for broken images", &source, images, |s| broken(s.as_ref()))?;
-        let (items, errors): (Vec<usize>, Vec<_>) = broken.into_iter().unzip();
-        faults.extend(errors.into_iter().map(|error| error.to_string()));
-        Ok(if items.is_empty() { source } else { without(source, &items) })
-    })?;
-    left_out.add("images that cannot be read", faults.len());
-    Ok((dataset, left_out, faults))
+    let parts = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
+    let mut left_out = LeftOut::default();
+    parts.into_iter().flatten().for_each(|source| left_out.extend(source.left_out()));
+    Ok((dataset, left_out))
 }
 
 fn check(data: &DataRecipe) -> Result<(), RunnerError> {

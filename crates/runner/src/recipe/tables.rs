@@ -115,7 +115,8 @@ settings! {
     per_class: usize = 0,
     /// Seed of that draw, independent of the split's and the run's.
     draw_seed: u64 = 0,
-    /// What happens when images cannot be read: `stop` or `skip`.
+    /// What happens when images cannot be read: `stop` or `skip`. The parts are divided with them, so that
+    /// `limit` and `per_class` may give as many fewer.
     broken: BrokenImages = BrokenImages::Stop,
     /// Memory for decoded images of a part, in MiB at the net's size; a part that takes more is
     /// decoded again in each epoch.

@@ -183,3 +183,139 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_decoder_that_panics_is_an_error_of_the_image() {
+    // A palette of four bytes is none of whole colours.
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [&length[..], kind, data, &crc.sum().to_be_bytes()].concat()
+    };
+    let mut pixels = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut pixels, &[0; 72]).unwrap();
+    let chunks = [
+        chunk(b"IHDR", &[0, 0, 0, 8, 0, 0, 0, 8, 8, 3, 0, 0, 0]),
+        chunk(b"PLTE", &[0; 4]),
+        chunk(b"IDAT", &pixels.finish().unwrap()),
+        chunk(b"IEND", b""),
+    ];
+    let png = [b"\x89PNG\r\n\x1a\n", &chunks.concat()[..]].concat();
+    let error = decode(&png).unwrap_err().to_string();
+    assert!(error.starts_with("x.png is not a readable image: "), "{error}");
+    stored_pixels(&png);
+}
+
+/// A picture without two equal rows or blocks, light at the bottom where `light`.
+fn picture(width: u32, height: u32, light: bool) -> DynamicImage {
+    let pixel = |x: u32, y: u32| match light && 2 * y >= height {
+        true => ::image::Rgb([250; 3]),
+        false => ::image::Rgb([(x * 7 + y * y) as u8, (x * x / 3 + y) as u8, (x ^ y) as u8]),
+    };
+    ::image::RgbImage::from_fn(width, height, pixel).into()
+}
+
+#[test]
+fn a_jpeg_that_lacks_data_before_its_end_marker_is_an_error() {
+    for (width, height) in [(200, 120), (64, 64), (16, 48), (333, 90)] {
+        for image in
+            [picture(width, height, false), picture(width, height, false).into_luma8().into()]
+        {
+            let bytes = encode(image, ImageFormat::Jpeg);
+            assert!(decode(&bytes).is_ok());
+            for part in [2, 3, 4] {
+                let end = bytes.len() - bytes.len() / part;
+                // A byte of 0xff would make a marker of what follows.
+                let end = end + usize::from(bytes[end - 1] == 0xff) + usize::from(bytes[end] == 0);
+                let cut = [&bytes[..end], &[0xff, 0xd9]].concat();
+                let error = decode(&cut).unwrap_err().to_string();
+                assert!(error.contains("is not a readable image"), "{width} {height}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_jpeg_that_is_whole_is_read_whatever_its_end_looks_like() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/images");
+    for (width, height) in [(200, 120), (7, 9), (64, 64), (1, 1), (1000, 33)] {
+        for image in [picture(width, height, true), DynamicImage::new_luma8(width, height)] {
+            let bytes = encode(image, ImageFormat::Jpeg);
+            assert!(decode(&bytes).is_ok(), "{width} {height}");
+            // What follows the end is none of the image's.
+            assert!(
+                decode(&[&bytes[..], b"\xff\xd8 another"].concat()).is_ok(),
+                "{width} {height}"
+            );
+        }
+    }
+    for name in ["rgb.jpg", "grey.jpg", "cmyk.jpg", "turned.jpg"] {
+        let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
+        assert!(decode(&bytes).is_ok(), "{name}");
+    }
+}
+
+/// A TIFF file of a tag with its type and value for each entry, of 8x8 grey pixels without any data.
+fn tiff(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let all = [(256, 3, 8), (257, 3, 8), (258, 3, 8), (262, 3, 1)];
+    let mut all: Vec<(u16, u16, u32)> = all.into_iter().chain(entries.iter().copied()).collect();
+    all.sort_unstable();
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend(u16::try_from(all.len()).unwrap().to_le_bytes());
+    for (tag, kind, value) in all {
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        bytes.extend([1u32.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    [bytes, vec![0; 200]].concat()
+}
+
+#[test]
+fn a_tiff_file_whose_pieces_are_larger_than_the_image_is_an_error() {
+    let tiles = [(259, 3, 1), (322, 4, 1 << 26), (323, 4, 16), (324, 4, 100), (325, 4, 64)];
+    let strips = [(259, 3, 1), (273, 4, 150), (278, 4, 8), (279, 4, 64)];
+    assert!(decode(&tiff(&strips)).is_ok());
+    let error = |entries: &[(u16, u16, u32)]| decode(&tiff(entries)).unwrap_err().to_string();
+    assert!(error(&tiles).ends_with("it has 8x8 pixels, and tiles of 16x67108864"));
+    let samples = [&strips[..], &[(277, 3, 60_000)]].concat();
+    let message = error(&samples);
+    assert!(message.contains("is not a readable image"), "{message}");
+    // A JPEG image in the place of a strip, of more pixels than it has.
+    let mut within = tiff(&[(259, 3, 7), (273, 4, 150), (278, 4, 8), (279, 4, 64)]);
+    within[150..163].copy_from_slice(b"\xff\xd8\xff\xc0\0\x0b\x08\x40\0\x40\0\x01\x01");
+    let message = decode(&within).unwrap_err().to_string();
+    assert!(message.ends_with("a JPEG image within that has more"), "{message}");
+}
+
+#[test]
+fn images_that_take_much_wait_for_each_other() {
+    let counts = std::sync::Mutex::new((0u32, 0u32));
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let room = Room::take(TOGETHER / 2);
+                let mut now = counts.lock().unwrap();
+                *now = (now.0 + 1, now.1.max(now.0 + 1));
+                drop(now);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                counts.lock().unwrap().0 -= 1;
+                drop(room);
+            });
+        }
+    });
+    assert!(counts.into_inner().unwrap().1 <= 2);
+    // More than there is, is all that there is.
+    drop(Room::take(u64::MAX));
+}
+
+#[test]
+fn an_image_whose_pixels_are_stored_in_many_bytes_may_have_fewer_of_them() {
+    let limits = ImageLimits { pixels: 64, ..ImageLimits::default() };
+    let deep = DynamicImage::new_rgba16(8, 8);
+    let error =
+        decode_image(&encode(deep, ImageFormat::Png), "x", &limits).unwrap_err().to_string();
+    assert_eq!(error, "x is too large: 8x8 pixels of 512 bytes, the limit is 256 bytes");
+    let flat = DynamicImage::new_rgba8(8, 8);
+    assert!(decode_image(&encode(flat, ImageFormat::Png), "x", &limits).is_ok());
+}

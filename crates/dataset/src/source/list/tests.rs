@@ -229,3 +229,35 @@ proptest::proptest! {
         let _ = parse_bytes(text.as_bytes(), true);
     }
 }
+
+#[test]
+fn an_image_that_is_listed_under_two_labels_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("x.csv");
+    ::image::GrayImage::new(2, 2).save(folder.path().join("1.png")).unwrap();
+    let read = |text: &str| {
+        std::fs::write(&list, text).unwrap();
+        super::read(&list, &Columns::default()).map(|dataset| dataset.train.len())
+    };
+    let error = read("path,label\n1.png,cat\n2.png,dog\n./1.png,dog\n2.png,cat\n").unwrap_err();
+    let path = folder.path().join("1.png").display().to_string();
+    assert!(
+        error.to_string().ends_with(&format!(
+            "`{path}` is listed as `cat` in line 2 and as `dog` in line 4, and 1 more lines are such; an image has one \
+             class"
+        )),
+        "{error}"
+    );
+    // Twice under one label it counts twice; numbers are compared by value.
+    assert_eq!(read("path,label\n1.png,1\n1.png,1.0\n").unwrap(), 2);
+    // In another part, too.
+    assert!(read("path,label,split\n1.png,a,train\n1.png,b,test\n").is_err());
+}
+
+#[test]
+fn lines_that_are_out_of_proportion_are_an_error() {
+    let error =
+        |text: String| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
+    assert!(error("\n".repeat(LINES + 2)).starts_with("line 5000002 is one of more than 5000000"));
+    assert!(error("x".repeat(LINE + 1)).ends_with("or has more than 1048576 bytes"));
+}

@@ -225,3 +225,40 @@ proptest::proptest! {
         let _ = count_rows(&bytes, 1 << 16);
     }
 }
+
+#[test]
+fn images_of_a_part_that_is_not_asked_for_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = folder.path().join("train.parquet");
+    for path in [&train, &folder.path().join("test.parquet")] {
+        std::fs::copy(golden("hub.parquet"), path).unwrap();
+    }
+    // The images come first in the file; what describes them, at its end, is left.
+    let mut bytes = std::fs::read(&train).unwrap();
+    bytes[4..40].fill(0xff);
+    std::fs::write(&train, bytes).unwrap();
+    let dataset = read_folder(folder.path(), &Columns::default()).unwrap();
+    assert_eq!(dataset.train.labels(), [0, 0, 0, 1, 1, 2, 2]);
+    let test = dataset.test.unwrap();
+    assert_eq!(first_pixels(test.as_ref()), [0, 120, 240, 40, 160, 80, 200]);
+    let error = dataset.train.decode(0).unwrap_err().to_string();
+    assert!(
+        error.contains("train.parquet is not a data set: it is not a readable parquet"),
+        "{error}"
+    );
+    assert!(dataset.train.item_name(1).ends_with("train.parquet row 3"));
+}
+
+#[test]
+fn a_file_that_changes_after_it_was_opened_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    std::fs::copy(golden("hub.parquet"), &path).unwrap();
+    let train = read_table(&path, &Columns::default()).unwrap().train;
+    std::fs::copy(golden("many.parquet"), &path).unwrap();
+    let error = train.decode(0).unwrap_err().to_string();
+    assert!(
+        error.contains("it changed while it was read") || error.contains("none of its"),
+        "{error}"
+    );
+}
