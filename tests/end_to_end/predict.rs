@@ -189,3 +189,44 @@ fn a_probability_is_written_alike_in_every_format() {
         assert!(one.contains(&written) && line.contains(&written), "{written} {one} {line}");
     }
 }
+
+/// A PNG file with a palette of four bytes, over which its decoder panics.
+const PALETTE: &[u8] =
+    b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x08\x00\x00\
+    \x00\x08\x08\x03\x00\x00\x00\xf3\xd1\x4e\xb9\x00\x00\x00\x04\x50\x4c\x54\x45\x00\x00\x00\
+    \x00\xb4\xa3\xae\x7a\x00\x00\x00\x0c\x49\x44\x41\x54\x78\x9c\x63\x60\xa0\x0e\x00\x00\x00\
+    \x48\x00\x01\x2e\xb8\x3c\x7e\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+
+#[cfg(unix)]
+#[test]
+fn files_that_are_none_and_a_decoder_that_panics_are_told_of_and_all_others_answered() {
+    let folder = tempdir().unwrap();
+    let data = image_folder(folder.path(), 4);
+    std::fs::write(data.join("cat/palette.png"), PALETTE).unwrap();
+    let pipe = data.join("cat/pipe.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", data.join("dog/zero.png")).unwrap();
+    let run = folder.path().join("run");
+    let train = ["train", "--net", "mlp", "--epochs", "1", "--quiet", "--out", arg(&run)];
+    let skip = ["--data", arg(&data), "--set", "data.broken=skip"];
+    let trained = json(&[&train[..], &skip].concat());
+    assert_eq!(trained["left_out"]["images that cannot be read"], 3, "{trained}");
+
+    let output = taper(&["predict", "--run", arg(&run), arg(&data), "--quiet"]).output().unwrap();
+    let (answers, said) = (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output));
+    assert_eq!(answers.lines().count(), 8, "{answers}");
+    for line in [
+        "3 of 11 images cannot be read:",
+        "palette.png is not a readable image: its decoder failed: ",
+        "pipe.png: it is a pipe, expected a file",
+        "zero.png: it is a device, expected a file",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+    let look = ["inspect", "--data", arg(&data), "--set", "data.test_fraction=0"];
+    let look = json(&[&look[..], &["--out", arg(&folder.path().join("look"))]].concat());
+    let part = &look["inspection"]["parts"][0];
+    assert_eq!(part["faults"].as_array().unwrap().len(), 3, "{part}");
+    assert_eq!(part["description"]["count"], 8, "{part}");
+}
