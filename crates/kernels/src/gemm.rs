@@ -185,7 +185,7 @@ impl Panels {
     }
 
     /// [`pack`](Self::pack), the panels shared out between threads.
-    fn pack_parallel(isa: Isa, b: Matrix<f32>) -> Self {
+    pub(crate) fn pack_parallel(isa: Isa, b: Matrix<f32>) -> Self {
         let mut panels = Self::new(isa, b.rows, b.columns);
         let (len, width) = panels.panel();
         if len > 0 {

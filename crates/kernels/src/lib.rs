@@ -61,6 +61,7 @@ mod flatten;
 mod layer_norm;
 mod linear;
 mod pool;
+mod scale_planes;
 mod softmax;
 
 #[cfg(test)]
@@ -82,4 +83,5 @@ pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use runtime::{PoolingAllocator, keep_gpu_memory, let_candle_threads_sleep};
+pub use scale_planes::scale_planes;
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};

@@ -8,8 +8,9 @@
 use super::statistics::{BatchNormConfig, Dims, Statistics};
 use crate::activation::{Activation, Chunk};
 use crate::scratch::{self, Scratch, SendPtr, UninitVec};
-use crate::simd::{Isa, Kernel, Simd, sum_lanes};
+use crate::simd::{Isa, Kernel, Simd, load_some, store_some, sum_lanes};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Numbers of a row from which on a channel's planes are rows of their own.
@@ -22,6 +23,8 @@ const NUMBERS_PER_TASK: usize = 1 << 15;
 pub(super) const NUMBERS_OF_GUESS: usize = 1 << 10;
 /// Numbers between normalization and activation: few enough to stay in the first-level cache.
 pub(super) const NUMBERS_AT_ONCE: usize = 1 << 11;
+/// Numbers of a result from which on it is written past the caches: it would not stay in them.
+const STREAMED: usize = if cfg!(test) { 1 << 12 } else { 1 << 21 };
 /// Rows whose sums are taken in `f32`; those of all of them in `f64`.
 pub(super) const IMAGES_PER_SUM: usize = 64;
 
@@ -59,6 +62,16 @@ impl ChannelGroup {
         self.channels * self.dims.inner
     }
 
+    /// The group's rows of numbers that lie as the input does.
+    fn rows_of(&self, x: &[f32]) -> Rows<*const f32> {
+        Rows { first: x.as_ptr().wrapping_add(self.row(0)), distance: self.row(1) - self.row(0) }
+    }
+
+    /// Likewise of an output.
+    fn rows_in(&self, out: SendPtr<f32>) -> Rows<SendPtr<f32>> {
+        Rows { first: out.offset(self.row(0)), distance: self.row(1) - self.row(0) }
+    }
+
     /// Where the row of an image starts.
     fn row(&self, image: usize) -> usize {
         (image * self.dims.c + self.first) * self.dims.inner
@@ -83,25 +96,51 @@ impl Affine {
 }
 
 /// What one task works with, a number for each position of a row, so that no vector has to know
-/// where a channel ends: four kinds of numbers for sums, four for a [`Pass`]; none for large planes.
-fn buffer(dims: Dims) -> [Scratch; 2] {
-    let len = if dims.inner >= LARGE_PLANE { 0 } else { dims.together() * dims.inner };
-    [scratch::buffer(3 * len), scratch::buffer(4 * len)]
+/// where a channel ends: three kinds of numbers for sums, four for a [`Pass`], neither for large planes; and with `rows`
+/// the group's row of each image.
+fn buffer(dims: Dims, rows: bool) -> [Scratch; 3] {
+    let row = dims.together() * dims.inner;
+    let len = if dims.inner >= LARGE_PLANE { 0 } else { row };
+    [3 * len, 4 * len, if rows { dims.n * row } else { 0 }].map(scratch::buffer)
+}
+
+/// A row for each image: the first, and the distance of the others.
+#[derive(Clone, Copy)]
+struct Rows<P> {
+    first: P,
+    distance: usize,
+}
+
+impl Rows<*const f32> {
+    fn row(self, image: usize) -> *const f32 {
+        self.first.wrapping_add(image * self.distance)
+    }
+}
+
+impl Rows<SendPtr<f32>> {
+    fn row(self, image: usize) -> *mut f32 {
+        self.first.offset(image * self.distance).pointer()
+    }
+
+    fn written(self) -> Rows<*const f32> {
+        Rows { first: self.first.pointer(), distance: self.distance }
+    }
 }
 
 /// Writes [`Affine`] of each channel, and what follows, to the group's rows.
 struct Pass<'a> {
     group: ChannelGroup,
     x: &'a [f32],
-    /// As many numbers as `x`, which may be those that are written.
-    y: *const f32,
+    y: Rows<*const f32>,
     affine: &'a [Affine],
     /// The same for each position of a row of small planes.
     numbers: &'a [f32],
     activation: Option<(Isa, Activation)>,
     /// The gradient behind the activation: what is written is that before it.
     grad: Option<&'a [f32]>,
-    out: SendPtr<f32>,
+    out: Rows<SendPtr<f32>>,
+    /// Whether the rows are written past the caches.
+    stream: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -111,7 +150,7 @@ impl<'a> Pass<'a> {
         x: &'a [f32],
         affine: &'a [Affine],
         numbers: &'a mut [f32],
-        out: SendPtr<f32>,
+        out: Rows<SendPtr<f32>>,
     ) -> Self {
         let len = group.len();
         if group.dims.inner < LARGE_PLANE {
@@ -121,8 +160,9 @@ impl<'a> Pass<'a> {
                 expand(group, &mut numbers[kind * len..][..len], |c| of(&affine[c]));
             }
         }
-        let (y, numbers) = (x.as_ptr(), &*numbers);
-        Self { group, x, y, affine, numbers, activation: None, grad: None, out }
+        let (y, numbers) = (group.rows_of(x), &*numbers);
+        let stream = x.len() >= STREAMED;
+        Self { group, x, y, affine, numbers, activation: None, grad: None, out, stream }
     }
 
     /// Writes all rows.
@@ -136,6 +176,8 @@ impl<'a> Pass<'a> {
             // SAFETY: the caller's promise.
             unsafe { self.row::<S>(image) }
         }
+        // SAFETY: the features are there.
+        unsafe { S::streamed() }
     }
 
     /// Writes the row of an image.
@@ -148,22 +190,27 @@ impl<'a> Pass<'a> {
         let (len, start) = (self.group.len(), self.group.row(image));
         let x = &self.x[start..][..len];
         let grad = self.grad.map(|grad| &grad[start..][..len]);
+        let (y, out) = (self.y.row(image), self.out.row(image));
+        let mut buffer = [const { MaybeUninit::<f32>::uninit() }; NUMBERS_AT_ONCE];
         for first in (0..len).step_by(NUMBERS_AT_ONCE) {
             let count = (len - first).min(NUMBERS_AT_ONCE);
-            // SAFETY: numbers of the row; the activation is applied in place.
+            // SAFETY: numbers of the row, or the buffer, which has as many; the activation is applied in place.
             unsafe {
-                let (y, to) = (self.y.add(start), self.out.pointer().add(start));
-                self.part::<S>(x, y, first..first + count, to);
+                let to = out.add(first);
+                let here = if self.stream { buffer.as_mut_ptr().cast() } else { to };
+                self.part::<S>(x, y, first..first + count, here);
                 if let Some((isa, function)) = self.activation {
                     let grad = grad.map(|grad| grad.as_ptr().add(first));
-                    let to = to.add(first);
-                    isa.run(Chunk::new(function, to, grad, to, count));
+                    isa.run(Chunk::new(function, here, grad, here, count));
+                }
+                if self.stream {
+                    stream::<S>(here, to, count);
                 }
             }
         }
     }
 
-    /// Some numbers of a row, before the activation.
+    /// Writes some numbers of a row, before the activation, to `to`.
     #[inline(always)]
     unsafe fn part<S: Simd>(&self, x: &[f32], y: *const f32, part: Range<usize>, to: *mut f32) {
         let (numbers, len) = (self.numbers, x.len());
@@ -187,14 +234,14 @@ impl<'a> Pass<'a> {
                     let rest = S::fma(other, y, S::load(scale.add(3 * len)));
                     S::fma(S::load(scale), S::sub(x, center), rest)
                 };
-                S::store(to.add(i), v);
+                S::store(to.add(i - part.start), v);
             }
             for i in whole..part.end {
                 let [scale, center, other, offset] = match large {
                     true => one,
                     false => [0, 1, 2, 3].map(|kind| numbers[kind * len + i]),
                 };
-                *to.add(i) = scale * (x[i] - center) + other * *y.add(i) + offset;
+                *to.add(i - part.start) = scale * (x[i] - center) + other * *y.add(i) + offset;
             }
         }
     }
@@ -205,12 +252,12 @@ impl<'a> Pass<'a> {
 ///
 /// # Safety
 ///
-/// `y` is readable where `x` is in the group's rows, and nobody writes there but `before`.
+/// `y` has the group's rows, and nobody writes there but `before`.
 #[inline(always)]
 unsafe fn sums<S: Simd, const MOMENTS: bool>(
     group: ChannelGroup,
     images: usize,
-    (x, y): (&[f32], *const f32),
+    (x, y): (&[f32], Rows<*const f32>),
     centers: &[f32],
     numbers: &mut [f32],
     before: Option<&Pass>,
@@ -220,7 +267,7 @@ unsafe fn sums<S: Simd, const MOMENTS: bool>(
     unsafe {
         let rows = |image: usize| {
             let (start, len) = (group.row(image), group.len());
-            (&x[start..][..len], std::slice::from_raw_parts(y.add(start), len))
+            (&x[start..][..len], std::slice::from_raw_parts(y.row(image), len))
         };
         if group.dims.inner >= LARGE_PLANE {
             for image in 0..images {
@@ -274,6 +321,26 @@ fn sum(x: &[f32]) -> f64 {
 fn expand(group: ChannelGroup, to: &mut [f32], of: impl Fn(usize) -> f32) {
     for (c, to) in to.chunks_exact_mut(group.dims.inner.max(1)).enumerate() {
         to.fill(of(c));
+    }
+}
+
+/// Copies numbers past the caches, but for those before and after whole vectors.
+///
+/// # Safety
+///
+/// The CPU has the features of `S`; `count` numbers are readable and writable.
+#[inline(always)]
+unsafe fn stream<S: Simd>(from: *const f32, to: *mut f32, count: usize) {
+    let before = (to.addr() / size_of::<f32>()).wrapping_neg() % S::LANES;
+    // SAFETY: the caller's promise; behind `before` numbers an address is a multiple of a vector's size.
+    unsafe {
+        let mut i = before.min(count);
+        store_some::<S>(to, load_some::<S>(from, i), i);
+        while i + S::LANES <= count {
+            S::stream(to.add(i), S::load(from.add(i)));
+            i += S::LANES;
+        }
+        store_some::<S>(to.add(i), load_some::<S>(from.add(i), count - i), count - i);
     }
 }
 
@@ -358,7 +425,7 @@ pub(super) fn forward(
     let groups = (0..dims.groups()).into_par_iter().with_min_len(dims.task());
     let moments: Vec<Vec<[f64; 2]>> = groups
         .map_init(
-            || buffer(dims),
+            || buffer(dims, false),
             |numbers, index| {
                 let group = dims.group(index);
                 let inputs = [x, gamma, beta];
@@ -379,7 +446,7 @@ struct Forward<'a> {
     isa: Isa,
     config: &'a BatchNormConfig,
     given: Option<&'a Statistics>,
-    numbers: &'a mut [Scratch; 2],
+    numbers: &'a mut [Scratch; 3],
     out: SendPtr<f32>,
 }
 
@@ -389,7 +456,7 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<[f64; 2]> {
         let Self { group, inputs: [x, gamma, beta], isa, config, .. } = self;
-        let [numbers, of_pass] = self.numbers;
+        let [numbers, of_pass, _] = self.numbers;
         let channels: Range<usize> = group.first..group.first + group.channels;
         // SAFETY: `forward` asserted the lengths.
         unsafe {
@@ -401,7 +468,7 @@ impl Kernel for Forward<'_> {
                     // From the moments around a first guess, the mean of the first images.
                     let (n, inner, count) = (group.dims.n, group.dims.inner, group.dims.count());
                     let first = NUMBERS_OF_GUESS.div_ceil(inner.max(1)).min(n);
-                    let (zeros, rows) = (vec![0.; group.channels], (x, x.as_ptr()));
+                    let (zeros, rows) = (vec![0.; group.channels], (x, group.rows_of(x)));
                     let sums_of_x = sums::<S, true>(group, first, rows, &zeros, numbers, None);
                     let some = (first * inner) as f64;
                     let guesses: Vec<f32> =
@@ -418,7 +485,7 @@ impl Kernel for Forward<'_> {
                 Affine::normalizing(mean, variance, config.eps, gamma[c], beta[c])
             });
             let affine: Vec<Affine> = affine.collect();
-            let pass = Pass::new(group, x, &affine, of_pass, self.out);
+            let pass = Pass::new(group, x, &affine, of_pass, group.rows_in(self.out));
             let activation = config.activation.map(|function| (isa, function));
             Pass { activation, ..pass }.run::<S>();
             moments
@@ -441,35 +508,23 @@ pub(super) fn backward(
     assert_eq!((x.len(), grad.len()), (dims.n * dims.c * dims.inner, x.len()));
     assert!(gamma.len() == dims.c && beta.len() == dims.c);
     assert!(statistics.mean.len() == dims.c && statistics.variance.len() == dims.c);
-    // The gradient before an activation is written there too.
-    let written = want_x || config.activation.is_some();
-    let mut dx = written.then(|| UninitVec::<f32>::new(x.len()));
+    let mut dx = want_x.then(|| UninitVec::<f32>::new(x.len()));
     let out = dx.as_mut().map(UninitVec::send_ptr);
     let sum = want_gamma || want_beta || want_x && own;
     let groups = (0..dims.groups()).into_par_iter().with_min_len(dims.task());
     let sums: Vec<Vec<[f32; 2]>> = groups
         .map_init(
-            || buffer(dims),
+            || buffer(dims, config.activation.is_some()),
             |numbers, index| {
                 let group = dims.group(index);
-                isa.run(Backward {
-                    group,
-                    inputs,
-                    isa,
-                    config,
-                    statistics,
-                    own,
-                    wanted: [sum, want_x],
-                    numbers,
-                    out,
-                })
+                isa.run(Backward { group, inputs, isa, config, statistics, own, sum, numbers, out })
             },
         )
         .collect();
     let of_channels = |kind: usize| sums.iter().flatten().map(|sums| sums[kind]).collect();
     [
         // SAFETY: each group's rows are written.
-        dx.filter(|_| want_x).map(|dx| unsafe { dx.finish() }),
+        dx.map(|dx| unsafe { dx.finish() }),
         want_gamma.then(|| of_channels(0)),
         want_beta.then(|| of_channels(1)),
     ]
@@ -483,10 +538,10 @@ struct Backward<'a> {
     config: &'a BatchNormConfig,
     statistics: &'a Statistics,
     own: bool,
-    /// Whether the sums over a channel are, and the gradient of x.
-    wanted: [bool; 2],
-    numbers: &'a mut [Scratch; 2],
-    /// For the gradient before the activation, then of x.
+    /// Whether the sums over a channel are needed.
+    sum: bool,
+    numbers: &'a mut [Scratch; 3],
+    /// The gradient of x, if wanted.
     out: Option<SendPtr<f32>>,
 }
 
@@ -496,34 +551,37 @@ impl Kernel for Backward<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Vec<[f32; 2]> {
         let Self { group, inputs: [x, gamma, beta, grad], isa, config, statistics, .. } = self;
-        let ([numbers, of_pass], [sum, want_x]) = (self.numbers, self.wanted);
+        let [numbers, of_pass, rows] = self.numbers;
         let channels = group.first..group.first + group.channels;
         let of = |c: usize| (statistics.mean[c], statistics.variance[c]);
         let centers: Vec<f32> = channels.clone().map(|c| of(c).0 as f32).collect();
         let inverse = |c: usize| (of(c).1 + config.eps).sqrt().recip();
         // SAFETY: `backward` asserted the lengths; the group's rows of the output are this task's.
         unsafe {
-            let (mut y, mut sums_of_y) = (grad.as_ptr(), vec![[0.; 2]; group.channels]);
+            let (mut y, mut sums_of_y) = (group.rows_of(grad), vec![[0.; 2]; group.channels]);
             let n = group.dims.n;
-            if let Some((function, out)) = config.activation.zip(self.out) {
+            if let Some(function) = config.activation {
+                // The gradient before the activation.
+                assert!(rows.len() >= n * group.len());
+                let out = Rows { first: SendPtr::new(rows), distance: group.len() };
                 let affine = channels
                     .clone()
                     .map(|c| Affine::normalizing(of(c).0, of(c).1, config.eps, gamma[c], beta[c]));
                 let affine: Vec<Affine> = affine.collect();
                 let before = Pass::new(group, x, &affine, of_pass, out);
                 let activation = Some((isa, function));
-                let before = Pass { activation, grad: Some(grad), ..before };
-                y = out.pointer();
-                if sum {
+                let before = Pass { activation, grad: Some(grad), stream: false, ..before };
+                y = out.written();
+                if self.sum {
                     let before = Some(&before);
                     sums_of_y = sums::<S, false>(group, n, (x, y), &centers, numbers, before);
                 } else {
                     before.run::<S>();
                 }
-            } else if sum {
+            } else if self.sum {
                 sums_of_y = sums::<S, false>(group, n, (x, y), &centers, numbers, None);
             }
-            if let Some(out) = self.out.filter(|_| want_x) {
+            if let Some(out) = self.out {
                 let affine = channels.clone().zip(&sums_of_y).map(|(c, &[sum, product])| {
                     let scale = f64::from(gamma[c]) * inverse(c);
                     let (slope, shift) = match self.own {
@@ -538,6 +596,7 @@ impl Kernel for Backward<'_> {
                     }
                 });
                 let affine: Vec<Affine> = affine.collect();
+                let out = group.rows_in(out);
                 Pass { y, ..Pass::new(group, x, &affine, of_pass, out) }.run::<S>();
             }
             let gradients = channels.zip(&sums_of_y);

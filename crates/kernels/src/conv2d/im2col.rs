@@ -19,6 +19,8 @@ mod small_planes;
 use super::algorithm::{Algorithm, Epilogue, Output};
 use super::bias::bias_gradient;
 pub(super) use plan::Plan;
+#[cfg(test)]
+pub(super) use plan::SMALL_PLANE;
 
 impl Algorithm for Plan {
     fn epilogue(&self) -> Epilogue {

@@ -1,5 +1,6 @@
 use super::algorithm::BATCH_PIECES;
 use super::geometry::Geometry;
+use super::im2col::SMALL_PLANE;
 use super::{Conv2dBlock, Conv2dConfig, conv2d, conv2d_block, depthwise, im2col, winograd};
 use crate::activation::Activation;
 use crate::check::{
@@ -135,6 +136,34 @@ fn columns_that_lie_there_agree_in_several_chunks() -> Result<()> {
     }
     // Windows of several images in one product.
     check_values(&[2 * BATCH_PIECES + 3, 4, 7, 8], 5, (3, 3), config((3, 3)));
+    Ok(())
+}
+
+/// Planes of all images side by side, up to the largest plane for which it is done; several tasks of rows and panels and
+/// parts of a sum, whether an image comes alone or not.
+#[test]
+fn pointwise_filters_on_small_planes_agree_and_give_an_image_the_same_bits_in_any_batch()
+-> Result<()> {
+    let config = Conv2dConfig::default();
+    for (x, c_out) in [
+        ([19, 300, 7, 7], 101),
+        ([1, 300, 7, 7], 101),
+        ([70, 30, 1, 1], 50),
+        ([3, 5, 8, SMALL_PLANE / 8], 7),
+        ([3, 5, 1, SMALL_PLANE + 1], 7),
+    ] {
+        let inputs = case(&x, c_out, (1, 1), &config);
+        let geometry = Geometry::new(&inputs[0], &inputs[1], None, &config)?;
+        let joined = x[0] > 1 && x[2] * x[3] <= SMALL_PLANE;
+        assert_eq!(im2col::Plan::new(geometry, Isa::PORTABLE, None).has_small_planes(), joined);
+        check_values(&x, c_out, (1, 1), config);
+        let [x, w, b] = inputs.map(|t| t.to_dtype(DType::F32).unwrap());
+        let last = x.narrow(0, x.dim(0)? - 1, 1)?;
+        let alone = conv2d(&last, &w, Some(&b), &config)?.flatten_all()?.to_vec1::<f32>()?;
+        let all = conv2d(&x, &w, Some(&b), &config)?;
+        let found = all.narrow(0, x.dim(0)? - 1, 1)?.flatten_all()?.to_vec1::<f32>()?;
+        assert_eq!(found, alone);
+    }
     Ok(())
 }
 

@@ -62,6 +62,8 @@ impl Simd for Avx2 {
             _mm256_maskload_ps(from, first(count))
         }
         fn store(to: *mut f32, v: __m256) { _mm256_storeu_ps(to, v) }
+        fn stream(to: *mut f32, v: __m256) { _mm256_stream_ps(to, v) }
+        fn streamed() { _mm_sfence() }
         fn store_partial(to: *mut f32, v: __m256, count: usize) {
             _mm256_maskstore_ps(to, first(count), v)
         }

@@ -50,6 +50,8 @@ impl Simd for Avx512 {
             _mm512_maskz_loadu_ps(first(count), from)
         }
         fn store(to: *mut f32, v: __m512) { _mm512_storeu_ps(to, v) }
+        fn stream(to: *mut f32, v: __m512) { _mm512_stream_ps(to, v) }
+        fn streamed() { _mm_sfence() }
         fn store_partial(to: *mut f32, v: __m512, count: usize) {
             _mm512_mask_storeu_ps(to, first(count), v)
         }

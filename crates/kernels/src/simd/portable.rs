@@ -39,6 +39,13 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn stream(to: *mut f32, v: Array) {
+        // SAFETY: as in `load`.
+        unsafe { Self::store(to, v) }
+    }
+
+    unsafe fn streamed() {}
+
     unsafe fn store_partial(to: *mut f32, v: Array, count: usize) {
         for (i, &x) in v.0.iter().enumerate().take(count) {
             // SAFETY: as in `load_partial`.

@@ -16,6 +16,11 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The first `count < LANES` elements, zeros above them.
     unsafe fn load_partial(from: *const f32, count: usize) -> Self::Vector;
     unsafe fn store(to: *mut f32, v: Self::Vector);
+    /// Stores to an address that is a multiple of a vector's size, past the caches: for large results that nobody reads
+    /// soon, which would else be read from memory before they are written to it. [`streamed`](Self::streamed) comes last.
+    unsafe fn stream(to: *mut f32, v: Self::Vector);
+    /// Whoever sees what this thread writes from now on sees what it streamed before.
+    unsafe fn streamed();
     /// Stores the first `count < LANES` elements.
     unsafe fn store_partial(to: *mut f32, v: Self::Vector, count: usize);
     unsafe fn splat(x: f32) -> Self::Vector;

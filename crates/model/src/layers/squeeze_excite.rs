@@ -72,7 +72,7 @@ impl ModuleT for SqueezeExcite {
         let means = GlobalAvgPool2d.forward(x)?.reshape((n, c, 1, 1))?;
         let reduced = self.activation.forward(&self.reduce.forward_t(&means, train)?)?;
         let factors = self.gate.forward(&self.expand.forward_t(&reduced, train)?)?;
-        let y = x.broadcast_mul(&factors)?;
+        let y = taper_kernels::scale_planes(x, &factors)?;
         summary::record("SqueezeExcite", "", &y, |_| 0);
         Ok(y)
     }

@@ -60,14 +60,10 @@ pub(super) fn backward(
 }
 
 impl Plan {
-    /// The gradient of some columns, (channel, column).
+    /// The gradient of some columns of several images, (channel, column).
     fn pack_gradient(&self, grad: &[f32], columns: Range<usize>) -> Scratch {
         let mut out = scratch::buffer(self.g.c_out * columns.len());
         for (o, row) in out.chunks_exact_mut(columns.len()).enumerate() {
-            if self.images() == 1 {
-                row.copy_from_slice(&grad[o * self.plane()..][columns.clone()]);
-                continue;
-            }
             for (column, v) in columns.clone().zip(row) {
                 let (image, pixel) = (column / self.plane(), column % self.plane());
                 *v = grad[image * self.output() + o * self.plane() + pixel];
@@ -103,8 +99,15 @@ impl Plan {
             scratch::buffer(if fold { images * layout.image() + layout.slack() } else { 0 });
         folded.fill(0.);
         for columns in self.chunks(images) {
-            let gathered = self.pack_gradient(grad, columns.clone());
-            let gradient = Matrix::new(&gathered[..], g.c_out, columns.len());
+            let gathered = (self.images() > 1).then(|| self.pack_gradient(grad, columns.clone()));
+            let gradient = match &gathered {
+                Some(gathered) => Matrix::new(&gathered[..], g.c_out, columns.len()),
+                // Of one image they lie there.
+                None => {
+                    let grad = &grad[columns.start..];
+                    Matrix::strided(grad, g.c_out, columns.len(), self.plane())
+                }
+            };
             if let Some(dw) = &mut dw {
                 let panels = self.pack(x, &padded, columns.clone());
                 let (_, width) = panels.panel();

@@ -12,6 +12,12 @@ use std::ops::Range;
 /// Numbers in the panels that are packed at once: half of a small second-level cache.
 const PANEL_NUMBERS: usize = 1 << 16;
 
+/// Pixels of a plane that is too small to be a panel's columns.
+pub(in crate::conv2d) const SMALL_PLANE: usize = 64;
+
+/// Numbers in which images of small planes are laid side by side: 64 MiB.
+const MOST_JOINED: usize = 1 << 24;
+
 /// A convolution cut into pieces.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv2d) struct Plan {
@@ -60,10 +66,15 @@ impl Plan {
     }
 
     /// Whether all columns are packed at once: few of them, and filters so long and many that each
-    /// piece of the batch would do little but read them and add to their gradient.
+    /// piece of the batch would do little but read them and add to their gradient; or such that an image's columns are
+    /// the image itself, and fill no panels.
     pub fn has_small_planes(&self) -> bool {
         let columns = self.g.n * self.plane();
-        !self.pointwise() && (1..=512).contains(&columns) && 2 * columns <= self.depth()
+        if self.pointwise() {
+            let numbers = columns.saturating_mul(self.depth().max(self.g.c_out));
+            return self.g.n > 1 && self.plane() <= SMALL_PLANE && numbers <= MOST_JOINED;
+        }
+        (1..=512).contains(&columns) && 2 * columns <= self.depth()
     }
 
     /// Images whose columns are packed side by side: several where one fills no panels.

@@ -11,15 +11,7 @@ use rayon::prelude::*;
 pub(super) fn forward(plan: &Plan, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let filters = Matrix::new(w, plan.g.c_out, plan.depth());
     let epilogue = Epilogue { row_bias: bias, activation: plan.activation, ..Epilogue::default() };
-    let product = multiply_panels(filters, &plan.all_columns(x), epilogue);
-    let (columns, plane) = (plan.g.n * plan.plane(), plan.plane());
-    let mut y = vec![0f32; product.len()];
-    y.par_chunks_exact_mut(plan.output()).enumerate().for_each(|(image, y)| {
-        for (y, row) in y.chunks_exact_mut(plane).zip(product.chunks_exact(columns)) {
-            y.copy_from_slice(&row[image * plane..][..plane]);
-        }
-    });
-    y
+    plan.split(plan.g.c_out, &multiply_panels(filters, &plan.all_columns(x), epilogue))
 }
 
 /// The gradients that are wanted, of `x` and weight.
@@ -31,15 +23,21 @@ pub(super) fn backward(
     [want_x, want_w]: [bool; 2],
 ) -> [Option<Vec<f32>>; 2] {
     let columns = plan.g.n * plan.plane();
-    let grad = plan.all_gradients(grad);
+    let grad = plan.join(plan.g.c_out, grad);
     let grad = Matrix::new(&grad[..], plan.g.c_out, columns);
     let dw = want_w.then(|| {
+        if plan.pointwise() {
+            let x = plan.join(plan.g.c_in, x);
+            let pixels = Matrix::new(&x[..], plan.g.c_in, columns).transposed();
+            return multiply(plan.isa, grad, pixels, Epilogue::default());
+        }
         let pixels = plan.by_pixels(&plan.all_columns(x));
         multiply_panels(grad, &pixels, Epilogue::default())
     });
     let dx = want_x.then(|| {
         let filters = Matrix::new(w, plan.g.c_out, plan.depth()).transposed();
-        plan.fold(&multiply(plan.isa, filters, grad, Epilogue::default()))
+        let product = multiply(plan.isa, filters, grad, Epilogue::default());
+        if plan.pointwise() { plan.split(plan.g.c_in, &product) } else { plan.fold(&product) }
     });
     [dx, dw]
 }
@@ -47,6 +45,11 @@ pub(super) fn backward(
 impl Plan {
     /// The columns of all images.
     fn all_columns(&self, x: &[f32]) -> Panels {
+        if self.pointwise() {
+            let x = self.join(self.g.c_in, x);
+            let columns = self.g.n * self.plane();
+            return Panels::pack_parallel(self.isa, Matrix::new(&x[..], self.g.c_in, columns));
+        }
         let padded = self.pad(x);
         let mut panels = Panels::new(self.isa, self.depth(), self.g.n * self.plane());
         let layout = Padded::new(&self.g, self.isa);
@@ -65,17 +68,31 @@ impl Plan {
         pixels
     }
 
-    /// The gradient of all images, (channel, column).
-    fn all_gradients(&self, grad: &[f32]) -> Scratch {
+    /// Planes of all images side by side, (channel, column).
+    fn join(&self, channels: usize, images: &[f32]) -> Scratch {
         let (columns, plane) = (self.g.n * self.plane(), self.plane());
-        let mut out = scratch::buffer(grad.len());
-        out.par_chunks_exact_mut(columns).enumerate().for_each(|(o, out)| {
-            let images = grad.chunks_exact(self.output());
+        let mut out = scratch::buffer(images.len());
+        let rows = out.par_chunks_exact_mut(columns).enumerate();
+        rows.with_min_len((1 << 13) / columns).for_each(|(c, out)| {
+            let images = images.chunks_exact(channels * plane);
             for (out, image) in out.chunks_exact_mut(plane).zip(images) {
-                out.copy_from_slice(&image[o * plane..][..plane]);
+                out.copy_from_slice(&image[c * plane..][..plane]);
             }
         });
         out
+    }
+
+    /// The other way round.
+    fn split(&self, channels: usize, joined: &[f32]) -> Vec<f32> {
+        let (columns, plane) = (self.g.n * self.plane(), self.plane());
+        let mut images = UninitVec::<f32>::new(joined.len());
+        images.pieces(channels * plane).enumerate().for_each(|(image, out)| {
+            for (out, row) in out.chunks_exact_mut(plane).zip(joined.chunks_exact(columns)) {
+                out.write_copy_of_slice(&row[image * plane..][..plane]);
+            }
+        });
+        // SAFETY: every plane of every image is written.
+        unsafe { images.finish() }
     }
 
     /// Adds the columns' gradient, (k, column), to the pixels that they came from.
