@@ -19,6 +19,7 @@ A source whose names are another's (torchvision's ResNets are timm's) is compare
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -77,7 +78,7 @@ def values(name, shape):
             u = 1.5 + 0.5 * u
         elif is_batch_norm(name) and last == "bias":
             u = u + numpy.where(u < 0.0, -1.0, 1.0)
-        elif last in ("weight", "gamma", "lambda1"):
+        elif last in ("weight", "gamma", "lambda1", "scale"):
             u = 1.0 + 0.5 * u
         else:
             u = 0.1 * u
@@ -387,6 +388,15 @@ def transformers_efficientnet(n):
     return transformers.EfficientNetConfig(**sizes, dropout_rate=0.0, drop_connect_rate=0.0, num_labels=n)
 
 
+def transformers_regnet(n):
+    sizes = {"hidden_sizes": [48, 104, 208, 440], "depths": [1, 3, 6, 6], "groups_width": 8}
+    return transformers.RegNetConfig(**sizes, num_labels=n)
+
+
+def transformers_convnextv2(n):
+    return transformers.ConvNextV2Config(depths=[2, 2, 6, 2], hidden_sizes=[40, 80, 160, 320], num_labels=n)
+
+
 def transformers_mobilenetv2(name):
     """timm has none with its padding and epsilon: gradients, too, under timm's names of the layers."""
     images = values("images", (4, 3, 65, 64))
@@ -402,6 +412,38 @@ def transformers_mobilenetv2(name):
     results = [answer(model, images, train, name_of) for train in (False, True)]
     versions = {"transformers": transformers.__version__}
     write(name, "transformers", versions, saved(build(1000)), images.shape, *results)
+
+
+def facebook_convnext(name):
+    """The names of the authors' files, as timm reads them."""
+    from timm.models.convnext import checkpoint_filter_fn
+
+    model = timm.create_model(name)
+    theirs = {}
+    for key, tensor in model.state_dict().items():
+        for old, new in (
+            (r"^stem\.", "downsample_layers.0."),
+            (r"^stages\.(\d)\.downsample\.", r"downsample_layers.\1."),
+            (r"\.blocks\.", "."),
+            (r"conv_dw", "dwconv"),
+            (r"mlp\.fc", "pwconv"),
+            (r"mlp\.grn\.weight", "grn.gamma"),
+            (r"mlp\.grn\.bias", "grn.beta"),
+            (r"^head\.norm\.", "norm."),
+            (r"^head\.fc\.", "head."),
+        ):
+            key = re.sub(old, new, key)
+        pointwise = "pwconv" in key and key.endswith("weight")
+        tensor = tensor.flatten(1) if pointwise else tensor[None, None, None] if ".grn." in key else tensor
+        theirs[key] = tensor
+    read = shapes(checkpoint_filter_fn(dict(theirs), model))
+    assert read == shapes(model.state_dict()), "timm reads the names that are written"
+    write_names(name, "facebook", theirs)
+
+
+def dinov3_convnext(name):
+    """Of transformers' DINOv3, which has no classifier."""
+    write_names(name, "dinov3", saved(transformers.DINOv3ConvNextModel(transformers.DINOv3ConvNextConfig())))
 
 
 def efficientnet_pytorch_b0(name):
@@ -429,6 +471,13 @@ BLOCK_NETS = [
     "mobilenetv3_small_100",
     "mobilenetv3_large_100",
     "mobilenetv4_conv_small",
+    "convnext_atto",
+    "convnext_femto",
+    "convnext_pico",
+    "convnext_tiny",
+    "convnextv2_atto",
+    "regnety_004",
+    "hgnetv2_b0",
 ]
 
 BACKBONES = {
@@ -460,6 +509,8 @@ OTHERS = {
         "mobilenetv3_small_100": lambda name: of_torchvision(name, "mobilenet_v3_small", train=False, dropout=0.0),
         "mobilenetv3_large_100": lambda name: of_torchvision(name, "mobilenet_v3_large", train=False, dropout=0.0),
         "vit_base_patch16_224": torchvision_vit,
+        "regnety_004": lambda name: of_torchvision(name, "regnet_y_400mf"),
+        "convnext_tiny": lambda name: of_torchvision(name, "convnext_tiny", stochastic_depth_prob=0.0),
     },
     "transformers": {
         "tf_mobilenetv2_100": transformers_mobilenetv2,
@@ -467,6 +518,22 @@ OTHERS = {
         "tf_efficientnet_b0": lambda name: of_transformers(
             name, (64, 96), transformers.EfficientNetForImageClassification, transformers_efficientnet
         ),
+        "regnety_004": lambda name: of_transformers(
+            name, (65, 64), transformers.RegNetForImageClassification, transformers_regnet
+        ),
+        "convnext_tiny": lambda name: of_transformers(
+            name, (65, 64), transformers.ConvNextForImageClassification, lambda n: transformers.ConvNextConfig(num_labels=n)
+        ),
+        "convnextv2_atto": lambda name: of_transformers(
+            name, (65, 64), transformers.ConvNextV2ForImageClassification, transformers_convnextv2
+        ),
+    },
+    "facebook": {
+        "convnext_tiny": facebook_convnext,
+        "convnextv2_atto": facebook_convnext,
+    },
+    "dinov3": {
+        "convnext_tiny": dinov3_convnext,
     },
     "efficientnet-pytorch": {
         "tf_efficientnet_b0": efficientnet_pytorch_b0,

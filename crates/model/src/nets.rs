@@ -36,9 +36,12 @@
 
 mod block_names;
 mod cifar_resnet;
+mod conv_shape;
+mod convnext;
 mod digit_cnn;
 mod dinov2;
 mod efficientnet;
+mod hgnet;
 mod info;
 mod inverted_residual;
 mod keras_cnn;
@@ -46,6 +49,7 @@ mod lenet5;
 mod mlp;
 mod mobilenet;
 mod net;
+mod regnet;
 mod resnet;
 mod vit;
 
@@ -64,6 +68,9 @@ const FILES: &[fn() -> Vec<NetInfo>] = &[
     resnet::nets,
     efficientnet::nets,
     mobilenet::nets,
+    convnext::nets,
+    regnet::nets,
+    hgnet::nets,
     vit::nets,
     dinov2::nets,
 ];

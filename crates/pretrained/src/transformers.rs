@@ -135,6 +135,8 @@ struct Processor {
 }
 
 const HALF: [f64; 3] = [0.5; 3];
+const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 const CLIP_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 
@@ -143,7 +145,7 @@ const fn processor(name: &'static str, square: bool, size: u64, crop: Option<u64
 }
 
 /// The processors whose defaults are known, of transformers 5.24 (`image_processing_*.py`).
-const PROCESSORS: [Processor; 9] = [
+const PROCESSORS: [Processor; 10] = [
     Processor { resample: 2, ..processor("ViT", true, 224, None) },
     processor("DeiT", true, 256, Some(224)),
     processor("Beit", true, 224, None),
@@ -151,6 +153,12 @@ const PROCESSORS: [Processor; 9] = [
     Processor { mean: CLIP_MEAN, std: CLIP_STD, ..processor("Bit", false, 224, Some(224)) },
     Processor { mean: CLIP_MEAN, std: CLIP_STD, ..processor("CLIP", false, 224, Some(224)) },
     processor("ConvNext", false, 384, None),
+    Processor {
+        resample: 2,
+        mean: IMAGENET_MEAN,
+        std: IMAGENET_STD,
+        ..processor("DINOv3ViT", true, 224, None)
+    },
     Processor { resample: 2, ..processor("MobileNetV1", false, 256, Some(224)) },
     Processor { resample: 2, ..processor("MobileNetV2", false, 256, Some(224)) },
 ];
@@ -162,8 +170,9 @@ fn processor_of(file: &Value, config: &Value) -> (String, Option<&'static Proces
         Some(kind) => kind,
         None => match config["model_type"].as_str() {
             Some("vit") => "ViTImageProcessor",
-            Some("resnet") => "ConvNextImageProcessor",
-            Some("dinov2") => "BitImageProcessor",
+            Some("resnet" | "regnet" | "convnext" | "convnextv2") => "ConvNextImageProcessor",
+            Some("dinov3_convnext" | "dinov3_vit") => "DINOv3ViTImageProcessor",
+            Some("dinov2" | "dinov2_with_registers") => "BitImageProcessor",
             Some("mobilenet_v2") => "MobileNetV2ImageProcessor",
             Some("efficientnet") => "EfficientNetImageProcessor",
             _ => "",

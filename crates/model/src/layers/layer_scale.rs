@@ -14,7 +14,7 @@ use crate::summary;
 ///
 /// # Shapes
 ///
-/// (…, features) to the same.
+/// (…, features) to the same; [`over_channels`](Self::over_channels): (n, features, h, w).
 ///
 /// ```
 /// use candle_core::{DType, Device, Module, Tensor};
@@ -33,6 +33,8 @@ use crate::summary;
 pub struct LayerScale {
     /// The numbers, (features).
     pub gamma: Tensor,
+    /// Whether the features are the second dimension of four.
+    channels: bool,
     name: String,
 }
 
@@ -45,13 +47,29 @@ impl LayerScale {
     pub fn new<'a>(features: usize, first: f64, vb: impl Into<ParamBuilder<'a>>) -> Result<Self> {
         let vb = vb.into();
         let gamma = vb.get(features, "gamma", Initializer::Constant(first))?;
-        Ok(Self { gamma, name: vb.prefix() })
+        Ok(Self { gamma, channels: false, name: vb.prefix() })
+    }
+
+    /// Over the channels of images (n, features, h, w).
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn over_channels<'a>(
+        features: usize,
+        first: f64,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
+        Ok(Self { channels: true, ..Self::new(features, first, vb)? })
     }
 }
 
 impl Module for LayerScale {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.broadcast_mul(&self.gamma)?;
+        let y = match self.channels {
+            true => x.broadcast_mul(&self.gamma.reshape((1, (), 1, 1))?)?,
+            false => x.broadcast_mul(&self.gamma)?,
+        };
         summary::record("LayerScale", &self.name, &y, |_| 0);
         Ok(y)
     }

@@ -53,14 +53,31 @@ impl SqueezeExcite {
         gate: Activation,
         vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
+        let names = ["conv_reduce", "conv_expand"];
+        Self::named(names, channels, reduced, activation, gate, vb)
+    }
+
+    /// As [`new`](Self::new), the convolutions named by `names`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn named<'a>(
+        [first, second]: [&str; 2],
+        channels: usize,
+        reduced: usize,
+        activation: Activation,
+        gate: Activation,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
         let vb = vb.into();
         let conv = |inputs, outputs, name| {
             Conv2d::new(inputs, outputs, (1, 1), Conv2dConfig::default(), vb.pp(name))
         };
         Ok(Self {
-            reduce: conv(channels, reduced, "conv_reduce")?,
+            reduce: conv(channels, reduced, first)?,
             activation,
-            expand: conv(reduced, channels, "conv_expand")?,
+            expand: conv(reduced, channels, second)?,
             gate,
         })
     }

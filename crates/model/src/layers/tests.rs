@@ -90,6 +90,30 @@ fn norms_keep_the_promises_of_a_layer() {
         &[2, 3, 6],
     );
     assert_eq!(check.unwrap().parameters, ["bias", "weight"]);
+    let images = &[2, 3, 2, 3];
+    let check =
+        check_layer(|vb, _| LayerNorm2d::new(3, LayerNormConfig::default(), vb), images, images);
+    assert_eq!(check.unwrap().parameters, ["bias", "weight"]);
+    let check = check_layer(|vb, _| GlobalResponseNorm::new(3, vb), images, images);
+    assert_eq!(check.unwrap().parameters, ["bias", "weight"]);
+    let check = check_layer(|vb, _| LayerScale::over_channels(3, 0.5, vb), images, images);
+    assert_eq!(check.unwrap().parameters, ["gamma"]);
+}
+
+#[test]
+fn the_norm_of_a_plane_of_zeros_has_a_gradient_of_zero() {
+    let weights = Weights::new(WeightsConfig::default()).unwrap();
+    let vb = weights.var_builder(DType::F32, &Device::Cpu);
+    let norm = GlobalResponseNorm::new(2, vb).unwrap();
+    let (params, _) = weights.finish().unwrap();
+    params.get("weight").unwrap().var.set(&norm.weight.ones_like().unwrap()).unwrap();
+    let x = Tensor::new(&[[[[0f32, 0.0]], [[3.0, 4.0]]]], &Device::Cpu).unwrap();
+    let x = candle_core::Var::from_tensor(&x).unwrap();
+    let gradients = norm.forward(&x).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradient = gradients.get(&x).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    // Norms 0 and 5, mean 2.5: factors 1 + 0 and 1 + 2.
+    assert_eq!(gradient[..2], [1.0, 1.0]);
+    assert!(gradient.iter().all(|value| value.is_finite()), "{gradient:?}");
 }
 
 #[test]
@@ -105,6 +129,29 @@ fn layers_without_parameters_keep_the_promises_of_a_layer() {
     }
     let check = check_layer(|vb, key| Dropout::new(0.4, key, vb), &[5, 7], &[5, 7]).unwrap();
     assert!(check.parameters.is_empty());
+    let check = check_layer(|vb, _| LearnableAffine::new(vb), &[2, 3, 2], &[2, 3, 2]).unwrap();
+    assert_eq!(check.parameters, ["bias", "scale"]);
+    let check = check_layer(|vb, key| DropPath::new(0.4, key, vb), &[5, 2, 3], &[5, 2, 3]).unwrap();
+    assert!(check.parameters.is_empty());
+}
+
+#[test]
+fn drop_path_zeroes_whole_images_at_about_its_rate() {
+    let (_map, vb) = vb(DType::F32);
+    let key = RngKey::new(1);
+    let drop = DropPath::new(0.25, &key, vb.pp("drop_path")).unwrap();
+    let x = Tensor::ones((10_000, 3), DType::F32, &Device::Cpu).unwrap();
+    let first = drop.forward_t(&x, true).unwrap().to_vec2::<f32>().unwrap();
+    let zeros = first.iter().filter(|image| image[0] == 0.0).count() as f64;
+    // Five standard deviations of a binomial: 5 sqrt(10000 * 0.25 * 0.75) = 217.
+    assert!((zeros - 2_500.0).abs() < 217.0, "{zeros}");
+    assert!(first.iter().all(|image| image.iter().all(|value| *value == image[0])));
+    // Each call draws anew, the same step again the same.
+    assert_ne!(drop.forward_t(&x, true).unwrap().to_vec2::<f32>().unwrap(), first);
+    key.set_step(1);
+    key.set_step(0);
+    let error = DropPath::new(1.0, &key, vb.pp("a")).unwrap_err().to_string();
+    assert!(error.contains("drop path `a`: the rate must be at least 0 and below 1"), "{error}");
 }
 
 /// A ResNet's basic block with a projection.

@@ -16,7 +16,7 @@ use crate::fixture::{Fixture, names, norm_and_dot, values};
 /// What f32 does to a hundred layers is below it by far; a wrong term is above.
 pub const TOLERANCE: f64 = 1e-3;
 
-pub const BLOCK_NETS: [&str; 7] = [
+pub const BLOCK_NETS: [&str; 14] = [
     "tf_efficientnet_lite0",
     "efficientnet_b0",
     "tf_efficientnet_b0",
@@ -24,6 +24,13 @@ pub const BLOCK_NETS: [&str; 7] = [
     "mobilenetv3_small_100",
     "mobilenetv3_large_100",
     "mobilenetv4_conv_small",
+    "convnext_atto",
+    "convnext_femto",
+    "convnext_pico",
+    "convnext_tiny",
+    "convnextv2_atto",
+    "regnety_004",
+    "hgnetv2_b0",
 ];
 
 /// The script's weights by the source's names.
@@ -166,6 +173,11 @@ fn nets_of_blocks_are_those_of_other_programs() {
         ("mobilenetv3_large_100", "torchvision"),
         ("tf_mobilenetv2_100", "transformers"),
         ("vit_base_patch16_224", "torchvision"),
+        ("regnety_004", "torchvision"),
+        ("regnety_004", "transformers"),
+        ("convnext_tiny", "torchvision"),
+        ("convnext_tiny", "transformers"),
+        ("convnextv2_atto", "transformers"),
         ("tf_efficientnet_b0", "efficientnet-pytorch"),
         ("tf_efficientnet_b0", "transformers"),
     ] {

@@ -71,6 +71,13 @@ fn every_tensor_of_other_programs_nets_of_blocks_has_its_place() {
         ("mobilenetv3_large_100", "torchvision"),
         ("tf_mobilenetv2_100", "transformers"),
         ("vit_base_patch16_224", "torchvision"),
+        ("regnety_004", "torchvision"),
+        ("regnety_004", "transformers"),
+        ("convnext_tiny", "facebook"),
+        ("convnextv2_atto", "facebook"),
+        ("convnext_tiny", "torchvision"),
+        ("convnext_tiny", "transformers"),
+        ("convnextv2_atto", "transformers"),
     ] {
         check(name, source, &["num_batches_tracked"]);
     }
@@ -96,6 +103,14 @@ fn every_tensor_of_the_vision_transformers_has_its_place() {
         check(name, "timm", &[]);
         check(name, "transformers", &[]);
     }
+}
+
+#[test]
+fn every_tensor_of_dinov3_s_convnext_has_its_place() {
+    let report = load("convnext_tiny", "dinov3", "transformers");
+    let names: Vec<&str> = report.initialized.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["head.fc.bias", "head.fc.weight"]);
+    assert!(report.skipped.is_empty() && report.adapted.is_empty(), "{report}");
 }
 
 #[test]

@@ -123,12 +123,20 @@ fn transformers_nets_are_known_by_their_sizes() {
     assert!(error.contains("unknown net: a vit with hidden_act \"gelu\", hidden_size 1024"));
     assert!(error.contains("vit_tiny_patch16_224"), "{error}");
     let error = net(r#"{"model_type": "bert"}"#).unwrap_err();
-    let expected =
-        "unknown net of type `bert`, expected dinov2, efficientnet, mobilenet_v2, resnet, vit";
+    let expected = "unknown net of type `bert`, expected convnext, convnextv2, dinov2, \
+        dinov3_convnext, efficientnet, mobilenet_v2, regnet, resnet, vit";
     assert!(error.contains(expected), "{error}");
     // An integer where transformers' own default is written with a point.
     let mobilenet = r#"{"model_type": "mobilenet_v2", "expand_ratio": 6, "num_labels": 1001}"#;
     assert_eq!(net(mobilenet).unwrap(), "tf_mobilenetv2_100");
+    assert_eq!(net(r#"{"model_type": "convnext"}"#).unwrap(), "convnext_tiny");
+    assert_eq!(net(r#"{"model_type": "dinov3_convnext"}"#).unwrap(), "convnext_tiny");
+    let atto = r#"{"model_type": "convnextv2", "hidden_sizes": [40, 80, 160, 320],
+        "depths": [2, 2, 6, 2], "num_labels": 1000}"#;
+    assert_eq!(net(atto).unwrap(), "convnextv2_atto");
+    let regnet = r#"{"model_type": "regnet", "hidden_sizes": [48, 104, 208, 440],
+        "depths": [1, 3, 6, 6], "groups_width": 8}"#;
+    assert_eq!(net(regnet).unwrap(), "regnety_004");
     let padding = r#"{"model_type": "mobilenet_v2", "tf_padding": false}"#;
     assert!(net(padding).unwrap_err().contains("tf_padding false"));
     let efficientnet = r#"{"model_type": "efficientnet", "width_coefficient": 1.0,
