@@ -44,6 +44,7 @@ impl Fixture {
             offline: false,
             tries: 3,
             pause: Duration::from_millis(1),
+            patience: Duration::from_secs(2),
             longest_pause: Duration::from_secs(2),
         };
         Self { server, hub, folder }
@@ -184,6 +185,56 @@ fn a_server_that_ignores_ranges_starts_over() {
 }
 
 #[test]
+fn a_server_that_begins_anew_each_time_is_given_up_however_much_it_sends() {
+    let fixture = Fixture::new(300_000);
+    let mut state = fixture.server.state.lock().unwrap();
+    (state.cuts, state.ignore_ranges) = (vec![200_000; 100], true);
+    drop(state);
+    let line = fixture.fetch().unwrap_err();
+    let expected = "the download of model.safetensors of hub:taper/test broke off at 200000 bytes";
+    assert!(line.starts_with(expected), "{line}");
+    assert_eq!(fixture.requests_of("/model.safetensors?").len(), 3);
+}
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_is_given_up() {
+    let mut fixture = Fixture::new(300_000);
+    fixture.hub.patience = Duration::from_millis(100);
+    fixture.server.state.lock().unwrap().trickle = Some(Duration::from_millis(20));
+    let start = std::time::Instant::now();
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.contains("of hub:taper/test broke off at "), "{line}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_small_file_has_a_limit() {
+    let mut files = files(1000);
+    files.insert("config.json".to_string(), vec![b' '; (64 << 20) + 1]);
+    let line = Fixture::of(files).fetch().unwrap_err();
+    let expected = "67108865 bytes as the length of config.json, the limit is 67108864";
+    assert!(line.contains(expected), "{line}");
+}
+
+#[test]
+fn a_small_file_that_was_damaged_in_the_cache_is_downloaded_again() {
+    let mut fixture = Fixture::new(1000);
+    let fetched = fixture.fetch_whole();
+    let config = fetched.folder.join("config.json");
+    let whole = std::fs::read(&config).unwrap();
+    for damaged in [&whole[..9], br#"{"architecture": "resnet50"}"#, b""] {
+        std::fs::write(config.canonicalize().unwrap(), damaged).unwrap();
+        fixture.hub.offline = true;
+        let line = fixture.fetch().unwrap_err();
+        let expected = "hub:taper/test is not in the cache (config.json is damaged in ";
+        assert!(line.starts_with(expected), "{line}");
+        fixture.hub.offline = false;
+        fixture.fetch_whole();
+        assert_eq!(std::fs::read(&config).unwrap(), whole);
+    }
+}
+
+#[test]
 fn what_is_left_of_another_file_is_found_out_and_done_again() {
     let fixture = Fixture::new(1000);
     let weights = fixture.server.state.lock().unwrap().files["model.safetensors"].clone();
@@ -223,7 +274,7 @@ fn a_file_that_was_damaged_in_the_cache_is_downloaded_again() {
     fixture.hub.offline = true;
     let line = fixture.fetch().unwrap_err();
     assert!(
-        line.starts_with("hub:taper/test is not in the cache (model.safetensors is missing in "),
+        line.starts_with("hub:taper/test is not in the cache (model.safetensors is damaged in "),
         "{line}"
     );
     fixture.hub.offline = false;

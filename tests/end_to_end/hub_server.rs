@@ -26,6 +26,8 @@ pub struct State {
     pub cuts: Vec<usize>,
     /// Downloads of a large file that come with a byte changed.
     pub corrupt: usize,
+    /// The pause after each byte of a body, of which only one byte comes at a time.
+    pub trickle: Option<std::time::Duration>,
     /// Whether ranges are ignored: the whole file comes, with status 200.
     pub ignore_ranges: bool,
     /// The requests: method, path, and the value of `range`.
@@ -189,7 +191,7 @@ fn serve(
     }
     if let Some(name) = request.path.strip_prefix("/api/resolve-cache/") {
         let bytes = state.files.get(name).cloned().unwrap_or_default();
-        let etag = format!("\"{:040x}\"", bytes.len());
+        let etag = format!("\"{}\"", git_sha1(&bytes));
         let headers = [("etag", etag), ("x-repo-commit", commit)];
         return answer(&stream, 200, &headers, bytes.len(), if head { b"" } else { &bytes });
     }
@@ -225,6 +227,13 @@ fn serve_large(
     let headers = [("content-range", format!("bytes {start}-{}/{total}", total - 1))];
     let headers = if status == 206 { &headers[..] } else { &[] };
     let body = &bytes[start..];
+    if let Some(pause) = state.trickle {
+        answer(stream, status, headers, body.len(), b"")?;
+        return body.iter().try_for_each(|byte| {
+            std::thread::sleep(pause);
+            (&mut &*stream).write_all(&[*byte])
+        });
+    }
     let sent = match state.cuts.is_empty() {
         true => body.len(),
         false => state.cuts.remove(0).min(body.len()),
@@ -236,16 +245,27 @@ fn is_large(name: &str) -> bool {
     [".safetensors", ".bin", ".pth", ".parquet"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// The SHA-256 of bytes, by the system's own tool: the program's must agree with another's.
+/// The name that git gives to a content.
+pub fn git_sha1(bytes: &[u8]) -> String {
+    let blob = [format!("blob {}\0", bytes.len()).as_bytes(), bytes].concat();
+    sum("sha1sum", &blob)[..40].to_string()
+}
+
+/// The SHA-256 of bytes.
 pub fn sha256(bytes: &[u8]) -> String {
-    let mut child = std::process::Command::new("sha256sum")
+    sum("sha256sum", bytes)[..64].to_string()
+}
+
+/// A checksum by the system's own tool: the program's must agree with another's.
+fn sum(tool: &str, bytes: &[u8]) -> String {
+    let mut child = std::process::Command::new(tool)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
-        .expect("sha256sum is part of coreutils");
+        .expect("it is part of coreutils");
     child.stdin.take().unwrap().write_all(bytes).unwrap();
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     child.wait().unwrap();
-    text[..64].to_string()
+    text
 }

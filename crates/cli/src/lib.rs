@@ -21,6 +21,7 @@ mod model;
 mod print;
 mod signals;
 mod table;
+mod threads;
 
 mod commands;
 
@@ -90,7 +91,8 @@ pub fn run_as<C: Parser>(
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match carry_out(cli) {
+    signals::keep_file_limits();
+    match threads::check().and_then(|()| carry_out(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(suspended @ RunnerError::Training(TrainingError::Suspended { .. })) =

@@ -31,6 +31,16 @@ pub(crate) fn catch() -> Result<()> {
     Ok(())
 }
 
+/// Has a file that grows beyond a limit (`ulimit -f`) be an error of writing, which names the file, in place of the
+/// program's end without a word.
+pub(crate) fn keep_file_limits() {
+    #[cfg(unix)]
+    {
+        // The signal is noted, and of no further interest. Where it cannot be, it ends the program as before.
+        let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    }
+}
+
 /// A listener that suspends the run when a signal has come that is noted.
 pub(crate) fn listener() -> Interrupt {
     Interrupt::new(ASKED.get().cloned().unwrap_or_default())

@@ -1,5 +1,6 @@
 //! Results as text and as JSON.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anyhow::Result;
@@ -182,7 +183,8 @@ pub(crate) fn predictions(predictions: &[Prediction], columns: usize) -> String 
 }
 
 /// The result of `predict` as CSV (RFC 4180, but for lines that end as elsewhere here): a line an
-/// image, with a line of names before if `names`.
+/// image, with a line of names before if `names`. Text that a table calculation would take for a formula has a `'`
+/// before it.
 pub(crate) fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Result<String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     if names {
@@ -191,19 +193,27 @@ pub(crate) fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Resu
         csv.write_record(first.chain(ranks).chain(["withheld".to_string(), "error".to_string()]))?;
     }
     for prediction in predictions {
-        csv.write_field(&prediction.image)?;
+        csv.write_field(&*no_formula(&prediction.image))?;
         for rank in 0..top_k {
             let class = prediction.classes.get(rank);
-            csv.write_field(class.map_or("", |class| &class.class_name))?;
+            csv.write_field(&*no_formula(class.map_or("", |class| &class.class_name)))?;
             // The form of JSON: short, and with an exponent where there would be many zeros.
             csv.write_field(
                 class.map_or(String::new(), |class| format!("{:?}", class.probability)),
             )?;
         }
         let error = prediction.error.as_deref().unwrap_or_default();
-        csv.write_record([&prediction.withheld.to_string(), error])?;
+        csv.write_record([&prediction.withheld.to_string(), &*no_formula(error)])?;
     }
     Ok(String::from_utf8(csv.into_inner().map_err(|error| error.into_error())?)?)
+}
+
+/// Text as a cell of a table calculation: what begins as a formula does is one there, a number aside.
+fn no_formula(text: &str) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
+        true => format!("'{text}").into(),
+        false => text.into(),
+    }
 }
 
 /// The result of `predict` as JSON, an object a line.

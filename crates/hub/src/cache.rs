@@ -14,7 +14,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
-use sha2::{Digest, Sha256};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{HubError, at};
 use crate::files;
@@ -69,20 +70,28 @@ impl<'a> Snapshot<'a> {
         let folder = self.folder();
         let settled = |name: &str| self.holds(name) || self.absent(name).is_file();
         if !settled(files::CONFIG) {
-            return Ok(Some(files::CONFIG.to_string()));
+            return Ok(Some(self.lacks(files::CONFIG)));
         }
         if files::wants_preprocessor(&folder) && !settled(files::PREPROCESSOR) {
-            return Ok(Some(files::PREPROCESSOR.to_string()));
+            return Ok(Some(self.lacks(files::PREPROCESSOR)));
         }
         let here = files::file_names(&folder).map_err(at(&folder))?;
         let Ok(weights) = files::weights_file(here.iter().map(String::as_str)) else {
-            return Ok(Some("a weights file".to_string()));
+            return Ok(Some("a weights file is missing".to_string()));
         };
         if !self.holds(&weights) {
-            return Ok(Some(weights));
+            return Ok(Some(self.lacks(&weights)));
         }
         let mut shards = self.shards(&weights)?.into_iter();
-        Ok(shards.find(|shard| !self.holds(shard)))
+        Ok(shards.find(|shard| !self.holds(shard)).map(|shard| self.lacks(&shard)))
+    }
+
+    /// In words that a file is not here, or not as it was.
+    fn lacks(&self, name: &str) -> String {
+        match self.folder().join(name).exists() {
+            true => format!("{name} is damaged"),
+            false => format!("{name} is missing"),
+        }
     }
 
     /// The files that an index of shards names; none where the weights are one file.
@@ -99,13 +108,14 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// Whether a file is here, and, where its blob is named by its SHA-256, has that.
+    /// Whether a file is here, and, where its blob is named by its content, has that.
     pub fn holds(&self, name: &str) -> bool {
         let Ok(path) = self.folder().join(name).canonicalize() else { return false };
-        match path.file_name().and_then(|blob| blob.to_str()).filter(|blob| is_sha256(blob)) {
-            Some(expected) => sha256(&path).is_ok_and(|found| found == expected),
-            None => path.is_file(),
-        }
+        let Some(blob) = path.file_name().and_then(|blob| blob.to_str()) else { return false };
+        // A pipe would be waited for.
+        path.is_file()
+            && Digest::of(blob)
+                .is_none_or(|digest| digest.of_file(&path).is_ok_and(|found| found == blob))
     }
 
     /// Where a blob is, or is to be.
@@ -192,15 +202,44 @@ fn write(path: &Path, text: &str) -> Result<(), HubError> {
     std::fs::write(path, text).map_err(at(path))
 }
 
-/// Whether text is a SHA-256 in hexadecimal digits.
-pub(crate) fn is_sha256(text: &str) -> bool {
-    is_hex(text, 64)
+/// How the Hub names a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Digest {
+    /// A large file's.
+    Sha256,
+    /// A small file's, as git names it: the SHA-1 of `blob LENGTH`, a zero and the bytes.
+    Git,
 }
 
-/// The SHA-256 of a file's bytes.
-pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
+impl Digest {
+    /// That of a name; none where it is another server's.
+    pub fn of(etag: &str) -> Option<Self> {
+        let is_git = || is_hex(etag, 40).then_some(Self::Git);
+        is_hex(etag, 64).then_some(Self::Sha256).or_else(is_git)
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SHA-256",
+            Self::Git => "git's SHA-1",
+        }
+    }
+
+    /// The name of a file's content, in hexadecimal digits.
+    pub fn of_file(self, path: &Path) -> std::io::Result<String> {
+        let file = File::open(path)?;
+        match self {
+            Self::Sha256 => digest(file, Sha256::new()),
+            Self::Git => {
+                let length = file.metadata()?.len();
+                digest(file, Sha1::new().chain_update(format!("blob {length}\0")))
+            }
+        }
+    }
+}
+
+fn digest(mut file: File, mut hash: impl sha2::Digest) -> std::io::Result<String> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer) {

@@ -9,7 +9,8 @@ use ureq::http::Response;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-use crate::cache::{Snapshot, is_sha256, repo};
+use crate::cache::{Digest, Snapshot, repo};
+use crate::download::copy;
 use crate::error::{HubError, at};
 use crate::id::{HubId, is_commit, stays_inside};
 use crate::settings::Hub;
@@ -35,9 +36,9 @@ pub(crate) struct FileMetadata {
 }
 
 impl FileMetadata {
-    /// The SHA-256 that the file must have; known for large files.
-    pub fn sha256(&self) -> Option<&str> {
-        is_sha256(&self.etag).then_some(&self.etag)
+    /// How the file's bytes give its name, where that is known.
+    pub fn digest(&self) -> Option<Digest> {
+        Digest::of(&self.etag)
     }
 }
 
@@ -76,8 +77,13 @@ impl<'a> Client<'a> {
         let what = format!("revision `{}` of hub:{}", self.id.revision, self.id.repo);
         let mut response = self.send(Method::Get(0), &url, &what)?;
         let mut bytes = Vec::new();
-        let body = response.body_mut().as_reader().take(INFO_LIMIT).read_to_end(&mut bytes);
-        body.map_err(|e| self.unreachable(&e.to_string()))?;
+        let body = response.body_mut().as_reader().take(INFO_LIMIT);
+        let (received, ended) = copy(body, &mut bytes, self.hub.patience, &mut |_| {})
+            .map_err(|e| self.unreachable(&e.to_string()))?;
+        if !ended {
+            let reason = format!("the list of its files breaks off after {received} bytes");
+            return Err(self.unreachable(&reason));
+        }
         let info: RepoInfo = serde_json::from_slice(&bytes)
             .map_err(|e| self.answer(format!("no list of files ({e})")))?;
         let asked = &self.id.revision;

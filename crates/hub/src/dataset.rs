@@ -35,7 +35,7 @@ impl Hub {
         }
         if self.offline {
             let cache = self.cache.clone();
-            let missing = "one of its parquet files".to_string();
+            let missing = "one of its parquet files is missing".to_string();
             return Err(HubError::Offline { id: id.clone(), missing, cache });
         }
         let client = Client::new(self, id)?;

@@ -1,15 +1,22 @@
 //! One file: received under a name of its own, resumed where it broke off, verified, then renamed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crate::cache::{Snapshot, sha256};
+use crate::cache::Snapshot;
 use crate::client::{Client, FileMetadata};
 use crate::error::{HubError, at};
 
-/// A download that breaks off resumes; fewer bytes than this between two breaks are a failed try.
+/// A download that breaks off resumes; one that is not further than it ever was by as many bytes is a failed try.
 const PROGRESS: u64 = 64 << 10;
+
+/// Bytes a second below which a download has broken off.
+const LEAST_RATE: u64 = 1024;
+
+/// The most bytes of a file that is no weights and no data: a configuration, an index.
+const SMALL: u64 = 64 << 20;
 
 /// What happens in a download, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,11 @@ pub(crate) fn ensure(
         return Ok(());
     }
     let metadata = client.metadata(snapshot, file)?;
+    if let Some(size) = metadata.size.filter(|size| *size > most(file)) {
+        let (id, most) = (client.id.clone(), most(file));
+        let what = format!("{size} bytes as the length of {file}, the limit is {most}");
+        return Err(HubError::Answer { id, what });
+    }
     let blob = snapshot.blob(&metadata.etag);
     let folder = blob.parent().unwrap_or(&blob).to_path_buf();
     std::fs::create_dir_all(&folder).map_err(at(&folder))?;
@@ -73,15 +85,20 @@ pub(crate) fn ensure(
     snapshot.link(file, &metadata.etag)
 }
 
+/// The most bytes that a file may have, by its name.
+fn most(file: &str) -> u64 {
+    if file.ends_with(".json") { SMALL } else { u64::MAX }
+}
+
 /// How a file differs from what the Hub says of it: what was found, what is expected.
 fn difference(path: &Path, metadata: &FileMetadata) -> std::io::Result<Option<(String, String)>> {
     let length = path.metadata()?.len();
     if let Some(size) = metadata.size.filter(|size| *size != length) {
         return Ok(Some((format!("{length} bytes"), format!("{size}"))));
     }
-    let Some(expected) = metadata.sha256() else { return Ok(None) };
-    let found = sha256(path)?;
-    Ok((found != expected).then(|| (format!("SHA-256 {found}"), expected.to_string())))
+    let Some(digest) = metadata.digest() else { return Ok(None) };
+    let (found, expected) = (digest.of_file(path)?, &metadata.etag);
+    Ok((found != *expected).then(|| (format!("{} {found}", digest.name()), expected.to_string())))
 }
 
 /// Receives a file, or what is still to come of it.
@@ -94,6 +111,7 @@ fn receive(
     listener: Listener<'_>,
 ) -> Result<(), HubError> {
     let mut failed = 0;
+    let mut furthest = 0;
     loop {
         let mut have = part.metadata().map_or(0, |metadata| metadata.len());
         match size {
@@ -122,20 +140,29 @@ fn receive(
             .open(part)
             .map_err(at(part))?;
         listener(DownloadEvent::Begin { file, received: have, size });
-        let limit = size.map_or(u64::MAX, |size| size.saturating_sub(have).saturating_add(1));
+        let limit = size.unwrap_or(most(file)).saturating_sub(have).saturating_add(1);
         let body = response.body_mut().as_reader().take(limit);
-        let (received, ended) = copy(body, &mut out, listener).map_err(at(part))?;
+        let mut told = |bytes| listener(DownloadEvent::Received(bytes));
+        let copied = copy(body, &mut out, client.hub.patience, &mut told);
+        let (received, ended) = copied.map_err(at(part))?;
         out.sync_all().map_err(at(part))?;
         let whole = match size {
             // One byte too many is enough to know that it is another file.
             Some(size) => have + received >= size,
+            None if received >= limit => {
+                let what = format!("more than {} bytes of {file}", most(file));
+                return Err(HubError::Answer { id: client.id.clone(), what });
+            }
             None => ended,
         };
         if whole {
             listener(DownloadEvent::End);
             return Ok(());
         }
-        failed = if received >= PROGRESS { 1 } else { failed + 1 };
+        // A server that knows no ranges begins anew each time.
+        let further = have + received >= furthest + PROGRESS;
+        furthest = furthest.max(have + received);
+        failed = if further { 1 } else { failed + 1 };
         if failed >= client.hub.tries {
             let (id, received) = (client.id.clone(), have + received);
             return Err(HubError::Cut { id, file: file.to_string(), received });
@@ -144,22 +171,31 @@ fn receive(
     }
 }
 
-/// Copies until the end, or until the connection is cut; gives the bytes received and whether it was
-/// the end. Only the disk's errors are errors.
-fn copy(
+/// Copies until the end, or until the connection is cut or has had fewer than [`LEAST_RATE`] bytes a second for as long
+/// as `patience`; gives the bytes received and whether it was the end. Only the disk's errors are errors.
+pub(crate) fn copy(
     mut body: impl Read,
-    out: &mut File,
-    listener: Listener<'_>,
+    out: &mut impl Write,
+    patience: Duration,
+    told: &mut dyn FnMut(u64),
 ) -> std::io::Result<(u64, bool)> {
     let mut buffer = vec![0; 128 << 10];
     let mut received = 0;
+    let least = patience.as_secs_f64() * LEAST_RATE as f64;
+    let (mut since, mut before) = (Instant::now(), 0);
     loop {
         match body.read(&mut buffer) {
             Ok(0) => return Ok((received, true)),
             Ok(n) => {
                 out.write_all(&buffer[..n])?;
                 received += n as u64;
-                listener(DownloadEvent::Received(n as u64));
+                told(n as u64);
+                if since.elapsed() >= patience {
+                    if ((received - before) as f64) < least {
+                        return Ok((received, false));
+                    }
+                    (since, before) = (Instant::now(), received);
+                }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return Ok((received, false)),

@@ -26,11 +26,11 @@ pub enum HubError {
     #[error("there is no home folder for the Hub's cache; set HF_HOME")]
     NoHome,
     /// Something is not in the cache, and the network is not to be used.
-    #[error("{id} is not in the cache ({missing} is missing in {}), and HF_HUB_OFFLINE is set", cache.display())]
+    #[error("{id} is not in the cache ({missing} in {}), and HF_HUB_OFFLINE is set", cache.display())]
     Offline {
         /// The repository.
         id: HubId,
-        /// What is missing.
+        /// What is missing or damaged.
         missing: String,
         /// The cache.
         cache: PathBuf,

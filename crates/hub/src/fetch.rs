@@ -46,7 +46,7 @@ impl Hub {
                     Some(missing) => missing,
                 }
             }
-            None => format!("revision `{}`", id.revision),
+            None => format!("revision `{}` is missing", id.revision),
         };
         if self.offline {
             let cache = self.cache.clone();

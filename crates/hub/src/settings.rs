@@ -35,6 +35,9 @@ pub struct Hub {
     pub tries: u32,
     /// The pause after the first try, doubled after each one. Default a second.
     pub pause: Duration,
+    /// How long fewer than 1,024 bytes a second are waited for, before a download counts as broken off. Default half a
+    /// minute.
+    pub patience: Duration,
     /// The longest pause that the Hub may ask for. Default two minutes.
     pub longest_pause: Duration,
 }
@@ -99,6 +102,7 @@ fn read(get: impl Fn(&str) -> Option<String>) -> Result<Hub, HubError> {
         offline,
         tries: 5,
         pause: Duration::from_secs(1),
+        patience: Duration::from_secs(30),
         longest_pause: Duration::from_secs(120),
     })
 }

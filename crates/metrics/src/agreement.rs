@@ -41,18 +41,23 @@ impl ConfusionMatrix {
         if self.total() == 0 {
             return Err(MetricsError::Empty);
         }
+        let weight = |i: usize, j: usize| {
+            let distance = i.abs_diff(j) as f64;
+            match weights {
+                KappaWeights::Unweighted => f64::from(i != j),
+                KappaWeights::Linear => distance,
+                KappaWeights::Quadratic => distance * distance,
+            }
+        };
         let (support, predicted) = (self.support(), self.predicted());
-        let (mut seen, mut expected) = (0.0, 0.0);
-        for (i, &row) in support.iter().enumerate() {
-            for (j, &column) in predicted.iter().enumerate() {
-                let distance = i.abs_diff(j) as f64;
-                let weight = match weights {
-                    KappaWeights::Unweighted => f64::from(i != j),
-                    KappaWeights::Linear => distance,
-                    KappaWeights::Quadratic => distance * distance,
-                };
-                seen += weight * self.count(i, j) as f64;
-                expected += weight * (row as f64 * column as f64);
+        let seen: f64 =
+            self.pairs().map(|(i, j, count)| weight(i as usize, j as usize) * count as f64).sum();
+        // Of many classes few occur.
+        let columns: Vec<_> = predicted.iter().enumerate().filter(|(_, n)| **n > 0).collect();
+        let mut expected = 0.0;
+        for (i, &row) in support.iter().enumerate().filter(|(_, n)| **n > 0) {
+            for &(j, &column) in &columns {
+                expected += weight(i, j) * (row as f64 * column as f64);
             }
         }
         if expected == 0.0 {

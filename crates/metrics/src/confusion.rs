@@ -4,12 +4,14 @@ use crate::check;
 use crate::error::{MetricsError, Result};
 use crate::prediction::argmax_row;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Counts of (label, prediction), one row a label and one column a prediction, as scikit-learn.
 ///
 /// It is filled one sample or one batch at a time, and parts that were counted apart are
 /// [merged](Self::merge); the order never matters, because counts are whole numbers. Precision,
-/// recall, F-measures, kappa, the Matthews coefficient and the report are read from it.
+/// recall, F-measures, kappa, the Matthews coefficient and the report are read from it. It takes memory for the pairs
+/// that occur, no more than there are samples, and not for all that could.
 ///
 /// Saved with serde it is the number of classes and the counts, row by row; of more than 100 classes, most
 /// pairs of which never occur, the pairs that do: label, prediction and count. Reading takes both and checks them.
@@ -29,7 +31,8 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct ConfusionMatrix {
     num_classes: usize,
-    counts: Vec<u64>,
+    /// By label and prediction; none is 0.
+    counts: BTreeMap<(u32, u32), u64>,
     /// The sum of the counts: held, so that no sum of counts can overflow.
     total: u64,
 }
@@ -54,14 +57,15 @@ enum Saved {
 
 impl From<ConfusionMatrix> for Saved {
     fn from(matrix: ConfusionMatrix) -> Self {
-        let ConfusionMatrix { num_classes, counts, .. } = matrix;
-        if num_classes <= SAVED_WHOLE {
-            return Self::Whole { num_classes, counts };
+        let num_classes = matrix.num_classes;
+        if num_classes > SAVED_WHOLE {
+            return Self::Pairs { num_classes, pairs: matrix.pairs().collect() };
         }
-        let pairs = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
-        let pair =
-            |(place, count)| ((place / num_classes) as u32, (place % num_classes) as u32, count);
-        Self::Pairs { num_classes, pairs: pairs.map(pair).collect() }
+        let mut counts = vec![0; num_classes * num_classes];
+        for (label, prediction, count) in matrix.pairs() {
+            counts[label as usize * num_classes + prediction as usize] = count;
+        }
+        Self::Whole { num_classes, counts }
     }
 }
 
@@ -73,17 +77,16 @@ impl TryFrom<Saved> for ConfusionMatrix {
             Saved::Whole { num_classes, counts } => return Self::from_counts(num_classes, counts),
             Saved::Pairs { num_classes, pairs } => (num_classes, pairs),
         };
-        check::num_classes(num_classes)?;
-        let mut counts = vec![0; num_classes * num_classes];
+        let mut matrix = Self::new(num_classes)?;
         for (label, prediction, count) in pairs {
             check::classes("label", &[label], num_classes)?;
             check::classes("prediction", &[prediction], num_classes)?;
-            let place = label as usize * num_classes + prediction as usize;
-            if std::mem::replace(&mut counts[place], count) > 0 {
+            if matrix.counts.contains_key(&(label, prediction)) {
                 return Err(MetricsError::PairTwice { label, prediction });
             }
+            matrix.count_more((label, prediction), count)?;
         }
-        Self::from_counts(num_classes, counts)
+        Ok(matrix)
     }
 }
 
@@ -94,7 +97,7 @@ impl ConfusionMatrix {
     /// The number of classes is 0 or above [`MAX_CLASSES`](crate::MAX_CLASSES).
     pub fn new(num_classes: usize) -> Result<Self> {
         check::num_classes(num_classes)?;
-        Ok(Self { num_classes, counts: vec![0; num_classes * num_classes], total: 0 })
+        Ok(Self { num_classes, counts: BTreeMap::new(), total: 0 })
     }
 
     /// A matrix from its counts, row by row (a row is a label).
@@ -102,15 +105,23 @@ impl ConfusionMatrix {
     /// # Errors
     /// A bad number of classes, counts that do not fill the square, a total beyond `u64`.
     pub fn from_counts(num_classes: usize, counts: Vec<u64>) -> Result<Self> {
-        check::num_classes(num_classes)?;
+        let mut matrix = Self::new(num_classes)?;
         if counts.len() != num_classes * num_classes {
             return Err(MetricsError::CountsLength { num_classes, found: counts.len() });
         }
-        let total = counts
-            .iter()
-            .try_fold(0u64, |sum, &count| sum.checked_add(count))
-            .ok_or(MetricsError::Overflow)?;
-        Ok(Self { num_classes, counts, total })
+        for (place, count) in counts.into_iter().enumerate() {
+            let pair = ((place / num_classes) as u32, (place % num_classes) as u32);
+            matrix.count_more(pair, count)?;
+        }
+        Ok(matrix)
+    }
+
+    fn count_more(&mut self, pair: (u32, u32), count: u64) -> Result<()> {
+        self.total = self.total.checked_add(count).ok_or(MetricsError::Overflow)?;
+        if count > 0 {
+            *self.counts.entry(pair).or_default() += count;
+        }
+        Ok(())
     }
 
     /// Counts one sample.
@@ -131,7 +142,7 @@ impl ConfusionMatrix {
         check::classes("prediction", predictions, self.num_classes)?;
         self.total = self.total.checked_add(labels.len() as u64).ok_or(MetricsError::Overflow)?;
         for (&label, &prediction) in labels.iter().zip(predictions) {
-            self.counts[label as usize * self.num_classes + prediction as usize] += 1;
+            *self.counts.entry((label, prediction)).or_default() += 1;
         }
         Ok(())
     }
@@ -167,8 +178,8 @@ impl ConfusionMatrix {
             });
         }
         self.total = self.total.checked_add(other.total).ok_or(MetricsError::Overflow)?;
-        for (count, &more) in self.counts.iter_mut().zip(&other.counts) {
-            *count += more;
+        for (&pair, &more) in &other.counts {
+            *self.counts.entry(pair).or_default() += more;
         }
         Ok(())
     }
@@ -178,19 +189,16 @@ impl ConfusionMatrix {
         self.num_classes
     }
 
-    /// The counts, row by row; a row is a label.
-    pub fn counts(&self) -> &[u64] {
-        &self.counts
+    /// The pairs that occur, row by row: label, prediction, count.
+    pub fn pairs(&self) -> impl Iterator<Item = (u32, u32, u64)> {
+        self.counts.iter().map(|(&(label, prediction), &count)| (label, prediction, count))
     }
 
     /// How many samples of class `label` were taken for class `prediction`; 0 for a class that
     /// does not exist.
     pub fn count(&self, label: usize, prediction: usize) -> u64 {
-        if label < self.num_classes && prediction < self.num_classes {
-            self.counts[label * self.num_classes + prediction]
-        } else {
-            0
-        }
+        let pair = u32::try_from(label).ok().zip(u32::try_from(prediction).ok());
+        pair.and_then(|pair| self.counts.get(&pair)).copied().unwrap_or(0)
     }
 
     /// The number of samples.
@@ -205,16 +213,18 @@ impl ConfusionMatrix {
 
     /// The number of samples of each class (the sums of the rows).
     pub fn support(&self) -> Vec<u64> {
-        self.counts.chunks_exact(self.num_classes).map(|row| row.iter().sum()).collect()
+        self.sums(|label, _| label)
     }
 
     /// How often each class was predicted (the sums of the columns).
     pub fn predicted(&self) -> Vec<u64> {
+        self.sums(|_, prediction| prediction)
+    }
+
+    fn sums(&self, class: impl Fn(u32, u32) -> u32) -> Vec<u64> {
         let mut sums = vec![0; self.num_classes];
-        for row in self.counts.chunks_exact(self.num_classes) {
-            for (sum, &count) in sums.iter_mut().zip(row) {
-                *sum += count;
-            }
+        for (label, prediction, count) in self.pairs() {
+            sums[class(label, prediction) as usize] += count;
         }
         sums
     }
@@ -277,7 +287,7 @@ mod tests {
     #[test]
     fn zero_classes_and_too_many_classes_are_errors() {
         let error = ConfusionMatrix::new(0).unwrap_err();
-        assert_eq!(error.to_string(), "0 classes: expected 1 to 32768");
+        assert_eq!(error.to_string(), "0 classes: expected 1 to 1048576");
         assert!(ConfusionMatrix::new(crate::MAX_CLASSES + 1).is_err());
     }
 
@@ -311,6 +321,25 @@ mod tests {
     }
 
     #[test]
+    fn a_million_classes_take_memory_for_what_occurs() {
+        // As a square they would take eight terabytes.
+        let mut matrix = ConfusionMatrix::new(crate::MAX_CLASSES).unwrap();
+        matrix.add_batch(&[0, 1_000_000, 1_000_000], &[3, 1_000_000, 5]).unwrap();
+        assert_eq!((matrix.correct(), matrix.count(1_000_000, 5), matrix.count(5, 5)), (1, 1, 0));
+        assert_eq!((matrix.support()[1_000_000], matrix.predicted()[3]), (2, 1));
+        assert!(matrix.cohen_kappa(crate::KappaWeights::Quadratic).is_ok());
+        let text = serde_json::to_string(&matrix).unwrap();
+        let expected =
+            r#"{"num_classes":1048576,"pairs":[[0,3,1],[1000000,5,1],[1000000,1000000,1]]}"#;
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<ConfusionMatrix>(&text).unwrap(), matrix);
+        // A file that claims as many is no larger than what it lists.
+        let empty = r#"{"num_classes":1048577,"pairs":[]}"#;
+        assert!(serde_json::from_str::<ConfusionMatrix>(empty).is_err());
+        assert!(ConfusionMatrix::from_counts(crate::MAX_CLASSES, Vec::new()).is_err());
+    }
+
+    #[test]
     fn a_saved_pair_that_comes_twice_is_an_error() {
         let text = r#"{"num_classes":2,"pairs":[[0,1,3],[1,1,2],[0,1,4]]}"#;
         let error = serde_json::from_str::<ConfusionMatrix>(text).unwrap_err().to_string();
@@ -321,7 +350,7 @@ mod tests {
     fn scores_count_as_their_first_maximum() {
         let mut matrix = ConfusionMatrix::new(2).unwrap();
         matrix.add_scores(&[1, 0], &[0.5f32, 0.5, 0.25, 0.75]).unwrap();
-        assert_eq!(matrix.counts(), [0, 1, 1, 0]);
+        assert_eq!(matrix, ConfusionMatrix::from_counts(2, vec![0, 1, 1, 0]).unwrap());
         let error = matrix.add_scores(&[1, 0], &[0.5, 0.5, f64::NAN, 0.75]).unwrap_err();
         assert_eq!(error.to_string(), "score 2 is NaN: expected a finite number");
         let error = matrix.add_scores(&[1, 0], &[0.5; 3]).unwrap_err();

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// The largest number of classes: 32768, where a confusion matrix takes 8 GiB.
-pub const MAX_CLASSES: usize = 1 << 15;
+pub const MAX_CLASSES: usize = 1 << 20;
 
 /// Why a metric could not be computed.
 ///

@@ -3,7 +3,7 @@
 use crate::confusion::ConfusionMatrix;
 use crate::error::{MetricsError, Result};
 use crate::scores::{Average, Scores, ZeroDivision};
-use crate::text::{printable, right, width};
+use crate::text::{columns, printable, right};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 
@@ -107,8 +107,7 @@ impl Display for ClassificationReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
         let names: Vec<String> = self.classes.iter().map(|class| printable(&class.name)).collect();
-        let columns = names.iter().map(|name| width(name)).max().unwrap_or(0);
-        let columns = columns.max("weighted avg".len());
+        let columns = columns(names.iter().map(String::as_str)).max("weighted avg".len());
 
         let line = |f: &mut Formatter<'_>, name: &str, cells: [String; 4]| {
             let [precision, recall, f1, support] = cells;
@@ -139,6 +138,7 @@ impl Display for ClassificationReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::width;
 
     fn matrix() -> ConfusionMatrix {
         ConfusionMatrix::from_counts(2, vec![3, 0, 1, 0]).unwrap()

@@ -49,18 +49,31 @@ pub fn width(name: &str) -> usize {
     name.width()
 }
 
+/// The columns to align names in: those of the widest, up to 80. A wider name is written whole, and what follows it in
+/// its line stands further right; blanks up to the longest name of a class could fill the memory.
+///
+/// ```
+/// use taper_metrics::text::{columns, right};
+/// assert_eq!(columns(["七", "abc"].into_iter()), 3);
+/// assert_eq!(columns([&*"x".repeat(100_000), "y"].into_iter()), 80);
+/// assert_eq!(right("y", 100_000).len(), 100_000);
+/// ```
+pub fn columns<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(width).max().unwrap_or(0).min(80)
+}
+
 /// A name with blanks behind it up to a width.
 ///
 /// ```
 /// assert_eq!(taper_metrics::text::left("七", 4) + "|", "七  |");
 /// ```
 pub fn left(name: &str, columns: usize) -> String {
-    format!("{name}{:1$}", "", columns.saturating_sub(width(name)))
+    format!("{name}{}", " ".repeat(columns.saturating_sub(width(name))))
 }
 
 /// A name with blanks before it up to a width.
 pub fn right(name: &str, columns: usize) -> String {
-    format!("{:1$}{name}", "", columns.saturating_sub(width(name)))
+    format!("{}{name}", " ".repeat(columns.saturating_sub(width(name))))
 }
 
 /// The longest beginning of a name that fits into a width, with `…` in place of what is left out.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use taper_metrics::text::printable;
 use taper_run_folder::{ParameterCounts, ScoredPart, TrainingSummary};
 
 use crate::record::Record;
@@ -49,6 +50,51 @@ fn data_name(record: &Record) -> &str {
 fn title(record: &Record) -> String {
     let what = if record.recipe.model.weights.is_empty() { "trained" } else { "fine-tuned" };
     format!("{} {what} on {}", record.recipe.model.net, data_name(record))
+}
+
+/// Text of others within Markdown: shown as it is, whatever it says.
+fn plain(text: &str) -> String {
+    let text = printable(text);
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = None;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_of_word = |other: Option<char>| other.is_some_and(char::is_alphanumeric);
+        // Within a word it is none of Markdown's.
+        let plain =
+            character == '_' && is_of_word(before) && is_of_word(characters.peek().copied());
+        if "\\`*_{}[]<>#|~&!@:".contains(character) && !plain {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        before = Some(character);
+    }
+    // What a page makes a link of by itself.
+    escaped.replace("www.", "www\\.")
+}
+
+/// The same as code within a line, or within a cell of a table.
+fn code(text: &str) -> String {
+    let text = printable(text);
+    match longest_run(&text) {
+        0 => format!("`{text}`"),
+        // A blank beside each, which is not shown, keeps them apart from backticks of the text.
+        run => {
+            let ticks = "`".repeat(run + 1);
+            format!("{ticks} {text} {ticks}")
+        }
+    }
+}
+
+/// The same in lines of its own.
+fn fenced(language: &str, text: &str) -> String {
+    let ticks = "`".repeat((longest_run(text) + 1).max(3));
+    format!("{ticks}{language}\n{}\n{ticks}\n", text.trim_end())
+}
+
+/// The most backticks in a row.
+fn longest_run(text: &str) -> usize {
+    text.split(|character| character != '`').map(str::len).max().unwrap_or(0)
 }
 
 /// A YAML string; JSON's are a part of YAML's.
@@ -103,7 +149,7 @@ fn body(record: &Record) -> String {
     let (net, image) = (&recipe.model.net, &recipe.image);
     let weights = match recipe.model.weights.as_str() {
         "" => "random, from the seed".to_string(),
-        weights => format!("`{weights}`"),
+        weights => code(weights),
     };
     let command = if recipe.model.weights.is_empty() { "train" } else { "finetune" };
     let method = &recipe.method.name;
@@ -111,22 +157,25 @@ fn body(record: &Record) -> String {
     let ParameterCounts { trainable, frozen, .. } = results.parameters;
     let all = trainable + frozen;
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
-    let stopped = stopped.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+    let stopped = stopped.as_ref().map_or(String::new(), |why| format!(" ({})", plain(why)));
     let seen = match results.start.seen_data.as_slice() {
         [] => String::new(),
-        seen => format!("\nThe weights it started from were trained on: {}.\n", seen.join(", ")),
+        seen => {
+            let seen = plain(&seen.join(", "));
+            format!("\nThe weights it started from were trained on: {seen}.\n")
+        }
     };
 
-    let mut text = format!("\n# {}\n\n", title(record));
+    let mut text = format!("\n# {}\n\n", plain(&title(record)));
     text += &format!(
         "An image classifier: {}, for {} classes. Made with Taper {}.\n\n",
-        net,
+        plain(net),
         results.data.class_names.len(),
-        recipe.taper_version
+        plain(&recipe.taper_version)
     );
     text += "| | |\n| --- | --- |\n";
     let rows = [
-        ("Net", format!("`{net}`, {}", results.net.description)),
+        ("Net", format!("{}, {}", code(net), plain(&results.net.description))),
         ("Parameters", format!("{all}")),
         (
             "Images",
@@ -136,25 +185,27 @@ fn body(record: &Record) -> String {
             ),
         ),
         ("Started from", weights),
-        ("Licence of the model", or_unknown(&recipe.card.license).to_string()),
-        ("Data", results.data.description.clone()),
-        ("Licence of the data", data_license(record).to_string()),
-        ("Method", format!("`{method}`: {trainable} trainable parameters, {share:.2} %")),
+        ("Licence of the model", plain(or_unknown(&recipe.card.license))),
+        ("Data", plain(&results.data.description)),
+        ("Licence of the data", plain(data_license(record))),
+        ("Method", format!("{}: {trainable} trainable parameters, {share:.2} %", code(method))),
         (
             "Training",
             format!(
-                "{} epoch{}, {steps} updates{stopped}, batches of {}, `{}` at {:e}, seed {}",
+                "{} epoch{}, {steps} updates{stopped}, batches of {}, {} at {:e}, seed {}",
                 recipe.train.epochs,
                 if recipe.train.epochs == 1 { "" } else { "s" },
                 recipe.train.batch_size,
-                recipe.optimizer.name,
+                code(&recipe.optimizer.name),
                 recipe.optimizer.learning_rate,
                 recipe.seed
             ),
         ),
     ];
     for (key, value) in rows {
-        text += &format!("| {key} | {} |\n", value.replace('|', "\\|"));
+        // In code alone one may still be plain.
+        let value = value.replace("\\|", "|").replace('|', "\\|");
+        text += &format!("| {key} | {value} |\n");
     }
     text += &seen;
 
@@ -192,10 +243,10 @@ fn body(record: &Record) -> String {
             scores.loss
         );
     }
-    text += &format!("\n```text\n{}\n```\n", results.report.to_string().trim_end());
+    text += &format!("\n{}", fenced("text", &results.report.to_string()));
     text += &format!("\n{limits}\n");
     for warning in &results.warnings {
-        text += &format!("\n**Warning:** {warning}\n");
+        text += &format!("\n**Warning:** {}\n", plain(warning));
     }
 
     text +=
@@ -203,8 +254,8 @@ fn body(record: &Record) -> String {
     text += &python(record);
     text += &format!(
         "\n## Recipe\n\n`recipe.toml`, complete: `taper {command} --recipe recipe.toml` repeats the \
-         run.\n\n<details>\n\n```toml\n{}\n```\n\n</details>\n",
-        record.recipe_text.trim_end()
+         run.\n\n<details>\n\n{}\n</details>\n",
+        fenced("toml", &record.recipe_text)
     );
     text
 }
@@ -216,8 +267,9 @@ fn python(record: &Record) -> String {
     let (adapter, image) = (recipe.saves_an_adapter(), &recipe.image);
     match (adapter, facts.in_timm) {
         (true, false) => format!(
-            "\nThe adapter is for Taper's names of the layers of `{net}`, which no library of Python has: `peft` \
-             cannot load it. A run with `method.merge = true` saves the whole net.\n"
+            "\nThe adapter is for Taper's names of the layers of {}, which no library of Python has: `peft` \
+             cannot load it. A run with `method.merge = true` saves the whole net.\n",
+            code(net)
         ),
         (false, false) => String::new(),
         (true, true) => {
@@ -230,12 +282,15 @@ fn python(record: &Record) -> String {
                 more += &format!(", in_chans={}", image.channels);
             }
             let create = match base(record) {
-                Some(base) => format!("\"hf-hub:{base}\", pretrained=True"),
+                Some(base) => {
+                    format!("{}, pretrained=True", quoted(&format!("hf-hub:{base}")))
+                }
                 None if record.results.start.is_folder => {
                     format!("{}, pretrained=True", quoted(&format!("local-dir:{weights}")))
                 }
                 None => format!(
-                    "\"{net}\", pretrained=True, pretrained_cfg_overlay={{\"file\": {}}}",
+                    "{}, pretrained=True, pretrained_cfg_overlay={{\"file\": {}}}",
+                    quoted(net),
                     quoted(weights)
                 ),
             };

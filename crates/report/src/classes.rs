@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use taper_metrics::text::shortened;
 use taper_metrics::{ClassificationReport, ConfusionMatrix, Scores};
 use taper_run_folder::ScoredPart;
 
@@ -12,6 +13,8 @@ const WHOLE: usize = 24;
 
 /// Classes up to which a table of them stands on the page; of more, the ends of an order.
 const TABLE: usize = 50;
+/// Columns of a class's name beyond which a page has its beginning alone.
+const LONGEST: usize = 200;
 /// Rows of each end.
 const END: usize = 10;
 
@@ -76,12 +79,14 @@ pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
              wrong; the stronger, the larger the share of the row.</p>\
              <div class=\"scroll\"><table class=\"confusion\"><thead><tr><th></th>";
     for &class in &shown {
-        let name = escape(&names[class]);
+        let name = escape(&shortened(&names[class], LONGEST));
         let long = if names[class].chars().count() > 4 { " class=\"long\"" } else { "" };
         let _ = write!(html, "<th{long} title=\"said {name}\">{name}</th>");
     }
     html += "</tr></thead><tbody>";
     let support = matrix.support();
+    // A long name would stand in every cell.
+    let names: Vec<String> = names.iter().map(|name| shortened(name, LONGEST)).collect();
     for &truth in &shown {
         let name = escape(&names[truth]);
         let _ = write!(html, "<tr><th title=\"{name}\">{name}</th>");
@@ -107,7 +112,7 @@ pub(crate) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
         html += "</tr>";
     }
     html += "</tbody></table></div>";
-    html + &pairs(matrix, names)
+    html + &pairs(matrix, &names)
 }
 
 /// The classes of the pairs that are confused most, in their own order.
@@ -124,11 +129,9 @@ fn most_confused(matrix: &ConfusionMatrix) -> Vec<usize> {
 
 /// The mistakes: how often, true class, predicted class; the most frequent first.
 fn confused(matrix: &ConfusionMatrix) -> Vec<(u64, usize, usize)> {
-    let k = matrix.num_classes();
-    let counts = matrix.counts().iter().enumerate();
-    let pairs = counts.map(|(place, &count)| (count, place / k, place % k));
+    let pairs = matrix.pairs().filter(|(truth, said, _)| truth != said);
     let mut pairs: Vec<_> =
-        pairs.filter(|(count, truth, said)| *count > 0 && truth != said).collect();
+        pairs.map(|(truth, said, count)| (count, truth as usize, said as usize)).collect();
     pairs.sort_by_key(|(count, ..)| std::cmp::Reverse(*count));
     pairs
 }
@@ -164,7 +167,7 @@ pub(crate) fn table(report: &ClassificationReport, scored: ScoredPart) -> String
         });
         format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escape(name),
+            escape(&shortened(name, LONGEST)),
             cells.join("</td><td>"),
             scores.support
         )
@@ -212,7 +215,7 @@ pub(crate) fn samples(class_names: &[String], parts: &[(&str, &[usize])]) -> Str
         let bars: String = bars.collect();
         format!(
             "<tr><td>{}</td>{counts}<td><div class=\"stack\">{bars}</div></td></tr>",
-            escape(name)
+            escape(&shortened(name, LONGEST))
         )
     };
     let rows: Vec<String> = class_names.iter().enumerate().map(row).collect();

@@ -54,7 +54,13 @@ pub(crate) fn learning(record: &Record) -> String {
         vec![series("training", 0, false, speed)],
         Scale::Linear,
     ));
-    grid(&figures)
+    let told = match record.broken_lines {
+        0 => String::new(),
+        lines => format!(
+            "<p class=\"note\">{lines} lines of history.jsonl cannot be read, and are left out here.</p>"
+        ),
+    };
+    told + &grid(&figures)
 }
 
 /// By powers of ten where the values go over several.

@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use taper_dataset::Description;
 use taper_dataset::inspect::Inspection;
-use taper_metrics::text::{left, printable, printable_lines, width};
+use taper_metrics::text::{columns, left, printable, printable_lines};
 
 use crate::inspect::{Inspected, about, stored};
 
@@ -39,7 +39,7 @@ impl Display for Inspected {
         }
         if !self.left_out.is_empty() {
             writeln!(f, "left out: {}, which cannot be read", self.left_out.len())?;
-            self.left_out.iter().try_for_each(|reason| writeln!(f, "  {reason}"))?;
+            self.left_out.iter().try_for_each(|reason| writeln!(f, "  {}", printable(reason)))?;
             writeln!(f)?;
         }
         write_classes(self, f)?;
@@ -69,12 +69,13 @@ impl Display for Inspected {
 /// Images of each class, a column a part.
 fn write_classes(inspected: &Inspected, f: &mut Formatter<'_>) -> Result {
     let parts = &inspected.inspection.parts;
-    let names = || parts[0].description.classes.iter().map(|(name, _)| printable(name));
-    let columns = names().map(|name| width(&name)).max().unwrap_or(0).max(5);
+    let classes = &parts[0].description.classes;
+    let names: Vec<String> = classes.iter().map(|(name, _)| printable(name)).collect();
+    let columns = columns(names.iter().map(String::as_str)).max(5);
     write!(f, "{}", left("class", columns))?;
     parts.iter().try_for_each(|part| write!(f, "{:>12}", part.name))?;
-    for (place, name) in names().enumerate() {
-        write!(f, "\n{}", left(&name, columns))?;
+    for (place, name) in names.iter().enumerate() {
+        write!(f, "\n{}", left(name, columns))?;
         for part in parts {
             let count = part.description.classes.get(place).map_or(0, |(_, count)| *count);
             write!(f, "{count:>12}")?;

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     pub steps: Vec<Step>,
     /// The epochs.
     pub epochs: Vec<Epoch>,
+    /// Lines of the history that cannot be read.
+    pub broken_lines: usize,
     /// The most confident mistakes, where they were recorded.
     pub mistakes: Option<Vec<Mistake>>,
 }
@@ -39,7 +41,8 @@ impl Record {
         let path = folder.recipe();
         let recipe_text = checksums::read_text(&path, TEXT).map_err(RunFolderError::io(&path))?;
         let (mut steps, mut epochs) = (Vec::new(), Vec::new());
-        for event in read_history(&folder.history())? {
+        let (events, broken_lines) = read_history(&folder.history())?;
+        for event in events {
             match event {
                 Event::Step(step) => steps.push(step),
                 Event::Epoch(epoch) => epochs.push(epoch),
@@ -57,6 +60,7 @@ impl Record {
             results: Results::read(&folder)?,
             steps,
             epochs,
+            broken_lines,
             mistakes: Mistake::read_all(&folder)?,
             folder,
         })

@@ -15,6 +15,10 @@ const BOTTOM: f64 = 34.0;
 /// Points that are drawn of a series at most; more would not be seen, and make the page large.
 const MOST_POINTS: usize = 600;
 
+/// The largest size of a value that has a place: no axis and no power of ten overflows below it. What is beyond it is no
+/// measure of anything, but a damaged file's.
+const LARGEST: f64 = 1e100;
+
 /// One line of a chart.
 pub struct Series {
     /// What the legend calls it.
@@ -23,7 +27,7 @@ pub struct Series {
     pub color: usize,
     /// Drawn thin and pale, behind the others.
     pub faint: bool,
-    /// Where it goes; points that are not finite are left out.
+    /// Where it goes; points that are not finite, or beyond 1e100, are left out.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -140,8 +144,10 @@ impl Chart<'_> {
     }
 
     fn usable(&self, series: &Series) -> Vec<(f64, f64)> {
-        let fits =
-            |scale: Scale, value: f64| value.is_finite() && (scale == Scale::Linear || value > 0.0);
+        let fits = |scale: Scale, value: f64| match scale {
+            Scale::Linear => value.abs() <= LARGEST,
+            Scale::Log => (1.0 / LARGEST..=LARGEST).contains(&value),
+        };
         let points = series.points.iter().copied();
         thinned(points.filter(|p| fits(self.x_scale, p.0) && fits(self.y_scale, p.1)).collect())
     }
@@ -346,6 +352,23 @@ mod tests {
         let figure = chart(vec![(0.0, 0.0), (1.0, 0.1), (2.0, 0.01)], Scale::Log);
         assert_eq!(figure.matches("<circle").count(), 2);
         assert!(chart(Vec::new(), Scale::Linear).contains("Nothing was recorded"));
+    }
+
+    #[test]
+    fn values_that_no_axis_can_have_are_left_out_and_all_others_have_few_ticks() {
+        let extremes = [5e-324, 1e-300, 1e-101, 1.0, 1e99, 1e300, f64::MAX, -f64::MAX];
+        for scale in [Scale::Linear, Scale::Log] {
+            for a in extremes {
+                for b in extremes {
+                    let figure = chart(vec![(a, b), (b, a), (1.0, 1.0), (2.0, 2.0)], scale);
+                    assert!(
+                        !figure.contains("NaN") && !figure.contains("inf"),
+                        "{a} {b}: {figure}"
+                    );
+                    assert!(figure.matches("class=\"tick\"").count() < 30, "{a} {b}: {figure}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn a_folder_alone_gives_a_page_on_which_no_name_is_markup() {
     }
     assert!(!page.contains("<b>cat") && !page.contains("<3>"), "{page}");
     let card = std::fs::read_to_string(run.card()).unwrap();
-    assert!(card.contains("**Warning:** two classes are <matched> by number"), "{card}");
+    assert!(card.contains("**Warning:** two classes are \\<matched\\> by number"), "{card}");
 }
 
 #[test]

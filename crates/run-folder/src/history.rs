@@ -139,15 +139,22 @@ pub struct Epoch {
     pub data_wait: f64,
 }
 
-/// The events of a `history.jsonl`; lines that are none, or are broken, are passed over. What was not
+/// The events of a `history.jsonl`, and how many lines are none or are broken: these are passed over. What was not
 /// finite is NaN.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read_history(path: &Path) -> Result<Vec<Event>, RunFolderError> {
+pub fn read_history(path: &Path) -> Result<(Vec<Event>, usize), RunFolderError> {
     let bytes = checksums::read(path, RECORD).map_err(RunFolderError::io(path))?;
-    let lines = bytes.split(|&byte| byte == b'\n');
-    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let (mut events, mut broken) = (Vec::new(), 0);
+    for line in lines {
+        match serde_json::from_slice(line) {
+            Ok(event) => events.push(event),
+            Err(_) => broken += 1,
+        }
+    }
+    Ok((events, broken))
 }
 
 #[cfg(test)]
@@ -156,16 +163,16 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_no_number_and_a_broken_line_leave_the_rest() {
-        let history = "{\"event\":\"step\",\"epoch\":0,\"step\":10,\"loss\":null,\"learning_rate\":0.1,\
+        let history: &[u8] = b"{\"event\":\"step\",\"epoch\":0,\"step\":10,\"loss\":null,\"learning_rate\":0.1,\
                        \"gradient_norm\":1.0,\"images\":5}\n\
                        {\"event\":\"epoch\",\"epoch\":0,\"step\":12,\"loss\":0.5,\"learning_rate\":0.1,\
                        \"validation\":null,\"seconds\":1,\"images_per_second\":9,\"data_wait\":0}\n\
-                       {\"event\":\"epo";
+                       {\"event\":\"epo\xff";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.jsonl");
         std::fs::write(&path, history).unwrap();
-        let events = read_history(&path).unwrap();
-        assert_eq!(events.len(), 2);
+        let (events, broken) = read_history(&path).unwrap();
+        assert_eq!((events.len(), broken), (2, 1));
         assert!(matches!(events[0], Event::Step(Step { step: 10, loss, .. }) if loss.is_nan()));
         assert!(matches!(events[1], Event::Epoch(Epoch { epoch: 0, loss: 0.5, .. })));
     }

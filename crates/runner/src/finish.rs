@@ -12,6 +12,7 @@ use taper_run_folder::{
     LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
     write_json,
 };
+use taper_untrusted::fenced;
 
 use crate::calibrate::calibrate;
 use crate::error::RunnerError;
@@ -58,9 +59,10 @@ pub(crate) fn finish(
     // A picture that cannot be made is no reason to lose the scores.
     let mistakes = recipe.log.report.then(|| {
         let done = |done, of| tell_working(listeners, "looks at mistakes", done, of);
-        record_mistakes(folder, &loaded.net, part, &evaluation, &plan.device, done)
+        let record = || record_mistakes(folder, &loaded.net, part, &evaluation, &plan.device, done);
+        fenced(record).and_then(|recorded| recorded.map_err(|error| error.to_string()))
     });
-    let mistakes_error = mistakes.and_then(Result::err).map(|error| error.to_string());
+    let mistakes_error = mistakes.and_then(Result::err);
     let results = Results {
         before,
         after: judged.scores,

@@ -19,7 +19,7 @@ pub(crate) fn this_machine(device: &Device) -> Machine {
 }
 
 /// Bytes that this process can still get without swapping, where the system tells it: what Linux
-/// counts as available, or what a control group leaves of its limit, whichever is less.
+/// counts as available, or what a control group or a limit of the process leaves, whichever is less.
 pub(crate) fn available_memory() -> Option<u64> {
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
     let groups = [
@@ -33,7 +33,15 @@ pub(crate) fn available_memory() -> Option<u64> {
         // A group without a limit says `max`, or a number near 2^63.
         Some(number(limit)?.saturating_sub(number(usage)?))
     });
-    left.chain(free).min()
+    left.chain(free).chain(address_space()).min()
+}
+
+/// What a limit of the process's addresses (`ulimit -v`) leaves.
+fn address_space() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(limit.saturating_sub(kilobytes("/proc/self/status", "VmSize:")?))
 }
 
 fn number(path: &str) -> Option<u64> {

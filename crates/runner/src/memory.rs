@@ -10,6 +10,7 @@ use taper_model::params::ParamKind;
 use taper_optimizer::AverageConfig;
 use taper_run_folder::bytes;
 
+use crate::data::Data;
 use crate::error::{RunnerError, TrainingError};
 use crate::load::Loaded;
 use crate::machine::available_memory;
@@ -25,6 +26,8 @@ pub(crate) struct MemoryEstimate {
     pub weights: u64,
     /// What the layers give out for one batch, and the images themselves.
     pub activations: u64,
+    /// The answers on the parts that are scored, what is counted of them, and the tables of the classes.
+    pub scores: u64,
 }
 
 impl MemoryEstimate {
@@ -55,13 +58,27 @@ impl MemoryEstimate {
             }
             false => outputs.iter().sum(),
         };
-        Ok(Self { weights, activations: F32 * images * kept * 3 / 2 })
+        Ok(Self { weights, activations: F32 * images * kept * 3 / 2, scores: scores(&plan.data) })
     }
 
-    /// All of it.
+    /// All of it: nothing is scored while a batch is trained on.
     pub fn total(&self) -> u64 {
-        self.weights + self.activations
+        self.weights.saturating_add(self.activations.max(self.scores))
     }
+}
+
+/// Logits and probabilities of an image and a class, those of the part that is scored, and those of the validation
+/// part, also while they are calibrated.
+const COPIES: [u64; 2] = [2, 4];
+
+/// Bytes that the scores, the line of `metrics.json` and the rows of the page of one class take.
+const CLASS: u64 = 4096;
+
+fn scores(data: &Data) -> u64 {
+    let classes = data.train.class_names().len() as u64;
+    let validation = data.validation.as_ref().map_or(0, |part| part.len() as u64);
+    let images = COPIES[0] * data.scored().1.len() as u64 + COPIES[1] * validation;
+    F32.saturating_mul(images).saturating_mul(classes).saturating_add(CLASS * classes)
 }
 
 /// Refuses a run that will not fit into the memory that is free.
@@ -82,9 +99,13 @@ fn fits(estimate: &MemoryEstimate, batch_size: usize, free: u64) -> Result<(), R
         true => Ok(()),
         false => Err(TrainingError::Memory {
             needed: bytes(estimate.total()),
-            weights: bytes(estimate.weights),
-            activations: bytes(estimate.activations),
-            batch_size,
+            parts: format!(
+                "{} for weights and the optimizer, {} for batches of {batch_size}, or {} for the scores of all \
+                 images and classes",
+                bytes(estimate.weights),
+                bytes(estimate.activations),
+                bytes(estimate.scores)
+            ),
             free: bytes(free),
         }
         .into()),
@@ -123,12 +144,26 @@ mod tests {
 
     #[test]
     fn what_will_not_fit_is_refused_with_numbers() {
-        let estimate = MemoryEstimate { weights: 1 << 30, activations: 5 << 30 };
+        let estimate = MemoryEstimate { weights: 1 << 30, activations: 5 << 30, scores: 2 << 30 };
         assert!(fits(&estimate, 64, 6 << 30).is_ok());
         let error = fits(&estimate, 64, 3 << 30).unwrap_err().to_string();
         let expected = "training needs about 6.0 GiB of memory (1.0 GiB for weights and the optimizer, \
-                        5.0 GiB for batches of 64), and 3.0 GiB are free; lower `train.batch_size`";
+                        5.0 GiB for batches of 64, or 2.0 GiB for the scores of all images and classes), and 3.0 GiB \
+                        are free; lower `train.batch_size`";
         assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn answers_on_many_classes_count() {
+        // The 1,797 digits: 359 are held out, and 359 of the rest validated on.
+        let with = |settings: &[(&str, &str)]| estimate(settings).scores;
+        let digits = [("data.source", "digits"), ("model.net", "lenet5")];
+        let held_out = with(&digits);
+        assert!((F32 * 10 * 2 * 350..F32 * 10 * 2 * 360 + CLASS * 10 + 1).contains(&held_out));
+        let validated = with(&[&digits[..], &[("data.validation_fraction", "0.2")]].concat());
+        assert!(validated > held_out + F32 * 10 * 4 * 200, "{validated}, {held_out}");
+        let estimate = MemoryEstimate { weights: 1, activations: 2, scores: 1 << 40 };
+        assert!(fits(&estimate, 1, 1 << 30).is_err());
     }
 
     #[test]

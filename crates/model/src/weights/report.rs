@@ -142,10 +142,11 @@ impl fmt::Display for LoadReport {
                 true => (entries.iter().map(|entry| Line::of(&[entry])).collect(), None),
                 false => folded(entries.iter().filter(told)),
             };
-            let columns = lines.iter().map(|line| line.name.width()).max().unwrap_or(0);
+            // A longer name, which a file can have, is written whole.
+            let columns = lines.iter().map(|line| line.name.width()).max().unwrap_or(0).min(80);
             for Line { name, shape, from, note } in &lines {
-                let padding = columns - name.width();
-                write!(f, "  {name}{:padding$}  {shape}", "")?;
+                let padding = " ".repeat(columns.saturating_sub(name.width()));
+                write!(f, "  {name}{padding}  {shape}")?;
                 if from != name && !from.is_empty() {
                     write!(f, "  from {from}")?;
                 }

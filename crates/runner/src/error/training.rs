@@ -28,20 +28,15 @@ pub enum TrainingError {
     },
     /// A run would not fit into memory.
     #[error(
-        "training needs about {needed} of memory ({weights} for weights and the optimizer, {activations} for \
-         batches of {batch_size}), and {free} are free; lower `train.batch_size` (with \
-         `train.accumulate` the updates stay the same), set `train.recompute = true`, or go on all \
-         the same with `guard.memory = false`"
+        "training needs about {needed} of memory ({parts}), and {free} are free; lower `train.batch_size` (with \
+         `train.accumulate` the updates stay the same), set `train.recompute = true`, take fewer images or \
+         classes (`data.limit`, `data.classes`), or go on all the same with `guard.memory = false`"
     )]
     Memory {
         /// What is needed.
         needed: String,
-        /// Of that, for weights, gradients and the optimizer's state.
-        weights: String,
-        /// Of that, for one batch.
-        activations: String,
-        /// Images in a batch.
-        batch_size: usize,
+        /// What for.
+        parts: String,
         /// What is free.
         free: String,
     },
