@@ -9,8 +9,8 @@ mod gzip;
 #[cfg(test)]
 mod tests;
 
-/// The largest payload that [`Idx::parse`] accepts, in bytes: 900 MiB. A few bytes of gzip may stand for all of them.
-pub const DEFAULT_LIMIT: usize = 900 << 20;
+/// The largest payload that [`Idx::parse`] accepts, in bytes: 600 MiB. A few bytes of gzip may stand for all of them.
+pub const DEFAULT_LIMIT: usize = 600 << 20;
 
 /// What is wrong with the bytes of an IDX file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

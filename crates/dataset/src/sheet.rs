@@ -54,8 +54,9 @@ pub fn cross() -> Image {
     Image { height: SIDE, width: SIDE, channels: 3, pixels }
 }
 
-/// In colour, no side above `side`.
-fn fit(image: &Image, side: usize) -> Image {
+/// An image as a [`sheet`] with cells of this side shows it: in colour, no side larger. What is kept for a sheet then
+/// takes no more than the sheet.
+pub fn fit(image: &Image, side: usize) -> Image {
     let colour = |place: usize| {
         let pixel = &image.pixels[place * image.channels..][..image.channels];
         if image.channels == 3 { [pixel[0], pixel[1], pixel[2]] } else { [pixel[0]; 3] }

@@ -33,6 +33,8 @@ mod watched;
 
 mod open;
 
+#[doc(hidden)]
+pub use cifar_pickle::count_pickled;
 pub use class_names::{class_number, class_places, sort_class_names};
 pub use columns::Columns;
 pub use dataset::Dataset;

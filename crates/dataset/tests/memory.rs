@@ -1,11 +1,12 @@
-//! What decoding takes: a test program of its own, so that the peak is that of these files alone.
+//! What reading takes: a test program of its own, so that the peak is that of these files alone.
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
 
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
-use taper_dataset::{ImageLimits, source::decode_image};
+use image::{DynamicImage, ImageFormat};
+use taper_dataset::{ImageLimits, open, source::decode_image};
 
 /// The most memory that this process has taken, in MiB.
 fn peak() -> usize {
@@ -39,18 +40,113 @@ fn png(kind: &[u8; 4], more: &[u8]) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n", &chunks.concat()[..]].concat()
 }
 
+/// One test at a time: the peak is the whole program's.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// What `work` gives, and the most memory that it takes above what there was, in MiB.
+fn taken<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    // From here on the peak is counted anew.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = peak();
+    let given = work();
+    let taken = peak() - before;
+    println!("{taken} MiB");
+    (given, taken)
+}
+
+/// MiB that any reader may take above its input: 1 GB.
+const MOST: usize = 953;
+
+/// An IDX file of zeros, packed.
+fn packed_idx(shape: &[u32]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&[0, 0, 8, shape.len() as u8]).unwrap();
+    shape.iter().for_each(|size| packed.write_all(&size.to_be_bytes()).unwrap());
+    let mut left: u64 = shape.iter().map(|&size| u64::from(size)).product();
+    while left > 0 {
+        let some = left.min(1 << 20);
+        packed.write_all(&vec![0; some as usize]).unwrap();
+        left -= some;
+    }
+    packed.finish().unwrap()
+}
+
+#[test]
+fn a_small_file_that_stands_for_many_images_takes_less_than_a_gigabyte() {
+    let _alone = ALONE.lock();
+    // As large as may be, and as many as may be.
+    for (count, side) in [(600_000, 32), (16 << 20, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, shape: &[u32]| {
+            let bytes = packed_idx(shape);
+            assert!(bytes.len() < 8 << 20);
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        };
+        write("train-images-idx3-ubyte.gz", &[count, side, side]);
+        write("train-labels-idx1-ubyte.gz", &[count]);
+        let open = || open(folder.path().to_str().unwrap()).unwrap().train.len();
+        let (length, taken) = taken(open);
+        assert_eq!(length, count as usize);
+        assert!(taken < MOST, "{count} of {side}: {taken} MiB");
+    }
+}
+
+#[test]
+fn the_largest_images_take_less_than_a_gigabyte_also_several_at_once() {
+    let _alone = ALONE.lock();
+    let folder = tempfile::tempdir().unwrap();
+    let class = folder.path().join("a");
+    std::fs::create_dir(&class).unwrap();
+    let path = |ending: &str| class.join(format!("0.{ending}"));
+    // Of 64 Mi pixels, each in a format of its own.
+    let (colour, alpha) = (DynamicImage::new_rgb8(8192, 8192), DynamicImage::new_rgba8(8192, 8192));
+    alpha.save_with_format(path("png"), ImageFormat::Png).unwrap();
+    colour.save_with_format(path("jpg"), ImageFormat::Jpeg).unwrap();
+    DynamicImage::new_rgb8(8192, 2048).save_with_format(path("gif"), ImageFormat::Gif).unwrap();
+    drop((colour, alpha));
+    for ending in ["png", "jpg", "gif"] {
+        let bytes = std::fs::read(path(ending)).unwrap();
+        let decode = || decode_image(&bytes, "x", &ImageLimits::default()).unwrap().height;
+        let ((), taken) = taken(|| {
+            std::thread::scope(|scope| {
+                (0..2).for_each(|_| drop(scope.spawn(decode)));
+            });
+        });
+        assert!(taken < MOST, "{ending}: {taken} MiB");
+    }
+}
+
+#[test]
+fn lists_take_less_than_a_gigabyte_more_than_they_have() {
+    let _alone = ALONE.lock();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("short.csv", "a,b\n".repeat(2_400_000)),
+        ("fields.csv", format!("path,label\n{}x\n", "\"\n\",".repeat(40 << 20))),
+        ("wide.csv", ",".repeat(200 << 20)),
+        ("deep.jsonl", format!("{{\"z\":[{}0]}}\n", "0,".repeat(500_000)).repeat(100)),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &text).unwrap();
+        let size = text.len() >> 20;
+        drop(text);
+        let (error, taken) = taken(|| open(path.to_str().unwrap()).unwrap_err().to_string());
+        assert!(taken < MOST + size, "{name}: {taken} MiB, {error}");
+    }
+}
+
 #[test]
 fn what_is_packed_beside_the_pixels_does_not_fill_the_memory() {
+    let _alone = ALONE.lock();
     let zeros = zeros(512);
     let profile = [b"name\0\0", &zeros[..]].concat();
     let text = [b"name\0\0", &zeros[..]].concat();
     let long = [b"name\0\x01\0\0\0", &zeros[..]].concat();
-    let before = peak();
     for (kind, more) in [(b"iCCP", profile), (b"zTXt", text), (b"iTXt", long)] {
         // It is an image all the same.
-        let image = decode_image(&png(kind, &more), "x", &ImageLimits::default()).unwrap();
+        let read = || decode_image(&png(kind, &more), "x", &ImageLimits::default()).unwrap();
+        let (image, taken) = taken(read);
         assert_eq!((image.size(), image.pixels[7]), ([8, 8, 1], 8));
-        let taken = peak() - before;
         assert!(taken < 32, "{}: {taken} MiB", String::from_utf8_lossy(kind));
     }
 }

@@ -2,7 +2,7 @@
 
 use taper_dataset::augment::Policy;
 use taper_dataset::inspect::{InspectedPart, Inspection};
-use taper_dataset::sheet::{cross, gap, sheet, to_png};
+use taper_dataset::sheet::{cross, fit, gap, sheet, to_png};
 use taper_dataset::source::{embedded, named};
 use taper_dataset::{Batch, Dataset, Image, Labelled, Loader, LoaderConfig, Preprocessing};
 
@@ -64,7 +64,9 @@ pub fn inspect(
                 false => row.get(place).copied(),
             };
             images.push(match item {
-                Some(item) => train.decode(item).unwrap_or_else(|_| cross()),
+                Some(item) => {
+                    train.decode(item).map_or_else(|_| cross(), |image| fit(&image, SIDE))
+                }
                 None => gap(),
             });
         }

@@ -24,6 +24,14 @@ pub(crate) fn is_pickle(path: &Path) -> bool {
     read.is_ok() && matches!(start, [0x80, 2..=5])
 }
 
+/// As reading a file, for the fuzzer: the number of images in a batch of these bytes.
+#[doc(hidden)]
+pub fn count_pickled(bytes: &[u8]) -> Result<usize, String> {
+    let pickle = Pickle::new(bytes.to_vec())?;
+    let _ = pickle.texts("label_names");
+    Ok(pickle.batch("labels", 3)?.labels.len())
+}
+
 /// A dictionary as it was pickled.
 pub(crate) struct Pickle {
     bytes: Vec<u8>,
@@ -237,5 +245,38 @@ pub(crate) mod written {
         let list = values.iter().flat_map(|value| [b'K', *value]).collect::<Vec<u8>>();
         let list = [b"](".to_vec(), list, b"e".to_vec()].concat();
         dict(&[bytes(form, b"data"), array, bytes(form, labels.as_bytes()), list])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_pickles_are_a_batch_or_an_error(
+            form in 0usize..4,
+            damage in proptest::collection::vec((0usize..1 << 16, 0u8..=255), 0..6),
+            end in 0usize..1 << 16,
+        ) {
+            let rows: Vec<u8> = (0..12).collect();
+            let mut bytes = written::batch(written::FORMS[form], "labels", &[0, 1, 1, 0], 3, &rows);
+            assert_eq!(count_pickled(&bytes), Ok(4));
+            let length = bytes.len();
+            for (place, value) in damage {
+                bytes[place % length] = value;
+            }
+            let _ = count_pickled(&bytes);
+            let _ = count_pickled(&bytes[..end % length]);
+        }
+    }
+
+    #[test]
+    fn an_array_of_a_size_that_its_bytes_do_not_fill_is_an_error() {
+        // So many rows of no bytes, or of more than there are.
+        for width in [0u16, 1, 2] {
+            let bytes = written::batch(written::FORMS[2], "labels", &[0], width.max(1), &[7; 3]);
+            assert!(count_pickled(&bytes).is_err(), "{width}");
+        }
     }
 }

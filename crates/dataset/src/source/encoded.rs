@@ -6,6 +6,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use taper_untrusted::fenced;
+
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::source::files::read_whole;
@@ -212,8 +214,8 @@ impl Encoded {
     fn stored(&self) -> Result<&Stored> {
         let Some(later) = &self.later else { return Ok(&self.now) };
         let read = self.read.get_or_init(|| {
-            let Rows { bytes, ends, paths, file, .. } =
-                later().map_err(|error| error.to_string())?;
+            let rows = fenced(later)?.map_err(|error| error.to_string())?;
+            let Rows { bytes, ends, paths, file, .. } = rows;
             if ends.len() != self.labels.len() {
                 return Err(format!(
                     "it changed while it was read, and has {} rows now",

@@ -24,7 +24,7 @@ use crate::split::{Split, Splits};
 const CLASSES_LIMIT: u64 = 64 << 20;
 
 /// The largest labels, in bytes; each becomes a number of eight.
-const LABELS_LIMIT: usize = 64 << 20;
+const LABELS_LIMIT: usize = 16 << 20;
 
 /// The most bytes that stand before the elements of an IDX file.
 const HEADER: u64 = 4 + 4 * 255;

@@ -25,7 +25,7 @@ use crate::split::{Split, Splits};
 const LIMIT: u64 = 256 << 20;
 
 /// The most lines of a list, and bytes of one: what is kept of a line takes more than the line.
-const LINES: usize = 5_000_000;
+const LINES: usize = 2_500_000;
 const LINE: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use taper_untrusted::{fenced, files};
+
 use crate::error::{Error, Result};
 use crate::source::columns::Columns;
 use crate::source::dataset::Dataset;
@@ -121,10 +123,15 @@ fn open_path(path: &Path, columns: &Columns) -> Result<Dataset> {
         std::io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned() },
         _ => Error::Read { path: path.to_owned(), source },
     })?;
+    if !metadata.is_dir() {
+        // What is no file is told of as what it is.
+        files::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    }
     let formats = if metadata.is_file() { FILES } else { FOLDERS };
+    let failed = |reason| Err(Error::Layout { path: path.to_owned(), reason });
     for format in formats {
         if (format.recognizes)(path, columns)? {
-            return (format.open)(path, columns);
+            return fenced(|| (format.open)(path, columns)).unwrap_or_else(failed);
         }
     }
     let reason = if metadata.is_file() {

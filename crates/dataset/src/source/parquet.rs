@@ -36,6 +36,9 @@ pub(crate) struct Limits {
     pub page: usize,
 }
 
+/// The most bytes of a column of a row group, packed.
+const CHUNK: usize = 1 << 30;
+
 impl Default for Limits {
     fn default() -> Self {
         Limits { footer: 16 << 20, page: 256 << 20 }
@@ -365,8 +368,8 @@ fn chunk_bytes(
 ) -> std::result::Result<Vec<u8>, Fault> {
     let chunk = group.chunk(column)?;
     let within = chunk.start.checked_add(chunk.len).is_some_and(|end| end as u64 <= size);
-    if !within {
-        return Err("a column reaches beyond the file".into());
+    if !within || chunk.len > CHUNK {
+        return Err("a column reaches beyond the file, or is larger than the limit".into());
     }
     let mut bytes = vec![0; chunk.len]; // no more than the file has
     file.seek(SeekFrom::Start(chunk.start as u64))?;

@@ -19,6 +19,9 @@ use crate::split::{Split, Splits};
 /// The largest file, in bytes.
 const LIMIT: u64 = 8 << 30;
 
+/// The most items of a part: what is kept of each takes more than a label and a pixel do.
+const ITEMS: usize = 16 << 20;
+
 /// Whether a file is safetensors by its ending.
 pub(crate) fn is_tensors(path: &Path) -> bool {
     has_ending(path, "safetensors")
@@ -119,6 +122,9 @@ fn integers(labels: &TensorView<'_>) -> std::result::Result<Vec<i64>, String> {
     }
     fn words<const SIZE: usize, T: Into<i64>>(data: &[u8], of: fn([u8; SIZE]) -> T) -> Vec<i64> {
         data.as_chunks::<SIZE>().0.iter().map(|&word| of(word).into()).collect()
+    }
+    if labels.shape()[0] > ITEMS {
+        return Err(format!("`labels` has {} items, at most {ITEMS} are read", labels.shape()[0]));
     }
     let data = labels.data();
     Ok(match labels.dtype() {

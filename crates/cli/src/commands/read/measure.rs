@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use taper_dataset::Image;
 use taper_reader::annotate;
 use taper_runner::observe::Counter;
+use taper_untrusted::checksums::TEXT;
+use taper_untrusted::files::read_text;
 
 use super::picture::{self, check_png, unopened, write_png};
 use super::reader::Reader;
@@ -109,7 +111,7 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
 
 /// Reads a list: one JSON object a line, with `image` (a path beside the list) and `text`.
 fn list(path: &Path) -> Result<Vec<Line>> {
-    let text = std::fs::read_to_string(path)
+    let text = read_text(path, TEXT)
         .map_err(|error| anyhow!("cannot read {}: {error}", path.display()))?;
     let line = |(number, line): (usize, &str)| {
         let place = || format!("{}, line {}", path.display(), number + 1);

@@ -258,6 +258,6 @@ fn an_image_that_is_listed_under_two_labels_is_an_error() {
 fn lines_that_are_out_of_proportion_are_an_error() {
     let error =
         |text: String| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
-    assert!(error("\n".repeat(LINES + 2)).starts_with("line 5000002 is one of more than 5000000"));
+    assert!(error("\n".repeat(LINES + 2)).starts_with("line 2500002 is one of more than 2500000"));
     assert!(error("x".repeat(LINE + 1)).ends_with("or has more than 1048576 bytes"));
 }
