@@ -1,5 +1,6 @@
 //! `bench`: how fast Taper is here, alone or side by side with its peers.
 
+mod backbones;
 mod kernel;
 mod memory;
 mod net;
@@ -56,6 +57,10 @@ pub struct Flags {
     #[arg(long, value_name = "S", default_value_t = 0.3)]
     seconds: f64,
 
+    /// Measure every net with published weights instead, and print the table of docs/choosing-a-backbone.md
+    #[arg(long, conflicts_with = "list")]
+    backbones: bool,
+
     /// Print the list of works and end
     #[arg(long)]
     list: bool,
@@ -75,7 +80,7 @@ pub fn run(flags: &Flags, json: bool) -> Result<()> {
         taper_kernels::let_candle_threads_sleep();
         return ours::run(flags.device);
     }
-    let mut works = works::all();
+    let mut works = if flags.backbones { backbones::works() } else { works::all() };
     if flags.device != DeviceChoice::Cpu {
         // A process's start and its memory are the CPU's.
         works.retain(|work| !work.task.is_whole_process());
@@ -121,7 +126,7 @@ fn compare(flags: &Flags, json: bool, works: &[Work]) -> Result<()> {
         for round in 0..rounds {
             measuring.round(work, round, flags.seconds)?;
         }
-        if !json {
+        if !json && !flags.backbones {
             let names = measuring.names();
             let one = std::slice::from_ref(work);
             print!("{}", table::results(&measuring.results, one, &names, share_of));
@@ -140,6 +145,9 @@ fn compare(flags: &Flags, json: bool, works: &[Work]) -> Result<()> {
             "sums": measuring.results.sums(works, &names),
         });
         println!("{report}");
+    } else if flags.backbones {
+        println!("{}", machine());
+        print!("{}", backbones::table(&measuring.results, works, &names));
     } else {
         let sums = table::sums(&measuring.results, works, &names);
         if !sums.trim().is_empty() {

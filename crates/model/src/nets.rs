@@ -55,7 +55,7 @@ mod vit;
 
 use std::sync::LazyLock;
 
-pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches, UsualImages};
+pub use info::{BuildNet, Family, NetConfig, NetInfo, NetSize, Patches, Published, UsualImages};
 pub use net::Net;
 
 /// The nets of each file.

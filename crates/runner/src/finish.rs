@@ -77,7 +77,7 @@ pub(crate) fn finish(
         parameters: parameter_counts(&loaded.params),
         net: NetSummary {
             description: plan.net.description.to_string(),
-            in_timm: plan.net.hub.is_some_and(|hub| hub.starts_with("timm/")),
+            in_timm: plan.net.published.is_some_and(|published| published.hub.starts_with("timm/")),
             fixed_size: plan.net.patches.is_some(),
         },
         start: StartingWeights {

@@ -17,7 +17,11 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
         "--merge is for --method lora: other methods save the whole net anyway"
     );
     let net = &recipe.model.net;
-    let example = registry.models.net(net)?.hub.map_or(String::new(), |hub| format!(" hub:{hub}"));
+    let example = registry
+        .models
+        .net(net)?
+        .published
+        .map_or(String::new(), |published| format!(" hub:{}", published.hub));
     anyhow::ensure!(
         !recipe.model.weights.is_empty(),
         "no weights to fine-tune {net} from: name them with --weights{example}, or use `train` to start from \

@@ -25,7 +25,9 @@ pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
                 "multiply_adds": net.size.map(|size| size.multiply_adds),
                 "input": [channels, height, width],
                 "num_classes": net.num_classes,
-                "hub": net.hub,
+                "hub": net.published.map(|published| published.hub),
+                "license": net.published.map(|published| published.license),
+                "imagenet_top1": net.published.and_then(|published| published.top1),
             })
         });
         return print_json(&nets.collect());
@@ -46,7 +48,7 @@ pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
         };
         let (c, h, w) = net.default_input;
         let input = format!("{c}x{h}x{w}");
-        let hub = net.hub.map_or(String::new(), |hub| format!("hub:{hub}"));
+        let hub = net.published.map_or(String::new(), |published| format!("hub:{}", published.hub));
         let line = format!(
             "{}  {parameters:>10}  {multiply_adds:>13}  {input:<13}  {hub}",
             left(net.name, columns)

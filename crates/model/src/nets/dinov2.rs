@@ -1,6 +1,6 @@
 //! DINOv2.
 
-use super::info::{NetInfo, NetSize, Patches, UsualImages};
+use super::info::{NetInfo, NetSize, Patches, Published, UsualImages};
 use super::vit::{Pool, VitConfig, qkv, vit};
 use crate::weights::KeyMap;
 
@@ -30,7 +30,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         patches: Some(Patches { size: sizes.patch, antialias: false }),
         size: Some(NetSize { parameters: 22_397_800, multiply_adds: 6_126_797_184 }),
         images: Some(UsualImages::IMAGENET),
-        hub: Some("facebook/dinov2-small-imagenet1k-1-layer"),
+        published: Published::new("facebook/dinov2-small-imagenet1k-1-layer", 81.1),
         ..vit("vit_small_patch14_dinov2", sizes)
     }]
 }

@@ -1,7 +1,7 @@
 //! EfficientNets.
 
 use super::block_names::BlockNames;
-use super::info::{NetInfo, NetSize, UsualImages};
+use super::info::{NetInfo, NetSize, Published, UsualImages};
 use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Part, Squeeze, block_net};
 use crate::layers::Activation;
 
@@ -20,21 +20,21 @@ pub(super) fn nets() -> Vec<NetInfo> {
             description: "EfficientNet-Lite0: inverted residuals, ReLU6, no squeeze-and-excitation",
             size: Some(NetSize { parameters: 4_652_008, multiply_adds: 391_161_952 }),
             images: Some(UsualImages::HALF),
-            hub: Some("timm/tf_efficientnet_lite0.in1k"),
+            published: Published::new("timm/tf_efficientnet_lite0.in1k", 74.8),
             key_maps: vec![("efficientnet-pytorch", EFFICIENTNET_PYTORCH.key_map(&lite0))],
             ..block_net("tf_efficientnet_lite0", lite0)
         },
         NetInfo {
             description: "EfficientNet-B0: inverted residuals with squeeze-and-excitation",
             size: Some(NetSize { parameters: 5_288_548, multiply_adds: 392_552_448 }),
-            hub: Some("timm/efficientnet_b0.ra_in1k"),
+            published: Published::new("timm/efficientnet_b0.ra_in1k", 77.7),
             key_maps: vec![("torchvision", TORCHVISION.key_map(&b0))],
             ..block_net("efficientnet_b0", b0)
         },
         NetInfo {
             description: "EfficientNet-B0 as TensorFlow pads and normalizes it",
             size: Some(NetSize { parameters: 5_288_548, multiply_adds: 391_789_152 }),
-            hub: Some("timm/tf_efficientnet_b0.ns_jft_in1k"),
+            published: Published::new("timm/tf_efficientnet_b0.ns_jft_in1k", 78.7),
             key_maps: vec![
                 ("efficientnet-pytorch", EFFICIENTNET_PYTORCH.key_map(&tf_b0)),
                 ("transformers", TRANSFORMERS.key_map(&tf_b0)),

@@ -83,6 +83,25 @@ pub enum Family {
     Transformer,
 }
 
+/// Weights that somebody published.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Published {
+    /// The repository of the Hugging Face Hub, `OWNER/NAME`.
+    pub hub: &'static str,
+    /// Their licence, by its id on the Hub.
+    pub license: &'static str,
+    /// The share of ImageNet's validation images whose class is the likeliest one, in percent, as it was published;
+    /// `None` for weights without a head.
+    pub top1: Option<f64>,
+}
+
+impl Published {
+    /// Weights under the Apache licence.
+    pub(crate) const fn new(hub: &'static str, top1: f64) -> Option<Self> {
+        Some(Self { hub, license: "apache-2.0", top1: Some(top1) })
+    }
+}
+
 /// An architecture: how to build it and what loading a checkpoint needs to know.
 ///
 /// [`NetInfo::new`] fills in what a net of one's own has no need for:
@@ -160,8 +179,8 @@ pub struct NetInfo {
     /// How images are prepared for its published weights; `None` for a net without, such as those for
     /// handwritten digits.
     pub images: Option<UsualImages>,
-    /// A repository of the Hugging Face Hub with pretrained weights to start from, `OWNER/NAME`.
-    pub hub: Option<&'static str>,
+    /// Pretrained weights on the Hugging Face Hub to start from.
+    pub published: Option<Published>,
     /// Builds it.
     ///
     /// # Errors
@@ -196,7 +215,7 @@ impl NetInfo {
             family: Family::Small,
             size: None,
             images: None,
-            hub: None,
+            published: None,
             build: Arc::new(build),
         }
     }

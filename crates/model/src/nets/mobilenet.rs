@@ -1,7 +1,7 @@
 //! MobileNets.
 
 use super::block_names::BlockNames;
-use super::info::{NetInfo, NetSize, UsualImages};
+use super::info::{NetInfo, NetSize, Published, UsualImages};
 use super::inverted_residual::{BlockNet, Blocks, Kind, Neck, Part, Row, Squeeze, block_net};
 use crate::layers::Activation::{self, HardSigmoid, HardSwish, Relu, Relu6};
 use crate::weights::KeyMap;
@@ -17,7 +17,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         NetInfo {
             description: "MobileNetV2: inverted residuals, ReLU6",
             size: Some(NetSize { parameters: 3_504_872, multiply_adds: 307_452_384 }),
-            hub: Some("timm/mobilenetv2_100.ra_in1k"),
+            published: Published::new("timm/mobilenetv2_100.ra_in1k", 72.9),
             key_maps: vec![("torchvision", TORCHVISION_V2.key_map(&v2()))],
             ..block_net("mobilenetv2_100", v2())
         },
@@ -27,27 +27,31 @@ pub(super) fn nets() -> Vec<NetInfo> {
             key_maps: vec![("transformers", TRANSFORMERS_V2.key_map(&tf_v2))],
             export: Some(TRANSFORMERS_V2.export(&tf_v2)),
             images: Some(UsualImages { bicubic: false, ..UsualImages::HALF }),
-            hub: Some("google/mobilenet_v2_1.0_224"),
+            published: Some(Published {
+                hub: "google/mobilenet_v2_1.0_224",
+                license: "other",
+                top1: Some(71.8),
+            }),
             ..block_net("tf_mobilenetv2_100", tf_v2)
         },
         NetInfo {
             description: "MobileNetV3-Small: squeeze-and-excitation, hard-swish",
             size: Some(NetSize { parameters: 2_542_856, multiply_adds: 57_923_168 }),
-            hub: Some("timm/mobilenetv3_small_100.lamb_in1k"),
+            published: Published::new("timm/mobilenetv3_small_100.lamb_in1k", 67.6),
             key_maps: vec![("torchvision", torchvision_v3(&v3_small()))],
             ..block_net("mobilenetv3_small_100", v3_small())
         },
         NetInfo {
             description: "MobileNetV3-Large: squeeze-and-excitation, hard-swish",
             size: Some(NetSize { parameters: 5_483_032, multiply_adds: 220_989_568 }),
-            hub: Some("timm/mobilenetv3_large_100.ra_in1k"),
+            published: Published::new("timm/mobilenetv3_large_100.ra_in1k", 75.8),
             key_maps: vec![("torchvision", torchvision_v3(&v3_large()))],
             ..block_net("mobilenetv3_large_100", v3_large())
         },
         NetInfo {
             description: "MobileNetV4-Conv-Small: universal inverted bottlenecks, ReLU",
             size: Some(NetSize { parameters: 3_774_024, multiply_adds: 187_969_984 }),
-            hub: Some("timm/mobilenetv4_conv_small.e2400_r224_in1k"),
+            published: Published::new("timm/mobilenetv4_conv_small.e2400_r224_in1k", 73.8),
             ..block_net("mobilenetv4_conv_small", v4_small())
         },
     ]

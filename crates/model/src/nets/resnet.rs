@@ -2,7 +2,7 @@
 
 use candle_core::{Result, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize, UsualImages};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Published, UsualImages};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -27,25 +27,25 @@ pub(super) fn nets() -> Vec<NetInfo> {
         NetInfo {
             description: "ResNet-18: basic blocks 2, 2, 2, 2",
             size: Some(NetSize { parameters: 11_689_512, multiply_adds: 1_816_557_056 }),
-            hub: Some("timm/resnet18.a1_in1k"),
+            published: Published::new("timm/resnet18.a1_in1k", 71.5),
             ..resnet("resnet18", Block::Basic, [2, 2, 2, 2])
         },
         NetInfo {
             description: "ResNet-34: basic blocks 3, 4, 6, 3",
             size: Some(NetSize { parameters: 21_797_672, multiply_adds: 3_667_499_520 }),
-            hub: Some("timm/resnet34.a1_in1k"),
+            published: Published::new("timm/resnet34.a1_in1k", 76.4),
             ..resnet("resnet34", Block::Basic, [3, 4, 6, 3])
         },
         NetInfo {
             description: "ResNet-50: bottlenecks 3, 4, 6, 3",
             size: Some(NetSize { parameters: 25_557_032, multiply_adds: 4_100_298_240 }),
-            hub: Some("timm/resnet50.a1_in1k"),
+            published: Published::new("timm/resnet50.a1_in1k", 80.4),
             ..resnet("resnet50", Block::Bottleneck, [3, 4, 6, 3])
         },
         NetInfo {
             description: "ResNet-101: bottlenecks 3, 4, 23, 3",
             size: Some(NetSize { parameters: 44_549_160, multiply_adds: 7_817_637_376 }),
-            hub: Some("timm/resnet101.a1h_in1k"),
+            published: Published::new("timm/resnet101.a1h_in1k", 82.0),
             ..resnet("resnet101", Block::Bottleneck, [3, 4, 23, 3])
         },
     ]

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize, Patches, UsualImages};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Patches, Published, UsualImages};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -48,19 +48,19 @@ pub(super) fn nets() -> Vec<NetInfo> {
         NetInfo {
             description: "ViT-Ti/16: 12 blocks of 192 features, 3 heads",
             size: Some(NetSize { parameters: 5_717_416, multiply_adds: 1_254_628_800 }),
-            hub: Some("timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"),
+            published: Published::new("timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 75.5),
             ..augreg("vit_tiny_patch16_224", TINY)
         },
         NetInfo {
             description: "ViT-S/16: 12 blocks of 384 features, 6 heads",
             size: Some(NetSize { parameters: 22_050_664, multiply_adds: 4_600_773_504 }),
-            hub: Some("timm/vit_small_patch16_224.augreg_in21k_ft_in1k"),
+            published: Published::new("timm/vit_small_patch16_224.augreg_in21k_ft_in1k", 81.4),
             ..augreg("vit_small_patch16_224", VitConfig { features: 384, heads: 6, ..TINY })
         },
         NetInfo {
             description: "ViT-B/16: 12 blocks of 768 features, 12 heads",
             size: Some(NetSize { parameters: 86_567_656, multiply_adds: 17_567_610_624 }),
-            hub: Some("timm/vit_base_patch16_224.augreg2_in21k_ft_in1k"),
+            published: Published::new("timm/vit_base_patch16_224.augreg2_in21k_ft_in1k", 85.1),
             ..augreg("vit_base_patch16_224", VitConfig { features: 768, heads: 12, ..TINY })
         },
     ]
