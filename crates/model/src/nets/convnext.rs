@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::info::{Family, NetConfig, NetInfo, NetSize, UsualImages};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Published, UsualImages};
 use super::net::Net;
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -49,32 +49,36 @@ pub(super) fn nets() -> Vec<NetInfo> {
         NetInfo {
             description: "ConvNeXt-Atto: blocks 2, 2, 6, 2 of 40 to 320 channels",
             size: Some(NetSize { parameters: 3_695_520, multiply_adds: 548_273_600 }),
-            hub: Some("timm/convnext_atto.d2_in1k"),
+            published: Published::new("timm/convnext_atto.d2_in1k", 75.7),
             ..convnext("convnext_atto", ATTO)
         },
         NetInfo {
             description: "ConvNeXt-Femto: blocks 2, 2, 6, 2 of 48 to 384 channels",
             size: Some(NetSize { parameters: 5_217_784, multiply_adds: 780_759_168 }),
-            hub: Some("timm/convnext_femto.d1_in1k"),
+            published: Published::new("timm/convnext_femto.d1_in1k", 77.5),
             ..convnext("convnext_femto", ConvNeXt { channels: [48, 96, 192, 384], ..ATTO })
         },
         NetInfo {
             description: "ConvNeXt-Pico: blocks 2, 2, 6, 2 of 64 to 512 channels",
             size: Some(NetSize { parameters: 9_045_672, multiply_adds: 1_368_561_152 }),
-            hub: Some("timm/convnext_pico.d1_in1k"),
+            published: Published::new("timm/convnext_pico.d1_in1k", 79.5),
             ..convnext("convnext_pico", ConvNeXt { channels: [64, 128, 256, 512], ..ATTO })
         },
         NetInfo {
             description: "ConvNeXt-Tiny: blocks 3, 3, 9, 3 of 96 to 768 channels",
             size: Some(NetSize { parameters: 28_589_128, multiply_adds: 4_458_504_960 }),
             images: Some(UsualImages { crop: Some(0.95), ..UsualImages::IMAGENET }),
-            hub: Some("timm/convnext_tiny.in12k_ft_in1k"),
+            published: Published::new("timm/convnext_tiny.in12k_ft_in1k", 84.2),
             ..convnext("convnext_tiny", tiny)
         },
         NetInfo {
             description: "ConvNeXt-V2-Atto: ConvNeXt-Atto with global response normalization",
             size: Some(NetSize { parameters: 3_708_400, multiply_adds: 548_273_600 }),
-            hub: Some("timm/convnextv2_atto.fcmae_ft_in1k"),
+            published: Some(Published {
+                hub: "timm/convnextv2_atto.fcmae_ft_in1k",
+                license: "cc-by-nc-4.0",
+                top1: Some(76.6),
+            }),
             ..convnext("convnextv2_atto", ConvNeXt { second: true, ..ATTO })
         },
     ]

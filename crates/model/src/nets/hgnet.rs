@@ -3,7 +3,7 @@
 use candle_core::{ModuleT, Result, Tensor};
 
 use super::conv_shape::ConvShape;
-use super::info::{Family, NetConfig, NetInfo, NetSize, UsualImages};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Published, UsualImages};
 use super::net::Net;
 use super::resnet::check_size;
 use crate::builder::ParamBuilder;
@@ -65,7 +65,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         family: Family::Convolutional,
         size: Some(NetSize { parameters: 5_996_550, multiply_adds: 323_218_048 }),
         images: Some(UsualImages { crop: Some(0.965), ..UsualImages::IMAGENET }),
-        hub: Some("timm/hgnetv2_b0.ssld_stage2_ft_in1k"),
+        published: Published::new("timm/hgnetv2_b0.ssld_stage2_ft_in1k", 77.4),
         ..NetInfo::new("hgnetv2_b0", |config, vb, _| build(config, vb))
     }]
 }

@@ -3,7 +3,7 @@
 use candle_core::Result;
 
 use super::conv_shape::ConvShape;
-use super::info::{Family, NetConfig, NetInfo, NetSize, UsualImages};
+use super::info::{Family, NetConfig, NetInfo, NetSize, Published, UsualImages};
 use super::net::Net;
 use super::resnet::check_size;
 use crate::builder::ParamBuilder;
@@ -35,7 +35,11 @@ pub(super) fn nets() -> Vec<NetInfo> {
         description: "RegNetY-400MF: bottlenecks in groups of 8 channels, squeeze-and-excitation",
         size: Some(NetSize { parameters: 4_344_144, multiply_adds: 405_729_136 }),
         images: Some(UsualImages { crop: Some(0.965), ..UsualImages::IMAGENET }),
-        hub: Some("timm/regnety_004.tv2_in1k"),
+        published: Some(Published {
+            hub: "timm/regnety_004.tv2_in1k",
+            license: "bsd-3-clause",
+            top1: Some(75.6),
+        }),
         ..regnet("regnety_004", sizes)
     }]
 }
