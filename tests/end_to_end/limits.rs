@@ -36,7 +36,8 @@ fn a_class_name_of_any_length_is_trained_on_and_told() {
     let run = folder.path().join("run");
     let data =
         list(folder.path(), 8, |i| if i % 2 == 0 { "b".to_string() } else { "x".repeat(70_000) });
-    let output = taper(&["inspect", "--data", arg(&data)]).output().unwrap();
+    let out = folder.path().join("inspected");
+    let output = taper(&["inspect", "--data", arg(&data), "--out", arg(&out)]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let output = taper(&trained(&data, &run, &[])).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

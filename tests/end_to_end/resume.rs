@@ -218,6 +218,53 @@ fn complete(epochs: &str, out: &Path) -> Vec<u8> {
     model(out)
 }
 
+/// Kills a command at moments from its first to its last, so also before its folder is there and while it writes the
+/// page, and gives it again. `TAPER_KILLS` says how many times; default 6.
+#[test]
+fn a_command_that_was_killed_at_any_moment_ends_as_one_that_was_not_when_it_is_given_again() {
+    let kills: u32 = std::env::var("TAPER_KILLS").map_or(6, |text| text.parse().unwrap());
+    let folder = tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let began = Instant::now();
+    let expected = complete("1", &whole);
+    let duration = began.elapsed();
+    // Times and the place of the run aside, a file has the same bytes.
+    let names = |run: &Path| {
+        let names = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap();
+    let (mut killed, mut no_folder, mut finished, mut n) = (0, 0, 0, 0u32);
+    while killed < kills {
+        n += 1;
+        let out = folder.path().join(format!("killed-{n}"));
+        let mut child = command("1", &out).spawn().unwrap();
+        // Spread over the whole of it and a little more, each time a fraction of a step later.
+        let share = f64::from(n % kills.max(7)) + f64::from(n / kills.max(7)) / 7.0;
+        std::thread::sleep(duration.mul_f64(1.2 * share / f64::from(kills.max(7))));
+        child.kill().unwrap();
+        if child.wait_with_output().unwrap().status.success() {
+            std::fs::remove_dir_all(&out).unwrap();
+            continue;
+        }
+        killed += 1;
+        no_folder += u32::from(!out.exists());
+        finished += u32::from(out.join("metrics.json").exists());
+        assert!(complete("1", &out) == expected, "kill {n}: another model");
+        assert_eq!(names(&out), names(&whole), "kill {n}");
+        for name in ["recipe.toml", "config.json"] {
+            assert_eq!(bytes(&out, name), bytes(&whole, name), "kill {n}: {name}");
+        }
+        assert_eq!(history(&out), history(&whole), "kill {n}");
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+    println!(
+        "{killed} kills ({no_folder} before there was a folder, {finished} after the results): same bytes"
+    );
+}
+
 /// Kills runs, at random moments and at every stage of a save, resuming each time. `TAPER_KILLS`
 /// says how many times; default 6.
 #[test]

@@ -147,7 +147,7 @@ pub fn roc_auc_one_vs_rest<T: Copy + Into<f64>>(
     if average == Average::Micro {
         return roc_auc(&one_hot(labels, scores, num_classes)?, scores);
     }
-    averaged(per_class(roc_auc, labels, scores, num_classes)?, average)
+    averaged(per_class(roc_auc, labels, scores, num_classes, average)?, average)
 }
 
 /// One-vs-rest average precision; the averages are those of [`roc_auc_one_vs_rest`].
@@ -164,7 +164,7 @@ pub fn average_precision_one_vs_rest<T: Copy + Into<f64>>(
     if average == Average::Micro {
         return average_precision(&one_hot(labels, scores, num_classes)?, scores);
     }
-    averaged(per_class(average_precision, labels, scores, num_classes)?, average)
+    averaged(per_class(average_precision, labels, scores, num_classes, average)?, average)
 }
 
 /// A class's metric, or why it has none, and its number of samples.
@@ -176,6 +176,7 @@ fn per_class<T: Copy + Into<f64>>(
     labels: &[u32],
     scores: &[T],
     num_classes: usize,
+    average: Average,
 ) -> Result<Vec<OfClass>> {
     check::labelled_scores(labels, scores, num_classes)?;
     let of_class = |class: usize| {
@@ -186,6 +187,13 @@ fn per_class<T: Copy + Into<f64>>(
             .map_err(|source| MetricsError::Class { class, source: Box::new(source) });
         (value, positive.iter().filter(|&&flag| flag).count())
     };
+    if average == Average::Macro {
+        // One class without a value is enough: of many classes the others need not be sorted.
+        let mut support = vec![0; num_classes];
+        labels.iter().for_each(|&label| support[label as usize] += 1);
+        let is_one_sided = |class: &usize| [0, labels.len()].contains(&support[*class]);
+        (0..num_classes).filter(is_one_sided).try_for_each(|class| of_class(class).0.map(drop))?;
+    }
     Ok((0..num_classes).map(of_class).collect())
 }
 

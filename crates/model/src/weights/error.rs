@@ -28,6 +28,16 @@ pub enum WeightsError {
         /// Why.
         source: SafeTensorError,
     },
+    /// A safetensors file of too many tensors, or too long names.
+    #[error("the header of {file} has {length} bytes, the limit is {limit}")]
+    Header {
+        /// The file.
+        file: String,
+        /// The header's bytes.
+        length: u64,
+        /// The most that are read.
+        limit: u64,
+    },
     /// A file of PyTorch's that cannot be read.
     #[error("the PyTorch file {file} cannot be read: {reason}")]
     Pickle {

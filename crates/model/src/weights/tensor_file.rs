@@ -10,6 +10,9 @@ use super::error::WeightsError;
 /// The key of a file's metadata under which [`save`](super::save()) writes what it is given, as JSON.
 pub const METADATA_KEY: &str = "taper";
 
+/// The most bytes of a file's header: what is made of it takes up to twenty times as many.
+const MOST_HEADER: u64 = 45 << 20;
+
 /// The tensors of a checkpoint, in memory and checked.
 ///
 /// The file is read, not mapped: a file that changes or shrinks later changes nothing here. Every
@@ -50,10 +53,18 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Malformed`] for bytes that are cut short or are no such file,
+    /// [`WeightsError::Malformed`] for bytes that are cut short or are no such file, [`WeightsError::Header`],
     /// [`WeightsError::NonFinite`].
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, WeightsError> {
         let malformed = |source| WeightsError::Malformed { file: origin.to_string(), source };
+        let header = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
+        if header > MOST_HEADER && header <= bytes.len() as u64 {
+            return Err(WeightsError::Header {
+                file: origin.to_string(),
+                length: header,
+                limit: MOST_HEADER,
+            });
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
         let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
         let mut tensors = BTreeMap::new();
