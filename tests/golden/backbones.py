@@ -78,7 +78,7 @@ def values(name, shape):
             u = 1.5 + 0.5 * u
         elif is_batch_norm(name) and last == "bias":
             u = u + numpy.where(u < 0.0, -1.0, 1.0)
-        elif last in ("weight", "gamma", "lambda1", "scale"):
+        elif last in ("weight", "gamma", "gamma_1", "gamma_2", "lambda1", "scale"):
             u = 1.0 + 0.5 * u
         else:
             u = 0.1 * u
@@ -357,6 +357,22 @@ def block_net(name):
     write(name, "timm", {"timm": timm.__version__}, whole, images.shape, *results)
 
 
+def timm_vit(name):
+    """A vision transformer that timm alone has with its head."""
+    side = 14 if "patch14" in name else 16
+    images = values("images", (2, 3, 3 * side, 4 * side))
+    model = fill(timm.create_model(name, num_classes=CLASSES, img_size=images.shape[2:]))
+    results = [answer(model, images, train, lambda n: n) for train in (False, True)]
+    whole = timm.create_model(name, num_classes=1000).state_dict()
+    write(name, "timm", {"timm": timm.__version__}, whole, images.shape, *results)
+
+
+def dinov3_vit(name):
+    """Of transformers' DINOv3, which has no classifier."""
+    config = transformers.DINOv3ViTConfig(num_register_tokens=4)
+    write_names(name, "dinov3", saved(transformers.DINOv3ViTModel(config)))
+
+
 def other_names(name, source, build, versions=None, filled=fill, state=nn.Module.state_dict, size=(65, 64), train=True):
     """A net that timm has, too, in another program: its names, and its logits with values by these names."""
     images = values("images", (4, 3, *size))
@@ -495,6 +511,10 @@ BACKBONES = {
     "vit_small_patch16_224": lambda name: vit(name, 384, 6),
     "vit_base_patch16_224": lambda name: vit(name, 768, 12),
     "vit_small_patch14_dinov2": lambda name: dinov2(name, 384, 6),
+    "vit_base_patch14_dinov2": lambda name: dinov2(name, 768, 12),
+    "vit_small_patch14_reg4_dinov2": timm_vit,
+    "vit_base_patch14_reg4_dinov2": timm_vit,
+    "vit_small_patch16_dinov3": timm_vit,
     **dict.fromkeys(BLOCK_NETS, block_net),
 }
 
@@ -534,6 +554,7 @@ OTHERS = {
     },
     "dinov3": {
         "convnext_tiny": dinov3_convnext,
+        "vit_small_patch16_dinov3": dinov3_vit,
     },
     "efficientnet-pytorch": {
         "tf_efficientnet_b0": efficientnet_pytorch_b0,

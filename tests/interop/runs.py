@@ -4,7 +4,7 @@ Each case fine-tunes a net for an epoch on a few small images, opens the run's f
 probabilities of all classes with those that `taper predict` gives for the same files. The largest difference may be
 1e-4.
 
-    python tests/interop/runs.py
+    python tests/interop/runs.py [CASE...]
 
 Needs numpy, Pillow, safetensors, torch, timm, transformers and peft.
 """
@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -225,6 +226,45 @@ def to_transformers(program, folder):
     common.compare("dinov2, last-1: the run in transformers", predict(program, run, files), answers(net, images))
 
 
+def in_timm(program, folder, net, size):
+    """Two stages of a net of timm with random weights: timm reads the run."""
+    data = write_images(folder / "data", size, "RGB")
+    files = sorted(data.rglob("*.png"))[::5]
+    run = folder / "run"
+    finetune(program, run, timm_folder(folder / "base", net, size), data, "--method", "last-2")
+    check(f"{net}, last-2: the run in timm", program, run, files, timm.create_model(f"local-dir:{run}", pretrained=True))
+
+
+def in_transformers(program, folder):
+    """MobileNetV2 as Google published it, which timm has not: transformers reads what the run leaves for it."""
+    data = write_images(folder / "data", (64, 64), "RGB")
+    files = sorted(data.rglob("*.png"))[::5]
+    torch.manual_seed(7)
+    base, run = folder / "base", folder / "run"
+    transformers.MobileNetV2ForImageClassification(transformers.MobileNetV2Config(num_labels=7)).save_pretrained(base)
+    size = {"size": {"shortest_edge": 64}, "crop_size": {"height": 64, "width": 64}}
+    transformers.MobileNetV2ImageProcessor(**size).save_pretrained(base)
+    finetune(program, run, base, data, "--method", "last-2")
+    net = transformers.AutoModelForImageClassification.from_pretrained(run / "transformers")
+    processor = transformers.AutoImageProcessor.from_pretrained(run / "transformers")
+    images = processor([Image.open(file) for file in files], return_tensors="pt")["pixel_values"]
+    common.compare("tf_mobilenetv2_100, last-2: the run in transformers", predict(program, run, files), answers(net, images))
+
+
+# One of each file of nets; the size in pixels.
+IN_TIMM = {
+    "tf_efficientnet_lite0": (64, 96),
+    "mobilenetv3_small_100": (64, 64),
+    "mobilenetv4_conv_small": (64, 64),
+    "convnext_atto": (64, 96),
+    "convnextv2_atto": (64, 64),
+    "regnety_004": (64, 64),
+    "hgnetv2_b0": (64, 64),
+    "vit_small_patch14_reg4_dinov2": (56, 70),
+    "vit_small_patch16_dinov3": (48, 64),
+}
+
+
 def main():
     print(f"timm {timm.__version__}, transformers {transformers.__version__}, peft {peft.__version__}")
     print("the largest difference in a probability")
@@ -236,8 +276,12 @@ def main():
         "lora-resnet": lambda *at: adapter(*at, "resnet18", ["--set", 'method.targets=["layer4.1.conv1"]']),
         "transformers": from_transformers,
         "dinov2": to_transformers,
+        "mobilenet_v2": in_transformers,
+        **{net: lambda *at, net=net, size=size: in_timm(*at, net, size) for net, size in IN_TIMM.items()},
     }
     for name, case in cases.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             case(program, pathlib.Path(folder))
 

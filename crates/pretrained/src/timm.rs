@@ -211,7 +211,9 @@ impl ModelConfig {
         if channels != 3 {
             arguments.insert("in_chans".to_string(), channels.into());
         }
-        if net.patches.is_some() && (height, width) != (net.default_input.1, net.default_input.2) {
+        // timm's own size is another for nets with registers.
+        let usual = (net.default_input.1, net.default_input.2);
+        if net.patches.is_some_and(|patches| patches.prefix == 0 || (height, width) != usual) {
             arguments.insert("img_size".to_string(), json!([height, width]));
         }
         arguments

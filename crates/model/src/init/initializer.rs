@@ -110,7 +110,7 @@ impl Initializer {
 
     /// PyTorch's `trunc_normal_(std=std)`, the normal distribution around 0 cut at -2 and 2: what
     /// timm starts vision transformers from, with `std = 0.02`.
-    pub fn trunc_normal(std: f64) -> Self {
+    pub const fn trunc_normal(std: f64) -> Self {
         Self::TruncatedNormal { mean: 0.0, std, low: -2.0, high: 2.0 }
     }
 

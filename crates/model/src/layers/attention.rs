@@ -3,6 +3,7 @@
 use candle_core::{ModuleT, Result, Tensor, bail};
 
 use super::linear::{Linear, LinearConfig};
+use super::rotary::Rotary;
 use crate::builder::ParamBuilder;
 use crate::summary;
 
@@ -40,6 +41,8 @@ pub struct Attention {
     pub proj: Linear,
     /// The number of heads.
     pub heads: usize,
+    /// What turns queries and keys by their places; `None` for nothing.
+    pub rotary: Option<Rotary>,
     name: String,
 }
 
@@ -55,21 +58,41 @@ impl Attention {
         config: LinearConfig,
         vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
+        Self::rotated(features, heads, [config; 2], None, vb)
+    }
+
+    /// As [`new`](Self::new), the two dense layers as `configs` say and queries and keys turned by their
+    /// places.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn rotated<'a>(
+        features: usize,
+        heads: usize,
+        [qkv, proj]: [LinearConfig; 2],
+        rotary: Option<Rotary>,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
         let vb = vb.into();
         let name = vb.prefix();
         if heads == 0 || !features.is_multiple_of(heads) {
             bail!("attention `{name}`: {heads} heads do not divide {features} features");
         }
-        let qkv = Linear::new(features, 3 * features, config, vb.pp("qkv"))?;
-        let proj = Linear::new(features, features, config, vb.pp("proj"))?;
-        Ok(Self { qkv, proj, heads, name })
+        let qkv = Linear::new(features, 3 * features, qkv, vb.pp("qkv"))?;
+        let proj = Linear::new(features, features, proj, vb.pp("proj"))?;
+        Ok(Self { qkv, proj, heads, rotary, name })
     }
 }
 
 impl ModuleT for Attention {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let (_, tokens, _) = x.dims3()?;
-        let mixed = taper_kernels::attention_packed(&self.qkv.forward_t(x, train)?, self.heads)?;
+        let mut qkv = self.qkv.forward_t(x, train)?;
+        if let Some(rotary) = &self.rotary {
+            qkv = rotary.apply(&qkv, self.heads)?;
+        }
+        let mixed = taper_kernels::attention_packed(&qkv, self.heads)?;
         // Two products over the tokens; the softmax is not counted.
         summary::record("Attention", &self.name, &mixed, |y| 2 * y.elem_count() * tokens);
         self.proj.forward_t(&mixed, train)

@@ -45,8 +45,22 @@ impl LayerScale {
     ///
     /// Those of `vb`.
     pub fn new<'a>(features: usize, first: f64, vb: impl Into<ParamBuilder<'a>>) -> Result<Self> {
+        Self::named("gamma", features, first, vb)
+    }
+
+    /// As [`new`](Self::new), the parameter called `name`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn named<'a>(
+        name: &str,
+        features: usize,
+        first: f64,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
         let vb = vb.into();
-        let gamma = vb.get(features, "gamma", Initializer::Constant(first))?;
+        let gamma = vb.get(features, name, Initializer::Constant(first))?;
         Ok(Self { gamma, channels: false, name: vb.prefix() })
     }
 

@@ -384,10 +384,24 @@ fn a_transformer_s_layers_keep_the_promises_of_a_layer() {
     assert_eq!(check.unwrap().parameters, ["proj.bias", "proj.weight"]);
     let check = check_layer(|vb, _| TokenEmbed::new(3, 4, vb), &[2, 3, 4], &[2, 4, 4]);
     assert_eq!(check.unwrap().parameters, ["cls_token", "pos_embed"]);
+    for (tokens, names) in [
+        (Some(3), &["cls_token", "pos_embed", "reg_token"][..]),
+        (None, &["cls_token", "reg_token"]),
+    ] {
+        let build = |vb: ParamBuilder<'_>, _: &RngKey| TokenEmbed::with_registers(tokens, 2, 4, vb);
+        assert_eq!(check_layer(build, &[2, 3, 4], &[2, 6, 4]).unwrap().parameters, names);
+    }
     let dense = LinearConfig::default;
     let check = check_layer(|vb, _| Attention::new(6, 2, dense(), vb), &[2, 3, 6], &[2, 3, 6]);
     let names = ["proj.bias", "proj.weight", "qkv.bias", "qkv.weight"];
     assert_eq!(check.unwrap().parameters, names);
+    let rotated = |vb: ParamBuilder<'_>, _: &RngKey| {
+        let rotary = Rotary::new((2, 1), 1, 4, 100.0, vb.dtype(), vb.device())?;
+        let qkv = LinearConfig { bias: false, ..dense() };
+        Attention::rotated(8, 2, [qkv, dense()], Some(rotary), vb)
+    };
+    let check = check_layer(rotated, &[2, 3, 8], &[2, 3, 8]);
+    assert_eq!(check.unwrap().parameters, ["proj.bias", "proj.weight", "qkv.weight"]);
     let check = check_layer(|vb, _| MlpBlock::new(3, 5, dense(), vb), &[2, 2, 3], &[2, 2, 3]);
     assert_eq!(check.unwrap().parameters, ["fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight"]);
     let check = check_layer(|vb, _| LayerScale::new(3, 0.5, vb), &[2, 2, 3], &[2, 2, 3]);

@@ -9,14 +9,17 @@ use crate::summary;
 /// Puts a learned class token before the tokens of an image and adds a learned vector to each
 /// position.
 ///
-/// `y = concat(cls_token, x) + pos_embed`.
+/// `y = concat(cls_token, x) + pos_embed`; with registers, tokens that take what is not of one place,
+/// `y = concat(cls_token, reg_token, x + pos_embed)`, or without `pos_embed` where positions are a matter of
+/// attention.
 ///
-/// Parameters: `cls_token` (1, 1, features), normal of deviation 1e-6, and `pos_embed`
-/// (1, 1 + tokens, features), truncated normal of deviation 0.02, as in timm.
+/// Parameters: `cls_token` (1, 1, features) and `reg_token` (1, registers, features), normal of
+/// deviation 1e-6, and `pos_embed` (1, 1 + tokens, features; with registers 1, tokens, features), truncated
+/// normal of deviation 0.02, as in timm.
 ///
 /// # Shapes
 ///
-/// (n, tokens, features) to (n, 1 + tokens, features).
+/// (n, tokens, features) to (n, 1 + registers + tokens, features).
 ///
 /// # Errors
 ///
@@ -37,8 +40,11 @@ use crate::summary;
 pub struct TokenEmbed {
     /// The class token, (1, 1, features).
     pub cls_token: Tensor,
-    /// What is added at each position, (1, 1 + tokens, features).
-    pub pos_embed: Tensor,
+    /// The registers, (1, registers, features); `None` without.
+    pub reg_token: Option<Tensor>,
+    /// What is added at each position, (1, 1 + tokens, features), or with registers (1, tokens,
+    /// features); `None` where nothing is.
+    pub pos_embed: Option<Tensor>,
 }
 
 impl TokenEmbed {
@@ -53,27 +59,62 @@ impl TokenEmbed {
         vb: impl Into<ParamBuilder<'a>>,
     ) -> Result<Self> {
         let vb = vb.into();
-        let small = Initializer::Normal { mean: 0.0, std: 1e-6 };
-        let normal = Initializer::trunc_normal(0.02);
         Ok(Self {
-            cls_token: vb.get((1, 1, features), "cls_token", small)?,
-            pos_embed: vb.get((1, 1 + tokens, features), "pos_embed", normal)?,
+            cls_token: vb.get((1, 1, features), "cls_token", SMALL)?,
+            reg_token: None,
+            pos_embed: Some(vb.get((1, 1 + tokens, features), "pos_embed", POSITIONS)?),
         })
+    }
+
+    /// With registers, and positions for the `tokens` of an image alone, or for none.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vb`.
+    pub fn with_registers<'a>(
+        tokens: Option<usize>,
+        registers: usize,
+        features: usize,
+        vb: impl Into<ParamBuilder<'a>>,
+    ) -> Result<Self> {
+        let vb = vb.into();
+        let positions = |tokens| vb.get((1, tokens, features), "pos_embed", POSITIONS);
+        Ok(Self {
+            cls_token: vb.get((1, 1, features), "cls_token", SMALL)?,
+            reg_token: Some(vb.get((1, registers, features), "reg_token", SMALL)?),
+            pos_embed: tokens.map(positions).transpose()?,
+        })
+    }
+
+    /// `x` and what is added to it.
+    fn placed(&self, x: &Tensor) -> Result<Tensor> {
+        let Some(positions) = &self.pos_embed else { return Ok(x.clone()) };
+        if x.dim(1)? != positions.dim(1)? {
+            let before = usize::from(self.reg_token.is_none());
+            bail!(
+                "position embeddings for {} tokens, found {}: build the net for the size of these images",
+                positions.dim(1)? - before,
+                x.dim(1)? - before
+            );
+        }
+        x.broadcast_add(positions)
     }
 }
 
+const SMALL: Initializer = Initializer::Normal { mean: 0.0, std: 1e-6 };
+const POSITIONS: Initializer = Initializer::trunc_normal(0.02);
+
 impl Module for TokenEmbed {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (n, tokens, features) = x.dims3()?;
-        let (_, positions, _) = self.pos_embed.dims3()?;
-        if tokens + 1 != positions {
-            bail!(
-                "position embeddings for {} tokens, found {tokens}: build the net for the size of these images",
-                positions - 1
-            );
-        }
+        let (n, _, features) = x.dims3()?;
         let class = self.cls_token.broadcast_as((n, 1, features))?;
-        let y = Tensor::cat(&[&class, x], 1)?.broadcast_add(&self.pos_embed)?;
+        let y = match &self.reg_token {
+            None => self.placed(&Tensor::cat(&[&class, x], 1)?)?,
+            Some(registers) => {
+                let registers = registers.broadcast_as((n, registers.dim(1)?, features))?;
+                Tensor::cat(&[&class, &registers, &self.placed(x)?], 1)?
+            }
+        };
         summary::record("TokenEmbed", "", &y, |_| 0);
         Ok(y)
     }

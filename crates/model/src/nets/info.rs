@@ -33,12 +33,13 @@ pub struct NetSize {
     pub multiply_adds: usize,
 }
 
-/// The patches of a vision transformer whose position embeddings are `pos_embed`, the class
-/// token's first.
+/// The patches of a vision transformer whose position embeddings are `pos_embed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patches {
     /// The side of a patch, in pixels.
     pub size: usize,
+    /// How many positions stand before those of the patches: 1 for the class token's.
+    pub prefix: usize,
     /// How position embeddings are resampled for images of another size, see
     /// [`PositionGrid::antialias`](crate::weights::PositionGrid::antialias).
     pub antialias: bool,
@@ -249,7 +250,7 @@ impl NetInfo {
             stem: prefix(self.stem),
             positions: self.patches.map(|patches| PositionGrid {
                 name: "pos_embed".to_string(),
-                prefix: 1,
+                prefix: patches.prefix,
                 height: config.height / patches.size,
                 width: config.width / patches.size,
                 from: None,

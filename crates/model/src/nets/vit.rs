@@ -8,7 +8,7 @@ use crate::builder::ParamBuilder;
 use crate::init::Initializer;
 use crate::layers::{
     Attention, LayerNorm, LayerNormConfig, LayerScale, Linear, LinearConfig, MlpBlock, PatchEmbed,
-    Residual, Sequential, TokenEmbed,
+    Residual, Rotary, Sequential, TokenEmbed,
 };
 use crate::weights::{Join, KeyMap};
 
@@ -23,8 +23,17 @@ pub(super) struct VitConfig {
     pub heads: usize,
     /// The first value of the [`LayerScale`] that ends each residual path; `None` for none.
     pub layer_scale: Option<f64>,
+    /// The names of layer scale's parameters in a block.
+    pub scales: [&'static str; 2],
     /// What the head sees.
     pub pool: Pool,
+    /// Tokens beside the class token that are of no place.
+    pub registers: usize,
+    /// Whether positions turn queries and keys; else they are learned and added. Rotated nets have no
+    /// bias for queries, keys and values.
+    pub rotary: bool,
+    /// Added to the variance of layer-norms.
+    pub eps: f64,
 }
 
 /// What the head of a vision transformer sees.
@@ -34,11 +43,25 @@ pub(super) enum Pool {
     Token,
     /// The class token and, behind it, the mean of the image's tokens: twice the features.
     TokenAndMean,
+    /// The mean of the image's tokens.
+    Mean,
 }
 
 /// ViT-Ti/16; the others have other features and heads.
-const TINY: VitConfig =
-    VitConfig { patch: 16, features: 192, heads: 3, layer_scale: None, pool: Pool::Token };
+pub(super) const TINY: VitConfig = VitConfig {
+    patch: 16,
+    features: 192,
+    heads: 3,
+    layer_scale: None,
+    scales: ["ls1.gamma", "ls2.gamma"],
+    pool: Pool::Token,
+    registers: 0,
+    rotary: false,
+    eps: 1e-6,
+};
+
+/// The base of a rotated net's periods.
+const TEMPERATURE: f64 = 100.0;
 
 /// The number of blocks: all of ours are that deep.
 const DEPTH: usize = 12;
@@ -72,15 +95,19 @@ fn augreg(name: &'static str, sizes: VitConfig) -> NetInfo {
         key_maps: vec![("transformers", transformers()), ("torchvision", torchvision())],
         // Trained by Google, in timm and in transformers.
         images: Some(UsualImages { crop: Some(0.9), ..UsualImages::HALF }),
-        patches: Some(Patches { size: sizes.patch, antialias: true }),
+        patches: Some(Patches { size: sizes.patch, prefix: 1, antialias: true }),
         ..vit(name, sizes)
     }
 }
 
 /// What all vision transformers share.
 pub(super) fn vit(name: &'static str, sizes: VitConfig) -> NetInfo {
-    let strings = |patterns: &[&str]| patterns.iter().map(|pattern| pattern.to_string()).collect();
-    let stem = strings(&["patch_embed.*", "cls_token", "pos_embed"]);
+    let strings = |patterns: &[&str]| -> Vec<String> {
+        patterns.iter().map(|pattern| pattern.to_string()).collect()
+    };
+    let mut stem = strings(&["patch_embed.*", "cls_token"]);
+    stem.extend((sizes.registers > 0).then(|| "reg_token".to_string()));
+    stem.extend((!sizes.rotary).then(|| "pos_embed".to_string()));
     let blocks = (0..DEPTH).map(|block| vec![format!("blocks.{block}.*")]);
     let stages = std::iter::once(stem).chain(blocks).chain([strings(&["norm.*", "head.*"])]);
     NetInfo {
@@ -156,14 +183,16 @@ pub(super) fn qkv() -> Join {
 ///
 /// Parameters: `cls_token`, `pos_embed`, `patch_embed.proj`, `blocks.0.norm1`,
 /// `blocks.0.attn.qkv`, `blocks.0.attn.proj`, `blocks.0.ls1` (with layer scale),
-/// `blocks.0.norm2`, `blocks.0.mlp.fc1`, `blocks.0.mlp.fc2`, `blocks.0.ls2`, …, `norm`, `head`.
+/// `blocks.0.norm2`, `blocks.0.mlp.fc1`, `blocks.0.mlp.fc2`, `blocks.0.ls2`, …, `norm`, `head`;
+/// with registers `reg_token`, and rotated without `pos_embed`.
 ///
 /// Images are of the size that it was built for, at least one patch each way. Pixels beyond the
 /// last whole patch are left out.
 ///
 /// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020.
 fn build(sizes: VitConfig, config: &NetConfig, vb: ParamBuilder<'_>) -> Result<Net> {
-    let VitConfig { patch, features, heads, layer_scale, pool } = sizes;
+    let VitConfig { patch, features, heads, layer_scale, scales, pool, registers, rotary, eps } =
+        sizes;
     let (rows, columns) = (config.height / patch, config.width / patch);
     if rows == 0 || columns == 0 {
         bail!(
@@ -175,25 +204,39 @@ fn build(sizes: VitConfig, config: &NetConfig, vb: ParamBuilder<'_>) -> Result<N
     }
     let mut body = Sequential::new()
         .add(PatchEmbed::new(config.channels, patch, features, vb.pp("patch_embed"))?)
-        .add(TokenEmbed::new(rows * columns, features, vb.clone())?);
-    let norm = |vb| LayerNorm::new(features, LayerNormConfig { eps: 1e-6 }, vb);
+        .add(match registers {
+            0 => TokenEmbed::new(rows * columns, features, vb.clone())?,
+            _ => {
+                let learned = (!rotary).then_some(rows * columns);
+                TokenEmbed::with_registers(learned, registers, features, vb.clone())?
+            }
+        });
+    let norm = |vb| LayerNorm::new(features, LayerNormConfig { eps }, vb);
+    let prefix = 1 + registers;
+    let rotation = |vb: &ParamBuilder<'_>| {
+        let (dtype, device) = (vb.dtype(), vb.device());
+        Rotary::new((rows, columns), prefix, features / heads, TEMPERATURE, dtype, device)
+    };
+    let rotation = rotary.then(|| rotation(&vb)).transpose()?;
     for index in 0..DEPTH {
         let vb = vb.pp("blocks").pp(index);
-        let attention = Attention::new(features, heads, dense(), vb.pp("attn"))?;
+        let layers = [LinearConfig { bias: !rotary, ..dense() }, dense()];
+        let rotation = rotation.clone();
+        let attention = Attention::rotated(features, heads, layers, rotation, vb.pp("attn"))?;
         let attention = Sequential::new().add(norm(vb.pp("norm1"))?).add(attention);
         let mlp = MlpBlock::new(features, 4 * features, dense(), vb.pp("mlp"))?;
         let mlp = Sequential::new().add(norm(vb.pp("norm2"))?).add(mlp);
-        for (mut path, name) in [(attention, "ls1"), (mlp, "ls2")] {
+        for (mut path, name) in [attention, mlp].into_iter().zip(scales) {
             if let Some(first) = layer_scale {
-                path.push(LayerScale::new(features, first, vb.pp(name))?);
+                path.push(LayerScale::named(name, features, first, vb.clone())?);
             }
             body.push(Residual::new(path));
         }
     }
     body.push(norm(vb.pp("norm"))?);
-    body.push(move |tokens: &Tensor| pool.of(tokens));
+    body.push(move |tokens: &Tensor| pool.of(tokens, prefix));
     let features = match pool {
-        Pool::Token => features,
+        Pool::Token | Pool::Mean => features,
         Pool::TokenAndMean => 2 * features,
     };
     let zero = LinearConfig { weight_init: Initializer::Zeros, ..dense() };
@@ -202,14 +245,14 @@ fn build(sizes: VitConfig, config: &NetConfig, vb: ParamBuilder<'_>) -> Result<N
 }
 
 impl Pool {
-    fn of(self, tokens: &Tensor) -> Result<Tensor> {
-        let class = tokens.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
+    /// Of tokens of which `prefix` stand before those of the image, the class token first.
+    fn of(self, tokens: &Tensor, prefix: usize) -> Result<Tensor> {
+        let class = || tokens.narrow(1, 0, 1)?.squeeze(1)?.contiguous();
+        let image = || tokens.narrow(1, prefix, tokens.dim(1)? - prefix)?.contiguous();
         match self {
-            Self::Token => Ok(class),
-            Self::TokenAndMean => {
-                let mean = tokens.narrow(1, 1, tokens.dim(1)? - 1)?.contiguous()?.mean(1)?;
-                Tensor::cat(&[class, mean], 1)
-            }
+            Self::Token => class(),
+            Self::Mean => image()?.mean(1),
+            Self::TokenAndMean => Tensor::cat(&[class()?, image()?.mean(1)?], 1),
         }
     }
 }

@@ -86,7 +86,9 @@ pub fn values(name: &str, shape: &[usize]) -> Tensor {
         [_] if batch_norm && last == "bias" && upwards => (0.5, 1.5),
         // And a step of one away from zero.
         [_] if batch_norm && last == "bias" => (1.0, 0.0),
-        [_] if ["weight", "gamma", "lambda1", "scale"].contains(&last) => (0.5, 1.0),
+        [_] if ["weight", "gamma", "gamma_1", "gamma_2", "lambda1", "scale"].contains(&last) => {
+            (0.5, 1.0)
+        }
         [_] => (0.1, 0.0),
         [_, _, _] => (0.5, 0.0),
         [_, rest @ ..] => {

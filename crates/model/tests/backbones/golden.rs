@@ -45,9 +45,9 @@ pub fn tensors(name: &str, source: &str, config: &NetConfig) -> TensorFile {
             if ours.starts_with(&format!("{}.", info.head)) {
                 shape[0] = config.num_classes;
             }
-            if ours == "pos_embed" {
-                let patch = if name.contains("patch14") { 14 } else { 16 };
-                shape[1] = 1 + config.height / patch * (config.width / patch);
+            if let ("pos_embed", Some(patches)) = (ours.as_str(), info.patches) {
+                let grid = config.height / patches.size * (config.width / patches.size);
+                shape[1] = patches.prefix + grid;
             }
             let tensor = values(&from, &shape);
             (from, tensor)
@@ -201,5 +201,18 @@ fn vision_transformers_are_those_of_transformers() {
 
 #[test]
 fn dinov2_is_that_of_transformers() {
-    check("vit_small_patch14_dinov2", "transformers");
+    for name in ["vit_small_patch14_dinov2", "vit_base_patch14_dinov2"] {
+        check(name, "transformers");
+    }
+}
+
+#[test]
+fn registers_and_rotary_positions_are_those_of_timm() {
+    for name in [
+        "vit_small_patch14_reg4_dinov2",
+        "vit_base_patch14_reg4_dinov2",
+        "vit_small_patch16_dinov3",
+    ] {
+        check(name, "timm");
+    }
 }

@@ -114,8 +114,30 @@ fn every_tensor_of_dinov3_s_convnext_has_its_place() {
 }
 
 #[test]
+fn every_tensor_of_dinov3_s_transformer_has_its_place() {
+    check("vit_small_patch16_dinov3", "timm", &[]);
+    let report = load("vit_small_patch16_dinov3", "dinov3", "transformers");
+    let names: Vec<&str> = report.initialized.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["head.bias", "head.weight"]);
+    // What stands for a hidden patch, and the biases of queries and values, which are zero.
+    assert_eq!(report.skipped.len(), 1 + 2 * 12, "{report}");
+    assert_eq!(report.loaded[0].name, "blocks.0.attn.proj.bias");
+}
+
+#[test]
+fn every_tensor_of_dinov2_with_registers_has_its_place() {
+    for name in ["vit_small_patch14_reg4_dinov2", "vit_base_patch14_reg4_dinov2"] {
+        check(name, "timm", &[]);
+        let report = load(name, "timm", "none");
+        let adapted: Vec<&str> = report.adapted.iter().map(|entry| entry.note.as_str()).collect();
+        assert_eq!(adapted, ["positions: 37x37 patches resampled to 16x16"]);
+    }
+}
+
+#[test]
 fn every_tensor_of_dinov2_has_its_place() {
     check("vit_small_patch14_dinov2", "transformers", &["mask_token"]);
+    check("vit_base_patch14_dinov2", "transformers", &["mask_token"]);
     // The file is for 518x518 pixels, the net for 224x224.
     let report = load("vit_small_patch14_dinov2", "transformers", "transformers");
     let adapted: Vec<&str> = report.adapted.iter().map(|entry| entry.note.as_str()).collect();

@@ -124,7 +124,7 @@ fn transformers_nets_are_known_by_their_sizes() {
     assert!(error.contains("vit_tiny_patch16_224"), "{error}");
     let error = net(r#"{"model_type": "bert"}"#).unwrap_err();
     let expected = "unknown net of type `bert`, expected convnext, convnextv2, dinov2, \
-        dinov3_convnext, efficientnet, mobilenet_v2, regnet, resnet, vit";
+        dinov3_convnext, dinov3_vit, efficientnet, mobilenet_v2, regnet, resnet, vit";
     assert!(error.contains(expected), "{error}");
     // An integer where transformers' own default is written with a point.
     let mobilenet = r#"{"model_type": "mobilenet_v2", "expand_ratio": 6, "num_labels": 1001}"#;
@@ -134,6 +134,9 @@ fn transformers_nets_are_known_by_their_sizes() {
     let atto = r#"{"model_type": "convnextv2", "hidden_sizes": [40, 80, 160, 320],
         "depths": [2, 2, 6, 2], "num_labels": 1000}"#;
     assert_eq!(net(atto).unwrap(), "convnextv2_atto");
+    assert_eq!(net(r#"{"model_type": "dinov2"}"#).unwrap(), "vit_base_patch14_dinov2");
+    let dinov3 = r#"{"model_type": "dinov3_vit", "num_register_tokens": 4, "rope_theta": 100}"#;
+    assert_eq!(net(dinov3).unwrap(), "vit_small_patch16_dinov3");
     let regnet = r#"{"model_type": "regnet", "hidden_sizes": [48, 104, 208, 440],
         "depths": [1, 3, 6, 6], "groups_width": 8}"#;
     assert_eq!(net(regnet).unwrap(), "regnety_004");
