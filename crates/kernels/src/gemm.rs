@@ -4,13 +4,15 @@
 //! The `gemm` crate, which candle uses and which [`product`] calls for `f64`, reaches two thirds
 //! of this at the sizes of image models: it packs both operands and splits small products badly.
 
-use crate::activation::{Activation, value};
 use crate::element::{Element, as_f32};
 use crate::microkernel::{Steps, rows};
 use crate::scratch::{self, Scratch, SendPtr, UninitVec};
-use crate::simd::{Isa, Kernel, Simd, load_some, store_some};
+use crate::simd::{Isa, Kernel, Simd};
 use ::gemm::Parallelism;
+pub(crate) use epilogue::Epilogue;
 use rayon::prelude::*;
+
+mod epilogue;
 
 /// A matrix within a slice.
 #[derive(Clone, Copy)]
@@ -114,16 +116,6 @@ pub(crate) const STEPS_AT_ONCE: usize = 256;
 pub(crate) const ROWS_PER_TASK: usize = 48;
 /// Panels that a task takes.
 pub(crate) const PANELS_PER_TASK: usize = 16;
-
-/// What is added to the product, and what follows.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Epilogue<'a> {
-    /// One number a column.
-    pub column_bias: Option<&'a [f32]>,
-    /// One number a row.
-    pub row_bias: Option<&'a [f32]>,
-    pub activation: Option<Activation>,
-}
 
 /// A right operand in panels: for each pair of vectors of columns all rows, filled up with zeros.
 pub(crate) struct Panels {
@@ -412,7 +404,9 @@ impl Kernel for Part<'_> {
                         self.partial::<S>(steps, row_start, b, (out, count), accumulate);
                     }
                     if last {
-                        self.epilogue::<S>(panel * width, count, out);
+                        let (rows, columns) =
+                            (self.rows.clone(), panel * width..panel * width + count);
+                        self.epilogue.apply::<S>(rows, columns, out, self.row_len);
                     }
                 }
             }
@@ -482,34 +476,6 @@ impl Part<'_> {
                 rows::<S>(steps, group, 2, a, b, to, (width, S::LANES), accumulate);
                 for row in 0..group {
                     out(row).copy_from_nonoverlapping(to.add(row * width), count);
-                }
-            }
-        }
-    }
-
-    /// Bias and activation for the part's rows of `count` columns from `column` on.
-    #[inline(always)]
-    unsafe fn epilogue<S: Simd>(&self, column: usize, count: usize, out: *mut f32) {
-        let Epilogue { column_bias, row_bias, activation } = self.epilogue;
-        if column_bias.is_none() && row_bias.is_none() && activation.is_none() {
-            return;
-        }
-        for row in 0..self.rows.len() {
-            // SAFETY: the elements were just written; `multiply_part` checked the length of the biases.
-            unsafe {
-                let out = out.add(row * self.row_len);
-                let row_bias = S::splat(row_bias.map_or(0., |bias| bias[self.rows.start + row]));
-                for i in (0..count).step_by(S::LANES) {
-                    let rest = count - i;
-                    let mut v = S::add(load_some::<S>(out.add(i), rest), row_bias);
-                    if let Some(bias) = column_bias {
-                        v = S::add(v, load_some::<S>(bias.as_ptr().add(column + i), rest));
-                    }
-                    let v = match activation {
-                        Some(function) => value::<S>(function, v),
-                        None => v,
-                    };
-                    store_some::<S>(out.add(i), v, rest);
                 }
             }
         }

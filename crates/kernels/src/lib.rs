@@ -82,6 +82,6 @@ pub use implementation::{Implementation, with_implementation};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_relu};
 pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
-pub use runtime::{PoolingAllocator, keep_gpu_memory, let_candle_threads_sleep};
+pub use runtime::{PoolingAllocator, keep_gpu_memory, kept_memory, let_candle_threads_sleep};
 pub use scale_planes::scale_planes;
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};

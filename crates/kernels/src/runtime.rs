@@ -4,6 +4,6 @@ mod allocator;
 mod gpu;
 mod threads;
 
-pub use allocator::PoolingAllocator;
+pub use allocator::{PoolingAllocator, kept_memory};
 pub use gpu::keep_gpu_memory;
 pub use threads::let_candle_threads_sleep;

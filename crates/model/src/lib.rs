@@ -76,7 +76,7 @@ pub use init::Initializer;
 pub use params::{Param, ParamKind, Params, ParamsError};
 pub use rng::{LayerRng, RngKey};
 pub use taper_kernels::{
-    keep_gpu_memory,
+    keep_gpu_memory, kept_memory,
     relay::{backward, has_gradient, without_gradients},
 };
 pub use tensor_error::tensor_message;

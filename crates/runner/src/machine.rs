@@ -19,7 +19,8 @@ pub(crate) fn this_machine(device: &Device) -> Machine {
 }
 
 /// Bytes that this process can still get without swapping, where the system tells it: what Linux
-/// counts as available, or what a control group or a limit of the process leaves, whichever is less.
+/// counts as available, or what a control group or a limit of the process leaves, whichever is less; and what earlier
+/// runs of this process left to the allocator.
 pub(crate) fn available_memory() -> Option<u64> {
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
     let groups = [
@@ -33,7 +34,8 @@ pub(crate) fn available_memory() -> Option<u64> {
         // A group without a limit says `max`, or a number near 2^63.
         Some(number(limit)?.saturating_sub(number(usage)?))
     });
-    left.chain(free).chain(address_space()).min()
+    let left = left.chain(free).chain(address_space()).min();
+    left.map(|left| left + taper_model::kept_memory() as u64)
 }
 
 /// What a limit of the process's addresses (`ulimit -v`) leaves.

@@ -33,6 +33,15 @@ pub struct PoolingAllocator {
     peak: AtomicUsize,
 }
 
+/// What all allocators keep.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that [`PoolingAllocator`] keeps for whoever asks next: the system counts them as this process's, but they are
+/// free.
+pub fn kept_memory() -> usize {
+    KEPT.load(Ordering::Relaxed)
+}
+
 /// Blocks of one size that nobody uses; each holds the address of the next in its first bytes.
 struct List {
     locked: AtomicBool,
@@ -129,7 +138,7 @@ impl PoolingAllocator {
         self.peak.fetch_max(used, Ordering::Relaxed);
         let block = self.lists[index].pop();
         if block.is_some() {
-            self.kept.fetch_sub(size, Ordering::Relaxed);
+            self.lose(size);
         } else {
             self.shrink();
         }
@@ -140,8 +149,14 @@ impl PoolingAllocator {
     fn keep(&self, (index, size): (usize, usize), block: *mut u8) {
         self.used.fetch_sub(size, Ordering::Relaxed);
         self.kept.fetch_add(size, Ordering::Relaxed);
+        KEPT.fetch_add(size, Ordering::Relaxed);
         self.lists[index].push(block);
         self.shrink();
+    }
+
+    fn lose(&self, size: usize) {
+        self.kept.fetch_sub(size, Ordering::Relaxed);
+        KEPT.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Gives blocks back to the system, the largest first, until no more are kept than may be.
@@ -151,7 +166,7 @@ impl PoolingAllocator {
             while load(&self.kept) + load(&self.used) > load(&self.peak) + BEYOND_PEAK {
                 let Some(block) = self.lists[index].pop() else { break };
                 let size = class_size(index);
-                self.kept.fetch_sub(size, Ordering::Relaxed);
+                self.lose(size);
                 // SAFETY: a block of this class, which nobody uses, was allocated with this layout.
                 unsafe { System.dealloc(block, block_layout(size)) }
             }
@@ -300,6 +315,8 @@ mod tests {
             assert_eq!(load(&allocator.kept), 4 * quarter.size());
             blocks.into_iter().for_each(|block| allocator.dealloc(block, eighth));
             assert_eq!((load(&allocator.used), load(&allocator.kept)), (0, 10 * quarter.size()));
+            // Other tests' allocators keep blocks too.
+            assert!(kept_memory() >= 10 * quarter.size());
         }
     }
 

@@ -8,8 +8,8 @@ use super::resnet::{check_size, stages};
 use crate::builder::ParamBuilder;
 use crate::init::{FanMode, Initializer};
 use crate::layers::{
-    BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool2d, Linear, LinearConfig, Relu,
-    Residual, Sequential, ZeroPadShortcut,
+    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, ConvNorm, GlobalAvgPool2d,
+    Linear, LinearConfig, Relu, Residual, Sequential, ZeroPadShortcut,
 };
 use crate::weights::KeyMap;
 
@@ -69,10 +69,12 @@ fn cifar_resnet(name: &'static str, depth: usize) -> NetInfo {
 /// He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015, section 4.2.
 fn build(depth: usize, config: &NetConfig, vb: ParamBuilder<'_>) -> Result<Net> {
     check_size(config)?;
-    let mut body = Sequential::new()
-        .add(Conv2d::new(config.channels, 16, (3, 3), convolution(1), vb.pp("conv1"))?)
-        .add(BatchNorm::new(16, BatchNormConfig::default(), vb.pp("bn1"))?)
-        .add(Relu);
+    let mut body = Sequential::new().add(conv_norm(
+        (config.channels, 16),
+        1,
+        Some(Activation::Relu),
+        [vb.pp("conv1"), vb.pp("bn1")],
+    )?);
     let mut channels = 16;
     for stage in 0..3 {
         let (width, vb) = (16 << stage, vb.pp(format!("layer{}", stage + 1)));
@@ -93,25 +95,31 @@ fn he() -> Initializer {
     Initializer::KaimingNormal { a: 0.0, mode: FanMode::In }
 }
 
-fn convolution(stride: usize) -> Conv2dConfig {
-    Conv2dConfig {
+/// A 3x3 convolution, batch-norm and activation.
+fn conv_norm(
+    (input, output): (usize, usize),
+    stride: usize,
+    activation: Option<Activation>,
+    [conv, norm]: [ParamBuilder<'_>; 2],
+) -> Result<ConvNorm> {
+    let config = Conv2dConfig {
         stride: (stride, stride),
         padding: (1, 1),
         bias: false,
         weight_init: he(),
         ..Conv2dConfig::default()
-    }
+    };
+    let conv = Conv2d::new(input, output, (3, 3), config, conv)?;
+    let config = BatchNormConfig { activation, ..BatchNormConfig::default() };
+    Ok(ConvNorm { conv, norm: BatchNorm::new(output, config, norm)? })
 }
 
 /// A block without the ReLU after the sum.
 fn block(channels: usize, width: usize, stride: usize, vb: ParamBuilder<'_>) -> Result<Residual> {
-    let norm = |name| BatchNorm::new(width, BatchNormConfig::default(), vb.pp(name));
+    let (relu, names) = (Some(Activation::Relu), [vb.pp("conv1"), vb.pp("bn1")]);
     let main = Sequential::new()
-        .add(Conv2d::new(channels, width, (3, 3), convolution(stride), vb.pp("conv1"))?)
-        .add(norm("bn1")?)
-        .add(Relu)
-        .add(Conv2d::new(width, width, (3, 3), convolution(1), vb.pp("conv2"))?)
-        .add(norm("bn2")?);
+        .add(conv_norm((channels, width), stride, relu, names)?)
+        .add(conv_norm((width, width), 1, None, [vb.pp("conv2"), vb.pp("bn2")])?);
     Ok(match stride == 1 && channels == width {
         true => Residual::new(main),
         false => Residual::with_shortcut(main, ZeroPadShortcut { stride, channels: width }),
