@@ -59,11 +59,16 @@ def accuracy(net, batches):
 
 def fit(parameters, steps, rate, batches, loss_of):
     """AdamW with a warm-up over a tenth of the steps, then a cosine to zero."""
-    optimizer = torch.optim.AdamW(parameters, rate, weight_decay=0.01)
+    # Biases, and the scales and shifts of norms, do not decay.
+    parameters = list(parameters)
+    filters, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim < 2]
+    groups = [{"params": filters, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, rate)
     warm = max(1, round(0.1 * steps))
     for step, (x, y) in enumerate(batches, 1):
         factor = step / warm if step <= warm else (1 + math.cos(math.pi * (step - warm) / (steps - warm))) / 2
-        optimizer.param_groups[0]["lr"] = rate * factor
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
         optimizer.zero_grad()
         loss_of(x, y).backward()
         optimizer.step()

@@ -46,20 +46,24 @@ def of_timm(name):
         import timm
 
         size = {"img_size": side} if name.startswith("vit") else {}
+        if not timm.is_model(name):
+            raise Unsupported("not in timm under this name")
         net = timm.create_model(name, num_classes=10, **size)
         return net.to(DEVICE, memory_format=FORMAT), (3, side, side)
 
     return build
 
 
-NETS = {"keras-cnn": reference, "resnet18": resnet18} | {
-    name: of_timm(name)
-    for name in ("vit_tiny_patch16_224", "tf_efficientnet_lite0", "mobilenetv3_small_100")
-}
+NETS = {"keras-cnn": reference, "resnet18": resnet18}
+
+
+def build(work):
+    name = work["net"]
+    return (NETS.get(name) or of_timm(name))(work["side"])
 
 
 def train(work):
-    net, shape = NETS[work["net"]](work["side"])
+    net, shape = build(work)
     net.train()
     count, batch = work["images"], work["batch"]
     images = torch.randint(0, 256, (count, *shape), dtype=torch.uint8)
@@ -98,7 +102,7 @@ def train(work):
 
 
 def evaluate(work):
-    net, shape = NETS[work["net"]](work["side"])
+    net, shape = build(work)
     net.eval()
     images = torch.rand(work["batch"], *shape).to(DEVICE, memory_format=FORMAT)
     # Freezing lets the compiler lay out the weights once for inference.

@@ -9,49 +9,66 @@ use crate::print::note;
 /// The recipe of digits, and of whoever names a net or weights and no recipe.
 pub(crate) const DIGITS: &str = "finetune-digits";
 /// The recipe of photos.
-const PHOTOS: &str = "photos";
+pub(crate) const PHOTOS: &str = "photos";
 
-/// The recipe that images choose where neither recipe, net nor weights are named: that for photos, or none, which
-/// is that for digits. It is told with the reason, and with what takes others.
-pub(crate) fn chosen_recipe(
+/// What the images choose where neither recipe, net nor weights are named; it is told with the reason, and with what
+/// takes others.
+pub(crate) fn choose(
     recipe: &Recipe,
     overrides: &[(String, String)],
     output: Output,
     registry: &Registry,
-) -> Result<Option<&'static str>> {
-    const CHOOSE: [&str; 5] = ["model", "model.net", "model.weights", "image", "image.channels"];
-    if sets(overrides, &CHOOSE) {
-        return Ok(None);
+) -> Result<Choice> {
+    if sets(overrides, &["model", "model.net", "model.weights"]) || is_grey_wanted(overrides)? {
+        return Ok(Choice::Named);
     }
-    let Some(kind) = image_kind(recipe, registry)? else { return Ok(None) };
-    let chosen = kind.are_photos().then_some(PHOTOS);
+    let Some(kind) = image_kind(recipe, registry)? else { return Ok(Choice::Named) };
     if !output.quiet && !output.json {
-        let ImageKind { height, width, channels, coloured } = kind;
-        let kind = match (coloured, channels) {
+        let ImageKind { size: (height, width), coloured, photos } = kind;
+        let kind = match (coloured, photos) {
             (true, _) => "in colour",
-            (_, 3) => "RGB",
-            _ => "grey",
+            (_, true) => "RGB",
+            _ => "grey or small",
         };
-        let (kind_of, weights, others) = match chosen {
-            Some(_) => (
+        let (kind_of, weights, recipe, others) = match photos {
+            true => (
                 "photos",
                 "tf_efficientnet_lite0, which knows ImageNet's photos",
-                "--recipe photos-fast trains the last layer alone in less time, --recipe photos-best takes longer \
-                 for more, --recipe finetune-digits reads them as digits",
+                PHOTOS,
+                "--recipe photos-fast trains the last layer alone in less time, --recipe photos-best takes longer, \
+                 --recipe finetune-digits reads them as digits",
             ),
-            None => (
+            false => (
                 "digits",
                 "keras-cnn-mnist, which knows handwritten digits",
+                DIGITS,
                 "--recipe photos takes weights for photos",
             ),
         };
         note(&format!(
             "{kind_of}: the images are {kind} ({width}x{height} pixels), so the weights are {weights}, and the recipe \
-             is {}; {others}; --weights and --net take other weights (`models` lists some)",
-            chosen.unwrap_or(DIGITS),
+             is {recipe}; {others}; --weights and --net take other weights (`models` lists some)",
         ));
     }
-    Ok(chosen)
+    Ok(if kind.photos { Choice::Photos } else { Choice::Digits })
+}
+
+/// What the images choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Nothing: what is trained is named.
+    Named,
+    /// The recipe for photos.
+    Photos,
+    /// The recipe for digits, which stands below anyway.
+    Digits,
+}
+
+/// Whether images are asked for in grey.
+fn is_grey_wanted(overrides: &[(String, String)]) -> Result<bool> {
+    let of_images = |(key, _): &&(String, String)| key == "image" || key == "image.channels";
+    let of_images: Vec<_> = overrides.iter().filter(of_images).cloned().collect();
+    Ok(Recipe::default().with(&of_images)?.image.channels == 1)
 }
 
 fn sets(overrides: &[(String, String)], keys: &[&str]) -> bool {
@@ -66,13 +83,13 @@ pub(crate) fn check_colours(
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<()> {
-    if sets(overrides, &["image", "image.channels"]) {
+    if is_grey_wanted(overrides)? {
         return Ok(());
     }
     let net = registry.models.net(&recipe.model.net)?;
     let (1, height, width) = input(recipe, net.default_input) else { return Ok(()) };
     let kind = image_kind(recipe, registry)?.filter(|kind| kind.coloured);
-    let Some(ImageKind { height: rows, width: columns, .. }) = kind else { return Ok(()) };
+    let Some(ImageKind { size: (rows, columns), .. }) = kind else { return Ok(()) };
     let for_photos = registry.models.net("resnet18")?;
     let told = format!(
         "{} has colour images (the first {columns}x{rows} pixels), and `{}`, a net for digits, would take them as \

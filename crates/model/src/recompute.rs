@@ -33,7 +33,9 @@ fn run(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
 
 fn segment(layers: &[Layer], x: &Tensor) -> Result<Tensor> {
     let needs_input = x.track_op();
-    let (output, draws) = rng::recorded(|| run(layers, &x.detach()));
+    // Tracked where it will be then: what is not may be computed in another way, with other roundings.
+    let start = if needs_input { Var::from_tensor(x)?.as_tensor().clone() } else { x.detach() };
+    let (output, draws) = rng::recorded(|| run(layers, &start));
     let output = output?;
     if !needs_input && !output.track_op() {
         // Nothing in it is trained: backward does not come here.

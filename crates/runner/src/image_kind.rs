@@ -10,36 +10,35 @@ use crate::registry::Registry;
 const SAMPLE: usize = 32;
 /// The difference of a pixel's channels from which it is coloured, and not grey under a lamp.
 const COLOURED: u8 = 48;
-/// The longer side up to which images are as small as digits are cut out, in pixels.
+/// The shorter side up to which images are as small as digits are cut out, in pixels.
 const DIGIT_SIDE: usize = 64;
 
 /// What the images of a data set are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageKind {
-    /// Height of one of them, in pixels.
-    pub height: usize,
-    /// Its width.
-    pub width: usize,
-    /// Its channels: 1 or 3.
-    pub channels: usize,
-    /// Whether it is clearly in colour, and so are a quarter of all.
+    /// Whether a quarter of them are clearly in colour.
     pub coloured: bool,
+    /// Whether these are photos: in colour, or for the most part of three channels and more than 64 pixels high and
+    /// wide.
+    pub photos: bool,
+    /// Height and width of the first of those that made it so, in pixels.
+    pub size: (usize, usize),
 }
 
 impl ImageKind {
-    /// Whether these are photos: in colour, or of three channels and larger than single digits are.
-    pub fn are_photos(&self) -> bool {
-        let large = self.height.max(self.width) > DIGIT_SIDE;
-        self.coloured || self.channels == 3 && large
-    }
-
     fn of(images: &[Image]) -> Option<Self> {
+        let large = |i: &&Image| i.channels == 3 && i.height.min(i.width) > DIGIT_SIDE;
         let coloured: Vec<&Image> = images.iter().filter(|image| is_coloured(image)).collect();
-        let enough = 4 * coloured.len() >= images.len();
-        let coloured = coloured.first().filter(|_| enough).copied();
-        let image = coloured.or(images.first())?;
-        let (height, width, channels) = (image.height, image.width, image.channels);
-        Some(Self { height, width, channels, coloured: coloured.is_some() })
+        let (large, small): (Vec<&Image>, _) = images.iter().partition(large);
+        let is_coloured = 4 * coloured.len() >= images.len();
+        let photos = is_coloured || large.len() > small.len();
+        let image = match (is_coloured, photos) {
+            (true, _) => coloured.first(),
+            (_, true) => large.first(),
+            _ => small.first(),
+        };
+        let size = image.map(|image| (image.height, image.width))?;
+        Some(Self { coloured: is_coloured, photos, size })
     }
 }
 
@@ -84,12 +83,23 @@ mod tests {
 
     #[test]
     fn colour_or_three_channels_and_size_make_a_photo() {
-        let photos = |images: &[Image]| ImageKind::of(images).map(|kind| kind.are_photos());
+        let photos = |images: &[Image]| ImageKind::of(images).map(|kind| kind.photos);
         let (colour, lamp) = ([40, 160, 60], [200, 190, 170]);
         assert_eq!(photos(&[image(32, &colour)]), Some(true));
         assert_eq!(photos(&[image(28, &lamp)]), Some(false));
         assert_eq!(photos(&[image(200, &lamp)]), Some(true));
         assert_eq!(photos(&[image(200, &[100])]), Some(false));
+        // One of another kind comes first.
+        let mixed = |first: Image, others: Image| {
+            let mut images = vec![others; 11];
+            images.insert(0, first);
+            photos(&images)
+        };
+        assert_eq!(mixed(image(200, &[100]), image(200, &lamp)), Some(true));
+        assert_eq!(mixed(image(200, &lamp), image(200, &[100])), Some(false));
+        // Narrow pieces of a scan.
+        let piece = Image { height: 70, width: 20, channels: 3, pixels: lamp.repeat(1400) };
+        assert_eq!(photos(&[piece]), Some(false));
         // A few coloured pens among digits.
         let mut pens = vec![image(28, &lamp); 7];
         pens.push(image(28, &colour));

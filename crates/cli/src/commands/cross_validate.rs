@@ -9,6 +9,7 @@ use taper_runner::{Metric, Recipe, Registry};
 use taper_tune::{Candidate, Comparison, CrossValidated, METRICS, cross_validate};
 
 use super::finetune;
+use crate::first_contact::check_colours;
 use crate::flags::{CrossValidateFlags, Output};
 use crate::launch::{check_out, listeners, run_error, take_out};
 use crate::print::{print, print_json};
@@ -46,11 +47,12 @@ fn candidates(
             .map_or(base.to_string(), |stem| stem.to_string_lossy().into_owned()),
         None => recipe.model.net.clone(),
     };
-    let (base, recipe) = finetune::recipe_of(&flags.finetune, output, registry)?;
+    let (base, recipe) = finetune::recipe_of(&flags.finetune, &[], output, registry)?;
     let mut candidates = vec![Candidate { name: name(base.as_deref(), &recipe), recipe }];
     let overrides = flags.finetune.overrides();
     for other in &flags.against {
         let recipe = finetune::recipe(&flags.finetune, Some(other), &overrides, registry)?;
+        check_colours(&recipe, Some(other), &overrides, registry)?;
         candidates.push(Candidate { name: name(Some(other), &recipe), recipe });
     }
     Ok(candidates)

@@ -3,19 +3,21 @@
 use anyhow::Result;
 use taper_runner::{Recipe, Registry, RunnerError, Scores, from_scratch, resolve_pretrained};
 
-use crate::first_contact::{DIGITS, check_colours, chosen_recipe, tell_usual};
+use crate::first_contact::{Choice, DIGITS, PHOTOS, check_colours, choose, tell_usual};
 use crate::flags::{FinetuneFlags, Output};
 use crate::launch::{carry_out, listeners};
 use crate::table;
 
 pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) -> Result<()> {
-    let (base, recipe) = recipe_of(flags, output, registry)?;
     let set = &flags.pretrained.overrides;
     let sets = |key: &str, value: &str| set.iter().any(|(k, v)| k == key && v == value);
     anyhow::ensure!(
-        base.is_some() || !sets("method.merge", "true") || sets("method", "\"lora\""),
+        flags.recipe.recipe.is_some()
+            || !sets("method.merge", "true")
+            || sets("method", "\"lora\""),
         "--merge is for --method lora: other methods save the whole net anyway"
     );
+    let (base, recipe) = recipe_of(flags, &[], output, registry)?;
     let net = &recipe.model.net;
     let example = registry
         .models
@@ -39,32 +41,30 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
     table::print_outcome(&plan, &outcome, scratch.as_ref(), output)
 }
 
-/// The recipe that stands below the flags: the one that is named, or the one that the images choose; `more` keys are
-/// set beside the flags'.
-pub(super) fn base_of(
+/// The recipe that a run by these flags carries out, and the name of the one that stands below the flags: the one
+/// that is named, or the one that the images choose. `more` keys are set beside the flags'.
+pub(super) fn recipe_of(
     flags: &FinetuneFlags,
     more: &[(String, String)],
     output: Output,
     registry: &Registry,
-) -> Result<Option<String>> {
-    if flags.recipe.recipe.is_some() {
-        return Ok(flags.recipe.recipe.clone());
-    }
-    let overrides = [&flags.overrides(), more].concat();
-    let recipe = recipe(flags, None, &overrides, registry)?;
-    Ok(chosen_recipe(&recipe, &overrides, output, registry)?.map(String::from))
-}
-
-/// The recipe that a run by these flags carries out, and the name of the one that stands below the flags.
-pub(super) fn recipe_of(
-    flags: &FinetuneFlags,
-    output: Output,
-    registry: &Registry,
 ) -> Result<(Option<String>, Recipe)> {
-    let (base, overrides) = (base_of(flags, &[], output, registry)?, flags.overrides());
-    let recipe = recipe(flags, base.as_deref(), &overrides, registry)?;
-    check_colours(&recipe, base.as_deref(), &overrides, registry)?;
-    Ok((base, recipe))
+    let overrides = [&flags.overrides(), more].concat();
+    let named = flags.recipe.recipe.as_deref();
+    let found = recipe(flags, named, &overrides, registry)?;
+    let choice = match named {
+        Some(_) => Choice::Named,
+        None => choose(&found, &overrides, output, registry)?,
+    };
+    match choice {
+        Choice::Named => check_colours(&found, named, &overrides, registry)?,
+        Choice::Photos => {
+            let found = recipe(flags, Some(PHOTOS), &overrides, registry)?;
+            return Ok((Some(PHOTOS.to_string()), found));
+        }
+        Choice::Digits => {}
+    }
+    Ok((named.map(String::from), found))
 }
 
 /// The same with another base or other single keys; without weights it starts from random ones.

@@ -21,7 +21,7 @@ pub(super) fn run(flags: &LrFindFlags, output: Output, registry: &Registry) -> R
         flags.low,
         flags.high
     );
-    let (_, recipe) = recipe_of(&flags.finetune, output, registry)?;
+    let (_, recipe) = recipe_of(&flags.finetune, &[], output, registry)?;
     let shared = &flags.finetune.recipe;
     let folder = take_out(&shared.out, "lr-find", &recipe.data.source)?;
     ensure!(

@@ -10,7 +10,6 @@ use taper_runner::Registry;
 use taper_tune::{SearchFile, Searched, Trial, search};
 
 use super::finetune;
-use crate::first_contact::check_colours;
 use crate::flags::{Output, SearchFlags};
 use crate::launch::{check_out, listeners, run_error, take_out};
 use crate::print::{print, print_json};
@@ -28,12 +27,10 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
     };
     let overrides = |settings: &_| [flags.finetune.overrides(), keys(settings)].concat();
     let first = file.draw(0);
-    let base = finetune::base_of(&flags.finetune, &keys(&first), output, registry)?;
-    let base = base.as_deref();
+    let (base, _) = finetune::recipe_of(&flags.finetune, &keys(&first), output, registry)?;
     let recipe = |settings: &BTreeMap<String, toml::Value>| {
-        finetune::recipe(&flags.finetune, base, &overrides(settings), registry)
+        finetune::recipe(&flags.finetune, base.as_deref(), &overrides(settings), registry)
     };
-    check_colours(&recipe(&first)?, base, &overrides(&first), registry)?;
     let found =
         search(&file, recipe, registry, out.path(), existing, |name| listeners(name, output))
             .map_err(run_error)?;

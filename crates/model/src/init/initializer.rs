@@ -93,6 +93,14 @@ impl Initializer {
     /// convolutions from.
     pub const KAIMING_NORMAL_FAN_OUT: Self = Self::KaimingNormal { a: 0.0, mode: FanMode::Out };
 
+    /// As [`KAIMING_NORMAL_FAN_OUT`](Self::KAIMING_NORMAL_FAN_OUT) for a square filter, its outputs counted in one of
+    /// `groups` groups: what TensorFlow's EfficientNets and timm's RegNets start their convolutions from. Of a
+    /// depthwise filter the fan is the filter itself, which has each output of one input.
+    pub fn grouped_fan_out(outputs: usize, kernel: usize, groups: usize) -> Self {
+        let fan = (kernel * kernel * outputs / groups.max(1)).max(1);
+        Self::Normal { mean: 0.0, std: (2.0 / fan as f64).sqrt() }
+    }
+
     /// What PyTorch's `nn.Linear` and `nn.Conv2d` start a weight from: uniform on `±1 /
     /// sqrt(fan_in)`.
     ///

@@ -221,13 +221,13 @@ impl Conv2d {
     /// One multiply-add for each pixel of the output and each element of the weight and of the
     /// adapter's two; the bias is not counted.
     fn multiply_adds(&self, input: &[usize]) -> usize {
-        let Conv2dConfig { stride, padding, dilation, .. } = self.config;
-        let kernel = &self.weight.dims()[2..];
-        let out = |size: usize, kernel: usize, stride: usize, padding: usize, dilation: usize| {
-            (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1
+        let Conv2dConfig { stride, padding, padding_end, dilation, .. } = self.config;
+        let (kernel, end) = (&self.weight.dims()[2..], padding_end.unwrap_or(padding));
+        let out = |size: usize, kernel: usize, stride: usize, zeros: usize, dilation: usize| {
+            (size + zeros - dilation * (kernel - 1) - 1) / stride + 1
         };
-        let height = out(input[2], kernel[0], stride.0, padding.0, dilation.0);
-        let width = out(input[3], kernel[1], stride.1, padding.1, dilation.1);
+        let height = out(input[2], kernel[0], stride.0, padding.0 + end.0, dilation.0);
+        let width = out(input[3], kernel[1], stride.1, padding.1 + end.1, dilation.1);
         let elements = self.lora.as_ref().map_or(0, Lora::elements);
         input[0] * height * width * (self.weight.elem_count() + elements)
     }

@@ -18,7 +18,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
     vec![
         NetInfo {
             description: "EfficientNet-Lite0: inverted residuals, ReLU6, no squeeze-and-excitation",
-            size: Some(NetSize { parameters: 4_652_008, multiply_adds: 391_161_952 }),
+            size: Some(NetSize { parameters: 4_652_008, multiply_adds: 391_925_248 }),
             images: Some(UsualImages::HALF),
             published: Published::new("timm/tf_efficientnet_lite0.in1k", 74.8),
             key_maps: vec![("efficientnet-pytorch", EFFICIENTNET_PYTORCH.key_map(&lite0))],
@@ -33,7 +33,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         },
         NetInfo {
             description: "EfficientNet-B0 as TensorFlow pads and normalizes it",
-            size: Some(NetSize { parameters: 5_288_548, multiply_adds: 391_789_152 }),
+            size: Some(NetSize { parameters: 5_288_548, multiply_adds: 392_552_448 }),
             published: Published::new("timm/tf_efficientnet_b0.ns_jft_in1k", 78.7),
             key_maps: vec![
                 ("efficientnet-pytorch", EFFICIENTNET_PYTORCH.key_map(&tf_b0)),

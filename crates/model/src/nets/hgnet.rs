@@ -63,7 +63,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         stages: stages.collect(),
         lora: &["stages.*.aggregation.*.conv", "stages.*.layers.*.conv1.conv"],
         family: Family::Convolutional,
-        size: Some(NetSize { parameters: 5_996_550, multiply_adds: 323_218_048 }),
+        size: Some(NetSize { parameters: 5_996_550, multiply_adds: 323_446_400 }),
         images: Some(UsualImages { crop: Some(0.965), ..UsualImages::IMAGENET }),
         published: Published::new("timm/hgnetv2_b0.ssld_stage2_ft_in1k", 77.4),
         ..NetInfo::new("hgnetv2_b0", |config, vb, _| build(config, vb))

@@ -12,7 +12,7 @@ use crate::layers::{
 };
 
 /// How a block is made; a filter of `kernel` pixels stands where not said otherwise.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A convolution, batch-norm, activation.
     Plain,
@@ -158,11 +158,13 @@ pub(super) struct BlockNet {
 
 /// What all of these nets share.
 pub(super) fn block_net(name: &'static str, net: BlockNet) -> NetInfo {
+    let universal =
+        net.stages.iter().flatten().any(|blocks| matches!(blocks.kind, Kind::Universal { .. }));
     NetInfo {
         stem: "conv_stem",
         head: "classifier",
         stages: net.stages(),
-        lora: &["blocks.*.conv_pw*", "blocks.*.pw_*.conv"],
+        lora: if universal { &["blocks.*.pw_*.conv"] } else { &["blocks.*.conv_pw*"] },
         family: Family::Convolutional,
         images: Some(UsualImages::IMAGENET),
         ..NetInfo::new(name, move |config, vb, _| net.build(config, vb))
@@ -217,7 +219,7 @@ impl BlockNet {
             Neck::Pooled(features) => {
                 path.body.push(GlobalAvgPool2d);
                 path.body.push(plane);
-                let conv = Conv2dConfig { bias: true, ..convolution() };
+                let conv = Conv2dConfig { bias: true, ..convolution(features, 1, 1) };
                 path.body.push(Conv2d::new(path.channels, features, (1, 1), conv, conv_head)?);
                 path.body.push(self.activation);
                 path.body.push(Flatten);
@@ -247,12 +249,9 @@ fn plane(x: &Tensor) -> Result<Tensor> {
 }
 
 /// timm's first values, those of TensorFlow's EfficientNets; no bias.
-fn convolution() -> Conv2dConfig {
-    Conv2dConfig {
-        bias: false,
-        weight_init: Initializer::KAIMING_NORMAL_FAN_OUT,
-        ..Conv2dConfig::default()
-    }
+fn convolution(outputs: usize, kernel: usize, groups: usize) -> Conv2dConfig {
+    let weight_init = Initializer::grouped_fan_out(outputs, kernel, groups);
+    Conv2dConfig { groups, bias: false, weight_init, ..Conv2dConfig::default() }
 }
 
 /// A number of channels as a multiple of eight, not more than a tenth less than it was.
@@ -279,7 +278,8 @@ impl Builder<'_> {
         activation: Option<Activation>,
         [conv, norm]: [ParamBuilder<'_>; 2],
     ) -> Result<()> {
-        let config = Conv2dConfig { stride: (stride, stride), groups, ..convolution() };
+        let stride = (stride, stride);
+        let config = Conv2dConfig { stride, ..convolution(channels, kernel, groups) };
         let config = if self.net.same {
             config.same_padding(self.size, (kernel, kernel))
         } else {
@@ -291,7 +291,7 @@ impl Builder<'_> {
         self.body.push(ConvNorm { conv, norm: BatchNorm::new(channels, config, norm)? });
         self.channels = channels;
         // Odd filters: either padding leaves as many pixels.
-        self.size = (self.size.0.div_ceil(stride), self.size.1.div_ceil(stride));
+        self.size = (self.size.0.div_ceil(stride.0), self.size.1.div_ceil(stride.1));
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub(super) fn nets() -> Vec<NetInfo> {
         },
         NetInfo {
             description: "MobileNetV2 as TensorFlow pads and normalizes it, of transformers",
-            size: Some(NetSize { parameters: 3_504_872, multiply_adds: 306_978_480 }),
+            size: Some(NetSize { parameters: 3_504_872, multiply_adds: 307_452_384 }),
             key_maps: vec![("transformers", TRANSFORMERS_V2.key_map(&tf_v2))],
             export: Some(TRANSFORMERS_V2.export(&tf_v2)),
             images: Some(UsualImages { bicubic: false, ..UsualImages::HALF }),

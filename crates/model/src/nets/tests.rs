@@ -131,6 +131,20 @@ fn every_parameter_is_in_one_stage_and_every_pattern_matches_one() {
 }
 
 #[test]
+fn every_pattern_of_adapters_matches_a_layer() {
+    for info in all() {
+        let names: Vec<String> = shapes(info).into_keys().collect();
+        let layers: Vec<&str> =
+            names.iter().filter_map(|name| name.strip_suffix(".weight")).collect();
+        for pattern in info.lora {
+            let is_meant =
+                |layer: &&str| matches(pattern, layer) || layer.rsplit('.').next() == Some(pattern);
+            assert!(layers.iter().any(|layer| is_meant(&layer)), "{}: {pattern}", info.name);
+        }
+    }
+}
+
+#[test]
 fn features_and_head_give_the_net_s_logits() {
     let info = find("cifar_resnet20").unwrap();
     let (net, _) = build(info, &info.config()).unwrap();

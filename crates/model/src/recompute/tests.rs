@@ -63,12 +63,13 @@ fn gradients_masks_and_running_statistics_are_the_same_to_the_bit() {
 
 #[test]
 fn nets_of_all_kinds_have_the_same_gradients_also_with_adapters() {
-    for (name, size) in [
-        ("resnet18", 32),
-        ("vit_tiny_patch16_224", 32),
-        ("keras-cnn", 12),
-        ("digit-cnn", 16),
-        ("lenet5", 16),
+    for (name, size, adapted) in [
+        ("resnet18", 32, false),
+        ("resnet18", 32, true),
+        ("vit_tiny_patch16_224", 32, false),
+        ("keras-cnn", 12, false),
+        ("digit-cnn", 16, false),
+        ("lenet5", 16, true),
     ] {
         let info = nets::find(name).unwrap_or_else(|| panic!("no net {name}"));
         let config = nets::NetConfig { num_classes: 3, channels: 3, height: size, width: size };
@@ -76,10 +77,11 @@ fn nets_of_all_kinds_have_the_same_gradients_also_with_adapters() {
         let x = x.affine(0.37, 0.0).unwrap().sin().unwrap().reshape((2, 3, size, size)).unwrap();
         let results = [false, true].map(|recompute| {
             let key = RngKey::new(0);
-            let lora = LoraConfig { rank: 2, dropout: 0.3, ..LoraConfig::default() };
+            let targets = info.lora.iter().map(|target| target.to_string()).collect();
+            let lora = LoraConfig { rank: 2, dropout: 0.3, targets, ..LoraConfig::default() };
             let head = info.head.to_string();
             let adapters = Some(Adapters { lora, head, key: key.clone() });
-            let adapters = adapters.filter(|_| name == "lenet5");
+            let adapters = adapters.filter(|_| adapted);
             let weights = Weights::new(WeightsConfig { adapters, ..Default::default() }).unwrap();
             let vb = weights.var_builder(DType::F32, &Device::Cpu);
             let net = (info.build)(&config, vb, &key).unwrap();
