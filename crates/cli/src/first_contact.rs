@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use taper_runner::{ImageKind, Recipe, Registry, image_kind};
 
 use crate::flags::Output;
+use crate::launch::announce;
 use crate::print::note;
 
 /// The recipe of digits, and of whoever names a net or weights and no recipe.
@@ -45,7 +46,7 @@ pub(crate) fn choose(
                 "--recipe photos takes weights for photos",
             ),
         };
-        note(&format!(
+        announce(format!(
             "{kind_of}: the images are {kind} ({width}x{height} pixels), so the weights are {weights}, and the recipe \
              is {recipe}; {others}; --weights and --net take other weights (`models` lists some)",
         ));
@@ -125,7 +126,7 @@ pub(crate) fn tell_usual(recipe: &Recipe, base: Option<&str>, output: Output, re
     let start = if recipe.model.weights.is_empty() { "training" } else { "fine-tuning" };
     let usual = registry.models.net(name).map_or((0, 0, 0), |net| net.default_input);
     let (channels, height, width) = input(recipe, usual);
-    note(&format!(
+    announce(format!(
         "{name}: no recipe is named, so images and {start} are as is usual for this net, or set by a flag: {}x{}x{} \
          ({}), {} at {:e}, {}, {} epochs, batches of {}",
         channels,

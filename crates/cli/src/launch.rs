@@ -24,7 +24,15 @@ pub(crate) fn listeners(label: &str, output: Output) -> Vec<Box<dyn Listener>> {
     listeners
 }
 
-/// Warns of broken checkpoints and of what may make scores worthless, also where no progress is wanted.
+/// What is said before everything else, once a run has begun: an error before that stands alone.
+static ANNOUNCED: Mutex<Option<String>> = Mutex::new(None);
+
+/// Keeps a line for the beginning of the run.
+pub(crate) fn announce(line: String) {
+    *ANNOUNCED.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+}
+
+/// Says what was announced, and warns of broken checkpoints and of what may make scores worthless, also where no progress is wanted.
 struct Warnings;
 
 /// What has been warned of: several runs of a search or of folds have the same to say.
@@ -32,6 +40,9 @@ static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 impl Listener for Warnings {
     fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        if let Some(line) = ANNOUNCED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            note(&line);
+        }
         let warnings = match event {
             Event::BrokenCheckpoint { path, reason } => {
                 vec![format!("{}: {reason}; using the checkpoint before it", path.display())]

@@ -13,7 +13,7 @@ const BATCH: usize = 16;
 
 /// Training, evaluation and memory of each net at its own size.
 pub fn works() -> Vec<Work> {
-    nets::all().iter().filter(|net| net.published.is_some()).flat_map(|net| of_net(net)).collect()
+    nets::all().iter().filter(|net| net.published.is_some()).flat_map(of_net).collect()
 }
 
 fn of_net(info: &NetInfo) -> [Work; 3] {
