@@ -13,6 +13,7 @@ mod first_contact;
 mod hub;
 mod hub_runs;
 mod hub_server;
+mod inspect;
 mod limits;
 mod long_runs;
 mod methods;

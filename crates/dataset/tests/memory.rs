@@ -120,8 +120,16 @@ fn the_largest_images_take_less_than_a_gigabyte_also_several_at_once() {
 fn lists_take_less_than_a_gigabyte_more_than_they_have() {
     let _alone = ALONE.lock();
     let folder = tempfile::tempdir().unwrap();
+    let (commas, long) = (",".repeat((1 << 20) - 100), "a".repeat(125));
+    for name in ["a", &long] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
     for (name, text) in [
-        ("short.csv", "a,b\n".repeat(2_400_000)),
+        // As many lines as there may be, and more; as large as iNaturalist 2021's is; one record of many fields.
+        ("short.csv", "a,b\n".repeat(4_500_000)),
+        ("more.csv", "a,b\n".repeat(20_000_000)),
+        ("long.csv", format!("{long},12345\n").repeat(2_700_000)),
+        ("record.csv", format!("path,label\n{}", format!("{commas}\"\n\"").repeat(200))),
         ("fields.csv", format!("path,label\n{}x\n", "\"\n\",".repeat(40 << 20))),
         ("wide.csv", ",".repeat(200 << 20)),
         ("deep.jsonl", format!("{{\"z\":[{}0]}}\n", "0,".repeat(500_000)).repeat(100)),
@@ -130,9 +138,79 @@ fn lists_take_less_than_a_gigabyte_more_than_they_have() {
         std::fs::write(&path, &text).unwrap();
         let size = text.len() >> 20;
         drop(text);
-        let (error, taken) = taken(|| open(path.to_str().unwrap()).unwrap_err().to_string());
-        assert!(taken < MOST + size, "{name}: {taken} MiB, {error}");
+        let (opened, taken) = taken(|| open(path.to_str().unwrap()).map(drop));
+        assert!(taken < MOST + size, "{name}: {taken} MiB, {opened:?}");
+        assert_eq!(opened.is_ok(), ["short.csv", "long.csv"].contains(&name), "{name}");
+        std::fs::remove_file(path).unwrap();
     }
+}
+
+#[test]
+fn a_pickle_that_uses_again_what_is_large_takes_less_than_a_gigabyte() {
+    let _alone = ALONE.lock();
+    let text = |mib: usize| {
+        let length = u32::try_from(mib << 20).unwrap().to_le_bytes();
+        [b"X", &length[..], &vec![b'a'; mib << 20], b"q\0"].concat()
+    };
+    let key = b"X\x0b\0\0\0label_names";
+    let names = [b"\x80\x02}(", &key[..], b"](", &text(1), &b"h\0".repeat(20_000), b"eu."].concat();
+    let keys = [b"\x80\x02}(", &text(200)[..], b"N", &b"h\0N".repeat(10), b"u."].concat();
+    let line = [b"\x80\x02I", &vec![1; 30 << 20][..], b"\n."].concat();
+    for (what, bytes) in [("names", names), ("keys", keys), ("line", line)] {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
+        (1..=5).for_each(|batch| write(&format!("data_batch_{batch}"), b"\x80\x02}.").unwrap());
+        write("batches.meta", &bytes).unwrap();
+        let size = bytes.len() >> 20;
+        drop(bytes);
+        let open = || open(folder.path().to_str().unwrap()).unwrap_err().to_string();
+        let (error, taken) = taken(open);
+        assert!(error.contains("batches.meta is not a data set: "), "{what}: {error}");
+        assert!(error.len() < 1000 && taken < 2 * size + 32, "{what}: {taken} MiB, {error}");
+    }
+}
+
+#[test]
+fn tensors_take_no_more_than_their_pixels() {
+    let _alone = ALONE.lock();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    let open = || open(path.to_str().unwrap()).unwrap().train.len();
+    for (kind, bytes) in [("U8", 1), ("F32", 4)] {
+        for shape in ["[400,512,512,3]", "[400,3,512,512]"] {
+            let (pixels, bytes) = (400 * 512 * 512 * 3, bytes * 400 * 512 * 512 * 3);
+            let header = format!(
+                "{{\"images\":{{\"dtype\":\"{kind}\",\"shape\":{shape},\"data_offsets\":[0,{bytes}]}},\
+                 \"labels\":{{\"dtype\":\"U8\",\"shape\":[400],\"data_offsets\":[{bytes},{}]}}}}",
+                bytes + 400
+            );
+            let start = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+            std::fs::write(&path, &start).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(start.len() as u64 + bytes + 400).unwrap();
+            let (length, taken) = taken(open);
+            assert_eq!(length, 400);
+            assert!(taken < (pixels >> 20) + 16, "{kind} {shape}: {taken} MiB");
+        }
+    }
+}
+
+#[test]
+fn a_jpeg_file_that_is_decoded_in_two_ways_takes_two_images() {
+    let _alone = ALONE.lock();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    DynamicImage::new_rgb8(4096, 4096).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+    let bytes = bytes.into_inner();
+    let pixels = (4096 * 4096 * 3) >> 20;
+    let most = |bytes: &[u8], times: usize| {
+        let (image, taken) = taken(|| decode_image(bytes, "x", &ImageLimits::default()));
+        assert!(taken < times * pixels + 8, "{taken} MiB of {pixels}");
+        image.map(|image| image.height).map_err(|error| error.to_string())
+    };
+    assert_eq!(most(&bytes, 1), Ok(4096));
+    // Cut in the middle: told only by decoding it in two ways.
+    let cut = [&bytes[..bytes.len() / 2], &[0xff, 0xd9]].concat();
+    assert!(most(&cut, 2).unwrap_err().contains("cut short"));
 }
 
 #[test]

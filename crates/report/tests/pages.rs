@@ -119,6 +119,7 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
             test: vec![1, 2],
             scored: ScoredPart::Test,
             left_out: BTreeMap::new(),
+            unreadable: Vec::new(),
         },
         parameters: ParameterCounts { trainable: 10, frozen: 90, buffers: 0 },
         net: NetSummary { description: "a small net".to_string(), in_timm: true, fixed_size: true },

@@ -99,6 +99,10 @@ pub struct DataResults {
     /// What was found and not taken, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, usize>,
+    /// Images of each class that were left out because they cannot be read, of the training, validation and test
+    /// part; one that was trained on and validated on counts in both. Empty where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<[usize; 3]>,
 }
 
 /// The part of the data that a run is scored on. Its `Display` is what its images are called: `held-out`.

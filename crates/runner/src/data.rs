@@ -36,6 +36,8 @@ pub struct Data {
     pub left_out: LeftOut,
     /// Of each image that was left out because it cannot be read, why.
     pub faults: Vec<String>,
+    /// How many these are of each class, in the training, validation and test part.
+    pub(crate) unreadable: Vec<[usize; 3]>,
     /// How the parts came about, in words.
     division: String,
     /// The training part before anything was done to its images.
@@ -101,6 +103,7 @@ impl Data {
             test: part(splits.test, false),
             left_out: splits.left_out,
             faults: splits.faults,
+            unreadable: splits.unreadable,
             division: splits.division,
         })
     }

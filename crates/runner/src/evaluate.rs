@@ -209,33 +209,30 @@ impl EvaluationSet {
 }
 
 /// The warning where the run's own data is not what the run had. Images that the run left out because they cannot be
-/// read are still there, in whatever class.
+/// read are still there.
 fn changed(before: &DataResults, now: &DataResults) -> Option<String> {
-    let total = |data: &DataResults| {
-        let images =
-            [&data.train, &data.validation, &data.test].into_iter().flatten().sum::<usize>();
-        images + data.left_out.get(UNREADABLE).unwrap_or(&0)
-    };
-    if before.left_out.contains_key(UNREADABLE)
-        && before.class_names == now.class_names
-        && total(before) == total(now)
-    {
-        return None;
+    if before.left_out.contains_key(UNREADABLE) && before.unreadable.is_empty() {
+        return None; // a run of before, which did not say where they were
     }
     let classes = |data: &DataResults| {
-        (data.class_names.clone(), data.train.clone(), data.validation.clone(), data.test.clone())
+        let mut parts = [data.train.clone(), data.validation.clone(), data.test.clone()];
+        for (part, counts) in parts.iter_mut().enumerate() {
+            counts.iter_mut().zip(&data.unreadable).for_each(|(count, more)| *count += more[part]);
+        }
+        (data.class_names.clone(), parts)
     };
-    let told = |data: &DataResults| {
+    let told = |[train, validation, test]: &[Vec<usize>; 3]| {
         let count = |part: &[usize]| part.iter().sum::<usize>();
-        let (train, validation) = (count(&data.train), count(&data.validation));
-        format!("{train} to train on, {validation} for validation, {} held out", count(&data.test))
+        let (train, validation) = (count(train), count(validation));
+        format!("{train} to train on, {validation} for validation, {} held out", count(test))
     };
-    (classes(before) != classes(now)).then(|| {
+    let (before, now) = (classes(before), classes(now));
+    (before != now).then(|| {
         format!(
             "the run's data is not what it was: the run had {}, and now there are {}; images were added or removed \
              since, so it is divided otherwise, and the held-out part may hold images that were trained on",
-            told(before),
-            told(now)
+            told(&before.1),
+            told(&now.1)
         )
     })
 }

@@ -30,6 +30,7 @@ impl Data {
                 Split::Test => ScoredPart::Test,
             },
             left_out: self.left_out.0.clone(),
+            unreadable: self.unreadable.clone(),
         }
     }
 }

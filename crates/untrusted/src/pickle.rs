@@ -20,8 +20,11 @@ pub const OPERATIONS_LIMIT: usize = 1 << 22;
 /// Bytes of a name of a tensor, and of a key: one that is used again and again must not fill the memory.
 pub const NAME_LIMIT: usize = 4096;
 
-/// Bytes of the name of a class.
+/// Bytes of the name of a class, and of a line.
 const CLASS_LIMIT: usize = 256;
+
+/// Letters of a number that is none, in its error.
+const SHOWN: usize = 40;
 
 /// Functions that make a tensor whose numbers are not read, after `torch._utils._rebuild_`, and in words.
 const UNREADABLE: [(&str, &str); 7] = [
@@ -116,11 +119,25 @@ impl Objects {
         match self.get(id) {
             Object::Bytes(place) => Some(Cow::Borrowed(pickle.get(place.clone())?)),
             Object::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
+            _ => self.encoded(id)?.chars().map(|letter| u8::try_from(letter).ok()).collect(),
+        }
+    }
+
+    /// As [`bytes`](Self::bytes), of names: none of more than [`NAME_LIMIT`] bytes, which is not copied either.
+    pub fn name<'a>(&'a self, id: Id, pickle: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        // A letter takes two bytes at most.
+        let is_long = self.encoded(id).is_some_and(|text| text.len() > 2 * NAME_LIMIT);
+        let name = if is_long { None } else { self.bytes(id, pickle) };
+        name.filter(|name| name.len() <= NAME_LIMIT)
+    }
+
+    /// The letters that Python 3 has written for Python 2's bytes.
+    fn encoded(&self, id: Id) -> Option<&str> {
+        match self.get(id) {
             Object::Call { callable, args, .. }
                 if self.class(*callable) == Some("_codecs.encode") =>
             {
-                let text = self.text(*self.list(*args)?.first()?)?;
-                text.chars().map(|letter| u8::try_from(letter).ok()).collect()
+                self.text(*self.list(*args)?.first()?)
             }
             _ => None,
         }
@@ -257,7 +274,8 @@ impl<'a> Machine<'a> {
             // Python 2's of more than 32 bits.
             b'I' => {
                 let line = self.line()?;
-                let number = line.parse().map_err(|_| format!("{line:?} is not a number"))?;
+                let start = line.chars().take(SHOWN).collect::<String>();
+                let number = line.parse().map_err(|_| format!("{start:?} is not a number"))?;
                 self.push(Object::Int(number));
             }
             0x8a => self.long(1)?,
@@ -387,8 +405,14 @@ impl<'a> Machine<'a> {
     }
 
     fn line(&mut self) -> Result<String, String> {
-        let end = self.rest.iter().position(|&byte| byte == b'\n');
-        let line = self.take(end.ok_or("its pickle ends too soon")? + 1)?;
+        let some = &self.rest[..self.rest.len().min(CLASS_LIMIT + 1)];
+        let end = some.iter().position(|&byte| byte == b'\n').ok_or_else(|| {
+            match some.len() > CLASS_LIMIT {
+                true => format!("a line of its pickle is longer than {CLASS_LIMIT} bytes"),
+                false => "its pickle ends too soon".to_string(),
+            }
+        })?;
+        let line = self.take(end + 1)?;
         Ok(String::from_utf8_lossy(line).trim_end().to_string())
     }
 
@@ -490,4 +514,41 @@ fn class_of(module: &str, name: &str) -> Result<Object, String> {
 
 fn empty() -> String {
     "its pickle takes more from its stack than there is".to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_end_is_a_short_error() {
+        let error = |bytes: &[u8]| unpickle(bytes).unwrap_err();
+        let long = "\u{1}".repeat(1 << 20);
+        for (bytes, expected) in [
+            (format!("I{long}\n."), "a line of its pickle is longer than 256 bytes"),
+            (format!("c{long}\nx\n."), "a line of its pickle is longer than 256 bytes"),
+            (format!("I{}\n.", &long[..250]), " is not a number"),
+            ("I12".to_string(), "its pickle ends too soon"),
+        ] {
+            let error = error(bytes.as_bytes());
+            assert!(error.ends_with(expected) && error.len() < 300, "{expected}: {}", error.len());
+        }
+        assert_eq!(error(b"Inine\n."), "\"nine\" is not a number");
+    }
+
+    #[test]
+    fn a_name_is_none_that_is_longer_than_names_are() {
+        let encoded = |length: usize| {
+            let text = "\u{e9}".repeat(length);
+            let count = u32::try_from(text.len()).unwrap().to_le_bytes();
+            [b"c_codecs\nencode\nX", &count[..], text.as_bytes(), b"\x85R."].concat()
+        };
+        for (length, is_name) in [(3, true), (NAME_LIMIT, true), (NAME_LIMIT + 1, false)] {
+            let pickle = encoded(length);
+            let (objects, _) = unpickle(&pickle).unwrap();
+            let name = objects.name(objects.root, &pickle);
+            assert_eq!(name.is_some_and(|name| name.len() == length), is_name, "{length}");
+            assert_eq!(objects.bytes(objects.root, &pickle).unwrap().len(), length);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::source::cifar_pickle::{Batch, Pickle, is_pickle};
 use crate::source::dataset::Dataset;
 use crate::source::files::read_whole;
 use crate::source::in_memory::InMemory;
+use crate::source::left_out::LeftOut;
 use crate::split::Splits;
 
 const SIDE: usize = 32;
@@ -68,6 +69,11 @@ impl Version {
     fn files(&self, folder: &Path) -> Vec<PathBuf> {
         self.train.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect()
     }
+
+    /// The names of those that are not.
+    fn missing(&self, folder: &Path) -> Vec<&'static str> {
+        self.train.iter().copied().filter(|name| !folder.join(name).is_file()).collect()
+    }
 }
 
 /// Whether a folder holds files of a version.
@@ -79,7 +85,8 @@ pub(crate) fn is_cifar(folder: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// When a file cannot be read, is no whole number of records or no pickle of such, or a label is out of range.
+/// When a file cannot be read, is no whole number of records or no pickle of such, or a label is out of range; of
+/// pickles, which are downloaded together, also when some of the train part are missing.
 pub(crate) fn read(folder: &Path) -> Result<Dataset> {
     let layout = |path: &Path, reason| Error::Layout { path: path.to_owned(), reason };
     let version = Version::of(folder)
@@ -114,13 +121,30 @@ pub(crate) fn read(folder: &Path) -> Result<Dataset> {
         }
         Ok(all)
     };
-    let train = version.files(folder);
+    let (train, missing) = (version.files(folder), version.missing(folder));
+    let is_part = !train.is_empty() && !missing.is_empty();
+    if is_part && version.pickles.is_some() {
+        let (some, all, missing) = (train.len(), version.train.len(), missing.join(", "));
+        return Err(layout(
+            folder,
+            format!(
+                "it has {some} of the {all} files of CIFAR's train part, {missing} missing, as an \
+                 unfinished download leaves it; unpack the archive again"
+            ),
+        ));
+    }
+    let mut left_out = LeftOut::default();
+    if is_part {
+        left_out.add(format!("missing files ({})", missing.join(", ")), missing.len());
+    }
     let train = (!train.is_empty()).then(|| part(train)).transpose()?;
     let test = folder.join(version.test);
     let test = test.is_file().then(|| part(vec![test])).transpose()?;
     Dataset::of_splits(folder, Splits { train, validation: None, test }, |part, _| {
         let name = folder.display().to_string();
-        InMemory::new(name, [SIDE, SIDE, 3], part.rows, part.labels, class_names.clone())
+        let (rows, labels) = (part.rows, part.labels);
+        let part = InMemory::new(name, [SIDE, SIDE, 3], rows, labels, class_names.clone())?;
+        Ok(part.leaving_out(std::mem::take(&mut left_out)))
     })
 }
 
@@ -151,6 +175,9 @@ mod tests {
         assert_eq!(dataset.train.labels(), [0, 2, 9]);
         assert_eq!(dataset.train.decode(0).unwrap().pixels[..4], [10, 20, 30, 10]);
         assert!(dataset.test.is_none() && is_cifar(folder.path()));
+        let missing = "3 missing files (data_batch_3.bin, data_batch_4.bin, data_batch_5.bin)";
+        assert_eq!(dataset.train.left_out().to_string(), missing);
+        assert!(dataset.train.describe().ends_with(&format!(", left out: {missing}")));
         std::fs::write(folder.path().join("data_batch_2.bin"), [0; 99]).unwrap();
         let error = read(folder.path()).unwrap_err().to_string();
         assert!(error.ends_with("expected records of 3073 bytes, found 99 bytes"), "{error}");
@@ -171,10 +198,11 @@ mod tests {
                 let write =
                     |name: &str, bytes| std::fs::write(folder.path().join(name), bytes).unwrap();
                 write(meta, written::texts(form, name_key, &names));
-                write(
-                    VERSIONS[version].train[0],
-                    written::batch(form, label_key, &[1, 0, 1], 3072, &planes()),
-                );
+                for (number, name) in VERSIONS[version].train.iter().enumerate() {
+                    let rows = if number == 0 { planes() } else { Vec::new() };
+                    let labels = &[1, 0, 1][..rows.len() / 3072];
+                    write(name, written::batch(form, label_key, labels, 3072, &rows));
+                }
                 write(
                     VERSIONS[version].test,
                     written::batch(form, label_key, &[0, 0, 1], 3072, &planes()),
@@ -209,6 +237,16 @@ mod tests {
             read(folder.path()).unwrap_err().to_string()
         };
         let planes = planes();
+        write("data_batch_4", written::batch(form, "labels", &[1, 0, 1], 3072, &planes));
+        let expected = format!(
+            "{} is not a data set: it has 2 of the 5 files of CIFAR's train part, data_batch_2, data_batch_3, \
+             data_batch_5 missing, as an unfinished download leaves it; unpack the archive again",
+            folder.path().display()
+        );
+        assert_eq!(error(Vec::from(b"\x80\x02].")), expected);
+        for name in &VERSIONS[1].train[1..] {
+            write(name, written::batch(form, "labels", &[], 3072, &[]));
+        }
         let whole = written::batch(form, "labels", &[1, 0, 1], 3072, &planes);
         for (bytes, expected) in [
             (b"\x80\x02x".to_vec(), "an unknown operation 0x78"),

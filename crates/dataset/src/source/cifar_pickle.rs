@@ -7,7 +7,15 @@ use std::io::Read;
 use std::path::Path;
 
 use taper_untrusted::files;
-use taper_untrusted::pickle::{Id, Object, Objects, unpickle};
+use taper_untrusted::pickle::{Id, NAME_LIMIT, Object, Objects, unpickle};
+
+use crate::source::files::text_of;
+
+/// Bytes of all names of a list together: one that is used again and again must not fill the memory.
+const TEXTS_LIMIT: usize = 4 << 20;
+
+/// Letters of a key in an error.
+const SHOWN: usize = 40;
 
 /// Rows of bytes with their labels.
 #[derive(Debug, Default)]
@@ -53,12 +61,13 @@ impl Pickle {
 
     /// What stands under a key.
     fn value(&self, key: &str) -> Result<Id, String> {
-        let name = |id: Id| self.objects.bytes(id, &self.bytes);
+        let name = |id: Id| self.objects.name(id, &self.bytes);
         let mut items = self.items.iter();
         let found = items.find(|(id, _)| name(*id).as_deref() == Some(key.as_bytes()));
         found.map(|(_, value)| *value).ok_or_else(|| {
             let names = self.items.iter().take(10).filter_map(|(id, _)| name(*id));
-            let names = names.map(|name| format!("`{}`", String::from_utf8_lossy(&name)));
+            let start = |name: &[u8]| text_of(name).chars().take(SHOWN).collect::<String>();
+            let names = names.map(|name| format!("`{}`", start(&name)));
             format!("it has no `{key}`, but {}", names.collect::<Vec<_>>().join(", "))
         })
     }
@@ -68,7 +77,7 @@ impl Pickle {
         &self,
         key: &str,
         what: &str,
-        item: impl Fn(Id) -> Option<T>,
+        mut item: impl FnMut(Id) -> Option<T>,
     ) -> Result<Vec<T>, String> {
         let value = self.value(key)?;
         let items = self.objects.list(value);
@@ -80,8 +89,13 @@ impl Pickle {
 
     /// A list of texts.
     pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, String> {
-        self.list(key, "text", |id| {
-            String::from_utf8(self.objects.bytes(id, &self.bytes)?.into_owned()).ok()
+        let what =
+            format!("text, each of at most {NAME_LIMIT} bytes, {TEXTS_LIMIT} bytes together");
+        let mut left = TEXTS_LIMIT;
+        self.list(key, &what, |id| {
+            let name = self.objects.name(id, &self.bytes)?;
+            left = left.checked_sub(name.len() + size_of::<String>())?;
+            String::from_utf8(name.into_owned()).ok()
         })
     }
 
@@ -273,10 +287,50 @@ mod tests {
 
     #[test]
     fn an_array_of_a_size_that_its_bytes_do_not_fill_is_an_error() {
-        // So many rows of no bytes, or of more than there are.
-        for width in [0u16, 1, 2] {
-            let bytes = written::batch(written::FORMS[2], "labels", &[0], width.max(1), &[7; 3]);
-            assert!(count_pickled(&bytes).is_err(), "{width}");
+        for form in written::FORMS.into_iter().take(3) {
+            for (rows, expected) in [
+                (&[7; 2][..], "its array of 1x3 has 2 bytes"),
+                (&[7; 4], "its array of 2x3 has 4 bytes"),
+            ] {
+                let bytes = written::batch(form, "labels", &[0; 2][..rows.len() / 2], 3, rows);
+                assert_eq!(count_pickled(&bytes).unwrap_err(), expected, "{form:?}");
+            }
+            // So many rows that a product of 64 bits is as few bytes as there are; more than a number has.
+            let bytes = written::batch(form, "labels", &[0], 4, &[7; 4]);
+            let place = bytes.windows(5).position(|some| some == b"K\x01M\x04\0").unwrap();
+            let error = |rows: &[u8]| {
+                let bytes = [&bytes[..place], rows, &bytes[place + 2..]].concat();
+                Pickle::new(bytes).unwrap().batch("labels", 4).unwrap_err()
+            };
+            let count = (1u64 << 62) + 1;
+            let many = [&b"\x8a\x08"[..], &count.to_le_bytes()].concat();
+            assert_eq!(error(&many), format!("its array of {count}x4 has 4 bytes"));
+            let count = (1u64 << 63) + 1;
+            let more = [&b"\x8a\x09"[..], &count.to_le_bytes(), b"\0"].concat();
+            let found = error(&more);
+            assert!(found.starts_with("expected an array of bytes, 4 in each row; "), "{found}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_and_again_is_an_error() {
+        let again = |name: &[u8], count: usize| {
+            let length = u32::try_from(name.len()).unwrap().to_le_bytes();
+            let text = [b"X", &length[..], name, b"q\0"].concat();
+            let list = [b"](", &text[..], &b"h\0".repeat(count), b"e"].concat();
+            [b"\x80\x02}(X\x05\0\0\0names", &list[..], b"u."].concat()
+        };
+        let texts = |bytes| Pickle::new(bytes).unwrap().texts("names");
+        assert_eq!(texts(again(b"ant", 2)).unwrap(), ["ant"; 3]);
+        let expected = "its `names` is a list, expected a list of text, each of at most 4096 bytes, \
+                        4194304 bytes together";
+        assert_eq!(texts(again(&[b'a'; NAME_LIMIT + 1], 0)).unwrap_err(), expected);
+        assert_eq!(texts(again(&[b'a'; NAME_LIMIT], 2000)).unwrap_err(), expected);
+        // As keys, of which the first ones are named.
+        let key = [b"X\xa0\x0f\0\0", &[b'a'; 4000][..], b"q\0N"].concat();
+        let keys = [b"\x80\x02}(", &key[..], &b"h\0N".repeat(20), b"u."].concat();
+        let error = Pickle::new(keys).unwrap().texts("names").unwrap_err();
+        let first = format!("it has no `names`, but `{}`, `a", "a".repeat(SHOWN));
+        assert!(error.starts_with(&first) && error.len() < 500, "{error}");
     }
 }

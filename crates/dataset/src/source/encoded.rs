@@ -15,6 +15,7 @@ use crate::source::image_file::{ImageLimits, decode_image, stored_pixels};
 use crate::source::images::{Images, Labelled};
 use crate::source::labels::Labels;
 use crate::source::left_out::LeftOut;
+use crate::source::list_paths::under_two_labels;
 
 /// Encoded images that are kept in memory; what goes beyond lies in a temporary file.
 const IN_MEMORY: usize = 256 << 20;
@@ -117,7 +118,8 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// When there is no row, as many labels as images are missing, or a label is none of the classes.
+    /// When there is no row, as many labels as images are missing, a label is none of the classes, or a file is named
+    /// under two labels.
     pub(crate) fn finish(
         self,
         origin: String,
@@ -139,17 +141,11 @@ impl Rows {
         let (bytes, ends, names, paths) = (self.bytes, self.ends, self.names, self.paths);
         let (file, left_out) = (self.file.map(Mutex::new), self.left_out);
         let now = Stored { bytes, ends, paths, file };
-        Ok(Encoded {
-            origin,
-            now,
-            later,
-            read: OnceLock::new(),
-            names,
-            left_out,
-            labels,
-            order,
-            class_names,
-        })
+        let read = OnceLock::new();
+        let encoded =
+            Encoded { origin, now, later, read, names, left_out, labels, order, class_names };
+        encoded.one_label_each(&encoded.now.paths).map_err(|reason| encoded.layout(&reason))?;
+        Ok(encoded)
     }
 }
 
@@ -215,25 +211,48 @@ impl Encoded {
         let Some(later) = &self.later else { return Ok(&self.now) };
         let read = self.read.get_or_init(|| {
             let rows = fenced(later)?.map_err(|error| error.to_string())?;
-            let Rows { bytes, ends, paths, file, .. } = rows;
-            if ends.len() != self.labels.len() {
+            let Rows { labels, bytes, ends, paths, file, .. } = rows;
+            let count = ends.len();
+            let same = |labels: &Vec<u32>| *labels == self.labels && count == labels.len();
+            let labels = labels.finish_by_value(Some(&self.class_names));
+            if !labels.is_ok_and(|(labels, _)| same(&labels)) {
                 return Err(format!(
-                    "it changed while it was read, and has {} rows now",
-                    ends.len()
+                    "it changed after it was opened, and has {count} rows or other labels now; run it again"
                 ));
             }
+            self.one_label_each(&paths)?;
             Ok(Stored { bytes, ends, paths, file: file.map(Mutex::new) })
         });
-        let layout =
-            |reason: &String| Error::Layout { path: (&self.origin).into(), reason: reason.clone() };
-        read.as_ref().map_err(layout)
+        read.as_ref().map_err(|reason| self.layout(reason))
     }
 
+    fn layout(&self, reason: &str) -> Error {
+        Error::Layout { path: (&self.origin).into(), reason: reason.to_owned() }
+    }
+
+    /// Makes sure that no file is named under two labels.
+    fn one_label_each(&self, paths: &BTreeMap<usize, PathBuf>) -> std::result::Result<(), String> {
+        let named: Vec<(&usize, &PathBuf)> = paths.iter().collect();
+        let label = |place: usize| self.labels[*named[place].0];
+        let differ = |a: usize, b: usize| label(a) != label(b);
+        let twice = under_two_labels(named.len(), |place| named[place].1, differ);
+        let told = |place: usize| {
+            let class = &self.class_names[label(place) as usize];
+            format!("`{class}` in {}", self.place_of(*named[place].0))
+        };
+        twice.map_or(Ok(()), |twice| Err(twice.told(named[twice.first].1, told)))
+    }
+
+    /// What an item is called: as what was read first says it, so that no name has images read.
     fn row_name(&self, row: usize) -> String {
-        let stored = self.stored().unwrap_or(&self.now);
-        if let Some(path) = stored.paths.get(&row) {
-            return path.display().to_string();
+        match self.now.paths.get(&row) {
+            Some(path) => path.display().to_string(),
+            None => self.place_of(row),
         }
+    }
+
+    /// The file and the row in it.
+    fn place_of(&self, row: usize) -> String {
         let place = self.names.partition_point(|(first, _)| *first <= row);
         match place.checked_sub(1).map(|place| &self.names[place]) {
             Some((first, name)) => format!("{name} row {}", row - first),
@@ -251,11 +270,13 @@ impl Images for Encoded {
         let row = self.order[index];
         let stored = self.stored()?;
         let image = stored.image(row, &self.origin)?;
-        if image.is_empty() && !stored.paths.contains_key(&row) {
+        let path = stored.paths.get(&row);
+        if image.is_empty() && path.is_none() {
             let reason = "it has neither bytes nor the path of a file".to_owned();
             return Err(Error::Image { item: self.row_name(row), reason });
         }
-        decode_image(&image, self.row_name(row), &ImageLimits::default())
+        let name = path.map_or_else(|| self.place_of(row), |path| path.display().to_string());
+        decode_image(&image, name, &ImageLimits::default())
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -341,6 +362,60 @@ mod tests {
             error,
             "a.parquet row 0 is not a readable image: it has neither bytes nor the path of a file"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_named_under_two_labels_is_an_error() {
+        let source = |names: [&str; 3], labels: [i64; 3]| {
+            let mut rows = Rows::default();
+            rows.begin("a.parquet".to_owned());
+            for (row, (name, label)) in names.into_iter().zip(labels).enumerate() {
+                rows.labels.add_number(label);
+                rows.set_path(row, PathBuf::from("img").join(name)).unwrap();
+            }
+            rows.finish("x".to_owned(), None, None)
+        };
+        let error = source(["0.png", "1.png", "../img/./0.png"], [7, 7, 8]).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "x is not a data set: `img/0.png` is listed as `7` in a.parquet row 0 and as `8` in a.parquet row 2; an \
+             image has one class"
+        );
+        assert!(source(["0.png", "0.png", "1.png"], [7, 7, 8]).is_ok());
+    }
+
+    #[test]
+    fn images_that_are_read_later_must_be_of_the_same_rows() {
+        let rows = |with_images: bool, labels: &[i64]| {
+            let mut rows = Rows { with_images, ..Rows::default() };
+            rows.begin("a.parquet".to_owned());
+            for (row, label) in labels.iter().enumerate() {
+                rows.labels.add_number(*label);
+                let image = Image::new(1, 1, 1, vec![row as u8]).unwrap();
+                rows.add(&if with_images { to_png(&image) } else { Vec::new() }).unwrap();
+            }
+            rows
+        };
+        let first = |now: &'static [i64]| {
+            let reads = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let (count, of) = (reads.clone(), std::sync::atomic::Ordering::SeqCst);
+            let later: Later = Box::new(move || {
+                count.fetch_add(1, of);
+                Ok(rows(true, now))
+            });
+            let source = rows(false, &[5, 9, 5]).finish("x".to_owned(), None, Some(later)).unwrap();
+            // A name alone has nothing read.
+            assert_eq!((&*source.item_name(1), reads.load(of)), ("a.parquet row 2", 0));
+            source.decode(1).map(|image| image.pixels[0]).map_err(|error| error.to_string())
+        };
+        assert_eq!(first(&[5, 9, 5]), Ok(2));
+        for (now, count) in [(&[9, 9, 5][..], 3), (&[5, 9, 5, 5], 4), (&[5, 9, 6], 3)] {
+            let expected = format!(
+                "x is not a data set: it changed after it was opened, and has {count} rows or other labels now; run \
+                 it again"
+            );
+            assert_eq!(first(now), Err(expected), "{now:?}");
+        }
     }
 
     #[test]

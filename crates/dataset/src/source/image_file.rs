@@ -349,15 +349,16 @@ fn tiff_pieces_fit(bytes: &[u8]) -> std::result::Result<(), String> {
     if let Some(samples) = samples.filter(|samples| *samples > SAMPLES) {
         return Err(format!("it has {samples} values in each pixel, at most {SAMPLES} are read"));
     }
-    // A piece may be a JPEG file, with a size of its own: 16 bits each for its height and width behind the
-    // start-of-frame marker, the segment's length and the number of bits.
+    // Pieces that are packed as JPEG, in the old or the new way, are JPEG files, each with a size of its own: 16 bits
+    // for its height and width behind the start-of-frame marker, the segment's length and the number of bits.
+    let packed = decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::Compression).map_err(words)?;
     let frame = |bytes: &[u8]| match *bytes {
         [0xff, 0xc0..=0xc2, 0, _, 8, a, b, c, d] => {
             u64::from(u16::from_be_bytes([a, b])) * u64::from(u16::from_be_bytes([c, d])) > most
         }
         _ => false,
     };
-    match bytes.windows(9).any(frame) {
+    match matches!(packed, Some(6 | 7)) && bytes.windows(9).any(frame) {
         true => {
             Err(format!("it has {height}x{width} pixels, and a JPEG image within that has more"))
         }

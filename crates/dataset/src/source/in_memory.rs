@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::source::images::{Images, Labelled};
+use crate::source::left_out::LeftOut;
 
 /// Images of one size with their labels, in memory: IDX files, the embedded sets, a caller's own.
 #[derive(Debug, Clone)]
@@ -15,6 +16,7 @@ pub struct InMemory {
     order: Vec<usize>,
     class_names: Vec<String>,
     name: String,
+    left_out: LeftOut,
 }
 
 impl InMemory {
@@ -69,7 +71,13 @@ impl InMemory {
         }
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|&record| labels[record]); // stable: by record within a class
-        Ok(InMemory { size, pixels, labels, order, class_names, name })
+        let left_out = LeftOut::default();
+        Ok(InMemory { size, pixels, labels, order, class_names, name, left_out })
+    }
+
+    /// The same, beside which this was found, too, and not taken.
+    pub(crate) fn leaving_out(self, left_out: LeftOut) -> Self {
+        InMemory { left_out, ..self }
     }
 
     /// Height, width and channels of every image.
@@ -107,7 +115,15 @@ impl Images for InMemory {
     fn describe(&self) -> String {
         let [height, width, channels] = self.size;
         let (n, classes) = (self.len(), self.class_names.len());
-        format!("{}: {n} images of {height}x{width}x{channels}, {classes} classes", self.name)
+        let left_out = self.left_out.tail();
+        format!(
+            "{}: {n} images of {height}x{width}x{channels}, {classes} classes{left_out}",
+            self.name
+        )
+    }
+
+    fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
     }
 
     fn in_memory(&self) -> bool {

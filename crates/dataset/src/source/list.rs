@@ -6,7 +6,7 @@
 //! [`Columns`](crate::Columns), and so are a folder and an ending where the list has neither. Paths are relative to
 //! the list. `split` is a part's name ([`Split::named`]); without it all is one part.
 
-use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -18,15 +18,19 @@ use crate::source::image_file::{ImageLimits, has_image_ending};
 use crate::source::image_folder::ImageFolder;
 use crate::source::labels::Labels;
 use crate::source::left_out::LeftOut;
-use crate::source::list_paths::{file_at, hint};
+use crate::source::list_paths::{file_at, hint, under_two_labels};
 use crate::split::{Split, Splits};
 
 /// The largest list, in bytes.
-const LIMIT: u64 = 256 << 20;
+const LIMIT: u64 = 1 << 30;
 
-/// The most lines of a list, and bytes of one: what is kept of a line takes more than the line.
-const LINES: usize = 2_500_000;
+/// Bytes of a line.
 const LINE: usize = 1 << 20;
+
+/// Bytes that are kept of all lines, and those of each beside its path and label: numbers, and what the system takes
+/// for text.
+const KEPT: usize = 900 << 20;
+const EACH: usize = 176;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -77,12 +81,17 @@ pub(crate) fn read(path: &Path, columns: &Columns) -> Result<Dataset> {
 }
 
 /// The data set of a list, of which this was not taken.
-pub(super) fn dataset(path: &Path, entries: Vec<Entry>, left_out: LeftOut) -> Result<Dataset> {
-    let (mut splits, mut left_out) = (Splits::<Option<Vec<Entry>>>::default(), Some(left_out));
-    for entry in entries {
-        let split = entry.split.unwrap_or(Split::Train);
-        splits.get_mut(split).get_or_insert_default().push(entry);
-    }
+pub(super) fn dataset(path: &Path, mut entries: Vec<Entry>, left_out: LeftOut) -> Result<Dataset> {
+    let mut left_out = Some(left_out);
+    // Those of the train part, which are most, stay where they are.
+    let mut part = |split| {
+        let part = entries.extract_if(.., |entry| entry.split == Some(split));
+        Some(part.collect::<Vec<Entry>>()).filter(|part| !part.is_empty())
+    };
+    let (validation, test) = (part(Split::Validation), part(Split::Test));
+    entries.shrink_to_fit();
+    let train = Some(entries).filter(|part| !part.is_empty());
+    let splits = Splits { train, validation, test };
     Dataset::of_splits(path, splits, |entries, class_names| {
         let part = source(path, entries, class_names)?;
         Ok(part.leaving_out(left_out.take().unwrap_or_default()))
@@ -114,9 +123,10 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
     let text = read_whole(path, LIMIT)?;
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
-    let mut entries = parse(&text, form, columns).map_err(layout)?;
     let list_folder = path.parent().unwrap_or(Path::new(""));
     let folder = list_folder.join(&columns.image_folder);
+    let before = folder.as_os_str().len() + columns.image_suffix.len();
+    let mut entries = parse(&text, form, columns, &mut Room::of(KEPT, before)).map_err(layout)?;
     let first_path = entries[0].path.clone();
     for entry in &mut entries {
         entry.path = file_at(&folder, &entry.path.to_string_lossy(), columns);
@@ -147,29 +157,19 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
 
 /// Makes sure that no image is listed under two labels.
 fn one_label_each(entries: &[Entry]) -> std::result::Result<(), String> {
-    let mut listed: HashMap<&Path, &Entry> = HashMap::new();
-    let mut twice = Vec::new();
-    for entry in entries {
-        let first = *listed.entry(&entry.path).or_insert(entry);
-        let number = |entry: &Entry| class_number(&entry.label);
-        if first.label != entry.label && (number(first).is_none() || number(first) != number(entry))
-        {
-            twice.push((first, entry));
-        }
-    }
-    let Some((first, second)) = twice.first() else { return Ok(()) };
-    let more = match twice.len() {
-        1 => String::new(),
-        count => format!(", and {} more lines are such", count - 1),
+    let number = |entry: &Entry| class_number(&entry.label);
+    let differ = |a: usize, b: usize| {
+        let (a, b) = (&entries[a], &entries[b]);
+        a.label != b.label && (number(a).is_none() || number(a) != number(b))
     };
-    Err(format!(
-        "`{}` is listed as `{}` in line {} and as `{}` in line {}{more}; an image has one class",
-        first.path.display(),
-        first.label,
-        first.line,
-        second.label,
-        second.line
-    ))
+    let told = |place: usize| {
+        let entry: &Entry = &entries[place];
+        format!("`{}` in line {}", entry.label, entry.line)
+    };
+    match under_two_labels(entries.len(), |place| &entries[place].path, differ) {
+        Some(twice) => Err(twice.told(&entries[twice.first].path, told)),
+        None => Ok(()),
+    }
 }
 
 /// The images of a part of a list.
@@ -182,27 +182,26 @@ pub(super) fn source(
     let mut labels = Labels::default();
     entries.iter().for_each(|entry| labels.add(entry.label.clone()));
     let (labels, class_names) = labels.finish_by_value(class_names).map_err(layout)?;
-    let paths = entries.into_iter().map(|entry| entry.path);
-    let mut items: Vec<(u32, PathBuf)> = labels.into_iter().zip(paths).collect();
+    // In the place of the entries.
+    let items = entries.into_iter().zip(labels).map(|(entry, label)| (label, entry.path));
+    let mut items: Vec<(u32, PathBuf)> = items.collect();
     items.sort_by_key(|(label, _)| *label); // stable: by line within a class
     Ok(ImageFolder::of_items(path, class_names, items, ImageLimits::default()))
 }
 
 /// The lines of a list, in their order. Never panics, whatever the bytes; what it keeps is no larger
 /// than a small multiple of them.
-fn parse(text: &[u8], form: Form, columns: &Columns) -> std::result::Result<Vec<Entry>, String> {
+fn parse(
+    text: &[u8],
+    form: Form,
+    columns: &Columns,
+    room: &mut Room,
+) -> std::result::Result<Vec<Entry>, String> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let mut lines = text.split(|&byte| byte == b'\n').enumerate();
-    if let Some((number, _)) = lines.find(|(number, line)| *number > LINES || line.len() > LINE) {
-        let number = number + 1;
-        return Err(format!(
-            "line {number} is one of more than {LINES}, or has more than {LINE} bytes"
-        ));
-    }
     let names = Names::of(columns);
     let entries = match form {
-        Form::Separated(separator) => parse_separated(text, separator, &names)?,
-        Form::JsonLines => parse_json_lines(text, &names)?,
+        Form::Separated(separator) => parse_separated(text, separator, &names, room)?,
+        Form::JsonLines => parse_json_lines(text, &names, room)?,
     };
     if entries.is_empty() { Err("it lists no image".to_owned()) } else { Ok(entries) }
 }
@@ -211,28 +210,88 @@ fn parse(text: &[u8], form: Form, columns: &Columns) -> std::result::Result<Vec<
 #[doc(hidden)]
 pub fn parse_bytes(text: &[u8], json_lines: bool) -> std::result::Result<usize, String> {
     let form = if json_lines { Form::JsonLines } else { Form::Separated(b',') };
-    parse(text, form, &Columns::default()).map(|entries| entries.len())
+    let room = &mut Room::of(KEPT, 0);
+    parse(text, form, &Columns::default(), room).map(|entries| entries.len())
+}
+
+/// What may still be kept.
+struct Room {
+    left: usize,
+    /// Of each line, beside its path and label.
+    each: usize,
+}
+
+impl Room {
+    /// So many bytes, where every path gets so many more.
+    fn of(left: usize, before: usize) -> Self {
+        Room { left, each: EACH + before }
+    }
+
+    fn take(&mut self, entry: &Entry) -> std::result::Result<(), String> {
+        let bytes = self.each + entry.path.as_os_str().len() + entry.label.len();
+        let left = self.left.checked_sub(bytes).ok_or_else(|| {
+            format!(
+                "line {}: what is kept of it and the lines before takes more than {} MiB; leave lines out, or give \
+                 the images in a folder for each class",
+                entry.line,
+                KEPT >> 20
+            )
+        })?;
+        self.left = left;
+        Ok(())
+    }
+}
+
+/// Text of which no more than a line's bytes are read before `read` is set back.
+struct Lines<'a> {
+    rest: &'a [u8],
+    read: usize,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.read > LINE {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.rest.read(into)?;
+        self.read += read;
+        Ok(read)
+    }
 }
 
 /// The lines of a list whose values stand between these.
-fn csv_reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
+fn csv_reader(text: &[u8], separator: u8) -> csv::Reader<Lines<'_>> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(separator)
         .trim(csv::Trim::All)
-        .from_reader(text)
+        .from_reader(Lines { rest: text, read: 0 })
+}
+
+fn too_long(line: u64) -> String {
+    format!("line {line}: it has more than {LINE} bytes, or a quotation mark that none ends")
 }
 
 fn parse_separated(
     text: &[u8],
     separator: u8,
     names: &Names<'_>,
+    room: &mut Room,
 ) -> std::result::Result<Vec<Entry>, String> {
     let mut reader = csv_reader(text, separator);
     let (mut columns, mut entries) = (None::<[Option<usize>; 3]>, Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(|error| format!("it is not CSV: {error}"))?;
+    let mut record = csv::StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        reader.get_mut().read = 0;
+        let more = reader.read_record(&mut record).map_err(|error| match error.kind() {
+            csv::ErrorKind::Io(_) => too_long(line),
+            _ => format!("it is not CSV: {error}"),
+        })?;
+        if !more {
+            return Ok(entries);
+        }
         let line = record.position().map_or(0, csv::Position::line);
         let [path, label, split] = match columns {
             Some(columns) => columns,
@@ -257,8 +316,8 @@ fn parse_separated(
             ));
         };
         entries.push(entry(path, label, field(split), line)?);
+        room.take(&entries[entries.len() - 1])?;
     }
-    Ok(entries)
 }
 
 /// What the first line of a list may name.
@@ -322,12 +381,19 @@ impl<'a> Names<'a> {
     }
 }
 
-fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<Entry>, String> {
+fn parse_json_lines(
+    text: &[u8],
+    names: &Names<'_>,
+    room: &mut Room,
+) -> std::result::Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let number = number as u64 + 1;
         if line.trim_ascii().is_empty() {
             continue;
+        }
+        if line.len() > LINE {
+            return Err(format!("line {number}: it has more than {LINE} bytes"));
         }
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line)
             .map_err(|error| format!("line {number}: it is not a JSON object: {error}"))?;
@@ -356,6 +422,7 @@ fn parse_json_lines(text: &[u8], names: &Names<'_>) -> std::result::Result<Vec<E
         };
         let split = find(SPLITS).map(|value| text(value).unwrap_or_default());
         entries.push(entry(&path, &label, split.as_deref(), number)?);
+        room.take(&entries[entries.len() - 1])?;
     }
     Ok(entries)
 }

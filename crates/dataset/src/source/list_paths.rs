@@ -1,6 +1,9 @@
 //! Where the images of a list or a table lie.
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Component, Path, PathBuf};
 
 use crate::source::columns::Columns;
 use crate::source::files::{entries, name_of};
@@ -15,6 +18,73 @@ pub(crate) fn file_at(folder: &Path, path: &str, columns: &Columns) -> PathBuf {
         true => folder.join(path.replace('\\', "/")),
         false => file,
     }
+}
+
+/// Files of a list or a table that come again under another label.
+pub(crate) struct UnderTwoLabels {
+    /// Where the first of them is first.
+    pub first: usize,
+    /// Where it is again.
+    second: usize,
+    /// How often that happens.
+    count: usize,
+}
+
+impl UnderTwoLabels {
+    /// What is wrong, in words; `told` is the label of a place and where it stands.
+    pub fn told(&self, path: &Path, told: impl Fn(usize) -> String) -> String {
+        let more = match self.count {
+            1 => String::new(),
+            count => format!(", and {} more are such", count - 1),
+        };
+        let (path, first, second) = (path.display(), told(self.first), told(self.second));
+        format!("`{path}` is listed as {first} and as {second}{more}; an image has one class")
+    }
+}
+
+/// Looks for files under two labels: `path` is that of each of so many places, and `differ` whether the labels of
+/// two places do.
+pub(crate) fn under_two_labels<'a>(
+    count: usize,
+    path: impl Fn(usize) -> &'a Path,
+    differ: impl Fn(usize, usize) -> bool,
+) -> Option<UnderTwoLabels> {
+    // By their numbers, for there may be millions.
+    let (numbers, mut listed) = (RandomState::new(), HashMap::with_capacity(count));
+    let mut found = None::<UnderTwoLabels>;
+    for place in 0..count {
+        let first = *listed.entry(numbers.hash_one(cleaned(path(place)))).or_insert(place);
+        if first != place && differ(first, place) && is_same(path(first), path(place)) {
+            found.get_or_insert(UnderTwoLabels { first, second: place, count: 0 }).count += 1;
+        }
+    }
+    found
+}
+
+/// Whether two paths lead to one file: `a/../b` may be another file than `b` where `a` is a link.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = || a.canonicalize().ok().zip(b.canonicalize().ok());
+    a == b || cleaned(a) == cleaned(b) && real().is_none_or(|(a, b)| a == b)
+}
+
+/// A path without `.` and, as far as its text tells, `..`.
+fn cleaned(path: &Path) -> Cow<'_, Path> {
+    let is_plain = |part| !matches!(part, Component::CurDir | Component::ParentDir);
+    if path.components().all(is_plain) {
+        return Cow::Borrowed(path);
+    }
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        let last = clean.components().next_back();
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(last, Some(Component::Normal(_))) => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    Cow::Owned(clean)
 }
 
 /// What to do about a path of a list or a table that leads nowhere: settings, if a file is there with an ending,

@@ -23,6 +23,8 @@ pub(super) struct Splits {
     pub left_out: LeftOut,
     /// Of each image that was left out because it cannot be read, why.
     pub faults: Vec<String>,
+    /// How many these are of each class, in the training, validation and test part.
+    pub unreadable: Vec<[usize; 3]>,
 }
 
 /// Some items of one of the data set's own parts.
@@ -92,9 +94,9 @@ impl Splits {
             let parts = [Some(&mut train), validation.as_mut(), Some(&mut test)];
             parts.into_iter().flatten().for_each(|part| part.spread(data.limit));
         }
-        let name = dataset.name;
+        let (name, faults, unreadable) = (dataset.name, Vec::new(), Vec::new());
         let mut splits =
-            Self { name, train, validation, test, division, left_out, faults: Vec::new() };
+            Self { name, train, validation, test, division, left_out, faults, unreadable };
         if data.broken == BrokenImages::Skip {
             splits.leave_broken_out(registry)?;
         }
@@ -108,8 +110,13 @@ impl Splits {
         let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
         // A part may be validated on that is trained on.
         let mut all = BTreeMap::new();
-        for part in parts.into_iter().flatten() {
+        for (place, part) in parts.into_iter().enumerate() {
+            let Some(part) = part else { continue };
             let faults = look_for_broken(&part.source, &part.indices, registry)?;
+            for &index in faults.keys() {
+                self.unreadable.resize(part.source.class_names().len(), [0; 3]);
+                self.unreadable[part.source.label(index) as usize][place] += 1;
+            }
             part.indices.retain(|index| !faults.contains_key(index));
             all.extend(faults.into_iter().map(|(index, fault)| ((part.of, index), fault)));
         }

@@ -289,6 +289,23 @@ fn a_tiff_file_whose_pieces_are_larger_than_the_image_is_an_error() {
 }
 
 #[test]
+fn pixels_of_a_tiff_file_may_be_any_bytes() {
+    let place = 150;
+    for (what, entries) in [
+        ("strips", &[(259, 3, 1), (273, 4, place), (278, 4, 8), (279, 4, 64)][..]),
+        ("no compression said", &[(273, 4, place), (278, 4, 8), (279, 4, 64)]),
+        ("tiles", &[(259, 3, 1), (322, 4, 16), (323, 4, 16), (324, 4, 130), (325, 4, 256)]),
+    ] {
+        // As a start-of-frame marker of 16,384x16,384 pixels.
+        let mut bytes = tiff(entries);
+        bytes.resize(600, 0);
+        bytes[150..159].copy_from_slice(b"\xff\xc0\0\x0b\x08\x40\0\x40\0");
+        let image = decode(&bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(image.pixels.windows(2).any(|some| some == [0xff, 0xc0]), "{what}");
+    }
+}
+
+#[test]
 fn images_that_take_much_wait_for_each_other() {
     let counts = std::sync::Mutex::new((0u32, 0u32));
     std::thread::scope(|scope| {

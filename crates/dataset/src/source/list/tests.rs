@@ -1,7 +1,15 @@
 use super::*;
 
+fn parsed(
+    text: impl AsRef<[u8]>,
+    form: Form,
+    columns: &Columns,
+) -> std::result::Result<Vec<Entry>, String> {
+    super::parse(text.as_ref(), form, columns, &mut Room::of(KEPT, 0))
+}
+
 fn csv(text: &str) -> std::result::Result<Vec<(String, String, Option<Split>)>, String> {
-    let entries = parse(text.as_bytes(), Form::Separated(b','), &Columns::default())?;
+    let entries = parsed(text, Form::Separated(b','), &Columns::default())?;
     let path = |path: PathBuf| path.display().to_string();
     Ok(entries.into_iter().map(|entry| (path(entry.path), entry.label, entry.split)).collect())
 }
@@ -33,14 +41,14 @@ fn without_a_line_of_names_the_columns_are_path_label_split() {
 #[test]
 fn json_lines_take_numbers_and_names() {
     let text = "{\"file_name\": \"a.png\", \"label\": 3}\n\n{\"path\": \"b\", \"class\": \"x\"}";
-    let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
+    let entries = parsed(text, Form::JsonLines, &Columns::default()).unwrap();
     assert_eq!(entries[0].label, "3");
     assert_eq!(entries[1].path, Path::new("b"));
     let text = "{\"path\": \"a\", \"label\": true}\n{\"path\": \"b\", \"label\": 2.0}";
-    let entries = parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap();
+    let entries = parsed(text, Form::JsonLines, &Columns::default()).unwrap();
     assert_eq!((&*entries[0].label, &*entries[1].label), ("True", "2.0"));
     let text = b"{\"path\": 17, \"label\": 1}";
-    let entries = parse(text, Form::JsonLines, &Columns::default()).unwrap();
+    let entries = parsed(text, Form::JsonLines, &Columns::default()).unwrap();
     assert_eq!(entries[0].path, Path::new("17"));
 }
 
@@ -50,8 +58,7 @@ fn what_is_not_understood_is_told_with_its_line() {
     assert!(csv("path,label\na.png\n").unwrap_err().starts_with("line 2: expected a path"));
     assert_eq!(csv("a.png,\n").unwrap_err(), "line 1: its label is empty");
     assert!(csv("a,b,tests").unwrap_err().contains("its split is `tests`"));
-    let json =
-        |text: &str| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
+    let json = |text: &str| parsed(text, Form::JsonLines, &Columns::default()).unwrap_err();
     assert!(
         json("{\"path\": 1.5, \"label\": 1}")
             .starts_with("line 1: expected a string or a whole number `image`")
@@ -64,7 +71,7 @@ fn what_is_not_understood_is_told_with_its_line() {
 fn another_separator_is_named() {
     let error = csv("a.png;cat\nb.png;dog\n").unwrap_err();
     assert_eq!(error, "its values are separated by ';', expected ','");
-    let tabs = parse(b"a.png,cat", Form::Separated(b'\t'), &Columns::default()).unwrap_err();
+    let tabs = parsed(b"a.png,cat", Form::Separated(b'\t'), &Columns::default()).unwrap_err();
     assert_eq!(tabs, "its values are separated by ',', expected '\\t'");
 }
 
@@ -73,11 +80,11 @@ fn columns_go_by_the_names_that_are_given() {
     let columns =
         Columns { image: Some("photo".into()), label: Some("kind".into()), ..Columns::default() };
     let text = "label,Kind,photo\n1,cat,a.png\n";
-    let entries = parse(text.as_bytes(), Form::Separated(b','), &columns).unwrap();
+    let entries = parsed(text, Form::Separated(b','), &columns).unwrap();
     assert_eq!((entries[0].path.to_str(), &*entries[0].label), (Some("a.png"), "cat"));
     let json = b"{\"photo\": \"a.png\", \"kind\": 3}";
-    assert_eq!(parse(json, Form::JsonLines, &columns).unwrap()[0].label, "3");
-    let error = parse(b"path,label\na,1\n", Form::Separated(b','), &columns).unwrap_err();
+    assert_eq!(parsed(json, Form::JsonLines, &columns).unwrap()[0].label, "3");
+    let error = parsed(b"path,label\na,1\n", Form::Separated(b','), &columns).unwrap_err();
     assert_eq!(
         error,
         "expected columns photo and kind, found path, label (`photo` is as the settings name it)"
@@ -243,7 +250,7 @@ fn an_image_that_is_listed_under_two_labels_is_an_error() {
     let path = folder.path().join("1.png").display().to_string();
     assert!(
         error.to_string().ends_with(&format!(
-            "`{path}` is listed as `cat` in line 2 and as `dog` in line 4, and 1 more lines are such; an image has one \
+            "`{path}` is listed as `cat` in line 2 and as `dog` in line 4, and 1 more are such; an image has one \
              class"
         )),
         "{error}"
@@ -255,9 +262,67 @@ fn an_image_that_is_listed_under_two_labels_is_an_error() {
 }
 
 #[test]
+fn an_image_is_the_same_however_its_path_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("x.csv");
+    std::fs::create_dir_all(folder.path().join("img/more")).unwrap();
+    ::image::GrayImage::new(2, 2).save(folder.path().join("img/0.png")).unwrap();
+    let read = |text: &str| {
+        std::fs::write(&list, format!("path,label\n{text}")).unwrap();
+        super::read(&list, &Columns::default()).map(|dataset| dataset.train.len())
+    };
+    for path in ["img/../img/0.png", "./img//0.png", "img/more/../0.png", "x/y/../../img/./0.png"] {
+        let error = read(&format!("img/0.png,a\n{path},b\n")).unwrap_err().to_string();
+        assert!(error.ends_with("as `a` in line 2 and as `b` in line 3; an image has one class"));
+        assert_eq!(read(&format!("img/0.png,a\n{path},a\n")).unwrap(), 2);
+    }
+    // Behind a link `..` leads elsewhere.
+    #[cfg(unix)]
+    {
+        ::image::GrayImage::new(2, 2).save(folder.path().join("0.png")).unwrap();
+        std::os::unix::fs::symlink("img/more", folder.path().join("link")).unwrap();
+        assert_eq!(read("0.png,a\nlink/../0.png,b\n").unwrap(), 2);
+    }
+    // Of a list in the folder where the program runs.
+    let entries = ["0.png", "./0.png"].map(|path| Entry {
+        path: path.into(),
+        label: path.to_owned(),
+        split: None,
+        line: 1,
+    });
+    assert!(one_label_each(&entries).is_err());
+}
+
+#[test]
 fn lines_that_are_out_of_proportion_are_an_error() {
-    let error =
-        |text: String| parse(text.as_bytes(), Form::JsonLines, &Columns::default()).unwrap_err();
-    assert!(error("\n".repeat(LINES + 2)).starts_with("line 2500002 is one of more than 2500000"));
-    assert!(error("x".repeat(LINE + 1)).ends_with("or has more than 1048576 bytes"));
+    for form in [Form::JsonLines, Form::Separated(b',')] {
+        let error = |text: String| parsed(text, form, &Columns::default()).unwrap_err();
+        let long = "x".repeat(2 * LINE);
+        assert!(error(long).starts_with("line 1: it has more than 1048576 bytes"));
+    }
+    let empty = parsed("\n".repeat(3_000_000), Form::JsonLines, &Columns::default());
+    assert_eq!(empty.unwrap_err(), "it lists no image");
+    let quoted = format!("path,label\na,b\na,\"{}", "b\n".repeat(LINE));
+    let error = parsed(quoted, Form::Separated(b','), &Columns::default()).unwrap_err();
+    let expected = "line 3: it has more than 1048576 bytes, or a quotation mark that none ends";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn what_is_kept_of_a_list_has_a_limit_that_counts_bytes() {
+    for (form, text) in [
+        (Form::Separated(b','), "a,b\nc,d\ne,f\n"),
+        (Form::JsonLines, "{\"path\":\"a\",\"label\":1}\n\n\n{\"path\":\"b\",\"label\":1}\n"),
+    ] {
+        let parse = |bytes, before| {
+            super::parse(text.as_bytes(), form, &Columns::default(), &mut Room::of(bytes, before))
+        };
+        assert!(parse(3 * (EACH + 2), 0).is_ok());
+        let line = if form == Form::JsonLines { 4 } else { 2 };
+        for error in [parse(EACH + 3, 0), parse(2 * (EACH + 2), 1)] {
+            let expected = format!("line {line}: what is kept of it and the lines before takes ");
+            let error = error.unwrap_err();
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
 }

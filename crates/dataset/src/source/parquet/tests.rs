@@ -258,7 +258,7 @@ fn a_file_that_changes_after_it_was_opened_is_an_error() {
     std::fs::copy(golden("many.parquet"), &path).unwrap();
     let error = train.decode(0).unwrap_err().to_string();
     assert!(
-        error.contains("it changed while it was read") || error.contains("none of its"),
+        error.contains("it changed after it was opened") || error.contains("none of its"),
         "{error}"
     );
 }
