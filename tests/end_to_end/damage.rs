@@ -110,7 +110,9 @@ fn a_model_that_is_copied_out_of_its_run_works_and_goes_by_what_it_carries() {
     let folder = tempdir().unwrap();
     let [run, copy] = ["run", "copy"].map(|name| folder.path().join(name));
     let train = ["train", "--data", "digits", "--net", "lenet5", "--max-steps", "2", "-q"];
-    json(&[&train[..], &["--limit", "200", "--out", arg(&run)]].concat());
+    let calibrated =
+        ["--set", "calibration.temperature=true", "--set", "data.validation_fraction=0.2"];
+    json(&[&train[..], &calibrated, &["--limit", "200", "--out", arg(&run)]].concat());
     std::fs::create_dir(&copy).unwrap();
     let at = |name: &str| copy.join(name);
     for name in ["model.safetensors", "config.json"] {
@@ -126,7 +128,14 @@ fn a_model_that_is_copied_out_of_its_run_works_and_goes_by_what_it_carries() {
     names.swap(0, 1);
     let swapped = |value: &mut serde_json::Value| value["label_names"] = names.clone().into();
     type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
-    let changes: [(&str, Change<'_>); 5] = [
+    let without = |key: &'static str| {
+        move |value: &mut serde_json::Value| {
+            let keys = value.as_object_mut().unwrap();
+            let said = keys.remove(key).unwrap();
+            keys.insert(format!("{key}x"), said);
+        }
+    };
+    let changes: [(&str, Change<'_>); 10] = [
         ("label_names, class 0, is \"1\", but ", &swapped),
         ("num_classes is 9, but ", &|value| {
             value["num_classes"] = 9.into();
@@ -138,6 +147,14 @@ fn a_model_that_is_copied_out_of_its_run_works_and_goes_by_what_it_carries() {
         ("calibration.temperature is -1, expected a number from 0.001 to 1000", &|value| {
             value["calibration"] = serde_json::json!({"temperature": -1});
         }),
+        ("calibration is {\"temperature\":2.0}, but ", &|value| {
+            value["calibration"] = serde_json::json!({"temperature": 2});
+        }),
+        // A key that is misspelt is one that is missing.
+        ("calibration is missing, but ", &without("calibration")),
+        ("label_names, class 0, is missing, but ", &without("label_names")),
+        ("border is missing, but ", &without("border")),
+        ("the preparation of images is ", &without("pretrained_cfg")),
     ];
     for (expected, change) in changes {
         let mut value: serde_json::Value = serde_json::from_str(&config).unwrap();
@@ -150,8 +167,11 @@ fn a_model_that_is_copied_out_of_its_run_works_and_goes_by_what_it_carries() {
     // Without it the weights say it all themselves.
     std::fs::remove_file(at("config.json")).unwrap();
     let file = copy.join("model.safetensors");
-    let alone = json(&[&["evaluate", "--weights", arg(&file)], &evaluate[3..]].concat());
-    assert_eq!(alone["accuracy"], whole["accuracy"]);
+    for weights in [&file, &copy] {
+        let alone = json(&[&["evaluate", "--weights", arg(weights)], &evaluate[3..]].concat());
+        assert_eq!(alone["accuracy"], whole["accuracy"]);
+        assert_eq!(alone["loss"], whole["loss"]);
+    }
 }
 
 #[test]

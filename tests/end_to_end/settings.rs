@@ -96,6 +96,40 @@ fn a_temperature_and_a_threshold_are_fitted_saved_and_used() {
 }
 
 #[test]
+fn a_precision_that_no_answer_reaches_is_a_warning_and_the_model_is_there() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("run");
+    let args = ["train", "--data", "digits", "--net", "mlp", "--max-steps", "1", "--limit", "400"];
+    let set = ["--set", "data.validation_fraction=0.2", "--set", "optimizer.learning_rate=0"];
+    let calibration =
+        ["--set", "calibration.temperature=true", "--set", "calibration.precision=0.999"];
+    let run = json(&[&args[..], &set, &calibration, &["--quiet", "--out", arg(&out)]].concat());
+    let warning = run["warnings"][0].as_str().unwrap();
+    let expected =
+        "`calibration.precision` is 0.999, and no answer is withheld: the surest answers on the";
+    assert!(warning.starts_with(expected), "{warning}");
+    assert!(
+        run["calibration"]["temperature"].is_f64() && run["calibration"]["rejection"].is_null()
+    );
+    let again = json(&["evaluate", "--run", arg(&out), "--quiet"]);
+    assert_eq!(again["loss"], run["after"]["loss"]);
+}
+
+#[test]
+fn what_no_model_may_say_is_not_trained_with() {
+    for (key, value, expected) in [
+        ("image.std", "[0.0000001]", "is 0.0000001, expected a number from 0.000001 to 1000000"),
+        ("image.mean", "[1e7]", "is 10000000, expected a number from -1000000 to 1000000"),
+        ("image.channels", "257", "is 257, expected 1 to 256"),
+        ("image.width", "4097", "is 4097, expected 1 to 4096"),
+        ("image.std", "[1, 1]", "is a list of 2, expected one number, or one for each"),
+    ] {
+        let error = plan(&[(key, value)]).err().unwrap().to_string();
+        assert!(error.starts_with(&format!("`{key}` {expected}")), "{error}");
+    }
+}
+
+#[test]
 fn calibration_needs_a_validation_part() {
     let error = plan(&[("calibration.temperature", "true"), ("data.validation_fraction", "0")]);
     let error = error.err().unwrap().to_string();

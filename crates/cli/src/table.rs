@@ -104,7 +104,7 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
         "report": outcome.results.report,
         "load_report": outcome.results.load_report,
         "notes": outcome.notes,
-        "warnings": plan.warnings,
+        "warnings": outcome.results.warnings,
         "calibration": outcome.calibration,
         "trained": {
             "method": plan.recipe.method.name(),

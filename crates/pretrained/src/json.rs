@@ -68,7 +68,7 @@ pub(crate) fn side(value: &Value, name: &str) -> Result<usize, String> {
 const MOST_CLASSES: usize = 1 << 20;
 
 /// Pixels of a side of the images that a configuration may tell of; a net's memory grows with their square.
-pub const MOST_PIXELS: usize = 1 << 12;
+const MOST_PIXELS: usize = 1 << 12;
 
 /// Channels likewise.
 const MOST_CHANNELS: usize = 1 << 8;
@@ -76,26 +76,47 @@ const MOST_CHANNELS: usize = 1 << 8;
 /// Values of a mean or deviation that are no mistake, whatever the scale of the pixels.
 const MOST: f64 = 1e6;
 
-/// Checks what a file could say and nobody could do.
-pub(crate) fn checked(image: Preprocessing) -> Result<Preprocessing, String> {
+/// A number of a preparation of images that nobody could work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {found}, expected {expected}")]
+pub struct BadPreprocessing {
+    /// What it is called: `channels`, `height`, `width`, `mean` or `std`.
+    pub key: &'static str,
+    /// What it is.
+    pub found: String,
+    /// What it should be.
+    pub expected: String,
+}
+
+/// Checks what a file or a recipe could say and nobody could do: a model with it could not be opened.
+///
+/// # Errors
+/// The first number out of its bounds.
+pub fn check_preprocessing(image: &Preprocessing) -> Result<(), BadPreprocessing> {
     let [channels, height, width] = image.shape();
-    for (found, most) in [(channels, MOST_CHANNELS), (height, MOST_PIXELS), (width, MOST_PIXELS)] {
+    let sizes = [
+        ("channels", channels, MOST_CHANNELS),
+        ("height", height, MOST_PIXELS),
+        ("width", width, MOST_PIXELS),
+    ];
+    for (key, found, most) in sizes {
         if found == 0 || found > most {
-            return Err(format!("{found} is not a size of an image, expected 1 to {most}"));
+            let (found, expected) = (found.to_string(), format!("1 to {most}"));
+            return Err(BadPreprocessing { key, found, expected });
         }
     }
-    for (name, values) in [("mean", &image.mean), ("std", &image.std)] {
+    for (key, values, least) in [("mean", &image.mean, -MOST), ("std", &image.std, 1.0 / MOST)] {
         if values.len() != channels && values.len() != 1 {
-            return Err(format!("{name} has {} values for {channels} channels", values.len()));
+            let found = format!("a list of {}", values.len());
+            let expected = format!("one number, or one for each of {channels} channels");
+            return Err(BadPreprocessing { key, found, expected });
         }
-        if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > MOST) {
-            return Err(format!("{name} is {value}, expected a number of -{MOST} to {MOST}"));
+        if let Some(value) = values.iter().find(|value| !(least..=MOST).contains(*value)) {
+            let (found, expected) = (value.to_string(), format!("a number from {least} to {MOST}"));
+            return Err(BadPreprocessing { key, found, expected });
         }
     }
-    if let Some(std) = image.std.iter().find(|std| **std < 1.0 / MOST) {
-        return Err(format!("std is {std}, expected a number above 0"));
-    }
-    Ok(image)
+    Ok(())
 }
 
 /// A number for each channel: neither timm nor transformers takes one for all.

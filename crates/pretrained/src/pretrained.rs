@@ -36,8 +36,8 @@ pub struct Pretrained {
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// Read already, to see what it says of itself.
-    Memory(TensorFile),
+    /// Read already, to see what it says of itself; where its configuration would be.
+    Memory(TensorFile, PathBuf),
     File(PathBuf),
 }
 
@@ -49,7 +49,11 @@ impl Pretrained {
     /// Nothing is there, or what it says of itself cannot be understood.
     pub fn open(name: &str, models: &Models) -> Result<Self, PretrainedError> {
         if let Some(bytes) = models.weights(name) {
-            return Self::in_memory(name, TensorFile::from_bytes(bytes, name)?);
+            return Self::in_memory(
+                name.to_string(),
+                TensorFile::from_bytes(bytes, name)?,
+                name.into(),
+            );
         }
         if let Some(id) = name.strip_prefix(HUB) {
             let (name, folder) = fetch(id, models)?;
@@ -71,24 +75,17 @@ impl Pretrained {
         if AdapterRun::is_one(path) {
             let metadata = read_config(path)?;
             let file = merged(path, metadata.as_ref(), models)?;
-            return Ok(Self { name, metadata, place: Place::Memory(file) });
+            return Ok(Self { name, metadata, place: Place::Memory(file, path.join(CONFIG)) });
         }
         if path.is_dir() {
             return Self::in_folder(name, path);
         }
-        let metadata = match path.with_file_name(CONFIG).is_file() {
-            true => read_config(path.parent().unwrap_or(Path::new("")))?,
-            false => None,
-        };
+        let metadata = read_config(path.parent().unwrap_or(Path::new("")))?;
         if !path.exists() {
             let known = models.weights_names().map(String::from).collect();
             return Err(PretrainedError::NoSuchWeights { path: path.to_path_buf(), known });
         }
-        // Our own files carry it inside, too.
-        if metadata.is_none() && path.extension().is_some_and(|e| e == "safetensors") {
-            return Self::in_memory(&name, TensorFile::read(path)?);
-        }
-        Ok(Self { name, metadata, place: Place::File(path.to_path_buf()) })
+        Self::at(name, path.to_path_buf(), metadata)
     }
 
     /// That nothing says what net this is of; with a guess, by the names of its tensors.
@@ -99,11 +96,8 @@ impl Pretrained {
 
     /// Why nothing is known of the net: what stands beside the weights, in words.
     pub fn silence(&self) -> String {
-        let beside = match &self.place {
-            Place::File(path) => path.with_file_name(CONFIG),
-            Place::Memory(_) => Path::new(&self.name).with_file_name(CONFIG),
-        };
-        let keys = match json::read(&beside) {
+        let (Place::File(path) | Place::Memory(_, path)) = &self.place;
+        let keys = match json::read(&path.with_file_name(CONFIG)) {
             Ok(serde_json::Value::Object(keys)) => keys,
             _ => {
                 return "the file carries nothing of Taper's, and no config.json is beside it"
@@ -117,17 +111,30 @@ impl Pretrained {
         )
     }
 
-    fn in_memory(name: &str, file: TensorFile) -> Result<Self, PretrainedError> {
+    fn in_memory(name: String, file: TensorFile, path: PathBuf) -> Result<Self, PretrainedError> {
         let metadata = in_file(&file)?;
-        Ok(Self { name: name.to_string(), metadata, place: Place::Memory(file) })
+        Ok(Self { name, metadata, place: Place::Memory(file, path) })
+    }
+
+    /// Weights of which the configuration beside them has said what it can.
+    fn at(
+        name: String,
+        path: PathBuf,
+        metadata: Option<CheckpointMetadata>,
+    ) -> Result<Self, PretrainedError> {
+        // Our own files carry it inside, too.
+        if metadata.is_none() && path.extension().is_some_and(|e| e == "safetensors") {
+            let file = named(&name, &path, TensorFile::read(&path)?);
+            return Self::in_memory(name, file, path);
+        }
+        Ok(Self { name, metadata, place: Place::File(path) })
     }
 
     fn in_folder(name: String, folder: &Path) -> Result<Self, PretrainedError> {
         let names = file_names(folder).map_err(PretrainedError::io(folder))?;
         let file = weights_file(names.iter().map(String::as_str))
             .map_err(|source| PretrainedError::NoWeights { path: folder.to_path_buf(), source })?;
-        let metadata = read_config(folder)?;
-        Ok(Self { name, metadata, place: Place::File(folder.join(file)) })
+        Self::at(name, folder.join(file), read_config(folder)?)
     }
 
     /// Reads the tensors; of a file with several state dicts those under `state_key`, which may be empty
@@ -138,19 +145,25 @@ impl Pretrained {
     /// weights of ours is not the one that they carry.
     pub fn read(&self, state_key: &str) -> Result<TensorFile, PretrainedError> {
         let path = match &self.place {
-            Place::Memory(file) => return Ok(file.clone().state(state_key)?),
+            Place::Memory(file, _) => return Ok(file.clone().state(state_key)?),
             Place::File(path) => path,
         };
-        let mut file = TensorFile::read_state(path, state_key)?;
-        if self.name.starts_with(HUB) {
-            // Where the cache is on this machine is nobody's business.
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            file = file.with_origin(format!("{}, {name}", self.name));
-        }
+        let file = named(&self.name, path, TensorFile::read_state(path, state_key)?);
         if let Some(metadata) = &self.metadata {
             check_inside(metadata, &path.with_file_name(CONFIG), &file)?;
         }
         Ok(file)
+    }
+}
+
+/// Tensors by the name that errors tell: where the cache of the Hub is on this machine is nobody's business.
+fn named(name: &str, path: &Path, file: TensorFile) -> TensorFile {
+    match name.starts_with(HUB) {
+        true => {
+            let of = path.file_name().unwrap_or_default().to_string_lossy();
+            file.with_origin(format!("{name}, {of}"))
+        }
+        false => file,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading what a checkpoint says of itself: beside its weights, or inside them.
 
+use std::fmt::Debug;
 use std::path::Path;
 
 use taper_hub::{CONFIG, PREPROCESSOR, is_transformers};
@@ -16,7 +17,7 @@ use crate::{json, timm, transformers};
 /// A file cannot be read or understood.
 pub fn read_config(folder: &Path) -> Result<Option<CheckpointMetadata>, PretrainedError> {
     let path = folder.join(CONFIG);
-    if !path.is_file() {
+    if !is_there(&path) {
         return Ok(None);
     }
     let config = json::read(&path)?;
@@ -28,15 +29,21 @@ pub fn read_config(folder: &Path) -> Result<Option<CheckpointMetadata>, Pretrain
     }
     let mut metadata = transformers::read(&config).map_err(PretrainedError::config(&path))?;
     let path = folder.join(PREPROCESSOR);
-    if path.is_file() {
+    if is_there(&path) {
         let image = transformers::read_preprocessor(&json::read(&path)?, &config);
         metadata.image = Some(image.map_err(PretrainedError::config(&path))?);
     }
     Ok(Some(metadata))
 }
 
+/// Whether a file is there, or what is none and stands in its place: that is an error once it is read.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// Compares what a configuration beside weights says with what these carry, where they carry something:
-/// one of the two was changed otherwise, and the answers would be others.
+/// one of the two was changed otherwise, and the answers would be others. What the weights do not say is no
+/// contradiction; what they say and the configuration does not is one, for a key that is misspelt is not read.
 ///
 /// # Errors
 /// The first thing in which they differ; `beside` is the configuration's file.
@@ -46,47 +53,41 @@ pub(crate) fn check_inside(
     file: &TensorFile,
 ) -> Result<(), PretrainedError> {
     let Some(inside) = in_file(file)? else { return Ok(()) };
-    let differs = |what: &str, said: String, inside: String| {
-        let carried = file.origin();
+    // The first class that is another.
+    let mut classes = 0..said.label_names.len().max(inside.label_names.len());
+    let name = |names: &[String], class: usize| told(&names.get(class));
+    let differs = |class: &usize| said.label_names.get(*class) != inside.label_names.get(*class);
+    let class = classes.find(differs).unwrap_or(0);
+    let calibration = |metadata: &CheckpointMetadata| {
+        metadata.calibration.map(|calibration| serde_json::json!(calibration).to_string())
+    };
+    let compared = [
+        ("architecture", Some(said.net.clone()), Some(inside.net.clone())),
+        ("num_classes", told(&said.num_classes), told(&inside.num_classes)),
+        (
+            &format!("label_names, class {class},"),
+            name(&said.label_names, class),
+            name(&inside.label_names, class),
+        ),
+        ("the preparation of images", told(&said.image), told(&inside.image)),
+        ("img_size", told(&said.built_for), told(&inside.built_for)),
+        ("calibration", calibration(said), calibration(&inside)),
+        ("border", told(&said.border_brightness), told(&inside.border_brightness)),
+    ];
+    for (what, said, inside) in compared {
+        let Some(inside) = inside.filter(|inside| said.as_ref() != Some(inside)) else { continue };
+        let (said, carried) = (said.unwrap_or_else(|| "missing".into()), file.origin());
         let reason = format!(
             "{what} is {said}, but {carried}, which it belongs to, was written with {inside}; one of the two was \
              changed: restore it, or take config.json away to go by the weights"
         );
-        Err(PretrainedError::config(beside)(reason))
-    };
-    if said.net != inside.net {
-        return differs("architecture", said.net.clone(), inside.net);
-    }
-    // What one of the two does not say is no contradiction.
-    if let (Some(a), Some(b)) = (said.num_classes, inside.num_classes)
-        && a != b
-    {
-        return differs("num_classes", a.to_string(), b.to_string());
-    }
-    let mut names = said.label_names.iter().zip(&inside.label_names).enumerate();
-    if let Some((class, (a, b))) = names.find(|(_, (a, b))| a != b) {
-        return differs(
-            &format!("label_names, class {class},"),
-            format!("{a:?}"),
-            format!("{b:?}"),
-        );
-    }
-    if let (Some(a), Some(b)) = (&said.image, &inside.image)
-        && a != b
-    {
-        return differs("the preparation of images", format!("{a:?}"), format!("{b:?}"));
-    }
-    if let (Some(a), Some(b)) = (said.built_for, inside.built_for)
-        && a != b
-    {
-        return differs("img_size", format!("{a:?}"), format!("{b:?}"));
-    }
-    if let (Some(a), Some(b)) = (said.border_brightness, inside.border_brightness)
-        && a != b
-    {
-        return differs("border", a.to_string(), b.to_string());
+        return Err(PretrainedError::config(beside)(reason));
     }
     Ok(())
+}
+
+fn told(value: &Option<impl Debug>) -> Option<String> {
+    value.as_ref().map(|value| format!("{value:?}"))
 }
 
 /// Reads what [`save`](taper_model::weights::save()) wrote into a file; `None` in others' files.

@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 use taper_model::nets;
 
-use crate::json::{checked, class_count, count, label_names, numbers, per_channel, side};
+use crate::json::{
+    check_preprocessing, class_count, count, label_names, numbers, per_channel, side,
+};
 use crate::metadata::CheckpointMetadata;
 use crate::model_config::{CalibrationConfig, ModelConfig, Rejection};
 
@@ -150,7 +152,9 @@ fn image<'a>(get: &impl Fn(&str) -> Option<&'a Value>) -> Result<Preprocessing, 
     };
     let [channels, height, width] = input_size;
     let (mean, std) = (list("mean", MEAN)?, list("std", STD)?);
-    checked(Preprocessing { height, width, channels, placement, filter, mean, std })
+    let image = Preprocessing { height, width, channels, placement, filter, mean, std };
+    check_preprocessing(&image).map_err(|error| error.to_string())?;
+    Ok(image)
 }
 
 /// timm's name of a filter.

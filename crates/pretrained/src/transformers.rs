@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use taper_dataset::{Crop, Filter, Preprocessing, ResizeMode};
 
 use crate::error::PretrainedError;
-use crate::json::{checked, class_count, count, label_names, numbers, side};
+use crate::json::{check_preprocessing, class_count, count, label_names, numbers, side};
 use crate::metadata::CheckpointMetadata;
 
 /// Which net is which, by the sizes in `config.json`: for each `model_type` what transformers takes
@@ -304,7 +304,9 @@ pub(crate) fn read_preprocessor(file: &Value, config: &Value) -> Result<Preproce
             (height, width, ResizeMode::Crop(Crop::Edge { edge, of: height.min(width) }))
         }
     };
-    checked(Preprocessing { height, width, channels, placement, filter, mean, std })
+    let image = Preprocessing { height, width, channels, placement, filter, mean, std };
+    check_preprocessing(&image).map_err(|error| error.to_string())?;
+    Ok(image)
 }
 
 fn is_one_255th(factor: &Value) -> bool {

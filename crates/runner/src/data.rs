@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use taper_dataset::split::Split;
 use taper_dataset::{Cached, Columns, LeftOut, Normalization, Part, Preprocessing, cache};
 use taper_model::nets::NetInfo;
-use taper_pretrained::MOST_PIXELS;
+use taper_pretrained::check_preprocessing;
 
 use crate::error::{DataError, RunnerError, setting};
 use crate::observe::counted;
@@ -225,7 +225,7 @@ impl ImageRecipe {
     /// Puts the net's own numbers in place of each height, width and number of channels that is 0.
     ///
     /// # Errors
-    /// A mean or deviation for another number of channels.
+    /// As [`check`](Self::check).
     pub(crate) fn complete(&mut self, net: &NetInfo) -> Result<(), RunnerError> {
         let (channels, height, width) = net.default_input;
         for (setting, default) in
@@ -235,18 +235,16 @@ impl ImageRecipe {
                 *setting = default;
             }
         }
-        for (key, side) in [("image.height", self.height), ("image.width", self.width)] {
-            if side > MOST_PIXELS {
-                return Err(setting(key, side, format!("at most {MOST_PIXELS} pixels")));
-            }
-        }
-        for (key, values) in [("image.mean", &self.mean), ("image.std", &self.std)] {
-            if values.len() != 1 && values.len() != self.channels {
-                let expected = format!("one number, or one for each of {} channels", self.channels);
-                return Err(setting(key, format!("{values:?}"), expected));
-            }
-        }
-        Ok(())
+        self.check()
+    }
+
+    /// Checks what no finished model may say: it could not be opened again.
+    ///
+    /// # Errors
+    /// A size, a mean or a deviation out of its bounds, or for another number of channels.
+    pub(crate) fn check(&self) -> Result<(), RunnerError> {
+        check_preprocessing(&self.preprocessing())
+            .map_err(|bad| setting(format!("image.{}", bad.key), bad.found, bad.expected))
     }
 
     /// Takes it from elsewhere.

@@ -7,7 +7,7 @@ use taper_dataset::Part;
 use taper_dataset::split::Split;
 use taper_model::params::Params;
 use taper_model::{lora, weights};
-use taper_pretrained::{TRAINED_ON, save_adapter, transformers_export};
+use taper_pretrained::{ModelConfig, TRAINED_ON, save_adapter, transformers_export};
 use taper_run_folder::{
     LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
     write_json,
@@ -19,7 +19,7 @@ use crate::error::RunnerError;
 use crate::load::Loaded;
 use crate::machine::this_machine;
 use crate::mistakes::record_mistakes;
-use crate::observe::{Listener, tell_working};
+use crate::observe::{Event, Listener, Verdicts, notify, tell_working};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::{LoraMethod, Method};
@@ -39,11 +39,15 @@ pub(crate) fn finish(
     let mut answer =
         |part: &Part, what| evaluate_told(plan, &loaded.net, part, what, &mut *listeners);
     let validation = plan.data.validation.as_ref();
-    let validation = validation.map(|part| answer(part, "validates")).transpose()?;
-    let mut config = plan.config.clone();
-    if let Some(validation) = &validation {
-        config.calibration = calibrate(&recipe.calibration, validation)?;
+    let validation = validation.map(|part| answer(part, "validates")).transpose();
+    let (mut config, mut warnings) = (plan.config.clone(), plan.warnings.clone());
+    if let Ok(Some(validation)) = &validation {
+        config.calibration = calibrate(&recipe.calibration, validation, &mut warnings);
     }
+    // Whatever fails from here on, what was trained is there.
+    save_weights(plan, &config, folder, &loaded.params)?;
+    write_json(&folder.config(), &config.to_value())?;
+    let validation = validation?;
     let temperature = config.calibration.map_or(1.0, |calibration| calibration.temperature);
     let (split, part) = plan.data.scored();
     let evaluation = match &validation {
@@ -52,15 +56,18 @@ pub(crate) fn finish(
     };
     let evaluation = evaluation.tempered(temperature);
     let validation = validation.map(|validation| validation.tempered(temperature));
+    let fresh = &warnings[plan.warnings.len()..];
+    if !fresh.is_empty() {
+        let _: Verdicts = notify(listeners, &Event::Warned { warnings: fresh.to_vec() })?;
+    }
 
-    save_weights(plan, folder, &loaded.params)?;
-    write_json(&folder.config(), &config.to_value())?;
     let judged = judgement(&evaluation)?;
     // A picture that cannot be made is no reason to lose the scores.
     let mistakes = recipe.log.report.then(|| {
         let done = |done, of| tell_working(listeners, "looks at mistakes", done, of);
         let record = || record_mistakes(folder, &loaded.net, part, &evaluation, &plan.device, done);
-        fenced(record).and_then(|recorded| recorded.map_err(|error| error.to_string()))
+        fenced("what draws them", record)
+            .and_then(|recorded| recorded.map_err(|error| error.to_string()))
     });
     let mistakes_error = mistakes.and_then(Result::err);
     let results = Results {
@@ -90,7 +97,7 @@ pub(crate) fn finish(
             tensors: format!("{:#}", loaded.report),
         },
         mistakes_error,
-        warnings: plan.warnings.clone(),
+        warnings,
         machine: this_machine(&plan.device),
     };
     results.write(folder)?;
@@ -105,8 +112,13 @@ pub(crate) fn finish(
 
 /// Writes what was trained: an adapter, with `merge` the net with it merged; else the net, also as
 /// transformers reads it where timm has not the same.
-fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), RunnerError> {
-    let metadata = metadata(plan);
+fn save_weights(
+    plan: &Plan,
+    config: &ModelConfig,
+    folder: &RunFolder,
+    params: &Params,
+) -> Result<(), RunnerError> {
+    let metadata = metadata(plan, config);
     let merged = match (&plan.recipe.method, &plan.weights.adapters) {
         (Method::Lora(LoraMethod { merge, .. }), Some(adapters)) => {
             let (lora, base) = (&adapters.lora, &plan.recipe.model.weights);
@@ -120,7 +132,7 @@ fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), 
     };
     let params = merged.as_ref().unwrap_or(params);
     weights::save(folder.model(), params, &metadata)?;
-    let export = transformers_export(&plan.net, &plan.config, params, &folder.transformers())?;
+    let export = transformers_export(&plan.net, config, params, &folder.transformers())?;
     for (name, value) in export.into_iter().flatten() {
         write_json(&folder.transformers().join(name), &value)?;
     }
@@ -128,9 +140,9 @@ fn save_weights(plan: &Plan, folder: &RunFolder, params: &Params) -> Result<(), 
 }
 
 /// What the model file says of itself: no time, no path.
-fn metadata(plan: &Plan) -> BTreeMap<String, serde_json::Value> {
+fn metadata(plan: &Plan, config: &ModelConfig) -> BTreeMap<String, serde_json::Value> {
     BTreeMap::from([
-        ("config".to_string(), plan.config.to_value()),
+        ("config".to_string(), config.to_value()),
         ("seed".to_string(), plan.recipe.seed.into()),
         (TRAINED_ON.to_string(), plan.trained_on.clone().into()),
         ("taper_version".to_string(), plan.recipe.taper_version.clone().into()),

@@ -83,6 +83,7 @@ impl Plan {
         if recipe.image.fit_normalization {
             let Normalization { mean, std } = data.fit_normalization()?;
             (recipe.image.mean, recipe.image.std) = (mean, std);
+            recipe.image.check()?;
         }
         let classes = data.train.class_names().to_vec();
         if classes.len() < 2 {

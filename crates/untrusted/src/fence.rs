@@ -10,8 +10,8 @@ thread_local! {
     static FENCED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work`, which runs a decoder of others on bytes that may be anything; a panic in it becomes an error, in
-/// the words of the panic, and nothing is printed.
+/// Does `work`, such as a decoder of others on bytes that may be anything; a panic in it becomes an error, that `what`
+/// failed and the words of the panic, and nothing is printed.
 ///
 /// What `work` changes must not be used after an error.
 ///
@@ -22,11 +22,11 @@ thread_local! {
 /// ```
 /// use taper_untrusted::fenced;
 ///
-/// assert_eq!(fenced(|| 2), Ok(2));
-/// let error = fenced(|| [1, 2][usize::MAX.wrapping_add(3)]).unwrap_err();
+/// assert_eq!(fenced("adding", || 2), Ok(2));
+/// let error = fenced("its decoder", || [1, 2][usize::MAX.wrapping_add(3)]).unwrap_err();
 /// assert_eq!(error, "its decoder failed: index out of bounds: the len is 2 but the index is 2");
 /// ```
-pub fn fenced<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn fenced<T>(what: &str, work: impl FnOnce() -> T) -> Result<T, String> {
     static SILENT: Once = Once::new();
     SILENT.call_once(|| {
         let told = take_hook();
@@ -39,7 +39,7 @@ pub fn fenced<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outside = FENCED.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));
     FENCED.set(outside);
-    done.map_err(|panic| format!("its decoder failed: {}", words(panic.as_ref())))
+    done.map_err(|panic| format!("{what} failed: {}", words(panic.as_ref())))
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

@@ -210,7 +210,7 @@ impl Encoded {
     fn stored(&self) -> Result<&Stored> {
         let Some(later) = &self.later else { return Ok(&self.now) };
         let read = self.read.get_or_init(|| {
-            let rows = fenced(later)?.map_err(|error| error.to_string())?;
+            let rows = fenced("its decoder", later)?.map_err(|error| error.to_string())?;
             let Rows { labels, bytes, ends, paths, file, .. } = rows;
             let count = ends.len();
             let same = |labels: &Vec<u32>| *labels == self.labels && count == labels.len();

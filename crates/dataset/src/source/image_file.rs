@@ -67,7 +67,7 @@ pub fn decode_image(
     limits: &ImageLimits,
 ) -> Result<Image> {
     let failed = |reason| Err(Error::Image { item: name.to_string(), reason });
-    fenced(|| decode(bytes, &name, limits)).unwrap_or_else(failed)
+    fenced("its decoder", || decode(bytes, &name, limits)).unwrap_or_else(failed)
 }
 
 fn decode(bytes: &[u8], name: &impl std::fmt::Display, limits: &ImageLimits) -> Result<Image> {
@@ -161,7 +161,7 @@ fn within(image: u64, file: &[u8]) -> ::image::Limits {
 pub(crate) fn stored_pixels(bytes: &[u8]) -> Option<String> {
     use ::image::ExtendedColorType as Color;
     let color = || Some(open(bytes, &ImageLimits::default()).ok()?.original_color_type());
-    let color = fenced(color).ok()??;
+    let color = fenced("its decoder", color).ok()??;
     let kind = match (color, png_header(bytes)) {
         // The decoder looks palettes up and says nothing of it.
         (_, Some([_, _, 3])) => "palette",

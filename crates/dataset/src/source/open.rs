@@ -131,7 +131,7 @@ fn open_path(path: &Path, columns: &Columns) -> Result<Dataset> {
     let failed = |reason| Err(Error::Layout { path: path.to_owned(), reason });
     for format in formats {
         if (format.recognizes)(path, columns)? {
-            return fenced(|| (format.open)(path, columns)).unwrap_or_else(failed);
+            return fenced("its decoder", || (format.open)(path, columns)).unwrap_or_else(failed);
         }
     }
     let reason = if metadata.is_file() {

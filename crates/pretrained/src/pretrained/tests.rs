@@ -73,15 +73,23 @@ fn what_timm_may_say_and_nobody_can_do_is_an_error_with_the_file() {
         ("\"bicubic\"", "\"lanczos\"", "interpolation is `lanczos`"),
         ("\"center\"", "\"border\"", "crop_mode is `border`"),
         ("0.95", "1.5", "crop_pct"),
-        ("[3, 224, 224]", "[3, 0, 224]", "0 is not a size"),
+        ("[3, 224, 224]", "[3, 0, 224]", "height is 0, expected 1 to 4096"),
         ("[3, 224, 224]", "[224]", "input_size is [224]"),
-        ("[0.485, 0.456, 0.406]", "[0.5, 0.5]", "mean has 2 values for 3 channels"),
+        (
+            "[0.485, 0.456, 0.406]",
+            "[0.5, 0.5]",
+            "mean is a list of 2, expected one number, or one for each",
+        ),
         ("[\"a\", \"b\", \"c\"]", "{\"0\": \"a\", \"2\": \"b\"}", "have gaps"),
         ("\"num_classes\": 3", "\"num_classes\": -3", "num_classes is -3"),
         ("\"num_classes\": 3", "\"num_classes\": 1000000000", "expected at most 1048576"),
-        ("[3, 224, 224]", "[3, 224, 16384]", "16384 is not a size of an image, expected 1 to 4096"),
-        ("[3, 224, 224]", "[65536, 224, 224]", "65536 is not a size"),
-        ("[0.229, 0.224, 0.225]", "[0.229, 0.0, 0.225]", "std is 0, expected a number above 0"),
+        ("[3, 224, 224]", "[3, 224, 16384]", "width is 16384, expected 1 to 4096"),
+        ("[3, 224, 224]", "[65536, 224, 224]", "channels is 65536, expected 1 to 256"),
+        (
+            "[0.229, 0.224, 0.225]",
+            "[0.229, 0.0, 0.225]",
+            "std is 0, expected a number from 0.000001 to",
+        ),
         ("[0.485, 0.456, 0.406]", "[0.485, 1e300, 0.406]", "mean is 1"),
         ("{", "{\"calibration\": {\"temperature\": -1}, ", "calibration.temperature is -1"),
         ("{", "{\"calibration\": {\"temperature\": 0}, ", "calibration.temperature is 0"),
@@ -313,6 +321,24 @@ fn a_config_beside_a_file_counts() {
     let file = folder.path().join("model.safetensors");
     let pretrained = Pretrained::open(file.to_str().unwrap(), &Models::new()).unwrap();
     assert_eq!(pretrained.metadata.unwrap().net, "resnet18");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_config_that_is_no_file_is_an_error_that_says_so() {
+    let folder = folder(&[]);
+    let path = folder.path().join("config.json");
+    for (target, what) in
+        [("/dev/zero", "it is a device"), (".", "it is a folder"), ("x", "No such file")]
+    {
+        std::os::unix::fs::symlink(target, &path).unwrap();
+        for weights in [folder.path().to_path_buf(), folder.path().join("model.safetensors")] {
+            let opened = Pretrained::open(weights.to_str().unwrap(), &Models::new());
+            let error = opened.unwrap_err().to_string();
+            assert!(error.contains("config.json: ") && error.contains(what), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 }
 
 #[test]
