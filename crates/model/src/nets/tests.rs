@@ -139,7 +139,7 @@ fn every_pattern_of_adapters_matches_a_layer() {
         for pattern in info.lora {
             let is_meant =
                 |layer: &&str| matches(pattern, layer) || layer.rsplit('.').next() == Some(pattern);
-            assert!(layers.iter().any(|layer| is_meant(layer)), "{}: {pattern}", info.name);
+            assert!(layers.iter().any(is_meant), "{}: {pattern}", info.name);
         }
     }
 }
