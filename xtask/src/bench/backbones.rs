@@ -9,15 +9,18 @@ use super::results::Results;
 use super::work::{Task, Work};
 
 /// Images of a step: what fits everywhere.
-const BATCH: usize = 16;
+const BATCH: usize = 8;
 
-/// Training, evaluation and memory of each net at its own size.
+/// The side beyond which nothing is measured: a net for larger images is fine-tuned at this one, too.
+const SIDE: usize = 224;
+
+/// Training, evaluation and memory of each net.
 pub fn works() -> Vec<Work> {
     nets::all().iter().filter(|net| net.published.is_some()).flat_map(of_net).collect()
 }
 
 fn of_net(info: &NetInfo) -> [Work; 3] {
-    let (net, side, batch) = (info.name.to_string(), info.default_input.1, BATCH);
+    let (net, side, batch) = (info.name.to_string(), info.default_input.1.min(SIDE), BATCH);
     let images = 4 * batch;
     let work = |what: &str, task| {
         let name = format!("backbone/{}/{what}", info.name);
