@@ -208,6 +208,31 @@ fn a_server_that_sends_a_byte_now_and_then_is_given_up() {
 }
 
 #[test]
+fn weights_whose_length_is_not_told_are_not_downloaded() {
+    let fixture = Fixture::new(300_000);
+    fixture.server.state.lock().unwrap().no_length = true;
+    let line = fixture.fetch().unwrap_err();
+    assert!(line.contains("no length of model.safetensors"), "{line}");
+    assert_eq!(fixture.requests_of("/model.safetensors?").len(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_cache_is_not_waited_for() {
+    let mut fixture = Fixture::new(1000);
+    let fetched = fixture.fetch_whole();
+    let repo = fixture.hub.cache.join("models--taper--test");
+    let config = fetched.folder.join("config.json").canonicalize().unwrap();
+    for path in [config, repo.join("refs/main")] {
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        fixture.hub.offline = true;
+        let line = fixture.fetch().unwrap_err();
+        assert!(line.starts_with("hub:taper/test is not in the cache"), "{line}");
+    }
+}
+
+#[test]
 fn a_small_file_has_a_limit() {
     let mut files = files(1000);
     files.insert("config.json".to_string(), vec![b' '; (64 << 20) + 1]);

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 /// What the server serves and how.
 #[derive(Default)]
 pub struct State {
+    /// Whether it keeps the length of large files to itself.
+    pub no_length: bool,
     /// `OWNER/NAME`.
     pub repo: String,
     /// What `main` stands for.
@@ -183,10 +185,12 @@ fn serve(
         }
         headers.extend([
             ("x-linked-etag", format!("\"{}\"", sha256(bytes))),
-            ("x-linked-size", bytes.len().to_string()),
             ("etag", "\"of-the-pointer\"".to_string()),
             ("location", format!("{store}/{name}?signature=x%20y")),
         ]);
+        if !state.no_length {
+            headers.push(("x-linked-size", bytes.len().to_string()));
+        }
         return text(302, &headers, "there");
     }
     if let Some(name) = request.path.strip_prefix("/api/resolve-cache/") {

@@ -1,11 +1,10 @@
 //! Results as text and as JSON.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use taper_metrics::text::{left, printable};
+use taper_metrics::text::{left, no_formula, printable};
 use taper_runner::{
     Evaluated, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores, judgement,
 };
@@ -206,14 +205,6 @@ pub(crate) fn csv(predictions: &[Prediction], top_k: usize, names: bool) -> Resu
         csv.write_record([&prediction.withheld.to_string(), &*no_formula(error)])?;
     }
     Ok(String::from_utf8(csv.into_inner().map_err(|error| error.into_error())?)?)
-}
-
-/// Text as a cell of a table calculation: what begins as a formula does is one there, a number aside.
-fn no_formula(text: &str) -> Cow<'_, str> {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
-        true => format!("'{text}").into(),
-        false => text.into(),
-    }
 }
 
 /// The result of `predict` as JSON, an object a line.

@@ -16,9 +16,11 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+use taper_untrusted::checksums::hex;
+use taper_untrusted::files::{LINE, open, read, read_text};
 
 use crate::error::{HubError, at};
-use crate::files;
+use crate::files::{self, SMALL};
 use crate::id::{HubId, is_commit, is_hex, stays_inside};
 
 /// One commit of a repository in the cache.
@@ -41,7 +43,7 @@ pub(crate) fn commit_of(cache: &Path, id: &HubId) -> Option<String> {
         return Some(id.revision.clone());
     }
     let path = cache.join(repo(id).folder_name()).join("refs").join(&id.revision);
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = read_text(&path, LINE).ok()?;
     Some(text.trim().to_string()).filter(|commit| is_commit(commit))
 }
 
@@ -100,7 +102,7 @@ impl<'a> Snapshot<'a> {
             return Ok(BTreeSet::new());
         }
         let path = self.folder().join(weights);
-        let bytes = std::fs::read(&path).map_err(at(&path))?;
+        let bytes = read(&path, SMALL).map_err(at(&path))?;
         files::shard_names(&bytes).map_err(|reason| HubError::Index {
             id: self.id.clone(),
             file: weights.to_string(),
@@ -228,7 +230,7 @@ impl Digest {
 
     /// The name of a file's content, in hexadecimal digits.
     pub fn of_file(self, path: &Path) -> std::io::Result<String> {
-        let file = File::open(path)?;
+        let file = open(path)?;
         match self {
             Self::Sha256 => digest(file, Sha256::new()),
             Self::Git => {
@@ -249,5 +251,5 @@ fn digest(mut file: File, mut hash: impl sha2::Digest) -> std::io::Result<String
             Err(error) => return Err(error),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }

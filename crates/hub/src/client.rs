@@ -12,6 +12,7 @@ use ureq::{Agent, Body};
 use crate::cache::{Digest, Snapshot, repo};
 use crate::download::copy;
 use crate::error::{HubError, at};
+use crate::files::SMALL;
 use crate::id::{HubId, is_commit, stays_inside};
 use crate::settings::Hub;
 
@@ -272,7 +273,7 @@ impl<'a> Client<'a> {
 
 /// A configuration that trusts the certificates in a file alone.
 fn trusting(path: &Path) -> Result<TlsConfig, HubError> {
-    let bytes = std::fs::read(path).map_err(at(path))?;
+    let bytes = taper_untrusted::files::read(path, SMALL).map_err(at(path))?;
     let certificates: Vec<_> = parse_pem(&bytes)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),

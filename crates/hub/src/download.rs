@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 use crate::cache::Snapshot;
 use crate::client::{Client, FileMetadata};
 use crate::error::{HubError, at};
+use crate::files::SMALL;
 
 /// A download that breaks off resumes; one that is not further than it ever was by as many bytes is a failed try.
 const PROGRESS: u64 = 64 << 10;
 
 /// Bytes a second below which a download has broken off.
 const LEAST_RATE: u64 = 1024;
-
-/// The most bytes of a file that is no weights and no data: a configuration, an index.
-const SMALL: u64 = 64 << 20;
 
 /// What happens in a download, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +52,11 @@ pub(crate) fn ensure(
         let (id, most) = (client.id.clone(), most(file));
         let what = format!("{size} bytes as the length of {file}, the limit is {most}");
         return Err(HubError::Answer { id, what });
+    }
+    if metadata.size.is_none() && most(file) == u64::MAX {
+        // It could fill the disk, and nothing would tell its end from a cut.
+        let what = format!("no length of {file}");
+        return Err(HubError::Answer { id: client.id.clone(), what });
     }
     let blob = snapshot.blob(&metadata.etag);
     let folder = blob.parent().unwrap_or(&blob).to_path_buf();

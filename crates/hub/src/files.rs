@@ -28,6 +28,10 @@ const LISTED: usize = 6;
 /// Files with such an ending that are not the model's weights.
 const OTHERS: [&str; 5] = ["adapter_model", "optimizer", "scheduler", "training_args", "rng_state"];
 
+/// The most bytes of a file that is no weights and no data: a configuration, an index.
+#[cfg(feature = "download")]
+pub(crate) const SMALL: u64 = 64 << 20;
+
 /// The ending of an index of a checkpoint in several files.
 #[cfg(feature = "download")]
 const INDEX_SUFFIX: &str = ".index.json";
@@ -140,7 +144,7 @@ pub fn is_transformers(config: &Value) -> bool {
 /// Whether the `config.json` in a folder is transformers'.
 #[cfg(feature = "download")]
 pub(crate) fn wants_preprocessor(folder: &Path) -> bool {
-    let text = std::fs::read(folder.join(CONFIG)).unwrap_or_default();
+    let text = taper_untrusted::files::read(&folder.join(CONFIG), SMALL).unwrap_or_default();
     serde_json::from_slice(&text).is_ok_and(|config| is_transformers(&config))
 }
 

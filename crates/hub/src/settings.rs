@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use taper_untrusted::files::{LINE, read_text};
+
 use crate::error::HubError;
 
 const ENDPOINT: &str = "https://huggingface.co";
@@ -80,7 +82,7 @@ fn read(get: impl Fn(&str) -> Option<String>) -> Result<Hub, HubError> {
     }
     let token_file = set("HF_TOKEN_PATH").map(path).or_else(|| in_home("token"));
     let stored = || {
-        let text = std::fs::read_to_string(token_file?).ok()?;
+        let text = read_text(&token_file?, LINE).ok()?;
         Some(text.trim().to_string()).filter(|token| !token.is_empty())
     };
     let token = set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN")).or_else(stored);
@@ -153,6 +155,18 @@ mod tests {
         let other = folder.path().join("other");
         assert_eq!(token(&[home, ("HF_TOKEN_PATH", other.to_str().unwrap())]), "hf_other");
         assert_eq!(token(&[home, ("HF_TOKEN", "hf_variable")]), "hf_variable");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_is_not_waited_for_in_a_pipe_nor_read_from_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe.to_str().unwrap(), "/dev/zero"] {
+            let hub = with(&[("HOME", "/home/a"), ("HF_TOKEN_PATH", path)]).unwrap();
+            assert_eq!(hub.token, None);
+        }
     }
 
     #[test]

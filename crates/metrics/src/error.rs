@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The largest number of classes: 32768, where a confusion matrix takes 8 GiB.
+/// The largest number of classes. A confusion matrix has a place only for each pair of classes that occurs.
 pub const MAX_CLASSES: usize = 1 << 20;
 
 /// Why a metric could not be computed.

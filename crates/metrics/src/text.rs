@@ -1,5 +1,7 @@
 //! Text for a terminal: columns as wide as they are shown, and nothing that steers it.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A name in one line: a name may be that of any folder or file, and a line break or an escape sequence must
@@ -38,6 +40,20 @@ fn escaped(text: &str, kept: impl Fn(char) -> bool) -> String {
         }
     }
     escaped
+}
+
+/// Text as a cell of a table calculation: what begins as a formula does is one there, a number aside, and has a `'`
+/// before it.
+///
+/// ```
+/// use taper_metrics::text::no_formula;
+/// assert_eq!(["=c0", "-1", "a=b", "@x"].map(no_formula), ["'=c0", "-1", "a=b", "'@x"]);
+/// ```
+pub fn no_formula(text: &str) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
+        true => format!("'{text}").into(),
+        false => text.into(),
+    }
 }
 
 /// The columns that a name takes in a terminal.

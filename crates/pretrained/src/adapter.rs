@@ -198,5 +198,5 @@ fn fingerprint(params: &Params) -> candle_core::Result<String> {
             hash.update(value.to_le_bytes());
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(checksums::hex(&hash.finalize()))
 }

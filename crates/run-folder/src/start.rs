@@ -4,6 +4,8 @@ use std::fs::{DirEntry, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
+use taper_untrusted::checksums::SUMS;
+
 use crate::error::RunFolderError;
 use crate::folder::RunFolder;
 use crate::lock::{FolderLock, LOCK};
@@ -57,8 +59,10 @@ impl FolderLock {
     /// The folder holds no run; whatever the file system says.
     pub fn go_on(&self, recipe: &str) -> Result<RunFolder, RunFolderError> {
         let run = RunFolder::begun(self.path())?;
-        // What follows changes files that it lists.
-        remove(&run.checksums())?;
+        // What follows changes files that they list.
+        for folder in [self.path(), &run.transformers(), &run.mistakes()] {
+            remove(&folder.join(SUMS))?;
+        }
         if run.is_finished() {
             remove(&run.metrics())?;
             remove(&run.report())?;
@@ -144,6 +148,22 @@ mod tests {
         assert_eq!(names(run.path()), ["history.jsonl", "recipe.toml"]);
         assert_eq!(std::fs::read_to_string(run.recipe()).unwrap(), "seed = 2\n");
         assert_eq!(std::fs::read_to_string(run.history()).unwrap(), "");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_no_list_of_files_that_it_will_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FolderLock::take(folder.path()).unwrap();
+        let run = lock.begin("").unwrap();
+        let folders = [folder.path().to_path_buf(), run.transformers(), run.mistakes()];
+        for folder in &folders {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(folder.join(SUMS), "").unwrap();
+        }
+        lock.go_on("").unwrap();
+        for folder in folders {
+            assert!(!folder.join(SUMS).exists(), "{}", folder.display());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use taper_metrics::text::no_formula;
 use taper_metrics::{
     McNemar, MetricsError, PairedTTest, corrected_paired_t_test, mcnemar, paired_t_test,
 };
@@ -206,16 +207,17 @@ fn collect(plan: &Plan, fold: usize, evaluation: &Evaluation, held_out: &mut Vec
     }
 }
 
-/// The images in the source's order, as RFC 4180 has it.
+/// The images in the source's order, as RFC 4180 has it; no cell is a formula.
 fn csv(held_out: &[OutOfFold], class_names: &[String]) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let columns = ["index", "item", "fold", "label", "predicted"].map(String::from);
     let names = class_names.iter().map(|name| format!("p({name})"));
     writer.write_record(columns.into_iter().chain(names))?;
     for OutOfFold { index, item, fold, label, predicted, probabilities } in held_out {
-        let name = |class: u32| class_names[class as usize].clone();
+        let name = |class: u32| no_formula(&class_names[class as usize]).into_owned();
+        let item = no_formula(item).into_owned();
         let fold = (fold + 1).to_string();
-        let cells = [index.to_string(), item.clone(), fold, name(*label), name(*predicted)];
+        let cells = [index.to_string(), item, fold, name(*label), name(*predicted)];
         let probabilities = probabilities.iter().map(ToString::to_string);
         writer.write_record(cells.into_iter().chain(probabilities))?;
     }
@@ -286,6 +288,9 @@ mod tests {
             "index,item,fold,label,predicted,p(cat),\"p(dog, wet)\"\n\
              3,\"a, \"\"b\"\".png\",1,\"dog, wet\",cat,0.75,0.25\n"
         );
+        let names = ["=c0".to_string(), "-c1".to_string()];
+        let text = String::from_utf8(csv(&held_out, &names).unwrap()).unwrap();
+        assert!(text.ends_with(",'-c1,'=c0,0.75,0.25\n"), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Who writes a folder whole lists its files in [`SUMS`]; who reads one of them compares. A file that the list
 //! does not name, or that was copied away from it, is read as it is.
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Result};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -30,8 +30,16 @@ const LIMIT: u64 = 1 << 20;
 /// assert!(line.starts_with("e3b0c44298fc1c14") && line.ends_with("  empty.txt\n"));
 /// ```
 pub fn line(name: &str, bytes: &[u8]) -> String {
-    let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{digits}  {name}\n")
+    format!("{}  {name}\n", hex(&Sha256::digest(bytes)))
+}
+
+/// Bytes as hexadecimal digits, as digests are written.
+///
+/// ```
+/// assert_eq!(taper_untrusted::checksums::hex(&[0, 0xa5]), "00a5");
+/// ```
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares the bytes of a file with the list beside it, where there is one that names the file.
@@ -40,14 +48,39 @@ pub fn line(name: &str, bytes: &[u8]) -> String {
 ///
 /// [`ErrorKind::InvalidData`]: these are not the bytes that were written.
 pub fn verify(path: &Path, bytes: &[u8]) -> Result<()> {
+    compare(path, || Ok(hex(&Sha256::digest(bytes))))
+}
+
+/// As [`verify`], of a file that is not read whole; it is read only where the list names it.
+///
+/// # Errors
+///
+/// As [`verify`]; those of [`files::open`].
+pub fn verify_file(path: &Path) -> Result<()> {
+    compare(path, || {
+        let mut file = BufReader::with_capacity(1 << 20, files::open(path)?);
+        let mut hash = Sha256::new();
+        loop {
+            let bytes = file.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(hex(&hash.finalize()));
+            }
+            hash.update(bytes);
+            let read = bytes.len();
+            file.consume(read);
+        }
+    })
+}
+
+fn compare(path: &Path, digest: impl FnOnce() -> Result<String>) -> Result<()> {
     let list = path.with_file_name(SUMS);
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     // One that cannot be read, or is of something else, says nothing.
     let Ok(listed) = files::read(&list, LIMIT) else { return Ok(()) };
     let listed = String::from_utf8_lossy(&listed);
-    let is_named = |line: &&str| line.split_once("  ").is_some_and(|(_, named)| named == name);
-    let Some(expected) = listed.lines().find(is_named) else { return Ok(()) };
-    match line(name, bytes).trim_end() == expected {
+    let mut lines = listed.lines().filter_map(|line| line.split_once("  "));
+    let Some((expected, _)) = lines.find(|(_, named)| *named == name) else { return Ok(()) };
+    match digest()? == expected {
         true => Ok(()),
         false => Err(Error::new(
             ErrorKind::InvalidData,
@@ -77,8 +110,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 ///
 /// As [`read`]; [`ErrorKind::InvalidData`] for bytes that are not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
-    let not_text = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8, expected text");
-    String::from_utf8(read(path, limit)?).map_err(not_text)
+    files::text(read(path, limit)?)
 }
 
 #[cfg(test)]
@@ -95,6 +127,8 @@ mod tests {
         assert_eq!(read(&at("a"), 10).unwrap(), b"a");
         let list = line("a", b"a") + &line("gone", b"");
         std::fs::write(at(SUMS), &list).unwrap();
+        verify_file(&at("a")).unwrap();
+        verify_file(&at("nowhere")).unwrap();
         assert_eq!(read_text(&at("a"), 10).unwrap(), "a");
         assert_eq!(read_text(&at("b"), 10).unwrap(), "b");
         std::fs::write(at("a"), "c").unwrap();
@@ -105,6 +139,7 @@ mod tests {
             at(SUMS).display()
         );
         assert!(error.to_string().starts_with(&expected), "{error}");
+        assert_eq!(verify_file(&at("a")).unwrap_err().to_string(), error.to_string());
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
+/// The most bytes of a file of one line: a name, a token.
+pub const LINE: u64 = 1 << 16;
+
 /// Opens a file, or what a link leads to.
 ///
 /// # Errors
@@ -54,8 +57,12 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 ///
 /// As [`read`]; [`ErrorKind::InvalidData`] for bytes that are not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+    text(read(path, limit)?)
+}
+
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String> {
     let not_text = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8, expected text");
-    String::from_utf8(read(path, limit)?).map_err(not_text)
+    String::from_utf8(bytes).map_err(not_text)
 }
 
 fn too_large(found: String, limit: u64) -> Error {

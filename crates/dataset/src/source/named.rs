@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
+use taper_untrusted::checksums::hex;
 
 use crate::error::{Error, Result};
 use crate::idx::{DEFAULT_LIMIT, Idx};
@@ -288,10 +289,6 @@ impl Named {
         }
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ impl TensorFile {
                 return Err(WeightsError::Keras { file: path.display().to_string() });
             }
             if pickle::is_archive(&bytes) || pickle::is_pickle(&bytes) {
+                checksums::verify_file(path).map_err(unreadable)?;
                 return pickle::read(path, key);
             }
             let is_it =
@@ -192,6 +193,20 @@ mod tests {
         let path = folder.path().join("model.safetensors.index.json");
         std::fs::write(&path, index).unwrap();
         TensorFile::read(&path).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_pickle_that_is_not_the_listed_one_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pth");
+        std::fs::write(&path, b"\x80\x02}.").unwrap();
+        let told = |sums: &str| {
+            std::fs::write(folder.path().join(checksums::SUMS), sums).unwrap();
+            TensorFile::read(&path).unwrap_err().to_string()
+        };
+        let error = told(&checksums::line("model.pth", b"another"));
+        assert!(error.contains("it is not the file that was written"), "{error}");
+        assert!(!told(&checksums::line("model.pth", b"\x80\x02}.")).contains("was written"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use taper_classifier::gpu_name;
 use taper_dataset::Part;
+use taper_untrusted::checksums::hex;
 
 use crate::data::Data;
 use crate::error::{Difference, RunnerError};
@@ -65,8 +66,7 @@ fn fingerprint(data: &Data) -> Result<String, RunnerError> {
         add(&mut hash, part)?;
         counts.push(part.map_or(0, Part::len).to_string());
     }
-    let hash: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{} images {hash}", counts.join("+")))
+    Ok(format!("{} images {}", counts.join("+"), hex(&hash.finalize()[..16])))
 }
 
 fn add(hash: &mut Sha256, part: Option<&Part>) -> Result<(), RunnerError> {
