@@ -135,7 +135,7 @@ fn images_of_sizes_that_no_net_takes_or_too_few_to_hold_one_out() {
     let expected = "error: keras-cnn needs images of at least 6x6 pixels, found 4x4";
     assert!(line.starts_with(expected), "{line}");
     let line = error(&["train", "--set", "image.height=9999"]);
-    assert!(line.ends_with("`image.height` is 9999, expected at most 4096 pixels"), "{line}");
+    assert!(line.ends_with("`image.height` is 9999, expected 1 to 4096"), "{line}");
     let line = error(&["train", "--set", "image.height=4000", "--set", "image.width=4000"]);
     assert!(line.contains("`fc1.weight`") && line.contains("smaller"), "{line}");
     let line = train_error(&folder, &idx_folder(folder.path(), 2));

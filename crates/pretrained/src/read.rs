@@ -54,9 +54,10 @@ pub(crate) fn check_inside(
 ) -> Result<(), PretrainedError> {
     let Some(inside) = in_file(file)? else { return Ok(()) };
     // The first class that is another.
-    let mut classes = 0..said.label_names.len().max(inside.label_names.len());
+    let names = [said.class_names(), inside.class_names()];
+    let mut classes = 0..names[0].len().max(names[1].len());
     let name = |names: &[String], class: usize| told(&names.get(class));
-    let differs = |class: &usize| said.label_names.get(*class) != inside.label_names.get(*class);
+    let differs = |class: &usize| names[0].get(*class) != names[1].get(*class);
     let class = classes.find(differs).unwrap_or(0);
     let calibration = |metadata: &CheckpointMetadata| {
         metadata.calibration.map(|calibration| serde_json::json!(calibration).to_string())
@@ -64,11 +65,7 @@ pub(crate) fn check_inside(
     let compared = [
         ("architecture", Some(said.net.clone()), Some(inside.net.clone())),
         ("num_classes", told(&said.num_classes), told(&inside.num_classes)),
-        (
-            &format!("label_names, class {class},"),
-            name(&said.label_names, class),
-            name(&inside.label_names, class),
-        ),
+        (&format!("label_names, class {class},"), name(&names[0], class), name(&names[1], class)),
         ("the preparation of images", told(&said.image), told(&inside.image)),
         ("img_size", told(&said.built_for), told(&inside.built_for)),
         ("calibration", calibration(said), calibration(&inside)),
