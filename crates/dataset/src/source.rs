@@ -14,6 +14,7 @@ mod dataset;
 mod faults;
 mod files;
 mod labels;
+mod read_fault;
 mod walk;
 
 mod cifar;

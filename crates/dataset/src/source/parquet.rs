@@ -26,6 +26,7 @@ use crate::source::encoded::{Later, Rows};
 use crate::source::files::{entries, has_ending, name_of, text_of};
 use crate::source::left_out::LeftOut;
 use crate::source::list_paths::{file_at, hint};
+use crate::source::read_fault::ReadFault;
 use crate::source::walk::walk;
 use crate::split::{Split, Splits};
 
@@ -161,10 +162,7 @@ fn read_file(path: &Path, rows: &mut Rows, columns: &Columns, limits: Limits) ->
         file_at(&folder, text, columns)
     };
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
-    read_from(&mut file, rows, columns, &file_of, limits).map_err(|fault| match fault {
-        Fault::Io(source) => Error::Read { path: path.to_owned(), source },
-        Fault::Format(reason) => layout(reason),
-    })?;
+    read_from(&mut file, rows, columns, &file_of, limits).map_err(|fault| fault.at(path))?;
     match first_path.into_inner() {
         Some(first) if rows.lead_nowhere(first_row) => Err(layout(format!(
             "none of its {} images is there, such as `{}`; {}",
@@ -190,28 +188,9 @@ pub fn count_rows(bytes: &[u8], limit: usize) -> Option<usize> {
     Some(rows.labels.len())
 }
 
-/// What stops reading.
-enum Fault {
-    Io(std::io::Error),
-    Format(String),
-}
-
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Self {
-        Fault::Io(error)
-    }
-}
-
-impl From<&str> for Fault {
-    fn from(reason: &str) -> Self {
-        Fault::Format(format!("it is not a readable parquet file: {reason}"))
-    }
-}
-
-impl From<String> for Fault {
-    fn from(reason: String) -> Self {
-        Fault::Format(reason)
-    }
+/// What is wrong with the format.
+fn unreadable(reason: &str) -> ReadFault {
+    ReadFault::Format(format!("it is not a readable parquet file: {reason}"))
 }
 
 /// Reads images and labels of all rows; `file_of` is the file that a path in the table means.
@@ -221,7 +200,7 @@ fn read_from(
     columns: &Columns,
     file_of: &dyn Fn(&str) -> PathBuf,
     limits: Limits,
-) -> std::result::Result<(), Fault> {
+) -> std::result::Result<(), ReadFault> {
     let size = file.seek(SeekFrom::End(0))?;
     let footer = read_footer(file, size, limits)?;
     let image = Wanted {
@@ -273,14 +252,14 @@ fn read_from(
     // Paths may come many times, and take little.
     let (most_rows, floor) = if names_files { (1 << 20, 64 << 20) } else { (0, 1 << 20) };
     if count.is_none_or(|count| count > size.max(most_rows)) {
-        return Err("it claims more rows than it has bytes".into());
+        return Err(unreadable("it claims more rows than it has bytes"));
     }
     let most = size.saturating_mul(32).saturating_add(floor);
     let mut total = 0u64;
     let mut grow = |bytes: usize| {
         total = total.saturating_add(bytes as u64);
         match total > most {
-            true => Err(Fault::from("its images are out of proportion to the file")),
+            true => Err(unreadable("its images are out of proportion to the file")),
             false => Ok(()),
         }
     };
@@ -299,7 +278,7 @@ fn read_from(
                 Value::Float(number) if !number.is_nan() => {
                     if !rows.labels.add_float(number) {
                         let name = &label.path;
-                        return Err(Fault::Format(format!(
+                        return Err(ReadFault::Format(format!(
                             "its column `{name}` holds {number} in row {row}, expected whole numbers as labels"
                         )));
                     }
@@ -309,7 +288,7 @@ fn read_from(
                 }
             }
             if rows.labels.too_many() {
-                return Err(Fault::Format(format!(
+                return Err(ReadFault::Format(format!(
                     "its column `{}` holds too many different labels, or too long ones; name that of the labels \
                      with data.label_column",
                     label.path
@@ -342,7 +321,7 @@ fn read_from(
                     grow(text.len())?;
                     // Such a path is not one of this system's everywhere.
                     let text = std::str::from_utf8(text).map_err(|_| {
-                        Fault::Format(format!(
+                        ReadFault::Format(format!(
                             "the path in row {} is not UTF-8: {}",
                             row - first_row,
                             text_of(text)
@@ -367,11 +346,11 @@ fn chunk_bytes(
     group: &RowGroup,
     column: &Column,
     size: u64,
-) -> std::result::Result<Vec<u8>, Fault> {
+) -> std::result::Result<Vec<u8>, ReadFault> {
     let chunk = group.chunk(column)?;
     let within = chunk.start.checked_add(chunk.len).is_some_and(|end| end as u64 <= size);
     if !within || chunk.len > CHUNK {
-        return Err("a column reaches beyond the file, or is larger than the limit".into());
+        return Err(unreadable("a column reaches beyond the file, or is larger than the limit"));
     }
     let mut bytes = vec![0; chunk.len]; // no more than the file has
     file.seek(SeekFrom::Start(chunk.start as u64))?;
@@ -385,11 +364,11 @@ fn read_column(
     column: &Column,
     bytes: &[u8],
     limits: Limits,
-    mut each: impl FnMut(Value<'_>) -> std::result::Result<(), Fault>,
-) -> std::result::Result<(), Fault> {
+    mut each: impl FnMut(Value<'_>) -> std::result::Result<(), ReadFault>,
+) -> std::result::Result<(), ReadFault> {
     let chunk = group.chunk(column)?;
     if chunk.values != group.rows {
-        return Err("a column has more or fewer values than rows".into());
+        return Err(unreadable("a column has more or fewer values than rows"));
     }
     let mut fault = None;
     let read = column::read(chunk, column, bytes, limits.page, |value| {
@@ -398,13 +377,13 @@ fn read_column(
             ""
         })
     });
-    read.map_err(|reason| fault.unwrap_or_else(|| reason.into()))
+    read.map_err(|reason| fault.unwrap_or_else(|| unreadable(reason)))
 }
 
 impl RowGroup {
-    fn chunk(&self, column: &Column) -> std::result::Result<&Chunk, Fault> {
+    fn chunk(&self, column: &Column) -> std::result::Result<&Chunk, ReadFault> {
         let chunk = self.chunks.iter().find(|chunk| chunk.path == column.path);
-        chunk.ok_or_else(|| "a row group lacks a column".into())
+        chunk.ok_or_else(|| unreadable("a row group lacks a column"))
     }
 }
 
@@ -412,27 +391,27 @@ fn read_footer(
     file: &mut (impl Read + Seek),
     size: u64,
     limits: Limits,
-) -> std::result::Result<Footer, Fault> {
+) -> std::result::Result<Footer, ReadFault> {
     let mut tail = [0; 8];
     if size < 12 {
-        return Err("it is cut short".into());
+        return Err(unreadable("it is cut short"));
     }
     file.seek(SeekFrom::Start(size - 8))?;
     file.read_exact(&mut tail)?;
     let [a, b, c, d, magic @ ..] = tail;
     match &magic {
         b"PAR1" => {}
-        b"PARE" => return Err("it is encrypted".into()),
-        _ => return Err("it does not end with PAR1".into()),
+        b"PARE" => return Err(unreadable("it is encrypted")),
+        _ => return Err(unreadable("it does not end with PAR1")),
     }
     let len = u64::from(u32::from_le_bytes([a, b, c, d]));
     if len > size - 12 || len > limits.footer as u64 {
-        return Err("its footer is longer than the file, or than the limit".into());
+        return Err(unreadable("its footer is longer than the file, or than the limit"));
     }
     let mut bytes = vec![0; len as usize]; // at most the limit
     file.seek(SeekFrom::Start(size - 8 - len))?;
     file.read_exact(&mut bytes)?;
-    Footer::parse(&bytes).map_err(Fault::from)
+    Footer::parse(&bytes).map_err(unreadable)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::source::files::has_ending;
 use crate::source::image_file::ImageLimits;
 use crate::source::in_memory::InMemory;
 use crate::source::labels::Labels;
+use crate::source::read_fault::ReadFault;
 use crate::split::{Split, Splits};
 
 /// The largest file, and what describes its tensors, in bytes.
@@ -41,12 +42,8 @@ pub(crate) fn is_tensors(path: &Path) -> bool {
 ///
 /// When the file cannot be read, lacks a tensor, or one has another type or shape.
 pub(crate) fn read(path: &Path) -> Result<Dataset> {
-    let read_error = |source| Error::Read { path: path.to_owned(), source };
     let layout = |reason: String| Error::Layout { path: path.to_owned(), reason };
-    let fault = |fault| match fault {
-        Fault::Io(source) => read_error(source),
-        Fault::Format(reason) => layout(reason),
-    };
+    let fault = |fault: ReadFault| fault.at(path);
     let mut file = Tensors::open(path).map_err(fault)?;
     let mut splits = Splits::<Option<(TensorInfo, TensorInfo)>>::default();
     let prefixes = [
@@ -83,18 +80,6 @@ pub(crate) fn read(path: &Path) -> Result<Dataset> {
     })
 }
 
-/// What stops reading.
-enum Fault {
-    Io(std::io::Error),
-    Format(String),
-}
-
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Self {
-        Fault::Io(error)
-    }
-}
-
 /// A file of which the header was read.
 struct Tensors {
     file: File,
@@ -104,8 +89,9 @@ struct Tensors {
 }
 
 impl Tensors {
-    fn open(path: &Path) -> std::result::Result<Self, Fault> {
-        let other = |what: String| Fault::Format(format!("it is not a safetensors file: {what}"));
+    fn open(path: &Path) -> std::result::Result<Self, ReadFault> {
+        let other =
+            |what: String| ReadFault::Format(format!("it is not a safetensors file: {what}"));
         let mut file = open(path)?;
         let size = file.metadata()?.len();
         if size > LIMIT {
@@ -141,7 +127,7 @@ impl Tensors {
         &mut self,
         tensor: &TensorInfo,
         mut each: impl FnMut(&[u8]) -> std::result::Result<(), String>,
-    ) -> std::result::Result<(), Fault> {
+    ) -> std::result::Result<(), ReadFault> {
         let (start, end) = tensor.data_offsets;
         self.file.seek(SeekFrom::Start(self.start + start as u64))?;
         let mut piece = vec![0; PIECE.min(end - start)];
@@ -149,16 +135,19 @@ impl Tensors {
         while left > 0 {
             let some = left.min(piece.len());
             self.file.read_exact(&mut piece[..some])?;
-            each(&piece[..some]).map_err(Fault::Format)?;
+            each(&piece[..some]).map_err(ReadFault::Format)?;
             left -= some;
         }
         Ok(())
     }
 
     /// Height, width, channels, and the bytes of all images, channels last.
-    fn pixels(&mut self, images: &TensorInfo) -> std::result::Result<([usize; 3], Vec<u8>), Fault> {
+    fn pixels(
+        &mut self,
+        images: &TensorInfo,
+    ) -> std::result::Result<([usize; 3], Vec<u8>), ReadFault> {
         let wrong = || {
-            Fault::Format(format!(
+            ReadFault::Format(format!(
                 "`images` is {:?} {:?}, expected u8 or f32 of (n, h, w), (n, h, w, 1 or 3) or \
                  (n, 1 or 3, h, w), none empty",
                 images.dtype, images.shape
@@ -178,12 +167,12 @@ impl Tensors {
         let area = height.saturating_mul(width);
         if area as u64 > most {
             let reason = format!("its images have {height}x{width} pixels, the limit is {most}");
-            return Err(Fault::Format(reason));
+            return Err(ReadFault::Format(reason));
         }
         let (each, count) = (area * channels, images.shape[0]);
         let mut pixels = Vec::new();
         let length = count.checked_mul(each).ok_or_else(wrong)?;
-        pixels.try_reserve_exact(length).map_err(|error| Fault::Format(error.to_string()))?;
+        pixels.try_reserve_exact(length).map_err(|error| ReadFault::Format(error.to_string()))?;
         let mut image = Vec::new(); // whose planes are turned when it is whole
         let mut add = |mut values: &[u8]| {
             if !planes {
@@ -218,7 +207,7 @@ impl Tensors {
         Ok((size, pixels))
     }
 
-    fn integers(&mut self, labels: &TensorInfo) -> std::result::Result<Vec<i64>, Fault> {
+    fn integers(&mut self, labels: &TensorInfo) -> std::result::Result<Vec<i64>, ReadFault> {
         fn words<const SIZE: usize, T: Into<i64>>(
             data: &[u8],
             of: fn([u8; SIZE]) -> T,
@@ -227,11 +216,13 @@ impl Tensors {
         }
         let [count] = labels.shape[..] else {
             let shape = &labels.shape;
-            return Err(Fault::Format(format!("`labels` has the shape {shape:?}, expected (n)")));
+            return Err(ReadFault::Format(format!(
+                "`labels` has the shape {shape:?}, expected (n)"
+            )));
         };
         if count > ITEMS {
             let reason = format!("`labels` has {count} items, at most {ITEMS} are read");
-            return Err(Fault::Format(reason));
+            return Err(ReadFault::Format(reason));
         }
         let mut numbers = Vec::with_capacity(count);
         self.read(labels, |data| {

@@ -33,6 +33,23 @@ pub const BLOCK_NETS: [&str; 14] = [
     "hgnetv2_b0",
 ];
 
+/// Nets by the names that other programs give their tensors, with the program.
+pub const OTHERS: [(&str, &str); 13] = [
+    ("efficientnet_b0", "torchvision"),
+    ("mobilenetv2_100", "torchvision"),
+    ("mobilenetv3_small_100", "torchvision"),
+    ("mobilenetv3_large_100", "torchvision"),
+    ("tf_mobilenetv2_100", "transformers"),
+    ("vit_base_patch16_224", "torchvision"),
+    ("regnety_004", "torchvision"),
+    ("regnety_004", "transformers"),
+    ("convnext_tiny", "torchvision"),
+    ("convnext_tiny", "transformers"),
+    ("convnextv2_atto", "transformers"),
+    ("tf_efficientnet_b0", "efficientnet-pytorch"),
+    ("tf_efficientnet_b0", "transformers"),
+];
+
 /// The script's weights by the source's names.
 pub fn tensors(name: &str, source: &str, config: &NetConfig) -> TensorFile {
     let info = nets::find(name).unwrap();
@@ -166,21 +183,7 @@ fn nets_of_blocks_are_those_of_timm() {
 
 #[test]
 fn nets_of_blocks_are_those_of_other_programs() {
-    for (name, source) in [
-        ("efficientnet_b0", "torchvision"),
-        ("mobilenetv2_100", "torchvision"),
-        ("mobilenetv3_small_100", "torchvision"),
-        ("mobilenetv3_large_100", "torchvision"),
-        ("tf_mobilenetv2_100", "transformers"),
-        ("vit_base_patch16_224", "torchvision"),
-        ("regnety_004", "torchvision"),
-        ("regnety_004", "transformers"),
-        ("convnext_tiny", "torchvision"),
-        ("convnext_tiny", "transformers"),
-        ("convnextv2_atto", "transformers"),
-        ("tf_efficientnet_b0", "efficientnet-pytorch"),
-        ("tf_efficientnet_b0", "transformers"),
-    ] {
+    for (name, source) in OTHERS {
         check(name, source);
     }
 }
