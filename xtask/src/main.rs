@@ -3,6 +3,7 @@
 
 mod bench;
 mod make_lines;
+mod make_scenes;
 mod make_windows;
 mod predict_speed;
 mod ship_weights;
@@ -39,6 +40,8 @@ enum Command {
     PredictSpeed(predict_speed::Flags),
     /// For developers: make pictures of lines of digits, with the truth in lines.jsonl
     MakeLines(make_lines::Flags),
+    /// For developers: make pictures of envelopes, cards, forms and labels, with the truth in scenes.jsonl
+    MakeScenes(make_scenes::Flags),
     /// For developers: make labelled windows of generated lines, to train the weights for reading on
     MakeWindows(make_windows::Flags),
     /// For developers: make a run's weights those that come with Taper
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(flags, xtask.output.json),
         Command::PredictSpeed(flags) => predict_speed::run(flags, registry),
         Command::MakeLines(flags) => make_lines::run(flags),
+        Command::MakeScenes(flags) => make_scenes::run(flags),
         Command::MakeWindows(flags) => make_windows::run(flags),
         Command::ShipWeights(flags) => ship_weights::run(flags),
     })

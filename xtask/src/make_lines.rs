@@ -68,11 +68,22 @@ enum LevelFlag {
     Full,
 }
 
+/// Whose hand and which fonts.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum PartFlag {
+pub enum PartFlag {
     Training,
     Tuning,
     Test,
+}
+
+impl From<PartFlag> for Part {
+    fn from(flag: PartFlag) -> Self {
+        match flag {
+            PartFlag::Training => Part::Training,
+            PartFlag::Tuning => Part::Tuning,
+            PartFlag::Test => Part::Test,
+        }
+    }
 }
 
 /// A range of pixels.
@@ -102,11 +113,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             KindFlag::Printed => Kind::Printed,
             KindFlag::Card => Kind::Card,
         },
-        part: match flags.part {
-            PartFlag::Training => Part::Training,
-            PartFlag::Tuning => Part::Tuning,
-            PartFlag::Test => Part::Test,
-        },
+        part: flags.part.into(),
         level: match flags.level {
             LevelFlag::Clean => Level::Clean,
             LevelFlag::Degraded => Level::Degraded,

@@ -136,7 +136,7 @@ impl Generator {
 }
 
 /// The digit that makes a number pass the Luhn check (ISO/IEC 7812-1, annex B).
-fn check_digit(digits: &[usize]) -> usize {
+pub(crate) fn check_digit(digits: &[usize]) -> usize {
     let doubled = |(place, &digit): (usize, &usize)| match place % 2 {
         0 => digit * 2 / 10 + digit * 2 % 10,
         _ => digit,

@@ -29,9 +29,18 @@ mod layer;
 mod paper;
 
 mod generator;
+
+mod address;
+mod canvas;
+mod photo;
+mod sheet;
+
+mod scene;
 mod set;
 
 pub use error::{Error, Result};
 pub use generator::{Generator, Line};
-pub use set::{Record, write};
+pub use photo::Photo;
+pub use scene::{Scene, SceneGenerator, SceneKind, SceneSettings, SceneTruth, View};
+pub use set::{Record, SceneRecord, write, write_scenes};
 pub use settings::{Kind, Level, Parameters, Part, Settings};

@@ -1,7 +1,6 @@
-//! Digits of fonts: the ten digits of thirty fonts, embedded; `assets/fonts/FONTS.md` lists them with
-//! their licences.
+//! Digits and letters of fonts, embedded; `assets/fonts/FONTS.md` lists them with their licences.
 
-use ab_glyph::{Font as _, FontRef, Glyph as Place, Point, PxScale};
+use ab_glyph::{Font as _, FontRef, Glyph as Place, Point, PxScale, ScaleFont as _};
 
 use crate::glyph::{FINE, Glyph};
 use crate::settings::Part;
@@ -51,7 +50,21 @@ const TEST: &[File] = fonts![
     "test-06.otf",
 ];
 
-/// A font's digits.
+/// Letters that imitate handwriting, to stand beside handwritten digits.
+const TRAINING_HANDS: &[File] = fonts![
+    "training-hand-00.otf",
+    "training-hand-01.otf",
+    "training-hand-02.otf",
+    "training-hand-03.otf",
+    "training-hand-04.otf",
+    "training-hand-05.ttf",
+];
+
+const TUNING_HANDS: &[File] = fonts!["tuning-hand-00.ttf", "tuning-hand-01.ttf"];
+
+const TEST_HANDS: &[File] = fonts!["test-hand-00.ttf", "test-hand-01.ttf"];
+
+/// A font's digits and letters.
 pub(crate) struct Font {
     /// Its file in `assets/fonts`.
     pub name: &'static str,
@@ -68,12 +81,25 @@ impl Font {
             Part::Tuning => TUNING,
             Part::Test => TEST,
         };
+        Self::open(files)
+    }
+
+    /// The fonts of a part that imitate handwriting.
+    pub fn hands(part: Part) -> Vec<Font> {
+        Self::open(match part {
+            Part::Training => TRAINING_HANDS,
+            Part::Tuning => TUNING_HANDS,
+            Part::Test => TEST_HANDS,
+        })
+    }
+
+    fn open(files: &[File]) -> Vec<Font> {
         files
             .iter()
             .map(|&(name, bytes)| {
                 let font = FontRef::try_from_slice(bytes).expect("an embedded font is whole");
-                let height = |digit| outline(&font, digit, 100.0).px_bounds().height();
-                let height = (0..10).map(height).fold(0.0, f32::max);
+                let height = |digit| outline(&font, digit_of(digit), 100.0).map(height_of);
+                let height = (0..10).filter_map(height).fold(0.0, f32::max);
                 Font { name, font, height }
             })
             .collect()
@@ -82,7 +108,33 @@ impl Font {
     /// A digit's ink at a scale.
     pub fn glyph(&self, digit: usize, scale: f64) -> Glyph {
         let size = 100.0 * DIGIT_HEIGHT * FINE * scale / f64::from(self.height);
-        let outline = outline(&self.font, digit, size as f32);
+        let outline = outline(&self.font, digit_of(digit), size as f32)
+            .expect("an embedded font has all digits");
+        Self::draw(&outline)
+    }
+
+    /// A letter's ink where digits are so many pixels high, where its left upper corner lies to the
+    /// right of and above the pen, and how far the pen moves; no ink for a blank and for what the font
+    /// lacks.
+    pub fn letter(&self, letter: char, digit_height: f64) -> (Option<(Glyph, [f64; 2])>, f64) {
+        let size = (100.0 * digit_height / f64::from(self.height)) as f32;
+        let id = self.font.glyph_id(letter);
+        let scaled = self.font.as_scaled(PxScale::from(size));
+        let step = f64::from(scaled.h_advance(id));
+        let drawn = outline(&self.font, letter, size).filter(|_| id.0 != 0).map(|outline| {
+            let bounds = outline.px_bounds();
+            let at = [f64::from(bounds.min.x), -f64::from(bounds.min.y)];
+            (Self::draw(&outline), at)
+        });
+        (drawn, if letter == ' ' { step.max(0.3 * digit_height) } else { step })
+    }
+
+    /// Whether the font has a letter.
+    pub fn has(&self, letter: char) -> bool {
+        letter == ' ' || self.font.glyph_id(letter).0 != 0
+    }
+
+    fn draw(outline: &ab_glyph::OutlinedGlyph) -> Glyph {
         let bounds = outline.px_bounds();
         let (height, width) = (bounds.height() as usize, bounds.width() as usize);
         let mut ink = vec![0.0; height * width];
@@ -95,11 +147,18 @@ impl Font {
     }
 }
 
-fn outline(font: &FontRef<'_>, digit: usize, size: f32) -> ab_glyph::OutlinedGlyph {
-    let id = font.glyph_id(char::from(b'0' + digit as u8));
+fn digit_of(digit: usize) -> char {
+    char::from(b'0' + digit as u8)
+}
+
+fn height_of(outline: ab_glyph::OutlinedGlyph) -> f32 {
+    outline.px_bounds().height()
+}
+
+fn outline(font: &FontRef<'_>, letter: char, size: f32) -> Option<ab_glyph::OutlinedGlyph> {
     let scale = PxScale { x: size, y: size };
-    let place = Place { id, scale, position: Point { x: 0.0, y: 0.0 } };
-    font.outline_glyph(place).expect("an embedded font has all digits")
+    let id = font.glyph_id(letter);
+    font.outline_glyph(Place { id, scale, position: Point { x: 0.0, y: 0.0 } })
 }
 
 #[cfg(test)]

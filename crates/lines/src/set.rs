@@ -1,7 +1,7 @@
-//! A set of lines as files: a picture each, and `lines.jsonl` with the truth.
+//! A set of lines or scenes as files: a picture each, and `lines.jsonl` or `scenes.jsonl` with the truth.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use taper_dataset::sheet::to_png;
 
 use crate::error::{Error, Result};
 use crate::generator::{Generator, Line};
+use crate::scene::{Scene, SceneGenerator, SceneSettings, SceneTruth};
 use crate::settings::{Kind, Level, Parameters, Part};
 
 /// One line of `lines.jsonl`.
@@ -38,32 +39,75 @@ pub struct Record {
 /// # Errors
 /// The folder holds something, or cannot be written to; a digit cannot be read.
 pub fn write(generator: &Generator, count: usize, folder: &Path) -> Result<()> {
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::Write { path, source }
-    };
+    let settings = &generator.settings;
+    write_set(folder, "lines.jsonl", count, |index| {
+        let Line { picture, text, font, boxes, parameters, .. } = generator.line(index as u64)?;
+        let image = format!("{index:05}.png");
+        write_file(&folder.join(&image), &to_png(&picture))?;
+        let font = font.map(str::to_string);
+        let (kind, part, level) = (settings.kind, settings.part, settings.level);
+        Ok(Record { image, text, kind, part, level, font, boxes, parameters })
+    })
+}
+
+/// One line of `scenes.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SceneRecord {
+    /// The picture's file, in the same folder.
+    pub image: String,
+    /// What the scenes are made of.
+    #[serde(flatten)]
+    pub settings: SceneSettings,
+    /// What is known of this one.
+    #[serde(flatten)]
+    pub truth: SceneTruth,
+}
+
+/// Writes the first `count` scenes to an empty or new folder.
+///
+/// # Errors
+/// The folder holds something, or cannot be written to; a digit cannot be read.
+pub fn write_scenes(generator: &SceneGenerator, count: usize, folder: &Path) -> Result<()> {
+    write_set(folder, "scenes.jsonl", count, |index| {
+        let Scene { picture, jpeg, truth } = generator.scene(index as u64)?;
+        let (ending, bytes) = match jpeg {
+            Some(jpeg) => ("jpg", jpeg),
+            None => ("png", to_png(&picture)),
+        };
+        let image = format!("{index:05}.{ending}");
+        write_file(&folder.join(&image), &bytes)?;
+        Ok(SceneRecord { image, settings: generator.settings.clone(), truth })
+    })
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Write { path, source }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(failed(path))
+}
+
+/// Writes pictures and the list of what they show.
+fn write_set<R: Serialize + Send>(
+    folder: &Path,
+    list: &str,
+    count: usize,
+    write_one: impl Fn(usize) -> Result<R> + Sync + Send,
+) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
     if std::fs::read_dir(folder).map_err(failed(folder))?.next().is_some() {
         return Err(Error::NotEmpty(folder.to_path_buf()));
     }
-    let settings = &generator.settings;
-    let records = (0..count).into_par_iter().map(|index| {
-        let Line { picture, text, font, boxes, parameters, .. } = generator.line(index as u64)?;
-        let image = format!("{index:05}.png");
-        let path: PathBuf = folder.join(&image);
-        std::fs::write(&path, to_png(&picture)).map_err(failed(&path))?;
-        let font = font.map(str::to_string);
-        let (kind, part, level) = (settings.kind, settings.part, settings.level);
-        Ok(Record { image, text, kind, part, level, font, boxes, parameters })
-    });
-    let records = records.collect::<Result<Vec<Record>>>()?;
-    let path = folder.join("lines.jsonl");
+    let records: Vec<R> = (0..count).into_par_iter().map(write_one).collect::<Result<_>>()?;
+    let path = folder.join(list);
     let mut bytes = Vec::new();
     for record in &records {
         let line = serde_json::to_string(record).map_err(|e| failed(&path)(e.into()))?;
         writeln!(bytes, "{line}").map_err(failed(&path))?;
     }
-    std::fs::write(&path, bytes).map_err(failed(&path))
+    write_file(&path, &bytes)
 }
 
 #[cfg(test)]

@@ -248,10 +248,13 @@ fn reading(strip: &Strip, way: &Way, pattern: Option<&Pattern>, settings: &Setti
         Some(pattern) => (0..digits.len()).map(|place| pattern.blank_before(place)).collect(),
         None => seen.clone(),
     };
-    let text = text_of(&digits, &blanks);
+    let text = match pattern {
+        Some(pattern) => text_of(&digits, |place| pattern.separator_before(place)),
+        None => text_of(&digits, |place| blanks[place].then_some(' ')),
+    };
     // Who gives one group alone may not care for blanks.
     let contradicted = pattern.is_some_and(|pattern| pattern.groups() > 1) && seen != blanks;
-    let grouped = contradicted.then(|| text_of(&digits, &seen));
+    let grouped = contradicted.then(|| text_of(&digits, |place| seen[place].then_some(' ')));
     let luhn = if CARD_DIGITS.contains(&digits.len()) { luhn(&text) } else { None };
     let (skew, slant) = strip.angles();
     let confidence = way.confidence;
@@ -316,12 +319,10 @@ fn blanks(bounds: &[[f32; 4]]) -> Vec<bool> {
     bounds.iter().take(1).map(|_| false).chain(apart.iter().map(blank)).collect()
 }
 
-fn text_of(digits: &[Digit], blanks: &[bool]) -> String {
+fn text_of(digits: &[Digit], separator: impl Fn(usize) -> Option<char>) -> String {
     let mut text = String::new();
-    for (digit, blank) in digits.iter().zip(blanks) {
-        if *blank {
-            text.push(' ');
-        }
+    for (place, digit) in digits.iter().enumerate() {
+        text.extend(separator(place));
         text.push(if digit.told { char::from(b'0' + digit.digit) } else { '?' });
     }
     text

@@ -46,7 +46,7 @@ pub(super) fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Res
                 }
                 faults.push(error.to_string());
             }
-            Ok(picture) => match reader.read(&picture) {
+            Ok(picture) => match reader.read(&picture, None) {
                 Ok(reading) => {
                     let mut answer = json!(reading);
                     answer["image"] = json!(path);

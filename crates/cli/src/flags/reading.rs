@@ -49,9 +49,13 @@ pub struct ReadFlags {
     pub(crate) out: Option<PathBuf>,
 
     /// Measure instead: read the pictures of a list, one JSON object a line with `image` and `text`,
-    /// as make-lines writes it, and count what is right
+    /// as make-lines and make-scenes write it, and count what is right
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "annotated", "out"])]
     pub(crate) truth: Option<PathBuf>,
+
+    /// With --truth: read each picture by its own `pattern` in the list, as make-scenes writes it
+    #[arg(long, requires = "truth", conflicts_with = "pattern")]
+    pub(crate) own_patterns: bool,
 
     /// With --truth: show what was read wrong on one sheet, a PNG file
     #[arg(long, value_name = "FILE", requires = "truth")]

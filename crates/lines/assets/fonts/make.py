@@ -1,4 +1,4 @@
-"""Writes the digits of Debian's fonts as tiny fonts of their own, and FONTS.md beside them.
+"""Writes the digits, letters and signs of addresses of Debian's fonts as small fonts of their own, and FONTS.md beside them.
 
     apt-get download PACKAGE…; for d in *.deb; do dpkg -x $d debs; done
     python make.py debs
@@ -18,6 +18,11 @@ OFL = "SIL Open Font License 1.1 (OFL.txt)"
 APACHE = "Apache License 2.0 (LICENSE-APACHE in the repository's root)"
 VERA = "Bitstream Vera's (VERA.txt)"
 OCR = "free to use, copy and change (OCR.txt)"
+
+# What addresses and cards are written with; a font has what the font that it is made from has of it.
+LETTERS = (
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.,-/:&()#+'äöüÄÖÜßéèçñ"
+)
 
 # part: (file below usr/share/fonts, package, licence)
 FONTS = {
@@ -43,6 +48,22 @@ FONTS = {
         ("truetype/karla/Karla-Medium.otf", "fonts-karla", OFL),
         ("truetype/gentium-basic/GenBasR.ttf", "fonts-sil-gentium-basic", OFL),
     ],
+    "training-hand": [
+        ("opentype/bwht/BecauseWeBuild-Regular.otf", "fonts-bwht", OFL),
+        ("opentype/bwht/BecauseWeConnect-Regular.otf", "fonts-bwht", OFL),
+        ("opentype/bwht/BecauseWeCreate-Regular.otf", "fonts-bwht", OFL),
+        ("opentype/comic-neue/ComicNeue-Regular.otf", "fonts-comic-neue", OFL),
+        ("opentype/dancingscript/DancingScript-Regular.otf", "fonts-dancingscript", OFL),
+        ("truetype/ecolier-court/Ecolier-court.ttf", "fonts-ecolier-court", OFL),
+    ],
+    "tuning-hand": [
+        ("truetype/humor-sans/Humor-Sans.ttf", "fonts-humor-sans", OFL),
+        ("truetype/kristi/Kristi.ttf", "fonts-kristi", OFL),
+    ],
+    "test-hand": [
+        ("truetype/fifthhorseman/dkg.ttf", "fonts-dkg-handwriting", OFL),
+        ("truetype/breip/Breip.ttf", "fonts-breip", OFL),
+    ],
     "tuning": [
         ("truetype/noto/NotoMono-Regular.ttf", "fonts-noto-mono", OFL),
         ("opentype/cantarell/Cantarell-Regular.otf", "fonts-cantarell", OFL),
@@ -60,7 +81,7 @@ FONTS = {
 }
 
 
-def digits_of(source, name, out):
+def subset_of(source, name, out):
     options = subset.Options(
         hinting=False, layout_features=[], notdef_outline=False, name_IDs=[0, 1, 2, 4, 6],
         desubroutinize=True, drop_tables=["GSUB", "GPOS", "GDEF", "kern", "DSIG", "FFTM", "PfEd", "TeX ", "Silf", "Sill", "Glat", "Gloc", "Feat",
@@ -69,7 +90,7 @@ def digits_of(source, name, out):
     font = TTFont(source, recalcTimestamp=False)
     notice = (font["name"].getDebugName(0) or "").strip()
     subsetter = subset.Subsetter(options)
-    subsetter.populate(text="0123456789")
+    subsetter.populate(text=LETTERS)
     subsetter.subset(font)
     for record in list(font["name"].names):
         if record.nameID in (1, 4, 6):
@@ -93,8 +114,9 @@ def main():
     lines = [
         "# Fonts",
         "",
-        "Digits 0 to 9 of fonts from Debian 12, cut out by `make.py` and renamed. `training` fonts are",
-        "for training, `tuning` fonts for tuning, `test` fonts for testing alone.",
+        "Digits, letters and signs of fonts from Debian 12, cut out by `make.py` and renamed. `training` fonts are",
+        "for training, `tuning` fonts for tuning, `test` fonts for testing alone; those named `hand` imitate",
+        "handwriting and are for letters beside handwritten digits.",
         "",
         "| file | from | Debian package | licence | notice in the font |",
         "| --- | --- | --- | --- | --- |",
@@ -102,7 +124,7 @@ def main():
     for part, list_of in FONTS.items():
         for number, (path, package, licence) in enumerate(list_of):
             file = f"{part}-{number:02}{Path(path).suffix}"
-            notice = digits_of(fonts / path, f"Taper Digits {part} {number:02}", here / file)
+            notice = subset_of(fonts / path, f"Taper Digits {part} {number:02}", here / file)
             notice = notice.replace("|", "\\|")
             lines.append(f"| `{file}` | {Path(path).stem} | {package} | {licence} | {notice} |")
     (here / "FONTS.md").write_text("\n".join(lines) + "\n")

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use taper_dataset::Image;
-use taper_reader::annotate;
+use taper_reader::{Pattern, annotate};
 use taper_runner::observe::Counter;
 use taper_untrusted::checksums::TEXT;
 use taper_untrusted::files::read_text;
@@ -26,6 +27,22 @@ const MOST_SHOWN: usize = 24;
 struct Line {
     image: String,
     text: String,
+    /// What the answer looks like, where the list says it.
+    pattern: Option<String>,
+}
+
+/// From so sure on a wrong answer is a defect.
+const SURELY: f64 = 0.95;
+
+/// Where the bins of the reliability table end.
+const BINS: [f64; 6] = [0.5, 0.7, 0.9, 0.95, 0.99, 1.0];
+
+/// Readings of one bin of confidence.
+#[derive(Default, Clone, Copy)]
+struct Bin {
+    readings: usize,
+    confidence: f64,
+    right: usize,
 }
 
 /// What came of the lines.
@@ -40,6 +57,12 @@ struct Counts {
     unread: usize,
     /// Whole strings with the right blanks.
     grouped: usize,
+    /// Wrong although more than 95 % sure.
+    surely_wrong: usize,
+    bins: [Bin; BINS.len()],
+    /// Seconds of reading, without opening files.
+    seconds: f64,
+    slowest: f64,
 }
 
 pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Output) -> Result<()> {
@@ -62,14 +85,32 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
                 continue;
             }
         };
-        let wanted: String = line.text.chars().filter(|letter| *letter != ' ').collect();
+        let digits = |text: &str| -> String {
+            text.chars().filter(|letter| letter.is_ascii_digit() || *letter == '?').collect()
+        };
+        let wanted = digits(&line.text);
         counts.lines += 1;
         counts.digits += wanted.len();
-        let reading = reader.read(&picture);
+        let own = line.pattern.as_deref().filter(|_| flags.own_patterns);
+        let own = own.map(Pattern::parse).transpose()?;
+        let start = Instant::now();
+        let reading = reader.read(&picture, own.as_ref());
+        let seconds = start.elapsed().as_secs_f64();
+        counts.seconds += seconds;
+        counts.slowest = counts.slowest.max(seconds);
         let found = match &reading {
-            Ok(reading) => reading.text.replace(' ', ""),
+            Ok(reading) => digits(&reading.text),
             Err(_) => String::new(),
         };
+        if let Ok(reading) = &reading {
+            let bin = BINS.iter().position(|end| reading.confidence < *end);
+            let bin = &mut counts.bins[bin.unwrap_or(BINS.len() - 1)];
+            bin.readings += 1;
+            bin.confidence += reading.confidence;
+            bin.right += usize::from(found == wanted);
+            let surely = reading.confidence > SURELY && found != wanted;
+            counts.surely_wrong += usize::from(surely);
+        }
         if found.len() == wanted.len() {
             counts.right += found.bytes().zip(wanted.bytes()).filter(|(a, b)| a == b).count();
         }
@@ -88,10 +129,11 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
             Ok(reading) => reading.text.clone(),
             Err(error) => error.to_string(),
         };
+        let confidence = reading.as_ref().map_or(0.0, |reading| reading.confidence);
         if let (Ok(reading), true) = (&reading, shown.len() < MOST_SHOWN) {
             shown.push(annotate(&picture, reading, Some(&wanted)));
         }
-        errors.push(json!({ "image": line.image, "text": line.text, "read": said }));
+        errors.push(json!({ "image": line.image, "text": line.text, "read": said, "confidence": confidence }));
     }
     drop(counter);
     if let Some(path) = &flags.errors {
@@ -121,7 +163,8 @@ fn list(path: &Path) -> Result<Vec<Line>> {
             let text = value[key].as_str().map(str::to_string);
             text.with_context(|| format!("{}: expected a text `{key}`", place()))
         };
-        Ok(Line { image: get("image")?, text: get("text")? })
+        let pattern = value["pattern"].as_str().map(str::to_string);
+        Ok(Line { image: get("image")?, text: get("text")?, pattern })
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line).collect()
 }
@@ -137,6 +180,17 @@ impl Counts {
             "wrong": self.wrong,
             "withheld": self.withheld,
             "unread": self.unread,
+            "surely_wrong": self.surely_wrong,
+            "seconds": self.seconds,
+            "slowest_seconds": self.slowest,
+            "reliability": self.bins.iter().zip(BINS).filter(|(bin, _)| bin.readings > 0).map(
+                |(bin, end)| json!({
+                    "below": end,
+                    "readings": bin.readings,
+                    "mean_confidence": bin.confidence / bin.readings as f64,
+                    "right": bin.right,
+                })
+            ).collect::<Vec<_>>(),
             "errors": errors,
         })
     }
@@ -173,6 +227,34 @@ impl Counts {
             text,
             "of the others: {} read wrong, {} withheld in part, {} not read",
             self.wrong, self.withheld, self.unread
+        )?;
+        writeln!(
+            text,
+            "wrong although more than 95 % sure: {} of {} ({:.2} %)",
+            self.surely_wrong,
+            self.lines,
+            share(self.surely_wrong, self.lines)
+        )?;
+        let mut from = 0.0;
+        for (bin, end) in self.bins.iter().zip(BINS) {
+            if bin.readings > 0 {
+                writeln!(
+                    text,
+                    "  {:3.0} to {:3.0} % sure: {} readings, {:.1} % sure in the mean, {:.1} % right",
+                    100.0 * from,
+                    100.0 * end,
+                    bin.readings,
+                    100.0 * bin.confidence / bin.readings as f64,
+                    share(bin.right, bin.readings)
+                )?;
+            }
+            from = end;
+        }
+        writeln!(
+            text,
+            "{:.0} ms a picture, {:.0} ms the slowest",
+            1000.0 * self.seconds / self.lines.max(1) as f64,
+            1000.0 * self.slowest
         )?;
         Ok(text)
     }

@@ -58,10 +58,14 @@ impl Reader {
         Ok(Self { model, classes, pattern, settings: Settings { min_confidence } })
     }
 
-    pub(super) fn read(&self, picture: &Image) -> Result<Reading, ReadError> {
-        taper_reader::read(picture, self.pattern.as_ref(), &self.settings, |windows| {
-            self.classify(windows)
-        })
+    /// Reads a picture, by a pattern of its own or the one that was given for all.
+    pub(super) fn read(
+        &self,
+        picture: &Image,
+        own: Option<&Pattern>,
+    ) -> Result<Reading, ReadError> {
+        let pattern = own.or(self.pattern.as_ref());
+        taper_reader::read(picture, pattern, &self.settings, |windows| self.classify(windows))
     }
 
     fn classify(&self, windows: Vec<Image>) -> Result<Vec<Scores>, RunnerError> {
