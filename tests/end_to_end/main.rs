@@ -6,10 +6,13 @@ mod checkpoints;
 mod commands;
 mod damage;
 mod data;
+mod describing;
 mod evaluate;
 mod extension;
 mod finding;
 mod first_contact;
+#[cfg(unix)]
+mod guide;
 mod hub;
 mod hub_runs;
 mod hub_server;

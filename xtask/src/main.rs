@@ -2,11 +2,14 @@
 //! and a few commands for those who work on Taper itself.
 
 mod bench;
+mod ci;
 mod make_lines;
 mod make_scenes;
 mod make_windows;
 mod predict_speed;
+mod reference;
 mod ship_weights;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -19,9 +22,7 @@ static ALLOCATOR: taper_cli::PoolingAllocator = taper_cli::PoolingAllocator::new
 /// Taper, built from this checkout, and commands for those who work on it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
-#[command(
-    after_help = "RAYON_NUM_THREADS sets the number of threads; results do not depend on it."
-)]
+#[command(after_help = taper_cli::AFTER_HELP)]
 struct Xtask {
     #[command(flatten)]
     output: taper_cli::Output,
@@ -34,6 +35,12 @@ struct Xtask {
 enum Command {
     #[command(flatten)]
     Taper(taper_cli::Command),
+    /// For developers: all that must pass before a change lands, the cheapest first
+    Ci(ci::Flags),
+    /// For developers: look at what a program can see of docs/style.md
+    Tidy,
+    /// For developers: write docs/reference.md and docs/commands.md anew
+    Reference,
     /// For developers: measure speed, alone or side by side with the peers
     Bench(bench::Flags),
     /// For developers: measure how far `predict` hides decoding behind the net
@@ -52,6 +59,9 @@ fn main() -> ExitCode {
     let registry = &taper_cli::registry();
     taper_cli::run_as(std::env::args_os(), |xtask: Xtask| match &xtask.command {
         Command::Taper(command) => taper_cli::dispatch(command, xtask.output, registry),
+        Command::Ci(flags) => ci::run(flags),
+        Command::Tidy => tidy::run(),
+        Command::Reference => reference::run(),
         Command::Bench(flags) => bench::run(flags, xtask.output.json),
         Command::PredictSpeed(flags) => predict_speed::run(flags, registry),
         Command::MakeLines(flags) => make_lines::run(flags),

@@ -1,6 +1,7 @@
 //! One file a command: flags in, runner called, result printed.
 
 mod cross_validate;
+mod describe;
 mod evaluate;
 mod finetune;
 mod inspect;
@@ -9,6 +10,7 @@ mod lr_find;
 mod models;
 mod predict;
 mod read;
+mod recipe;
 mod report;
 mod resume;
 mod search;
@@ -44,6 +46,9 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
         Command::Search(flags) => search::run(flags, output, registry),
         Command::Summary(flags) => summary::run(flags, output, registry),
         Command::Models => models::run(output, registry),
-        Command::Keys(flags) => keys::run(flags, output),
+        Command::Keys(flags) => keys::run(flags.key.as_deref(), output),
+        Command::Recipe(flags) => recipe::run(flags, output),
+        Command::Completions(flags) => describe::completions(flags),
+        Command::Man => describe::manual(),
     }
 }

@@ -28,14 +28,14 @@ mod commands;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use taper_metrics::text::printable_lines;
 use taper_runner::{Registry, RunnerError, TrainingError};
 
-use print::note;
+use print::{note, print_json};
 
 pub use commands::dispatch;
-pub use flags::{Command, Output};
+pub use flags::{AFTER_HELP, Command, Output, flag_of};
 pub use taper_kernels::PoolingAllocator;
 
 /// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, `digit-cnn-reading` for lines
@@ -66,8 +66,19 @@ fn message(error: &anyhow::Error) -> String {
     })
 }
 
+/// The command line as clap has it, for what describes it.
+pub fn command() -> clap::Command {
+    flags::Cli::command()
+}
+
+/// An error as one JSON object on stdout, where `--json` asked for one.
+fn tell_json(error: &str, exit_code: u8) {
+    // That nobody reads it changes nothing: the same stands on stderr, and in the exit code.
+    let _ = print_json(&serde_json::json!({ "error": error, "exit_code": exit_code }));
+}
+
 /// Runs a command line, the program's name first, and says how it ended: 0 done, 1 an error, told
-/// in one line on stderr, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
+/// in one line on stderr and with `--json` as an object on stdout, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
 /// has left off.
 pub fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
     run_as(args, |cli: flags::Cli| dispatch(&cli.command, cli.output, registry))
@@ -78,11 +89,17 @@ pub fn run_as<C: Parser>(
     args: impl IntoIterator<Item = OsString>,
     carry_out: impl FnOnce(C) -> anyhow::Result<()>,
 ) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let cli = match C::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" too, for stdout. A closed pipe is no reason to fail.
             let plain = error.render().to_string();
+            if json && error.use_stderr() {
+                let what = plain.split("\n\n").next().unwrap_or_default();
+                tell_json(what.strip_prefix("error: ").unwrap_or(what), 2);
+            }
             match printable_lines(&plain) {
                 // An argument may be the name of any file.
                 escaped if escaped != plain => note(escaped.trim_end()),
@@ -98,10 +115,19 @@ pub fn run_as<C: Parser>(
             if let Some(suspended @ RunnerError::Training(TrainingError::Suspended { .. })) =
                 error.downcast_ref()
             {
-                note(&format!("{suspended}{}", advice::of(&error)));
-                return ExitCode::from(signals::exit_code().unwrap_or(1));
+                let line = format!("{suspended}{}", advice::of(&error));
+                let code = signals::exit_code().unwrap_or(1);
+                note(&line);
+                if json {
+                    tell_json(&line, code);
+                }
+                return ExitCode::from(code);
             }
-            note(&format!("error: {}{}", message(&error), advice::of(&error)));
+            let line = format!("{}{}", message(&error), advice::of(&error));
+            note(&format!("error: {line}"));
+            if json {
+                tell_json(&line, 1);
+            }
             ExitCode::FAILURE
         }
     }

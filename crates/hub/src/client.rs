@@ -10,7 +10,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use crate::cache::{Digest, Snapshot, repo};
-use crate::download::copy;
+use crate::copy::copy;
 use crate::error::{HubError, at};
 use crate::files::SMALL;
 use crate::id::{HubId, is_commit, stays_inside};

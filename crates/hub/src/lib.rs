@@ -19,6 +19,8 @@ mod cache;
 #[cfg(feature = "download")]
 mod client;
 #[cfg(feature = "download")]
+mod copy;
+#[cfg(feature = "download")]
 mod dataset;
 #[cfg(feature = "download")]
 mod download;

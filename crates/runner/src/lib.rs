@@ -73,10 +73,10 @@ pub use plan::Plan;
 pub use position::{EpochSums, Position};
 pub use pretrained::{resolve_pretrained, resolve_untrained};
 pub use recipe::{
-    Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, DataRecipe,
+    Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, Choice, DataRecipe,
     EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GuardRecipe, HeadMethod,
     ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED, NonFinite,
-    PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, keys, named, read_resolved, resolve,
+    PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, choices, keys, named, read_resolved, resolve,
 };
 pub use registry::Registry;
 pub use run::{Existing, from_scratch, run};

@@ -3,6 +3,7 @@
 //! The loop emits events and knows none of its listeners. A listener answers with a [`Verdict`], and
 //! may have a state that checkpoints save.
 
+mod counter;
 mod listener;
 mod log_file;
 
@@ -16,6 +17,7 @@ mod plateau;
 mod progress;
 mod tensorboard;
 
+pub use counter::{Counter, counted};
 #[cfg(feature = "hub")]
 pub(crate) use download::download_bar;
 pub use early_stopping::EarlyStopping;
@@ -27,6 +29,6 @@ pub(crate) use listener::{
     Verdicts, notify, notify_finished, notify_warnings, restore, states, tell_working,
 };
 pub use plateau::Plateau;
-pub use progress::{Counter, Progress, counted};
+pub use progress::Progress;
 pub use taper_run_folder::{Epoch, Event, Step};
 pub use tensorboard::TensorBoard;

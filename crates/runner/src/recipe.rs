@@ -8,6 +8,7 @@
 //! in [`keys`](tables::keys), which the command line shows, come from there.
 
 mod callbacks;
+mod choices;
 mod keys;
 mod method;
 mod tables;
@@ -19,6 +20,7 @@ pub use callbacks::{
     CalibrationRecipe, CardRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe,
     NonFinite, PlateauRecipe, SelectRecipe,
 };
+pub use choices::{Choice, choices};
 pub(crate) use differences::recipe_differences;
 pub use keys::Key;
 pub use layers::{NAMED, named, read_resolved, resolve};

@@ -8,14 +8,15 @@ use taper_runner::{Key, keys};
 use toml::Value;
 
 use crate::advice;
-use crate::flags::{KeysFlags, Output};
+use crate::flags::{Output, flag_of};
 use crate::print::{print, print_json};
 
 /// The width of a line of documentation.
 const WIDTH: usize = 76;
 
-pub(super) fn run(flags: &KeysFlags, output: Output) -> Result<()> {
-    let prefix = flags.key.as_deref().unwrap_or_default();
+/// Explains a key or the keys of a table; without one, all.
+pub(super) fn run(key: Option<&str>, output: Output) -> Result<()> {
+    let prefix = key.unwrap_or_default();
     let is_wanted = |key: &&Key| {
         let rest = key.name.strip_prefix(prefix);
         rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('.'))
@@ -25,9 +26,11 @@ pub(super) fn run(flags: &KeysFlags, output: Output) -> Result<()> {
         bail!("unknown key `{prefix}`{}", advice::meant_key(prefix));
     }
     if output.json {
-        let keys = found
-            .iter()
-            .map(|key| json!({ "key": key.name, "default": key.default, "doc": key.doc }));
+        let object = |key: &&Key| {
+            let flag = flag_of(&key.name).map(|flag| format!("--{flag}"));
+            json!({ "key": key.name, "default": key.default, "flag": flag, "doc": key.doc })
+        };
+        let keys = found.iter().map(object);
         return print_json(&keys.collect());
     }
     let mut text = String::new();
@@ -46,6 +49,9 @@ pub(super) fn run(flags: &KeysFlags, output: Output) -> Result<()> {
                 line = line + " " + word;
             }
             writeln!(text, "   {line}")?;
+        }
+        if let Some(flag) = flag_of(&key.name) {
+            writeln!(text, "    Flag: --{flag}")?;
         }
     }
     print(&text)

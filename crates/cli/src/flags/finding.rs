@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::FinetuneFlags;
+use super::recipe::FinetuneFlags;
 
 /// Flags of `lr-find`.
 #[derive(Debug, Args)]

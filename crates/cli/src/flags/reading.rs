@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DeviceFlags, ModelSettings};
+use super::model::{DeviceFlags, ModelSettings};
 
 /// Flags of `read`.
 #[derive(Debug, Args)]

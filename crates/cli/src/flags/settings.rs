@@ -42,8 +42,8 @@ const GROUPS: [&[Flag]; 5] = [
     &[("net", "model.net", "NET"), ("layout", "model.layout", "LAYOUT")],
 ];
 
-/// The flag that sets a key.
-pub(crate) fn flag_of(key: &str) -> Option<&'static str> {
+/// The flag that sets a key of the recipe, without its hyphens.
+pub fn flag_of(key: &str) -> Option<&'static str> {
     GROUPS.iter().copied().flatten().find(|(_, known, _)| *known == key).map(|(flag, ..)| *flag)
 }
 

@@ -1,16 +1,14 @@
 //! A progress bar on a terminal, plain lines elsewhere; both on stderr.
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use taper_dataset::source::Watched;
-use taper_dataset::{Labelled, LeftOut};
+use taper_dataset::LeftOut;
 use taper_metrics::text::{printable, printable_lines, width};
 use taper_run_folder::{Epoch, Event, Step};
 
+use super::counter::Counter;
 use super::listener::{Listener, Verdict};
 use crate::error::RunnerError;
 
@@ -20,8 +18,8 @@ const LISTED: usize = 20;
 /// Columns that every terminal has.
 const COLUMNS: usize = 80;
 
-/// What takes no longer shows no bar.
-const SHORT: Duration = Duration::from_millis(500);
+/// A run's line on a terminal. Without colours where `NO_COLOR` is set.
+const BAR: &str = "{prefix:.bold} {wide_bar:.cyan/dim} {pos}/{len} · {msg} · {eta} left";
 
 /// Shows loss, rate, images per second and the time left.
 pub struct Progress {
@@ -64,25 +62,28 @@ impl Progress {
         }
         let total = (epochs * steps_per_epoch) as u64;
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
-        if let Ok(style) =
-            ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} · {eta} left")
-        {
+        if let Ok(style) = ProgressStyle::with_template(BAR) {
             bar.set_style(style.progress_chars("━╸ "));
         }
-        bar.set_prefix(self.label.clone());
+        bar.set_prefix(self.heading(self.first_epoch));
+        bar.set_message("starting");
         bar.enable_steady_tick(Duration::from_millis(250));
         self.bar = Some(bar);
     }
 
-    fn step(&mut self, loss: f64, learning_rate: f64, images: usize) {
+    /// What the line begins with.
+    fn heading(&self, epoch: usize) -> String {
+        format!("{} epoch {}/{}", self.label, epoch + 1, self.epochs)
+    }
+
+    fn step(&mut self, epoch: usize, loss: f64, images: usize) {
         self.images += images;
         let smooth = self.loss.map_or(loss, |old| 0.9 * old + 0.1 * loss);
         self.loss = Some(smooth);
         if let Some(bar) = &self.bar {
             let speed = self.images as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
-            bar.set_message(format!(
-                "loss {smooth:.4} · rate {learning_rate:.2e} · {speed:.0} images/s"
-            ));
+            bar.set_prefix(self.heading(epoch));
+            bar.set_message(status(smooth, speed));
             bar.inc(1);
         }
     }
@@ -130,8 +131,8 @@ impl Listener for Progress {
             )),
             Event::Started { epochs, steps_per_epoch, .. } => self.start(*epochs, *steps_per_epoch),
             Event::Resumed { epochs, steps_per_epoch, epoch, step, .. } => {
-                self.start(*epochs, *steps_per_epoch);
                 self.first_epoch = *epoch;
+                self.start(*epochs, *steps_per_epoch);
                 if let Some(bar) = &self.bar {
                     bar.set_position(*step);
                     bar.reset_eta();
@@ -139,9 +140,7 @@ impl Listener for Progress {
                 let (label, epoch) = (&self.label, epoch + 1);
                 self.line(&format!("{label} goes on in epoch {epoch}/{epochs} after step {step}"));
             }
-            Event::Step(Step { loss, learning_rate, images, .. }) => {
-                self.step(*loss, *learning_rate, *images);
-            }
+            Event::Step(Step { epoch, loss, images, .. }) => self.step(*epoch, *loss, *images),
             Event::Skipped { step, reason, .. } => {
                 self.line(&format!("{} skipped step {step}: {reason}", self.label));
                 if let Some(bar) = &self.bar {
@@ -202,6 +201,11 @@ impl Listener for Progress {
     }
 }
 
+/// Loss and speed; the rate, which would not fit into eighty columns, stands in each epoch's line.
+fn status(loss: f64, speed: f64) -> String {
+    format!("loss {loss:.4} · {speed:.0} images/s")
+}
+
 /// An epoch in one line of a terminal: what is left out where it would not fit is first the speed, then the rate,
 /// then the time; the history has it all.
 fn epoch_line(head: String, mut parts: [Option<String>; 4]) -> String {
@@ -216,90 +220,21 @@ fn epoch_line(head: String, mut parts: [Option<String>; 4]) -> String {
     line(&parts)
 }
 
-/// Counts images on a terminal, where it takes longer than a moment.
-pub struct Counter {
-    label: String,
-    total: usize,
-    /// When it began; `None` where nothing is shown, or no longer.
-    since: Option<Instant>,
-    done: AtomicUsize,
-    bar: OnceLock<ProgressBar>,
-}
-
-impl Counter {
-    /// A bar for `total` images, headed by `label`; nothing unless `shown`.
-    pub fn new(shown: bool, label: &str, total: usize) -> Self {
-        let shown = shown && std::io::stderr().is_terminal();
-        Self {
-            label: printable(label),
-            total,
-            since: shown.then(Instant::now),
-            done: AtomicUsize::new(0),
-            bar: OnceLock::new(),
-        }
-    }
-
-    /// So many images are done.
-    pub fn set(&self, images: usize) {
-        self.done.store(images, Ordering::Relaxed);
-        self.show();
-    }
-
-    /// One image more is done; from any thread.
-    pub fn add_one(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-        self.show();
-    }
-
-    fn show(&self) {
-        if self.since.is_none_or(|since| since.elapsed() < SHORT) {
-            return;
-        }
-        let bar = self.bar.get_or_init(|| {
-            let draw = ProgressDrawTarget::stderr_with_hz(5);
-            let bar = ProgressBar::with_draw_target(Some(self.total as u64), draw);
-            let template = "{prefix} {wide_bar} {pos}/{len} · {per_sec} · {eta} left";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("━╸ "));
-            }
-            bar.set_prefix(self.label.clone());
-            bar
-        });
-        bar.set_position(self.done.load(Ordering::Relaxed) as u64);
-    }
-}
-
-impl Drop for Counter {
-    fn drop(&mut self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Runs over so many images of a source, which `work` is given, with a counter headed by `label`, if that is
-/// `shown`.
-pub fn counted<T>(
-    shown: bool,
-    label: &str,
-    source: &Arc<dyn Labelled>,
-    images: usize,
-    work: impl FnOnce(Arc<dyn Labelled>) -> T,
-) -> T {
-    let counter = Arc::new(Counter::new(shown, label, images));
-    // What is kept of the source may go on decoding, and is no longer counted then.
-    let weak = Arc::downgrade(&counter);
-    let decoded = move || {
-        if let Some(counter) = weak.upgrade() {
-            counter.add_one();
-        }
-    };
-    work(Arc::new(Watched { source: source.clone(), decoded }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_s_line_names_the_epoch_and_leaves_room_for_the_bar_in_eighty_columns() {
+        let mut progress = Progress::new("finetune");
+        progress.epochs = 120;
+        assert_eq!(progress.heading(2), "finetune epoch 3/120");
+        let parts =
+            [&progress.heading(99), "", "1234/5678 ·", &status(12.3456, 12345.0), "· 59m left"];
+        assert!(width(&parts.join(" ")) <= COLUMNS - 2, "{}", parts.join(" "));
+        let shown = ["prefix", "wide_bar", "pos", "len", "msg", "eta"];
+        assert!(shown.iter().all(|part| BAR.contains(&format!("{{{part}"))), "{BAR}");
+    }
 
     #[test]
     fn an_epoch_s_line_fits_into_eighty_columns() {

@@ -55,33 +55,110 @@ pub(super) fn within(prefix: &str, value: &Value) -> Vec<Key> {
 }
 
 /// What is said of a setting whose type is another crate's.
-fn documented(prefix: &str, key: &str) -> &'static str {
+pub(super) fn documented(prefix: &str, key: &str) -> &'static str {
     match (prefix, key) {
         ("augment", key) => {
             AUGMENT.iter().find(|(known, _)| *known == key).map_or("", |(_, doc)| doc)
         }
-        ("schedule.kind", "name") => {
+        ("schedule.kind", key) => schedule_kind(key),
+        ("schedule", "warmup_steps") => {
+            "Updates of the linear warm-up; 0: as `schedule.warmup_ratio` says."
+        }
+        ("schedule", "warmup_ratio") => {
+            "The share of all updates that the warm-up takes where `schedule.warmup_steps` is 0, from 0 to 1."
+        }
+        ("schedule", "warmup_start") => {
+            "The part of the rate that the warm-up starts from, from 0 to 1."
+        }
+        ("optimizer", key) => rule(key),
+        ("average", key) => average(key),
+        ("groups", key) => group(key),
+        _ => "",
+    }
+}
+
+fn schedule_kind(key: &str) -> &'static str {
+    match key {
+        "name" => {
             "The learning rate after the warm-up: `constant`, `linear`, `step`, `exponential`, \
              `cosine` or `one-cycle`, each with settings of its own."
         }
-        ("schedule", "warmup_steps") => {
-            "Steps of the linear warm-up; 0: as `schedule.warmup_ratio` says."
+        "final_scale" => "The part of the peak rate that is left at the end, 0 or more.",
+        "every" => {
+            "Updates between two changes of the rate (`step`), or after which it has changed by `factor` \
+             (`exponential`), 1 or more."
         }
-        ("schedule", "warmup_ratio") => {
-            "The share of all steps that the warm-up takes where `schedule.warmup_steps` is 0."
+        "factor" => "What each change multiplies the rate with, above 0.",
+        "rise" => {
+            "The share of the updates in which the rate rises, from 0 to 1 (0.5 with `three_phases`)."
         }
-        ("schedule", "warmup_start") => "The part of the rate that the warm-up starts from.",
-        ("average", "name") => "`none`, `ema` or `swa`, each with settings of its own.",
-        ("optimizer", "name") => "The rule; each has settings of its own, here those of `adamw`.",
-        ("optimizer", "learning_rate") => "Peak learning rate.",
-        ("optimizer", "beta1") => "How much of the mean gradient is kept, from 0 to below 1.",
-        ("optimizer", "beta2") => "How much of the mean square is kept, from 0 to below 1.",
-        ("optimizer", "epsilon") => "Keeps the denominator from zero, above 0.",
-        ("optimizer", "epsilon_place") => {
-            "Where `epsilon` is added: after the bias correction as in PyTorch, or before as in Keras."
+        "start_divisor" => "The peak rate divided by the rate at the start, above 0.",
+        "final_divisor" => "The rate at the start divided by the rate at the end, above 0.",
+        "anneal" => "The curve between two rates: `cosine` or `linear`.",
+        "three_phases" => "Sink to the end only after a whole, symmetric cycle.",
+        "momentum" => {
+            "Cycle the momentum against the rate, between `{ low = 0.85, high = 0.95 }`; left out: it is \
+             not cycled."
         }
-        ("optimizer", "weight_decay") => "Decoupled weight decay, 0 or more.",
-        ("optimizer", "amsgrad") => "Divide by the largest mean square so far.",
+        _ => "",
+    }
+}
+
+fn rule(key: &str) -> &'static str {
+    match key {
+        "name" => "The rule; each has settings of its own, here those of `adamw`.",
+        "learning_rate" => "Peak learning rate, 0 or more.",
+        "learning_rate_decay" => "How fast the rate falls with the updates, 0 or more.",
+        "momentum" => {
+            "How much of the momentum buffer is kept, from 0 to below 1; 0: no buffer is kept."
+        }
+        "dampening" => "How much of a new gradient is held back from the buffer, from 0 to 1.",
+        "nesterov" => "Look ahead; needs momentum, and no dampening.",
+        "momentum_form" => {
+            "What the buffer gathers: `gradient`, as in PyTorch, or `update`, as in Keras."
+        }
+        "beta1" => "How much of the mean gradient is kept, from 0 to below 1.",
+        "beta2" => "How much of the mean square is kept, from 0 to below 1.",
+        "rho" => "How much of the running averages is kept, from 0 to below 1.",
+        "centered" => "Divide by the variance in place of the second moment.",
+        "initial_accumulator" => "What the sum of squares starts from, 0 or more.",
+        "epsilon" => "Keeps the denominator from zero, above 0.",
+        "epsilon_place" => {
+            "Where `epsilon` is added. In `adam` and `adamw`: `after-correction` of the bias, as in PyTorch, or \
+             `before-correction`, as in Keras; in the others: `outside-root`, as in PyTorch, or `inside-root`, \
+             as in Keras."
+        }
+        "weight_decay" => "Weight decay, 0 or more.",
+        "decay" => {
+            "How weight decay enters: `l2`, as the gradient of a penalty (PyTorch), or `decoupled`, beside the \
+             gradient (Keras; always in `adamw`)."
+        }
+        "amsgrad" => "Divide by the largest mean square so far.",
+        _ => "",
+    }
+}
+
+fn average(key: &str) -> &'static str {
+    match key {
+        "name" => "`none`, `ema` or `swa`, each with settings of its own.",
+        "decay" => "How much of the average stays at each update, from 0 to below 1.",
+        "warmup" => "Start with a smaller decay: at most (1 + n) / (10 + n) after n updates.",
+        "start" => "The share of the run after which averaging begins, from 0 to below 1.",
+        "every" => "Updates between two that count, 1 or more.",
+        _ => "",
+    }
+}
+
+fn group(key: &str) -> &'static str {
+    match key {
+        "name" => "The group's name, unique; has to be given.",
+        "patterns" => {
+            "The parameters in it, by name or pattern such as `fc*`; has to be given. One that several groups \
+             name is in the first."
+        }
+        "learning_rate_scale" => "What the learning rate is multiplied with, 0 or more.",
+        "weight_decay" => "Takes the place of the rule's weight decay; left out: the rule's.",
+        "decay_biases" => "Decay biases and the scales and shifts of norms, too.",
         _ => "",
     }
 }

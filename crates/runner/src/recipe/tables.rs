@@ -13,6 +13,7 @@ use super::callbacks::{
     CalibrationRecipe, CardRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe,
     PlateauRecipe, SelectRecipe,
 };
+use super::choices;
 use super::keys::{self, Declared, Key, settings};
 use super::method::Method;
 use crate::error::RecipeError;
@@ -289,7 +290,19 @@ impl ModelRecipe {
 pub fn keys() -> &'static [Key] {
     static ALL: LazyLock<Vec<Key>> = LazyLock::new(|| {
         let tables = Recipe::KEYS.iter().map(Declared::key);
-        tables.flat_map(|table| [vec![table.clone()], inside(&table)].concat()).collect()
+        let mut all = Vec::new();
+        for table in tables {
+            let mut keys = inside(&table);
+            // What other choices than the default's have.
+            for setting in choices::settings_of(&table.name) {
+                if keys.iter().all(|key| key.name != setting.name) {
+                    keys.push(setting);
+                }
+            }
+            all.push(table);
+            all.append(&mut keys);
+        }
+        all
     });
     &ALL
 }
