@@ -18,8 +18,11 @@ pub struct Flags {
     keep_going: bool,
 }
 
-/// What is run always: a step's name, its program with arguments, and variables.
-const ALWAYS: &[(&str, &str, &[(&str, &str)])] = &[
+/// A step's name, its program with arguments, and variables.
+type Step = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What is run always.
+const ALWAYS: &[Step] = &[
     ("format", "cargo fmt --all --check", &[]),
     ("tidy", "cargo xtask tidy", &[]),
     ("lints", "cargo clippy --workspace --all-targets --locked -- -D warnings", &[]),
@@ -28,7 +31,7 @@ const ALWAYS: &[(&str, &str, &[(&str, &str)])] = &[
 ];
 
 /// What `--full` adds.
-const FULL: &[(&str, &str, &[(&str, &str)])] = &[
+const FULL: &[Step] = &[
     ("licences, bans, sources", "cargo deny --locked check licenses bans sources", &[]),
     ("advisories", "cargo deny --locked check advisories", &[]),
     (

@@ -42,6 +42,8 @@ fn recipe_page() -> String {
          keys of a recipe, `taper recipe --explain KEY` this text for one key or one table. On the command line \
          a key is set by its flag, or by `--set KEY=VALUE`.",
     );
+    page +=
+        "```sh run\ntaper recipe --explain train.epochs\ntaper recipe photos > mine.toml\n```\n\n";
     let named: Vec<String> = NAMED.iter().map(|(name, _)| format!("`{name}`")).collect();
     let named = format!("Recipes that ship, by name: {}.", named.join(", "));
     paragraph(&mut page, "", &named);

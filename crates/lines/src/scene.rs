@@ -154,7 +154,7 @@ impl SceneGenerator {
 /// A picture turned by quarters to the right, and where its places come to lie.
 fn turned(picture: Image, quarters: u8) -> (Image, Projection) {
     let (w, h) = (picture.width, picture.height);
-    let (width, height) = if quarters % 2 == 0 { (w, h) } else { (h, w) };
+    let (width, height) = if quarters.is_multiple_of(2) { (w, h) } else { (h, w) };
     let mut pixels = Vec::with_capacity(picture.pixels.len());
     for y in 0..height {
         for x in 0..width {
