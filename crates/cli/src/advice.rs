@@ -76,7 +76,13 @@ fn of_pretrained(error: &PretrainedError) -> String {
         PretrainedError::NoSuchWeights { path, known } => {
             meant(&path.to_string_lossy(), strings(known))
         }
-        PretrainedError::NoNet { guess, .. } => format!(" (--net {})", guess.unwrap_or("NET")),
+        PretrainedError::NoNet { likely, .. } => {
+            let (net, map) = likely.first().map_or(("NET", None), |one| (one.net, one.key_map));
+            format!(
+                " (--net {net}{})",
+                map.map_or(String::new(), |map| format!(" --set model.key_map={map}"))
+            )
+        }
         _ => String::new(),
     }
 }
@@ -138,6 +144,8 @@ fn strings(names: &[String]) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use taper_pretrained::LikelyNet;
+
     use super::*;
 
     #[test]
@@ -190,11 +198,11 @@ mod tests {
             "runs/a is finished after 3 epochs; set `train.epochs` higher to train on (--epochs)"
         );
         let (weights, silence) = ("a.pth".to_string(), "no config.json".to_string());
-        let guess = Some("resnet18");
+        let likely = vec![LikelyNet { net: "resnet18", key_map: Some("transformers") }];
         assert_eq!(
-            told(PretrainedError::NoNet { weights, silence, guess }.into()),
+            told(PretrainedError::NoNet { weights, silence, likely }.into()),
             "nothing says what net a.pth is of (no config.json); set `model.net`: its names are like those of \
-             `resnet18` (--net resnet18)"
+             `resnet18` (`model.key_map` = `transformers`) (--net resnet18 --set model.key_map=transformers)"
         );
         let (path, known) = ("keras-cnn-mnits".into(), vec!["keras-cnn-mnist".to_string()]);
         let checkpoint = Some("runs/a/checkpoints/step-1.safetensors".into());

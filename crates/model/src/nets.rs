@@ -59,6 +59,7 @@ mod mobilenet;
 mod net;
 mod regnet;
 mod resnet;
+mod shapes;
 mod vit;
 
 use std::sync::LazyLock;

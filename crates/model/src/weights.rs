@@ -75,6 +75,7 @@ pub use buffers::{NAMES_OF_NO_WEIGHTS, Role, role};
 pub use config::{HeadClasses, WeightsConfig};
 pub use error::WeightsError;
 pub use export::export;
+pub use find_unwrap::count_found;
 pub use key_map::{Join, KeyMap};
 pub use layout::{Flatten, Layout};
 pub use position_grid::PositionGrid;

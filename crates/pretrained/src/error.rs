@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use taper_model::{ParamsError, WeightsError};
 
+use crate::likely_net::LikelyNet;
+
 /// What can go wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,15 +68,15 @@ pub enum PretrainedError {
     /// Nothing says what net weights are of.
     #[error(
         "nothing says what net {weights} is of ({silence}); set `model.net`{}",
-        guess.map_or(String::new(), |net| format!(": its names are like those of `{net}`"))
+        likely_ones(likely)
     )]
     NoNet {
         /// The weights as named.
         weights: String,
         /// What there is in place of it.
         silence: String,
-        /// The net that its names are like.
-        guess: Option<&'static str>,
+        /// The nets that its names are like.
+        likely: Vec<LikelyNet>,
     },
     /// The weights that a run's adapter was trained beside are not there.
     #[error("{} is an adapter beside `{weights}`, which cannot be read: {reason}", run.display())]
@@ -118,6 +120,21 @@ impl PretrainedError {
     /// A configuration that is not what it should be.
     pub(crate) fn config(path: &Path) -> impl FnOnce(String) -> Self {
         |reason| Self::Config { path: path.to_path_buf(), reason }
+    }
+}
+
+/// Which nets it may be.
+fn likely_ones(likely: &[LikelyNet]) -> String {
+    let one = |likely: &LikelyNet| match likely.key_map {
+        Some(map) => format!("`{}` (`model.key_map` = `{map}`)", likely.net),
+        None => format!("`{}`", likely.net),
+    };
+    match likely {
+        [] => String::new(),
+        likely => {
+            let ones: Vec<_> = likely.iter().map(one).collect();
+            format!(": its names are like those of {}", ones.join(" or "))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub use contamination::{TRAINED_ON, trained_on};
 pub use error::PretrainedError;
 pub use fit::{Fit, Rename};
 pub use json::{BadPreprocessing, check_preprocessing};
-pub use likely_net::likely_net;
+pub use likely_net::{LikelyNet, likely_nets};
 pub use metadata::CheckpointMetadata;
 pub use model_config::{CalibrationConfig, ModelConfig, Rejection};
 pub use models::Models;

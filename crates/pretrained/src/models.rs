@@ -90,6 +90,11 @@ impl Models {
         })
     }
 
+    /// The nets, sorted by name.
+    pub fn nets(&self) -> impl Iterator<Item = &NetInfo> {
+        self.nets.values()
+    }
+
     /// The nets' names, sorted.
     pub fn net_names(&self) -> impl Iterator<Item = &str> {
         self.nets.keys().map(String::as_str)

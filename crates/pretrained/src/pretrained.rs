@@ -16,7 +16,7 @@ use crate::adapter::AdapterRun;
 use crate::classes::shortened;
 use crate::error::PretrainedError;
 use crate::json;
-use crate::likely_net::likely_net;
+use crate::likely_net::likely_nets;
 use crate::metadata::CheckpointMetadata;
 use crate::models::Models;
 use crate::read::{check_inside, in_file, read_config};
@@ -88,10 +88,11 @@ impl Pretrained {
         Self::at(name, path.to_path_buf(), metadata)
     }
 
-    /// That nothing says what net this is of; with a guess, by the names of its tensors.
-    pub fn no_net(&self) -> PretrainedError {
-        let guess = self.read("").ok().and_then(|file| likely_net(&file));
-        PretrainedError::NoNet { weights: self.name.clone(), silence: self.silence(), guess }
+    /// That nothing says what net this is of; with the nets of `models` whose tensors it seems to hold.
+    pub fn no_net(&self, models: &Models) -> PretrainedError {
+        let file = self.read("");
+        let likely = file.map_or(Vec::new(), |file| likely_nets(&file, models.nets()));
+        PretrainedError::NoNet { weights: self.name.clone(), silence: self.silence(), likely }
     }
 
     /// Why nothing is known of the net: what stands beside the weights, in words.

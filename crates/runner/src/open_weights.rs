@@ -29,7 +29,7 @@ pub fn open_weights(
         return Ok(Classifier::of(&pretrained, device, &registry.models)?);
     }
     if pretrained.metadata.is_none() && !overrides.iter().any(|(key, _)| key == "model.net") {
-        return Err(pretrained.no_net().into());
+        return Err(pretrained.no_net(&registry.models).into());
     }
     let mut keys = vec![("model.weights".to_string(), Value::from(weights).to_string())];
     keys.extend_from_slice(overrides);

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, ModuleT, Result, Shape, Tensor};
-use candle_nn::var_builder::SimpleBackend;
-use candle_nn::{Init, VarBuilder, VarMap};
+use candle_core::{DType, Device, ModuleT, Tensor};
+use candle_nn::VarBuilder;
 
 use super::*;
 use crate::params::{ParamKind, Params};
@@ -63,30 +62,9 @@ fn names_are_unique_and_stem_and_head_are_layers_of_the_net() {
     assert!(find("resnet0").is_none());
 }
 
-/// The shapes of a net's tensors; nothing is drawn.
+/// The shapes of the tensors of a net as it is usually built.
 fn shapes(info: &NetInfo) -> BTreeMap<String, Vec<usize>> {
-    let map = VarMap::new();
-    let vb = VarBuilder::from_backend(Box::new(Zeros(map.clone())), DType::F32, Device::Cpu);
-    (info.build)(&info.config(), vb.into(), &RngKey::new(0)).unwrap();
-    let data = map.data().lock().unwrap();
-    data.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect()
-}
-
-/// A backend that starts every tensor from zeros, whatever the net asks for.
-struct Zeros(VarMap);
-
-impl SimpleBackend for Zeros {
-    fn get(&self, shape: Shape, name: &str, _: Init, d: DType, on: &Device) -> Result<Tensor> {
-        self.0.get(shape, name, candle_nn::init::ZERO, d, on)
-    }
-
-    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        candle_core::bail!("`{name}` was asked for without a shape")
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
-        self.0.data().lock().unwrap().contains_key(name)
-    }
+    info.shapes(&info.config()).unwrap()
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::error::WeightsError;
 use super::key_map::KeyMap;
 use super::layout::{self, Layout, Mapped};
 use super::state_key::{TOP, averaged};
+use super::tensor_file::TensorFile;
 use super::unwrap::{Unwrap, without_wrappers};
 use crate::pattern::is_under;
 
@@ -25,22 +26,7 @@ pub(crate) fn find_unwrap(
     let Some(file) = config.source.as_ref().filter(|_| config.layout == Layout::PyTorch) else {
         return Ok(None);
     };
-    // The tensors of the file that would be used, for each distinct choice of them.
-    let mut choices: Vec<(Unwrap, Vec<String>)> = Vec::new();
-    let names: Vec<&str> = file.names().collect();
-    for candidate in candidates(&names, &config.key_map, wanted.len()) {
-        let flatten = config.flatten.as_ref();
-        let mapped = layout::map(file, &config.key_map, config.layout, flatten, &candidate);
-        let Ok(mapped) = mapped else { continue };
-        let used = wanted.iter().filter_map(|(name, shape)| {
-            let found = mapped.get(name)?;
-            fits(config, name, shape, found).then(|| found.from.clone())
-        });
-        let used: Vec<String> = used.collect();
-        if !choices.iter().any(|(_, known)| *known == used) {
-            choices.push((candidate, used));
-        }
-    }
+    let mut choices = choices(config, file, wanted);
     let most = choices.iter().map(|(_, used)| used.len()).max().unwrap_or(0);
     choices.retain(|(_, used)| used.len() == most);
     let body = wanted.keys().filter(|name| !is_under(&config.head, name)).count();
@@ -64,6 +50,37 @@ pub(crate) fn find_unwrap(
     let others = others.map(|(_, one)| key(one)).collect();
     let (choice, _) = choices.swap_remove(chosen);
     Ok((choice != Unwrap::default()).then_some(Unwrap { others, ..choice }))
+}
+
+/// How many of a net's parameters, `wanted` by name and shape as [`NetInfo::shapes`](crate::nets::NetInfo::shapes)
+/// gives them, the configuration's source has, below whatever prefix or wrapper; 0 without a source. Nothing is loaded.
+pub fn count_found(config: &WeightsConfig, wanted: &BTreeMap<String, Vec<usize>>) -> usize {
+    let Some(file) = &config.source else { return 0 };
+    choices(config, file, wanted).iter().map(|(_, used)| used.len()).max().unwrap_or(0)
+}
+
+/// The tensors of the file that would be used, for each distinct choice of them.
+fn choices(
+    config: &WeightsConfig,
+    file: &TensorFile,
+    wanted: &BTreeMap<String, Vec<usize>>,
+) -> Vec<(Unwrap, Vec<String>)> {
+    let mut choices: Vec<(Unwrap, Vec<String>)> = Vec::new();
+    let names: Vec<&str> = file.names().collect();
+    for candidate in candidates(&names, &config.key_map, wanted.len()) {
+        let flatten = config.flatten.as_ref();
+        let mapped = layout::map(file, &config.key_map, config.layout, flatten, &candidate);
+        let Ok(mapped) = mapped else { continue };
+        let used = wanted.iter().filter_map(|(name, shape)| {
+            let found = mapped.get(name)?;
+            fits(config, name, shape, found).then(|| found.from.clone())
+        });
+        let used: Vec<String> = used.collect();
+        if !choices.iter().any(|(_, known)| *known == used) {
+            choices.push((candidate, used));
+        }
+    }
+    choices
 }
 
 /// Whether a tensor can become the parameter, or is one of those that are made to fit.

@@ -69,5 +69,5 @@ pub(super) fn guess(
     if keras || has_head() && file.names().all(|name| !name.contains("layer1")) {
         return Ok(());
     }
-    Err(pretrained.no_net().into())
+    Err(pretrained.no_net(&registry.models).into())
 }
