@@ -3,6 +3,7 @@
 mod composed;
 mod naive;
 mod op;
+mod pass;
 mod statistics;
 mod vector;
 

@@ -1,7 +1,7 @@
-use super::statistics::Dims;
-use super::vector::{
+use super::pass::{
     IMAGES_PER_SUM, LARGE_PLANE, NUMBERS_AT_ONCE, NUMBERS_OF_GUESS, NUMBERS_PER_ROW,
 };
+use super::statistics::Dims;
 use super::{BatchNormConfig, batch_norm_eval, batch_norm_train, fold_batch_norm};
 use crate::activation::Activation;
 use crate::check::{
