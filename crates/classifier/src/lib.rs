@@ -45,3 +45,8 @@ pub use evaluation::{Evaluation, top_k};
 pub use predictions::{ClassProbability, Prediction, Predictions};
 pub use summary::summarize;
 pub use tta::Tta;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

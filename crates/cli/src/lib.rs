@@ -153,3 +153,8 @@ mod tests {
         assert_eq!(message(&error), "cannot make the folder x: refused");
     }
 }
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

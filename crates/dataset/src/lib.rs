@@ -71,3 +71,8 @@ pub use source::{
     Columns, Dataset, ImageFolder, ImageLimits, Images, InMemory, Labelled, LeftOut, open,
     open_with,
 };
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

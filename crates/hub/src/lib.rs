@@ -44,3 +44,8 @@ pub use error::HubError;
 pub use fetch::Fetched;
 #[cfg(feature = "download")]
 pub use settings::Hub;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

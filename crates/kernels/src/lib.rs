@@ -85,3 +85,8 @@ pub use pool::{Pool2dConfig, avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use runtime::{PoolingAllocator, keep_gpu_memory, kept_memory, let_candle_threads_sleep};
 pub use scale_planes::scale_planes;
 pub use softmax::{log_softmax, softmax, softmax_cross_entropy};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -44,3 +44,8 @@ pub use photo::Photo;
 pub use scene::{Scene, SceneGenerator, SceneKind, SceneSettings, SceneTruth, View};
 pub use set::{Record, SceneRecord, write, write_scenes};
 pub use settings::{Kind, Level, Parameters, Part, Settings};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -115,3 +115,8 @@ pub use ranking::{
 pub use report::{ClassReport, ClassificationReport};
 pub use scores::{Average, Scores, ZeroDivision};
 pub use temperature::fit_temperature;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -86,3 +86,8 @@ pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/adding-a-layer.md")]
 struct AddingALayer;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

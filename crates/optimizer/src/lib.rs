@@ -85,3 +85,8 @@ pub use rules::{
     RuleConfig, Sgd,
 };
 pub use schedule::{Anneal, MomentumCycle, OneCycle, Schedule, ScheduleKind, StepRates};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -54,3 +54,8 @@ pub use models::OnDownload;
 pub use pretrained::Pretrained;
 pub use read::read_config;
 pub use transformers_export::transformers_export;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

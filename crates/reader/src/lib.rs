@@ -46,3 +46,8 @@ pub use pattern::Pattern;
 pub use reading::{CARD_DIGITS, Digit, Reading, read};
 pub use settings::{CLASSES, Scores, Settings};
 pub use strip::{Strip, strips};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

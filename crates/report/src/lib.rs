@@ -36,3 +36,8 @@ pub use compare::compare;
 pub use error::ReportError;
 pub use inspect::{InspectConfig, Inspected, inspect};
 pub use run::{KEPT_PAGE, complete, report};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

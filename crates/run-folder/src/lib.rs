@@ -42,3 +42,8 @@ pub use results::{
 };
 pub use scores::{Metric, Scores};
 pub use write::{write_json, write_whole};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -90,3 +90,8 @@ pub use taper_run_folder::{
     RunFolderError, Scores,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

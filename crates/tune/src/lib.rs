@@ -19,3 +19,8 @@ pub use error::TuneError;
 pub use lr_find::lr_find;
 pub use run::run_with_pages;
 pub use search::{Range, SearchFile, SearchMethod, SearchSettings, Searched, Trial, search};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

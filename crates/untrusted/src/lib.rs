@@ -8,3 +8,8 @@ pub mod pickle;
 mod fence;
 
 pub use fence::fenced;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
