@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     let idx = Idx::parse(&bytes)?;
-    println!("shape {:?}, {:?}", idx.shape, idx.element_type());
+    println!("shape {:?}, {:?}", idx.shape, idx.elements.element_type());
     let Elements::U8(values) = &idx.elements else {
         println!("its elements are no bytes");
         return Ok(());

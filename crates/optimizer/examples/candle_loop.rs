@@ -15,7 +15,8 @@ fn main() -> Result<()> {
     let points: Vec<[f32; 2]> =
         (0..400).map(|i| [(i % 20) as f32 / 5.0 - 1.9, (i / 20) as f32 / 5.0 - 1.9]).collect();
     let inside: Vec<u32> = points.iter().map(|[x, y]| u32::from(x * x + y * y < 1.0)).collect();
-    let (points, inside) = (Tensor::new(points, &device)?, Tensor::new(inside, &device)?);
+    let points = Tensor::from_vec(points.concat(), (400, 2), &device)?;
+    let inside = Tensor::new(inside, &device)?;
 
     let rule = AdamW { learning_rate: 0.02, ..AdamW::pytorch() };
     let mut optimizer = CandleOptimizer::with_rule(vars.all_vars(), rule)?;
