@@ -47,7 +47,7 @@ fn plan(device: &str, settings: &[(&str, &str)]) -> Plan {
         ("optimizer", "adadelta-keras-reference"),
     ];
     let all = shared.iter().chain(settings).map(|(k, v)| (k.to_string(), v.to_string()));
-    let recipe = resolve(None, &all.collect::<Vec<_>>()).unwrap();
+    let recipe = resolve(None, &all.collect::<Vec<_>>(), &Registry::new()).unwrap();
     Plan::new(recipe, &Registry::new()).unwrap()
 }
 

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
-use taper_optimizer::{Average, AverageConfig, Optimizer, ParamGroup, RuleConfig, clip};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use taper_optimizer::{
+    Average, AverageConfig, BoxedRule, Optimizer, ParamGroup, Rule, TakeRule, clip, presets,
+};
 
 use crate::{assert_close, gpu, normal};
 
@@ -17,7 +21,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(rule: RuleConfig, device: &Device) -> Self {
+    fn new(rule: &BoxedRule, device: &Device) -> Self {
         let var = |(seed, (name, shape)): (usize, (&str, &[usize]))| {
             let values = normal(seed as u64, shape).to_dtype(DType::F32).unwrap();
             (name.to_string(), Var::from_tensor(&values.to_device(device).unwrap()).unwrap())
@@ -28,7 +32,7 @@ impl Trial {
             learning_rate_scale: 0.5,
             ..ParamGroup::new("slow")
         };
-        let optimizer = Optimizer::new(vars.clone(), rule, &[slow]).unwrap();
+        let optimizer = Optimizer::new(vars.clone(), rule.clone(), &[slow]).unwrap();
         let ema = AverageConfig::Ema { decay: 0.9, warmup: true };
         let average = Average::new(vars.clone(), ema).unwrap();
         Self { vars, optimizer, average }
@@ -62,7 +66,7 @@ impl Trial {
     }
 
     /// Goes on on another device.
-    fn moved(&self, rule: RuleConfig, device: &Device) -> Self {
+    fn moved(&self, rule: &BoxedRule, device: &Device) -> Self {
         let mut other = Self::new(rule, device);
         for ((_, to), (_, from)) in other.vars.iter().zip(&self.vars) {
             to.set(&from.as_detached_tensor().to_device(device).unwrap()).unwrap();
@@ -82,18 +86,29 @@ fn assert_alike(what: &str, found: &Trial, expected: &Trial) {
     }
 }
 
+/// Every preset.
+struct All(Vec<(String, BoxedRule)>);
+
+impl TakeRule for All {
+    fn take<R: Rule + Serialize + DeserializeOwned + 'static>(&mut self, name: &str, rule: R) {
+        self.0.push((name.to_string(), rule.into()));
+    }
+}
+
 #[test]
 fn every_rule_updates_as_on_the_cpu_and_its_state_moves() {
-    for name in RuleConfig::presets() {
-        let rule = RuleConfig::preset(name).unwrap();
-        let mut here = Trial::new(rule, &Device::Cpu);
-        let mut there = Trial::new(rule, &gpu());
+    let mut all = All(Vec::new());
+    presets(&mut all);
+    for (name, rule) in all.0 {
+        let mut here = Trial::new(&rule, &Device::Cpu);
+        let mut there = Trial::new(&rule, &gpu());
         for step in 0..5 {
             here.step(step);
             there.step(step);
         }
-        assert_alike(name, &there, &here);
-        let (mut to_cpu, mut to_gpu) = (there.moved(rule, &Device::Cpu), here.moved(rule, &gpu()));
+        assert_alike(&name, &there, &here);
+        let (mut to_cpu, mut to_gpu) =
+            (there.moved(&rule, &Device::Cpu), here.moved(&rule, &gpu()));
         for step in 5..10 {
             for trial in [&mut here, &mut there, &mut to_cpu, &mut to_gpu] {
                 trial.step(step);

@@ -6,8 +6,8 @@ use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::Linear;
 use taper_dataset::{Dataset, InMemory};
 use taper_model::nets::{Net, NetInfo};
-use taper_optimizer::{RuleConfig, Sgd};
-use taper_runner::{Existing, FolderLock, Plan, Recipe, Registry, run};
+use taper_optimizer::Sgd;
+use taper_runner::{Existing, FolderLock, Named, Plan, Recipe, Registry, run};
 use tempfile::tempdir;
 
 /// Logistic regression with candle's own layer; no trait of ours.
@@ -47,7 +47,7 @@ fn stripes() -> InMemory {
 fn a_net_and_a_data_set_of_ones_own_train_by_name() {
     let mut registry = Registry::new();
     registry.models.add_net(logistic());
-    registry.add_dataset("stripes", || {
+    registry.add_dataset("stripes", |_| {
         let train = Arc::new(stripes());
         Ok(Dataset { name: "stripes".to_string(), train, validation: None, test: None })
     });
@@ -55,7 +55,7 @@ fn a_net_and_a_data_set_of_ones_own_train_by_name() {
     recipe.model.net = "logistic".to_string();
     recipe.data.source = "stripes".to_string();
     recipe.train.batch_size = 8;
-    recipe.optimizer = RuleConfig::Sgd(Sgd { learning_rate: 0.1, ..Sgd::pytorch() });
+    recipe.optimizer = Named::new("sgd", &Sgd { learning_rate: 0.1, ..Sgd::pytorch() });
     let plan = Plan::new(recipe, &registry).unwrap();
     let folder = tempdir().unwrap();
     let outcome = run(

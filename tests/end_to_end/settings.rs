@@ -37,7 +37,7 @@ fn activations_computed_again_change_no_bit() {
 #[test]
 fn classes_are_balanced_in_the_loss_or_in_the_epochs() {
     let balanced = plan(&[("train.balance", "loss")]).unwrap();
-    let weights = balanced.loss().class_weights.unwrap();
+    let weights = balanced.class_weights().unwrap();
     // n / (classes * images of the class), so that all images together weigh n.
     let counts = balanced.data.results().train;
     let total: f64 = weights.iter().zip(&counts).map(|(w, &n)| w * n as f64).sum();
@@ -147,7 +147,7 @@ fn a_temperature_changes_sureness_and_no_answer() {
     assert_eq!(cold.predictions(), warm.predictions());
     assert!(warm.probabilities[0] < cold.probabilities[0]);
     assert_eq!(cold.clone().tempered(1.0), cold);
-    assert!(scores(&warm).unwrap().loss.is_finite());
+    assert!(scores(&warm, &Default::default()).unwrap().loss.is_finite());
 }
 
 #[test]

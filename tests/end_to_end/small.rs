@@ -116,12 +116,12 @@ pub fn registry() -> Registry {
     }
     registry.models.add_net(crate::extension::logistic());
     for (name, seed) in [("stripes", 1), ("other-stripes", 2)] {
-        registry.add_dataset(name, move || {
+        registry.add_dataset(name, move |_| {
             let train = Arc::new(stripes(seed));
             Ok(Dataset { name: name.to_string(), train, validation: None, test: None })
         });
     }
-    registry.add_dataset("three-stripes", || {
+    registry.add_dataset("three-stripes", |_| {
         let labels = (0..50).map(|i| i % 3).collect();
         let classes = ["even", "odd", "third"].map(String::from).to_vec();
         let train = InMemory::new("three-stripes", [4, 4, 1], vec![90; 800], labels, classes)?;
@@ -143,7 +143,7 @@ pub fn plan(settings: &[(&str, &str)]) -> std::result::Result<Plan, RunnerError>
     ];
     let settings = shared.iter().chain(settings);
     let overrides: Vec<_> = settings.map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    Plan::new(resolve(None, &overrides)?, &registry())
+    Plan::new(resolve(None, &overrides, &registry())?, &registry())
 }
 
 /// Runs a plan from its beginning.

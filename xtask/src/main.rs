@@ -6,6 +6,7 @@ mod ci;
 mod make_lines;
 mod make_scenes;
 mod make_windows;
+mod new_file;
 mod predict_speed;
 mod reference;
 mod ship_weights;
@@ -41,6 +42,10 @@ enum Command {
     Tidy,
     /// For developers: write docs/reference.md and docs/commands.md anew
     Reference,
+    /// For developers: write the file that a layer of one's own begins with, its test included
+    NewLayer(new_file::Flags),
+    /// For developers: write the file that a net of one's own begins with, its test included
+    NewNet(new_file::Flags),
     /// For developers: measure speed, alone or side by side with the peers
     Bench(bench::Flags),
     /// For developers: measure how far `predict` hides decoding behind the net
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
         Command::Ci(flags) => ci::run(flags),
         Command::Tidy => tidy::run(),
         Command::Reference => reference::run(),
+        Command::NewLayer(flags) => new_file::layer(flags),
+        Command::NewNet(flags) => new_file::net(flags),
         Command::Bench(flags) => bench::run(flags, xtask.output.json),
         Command::PredictSpeed(flags) => predict_speed::run(flags, registry),
         Command::MakeLines(flags) => make_lines::run(flags),

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Arg;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use taper_dataset::Augment;
 use taper_dataset::augment::PRESETS;
-use taper_optimizer::RuleConfig;
-use taper_runner::{Choice, Key, NAMED, choices, keys};
+use taper_optimizer::{Rule, TakeRule};
+use taper_runner::{Choice, Key, Registry, choices, keys};
 use toml::{Table, Value};
 
 /// The longest line.
@@ -44,7 +46,8 @@ fn recipe_page() -> String {
     );
     page +=
         "```sh run\ntaper recipe --explain train.epochs\ntaper recipe photos > mine.toml\n```\n\n";
-    let named: Vec<String> = NAMED.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let registry = Registry::new();
+    let named: Vec<String> = registry.recipe_names().map(|name| format!("`{name}`")).collect();
     let named = format!("Recipes that ship, by name: {}.", named.join(", "));
     paragraph(&mut page, "", &named);
     let is_table = |key: &&Key| !key.name.contains('.');
@@ -116,6 +119,17 @@ fn policies(page: &mut String) {
     page.push('\n');
 }
 
+/// Name, rule and settings of each preset of an update rule.
+#[derive(Default)]
+struct Presets(Vec<(String, &'static str, Table)>);
+
+impl TakeRule for Presets {
+    fn take<R: Rule + Serialize + DeserializeOwned + 'static>(&mut self, name: &str, rule: R) {
+        let settings = Table::try_from(&rule).unwrap_or_default();
+        self.0.push((name.to_string(), rule.name(), settings));
+    }
+}
+
 /// What each preset of an update rule has besides the rule's own defaults.
 fn presets(page: &mut String) {
     *page += "### Presets\n\n";
@@ -124,13 +138,13 @@ fn presets(page: &mut String) {
         "",
         "`optimizer = \"NAME\"` takes a rule with PyTorch's defaults, as above, or with Keras's:",
     );
-    for name in RuleConfig::presets() {
-        let Ok(preset) = RuleConfig::preset(name) else { continue };
-        let preset = Table::try_from(preset).unwrap_or_default();
-        let rule = preset.get("name").and_then(Value::as_str).unwrap_or_default();
-        let usual = RuleConfig::preset(rule).ok().and_then(|rule| Table::try_from(rule).ok());
-        let usual = usual.unwrap_or_default();
-        let set = preset.iter().filter(|(key, value)| usual.get(*key) != Some(value));
+    let mut presets = Presets::default();
+    taper_optimizer::presets(&mut presets);
+    for (name, rule, preset) in &presets.0 {
+        let usual = presets.0.iter().find(|(name, ..)| name == rule).map(|(.., usual)| usual);
+        let set = preset
+            .iter()
+            .filter(|(key, value)| usual.and_then(|usual| usual.get(*key)) != Some(*value));
         let set: Vec<String> = set.map(|(key, value)| format!("`{key} = {value}`")).collect();
         if !set.is_empty() {
             paragraph(page, "- ", &format!("`{name}`: `{rule}` with {}.", set.join(", ")));

@@ -31,6 +31,18 @@ pub enum ClassifierError {
     /// A folder in which images are looked for has none.
     #[error("{} holds no image file", .0.display())]
     NoImages(PathBuf),
+    /// A net that gives other logits than one for each class of each image.
+    #[error(
+        "the net gives logits of shape {found:?} for {} images of {} classes, expected {expected:?}: build its last \
+         layer with `config.num_classes`",
+        expected[0], expected[1]
+    )]
+    NetOutput {
+        /// Their shape.
+        found: Vec<usize>,
+        /// Images and classes.
+        expected: [usize; 2],
+    },
     /// Logits that are not a number for each class of each image.
     #[error(
         "{found} logits for {images} images and {classes} classes: expected one for each class of each image"

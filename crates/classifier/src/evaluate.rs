@@ -82,7 +82,13 @@ pub fn evaluate_by<E: From<ClassifierError>>(
     let mut labels = Vec::with_capacity(part.len());
     for batch in batches {
         let batch = batch?;
-        logits_of_all.extend(values(&logits_of(&batch)?)?);
+        let logits = logits_of(&batch)?;
+        let expected = [batch.labels.len(), part.class_names().len()];
+        if logits.dims() != expected {
+            let found = logits.dims().to_vec();
+            return Err(ClassifierError::NetOutput { found, expected }.into());
+        }
+        logits_of_all.extend(values(&logits)?);
         labels.extend(batch.labels);
         done(labels.len());
     }

@@ -36,6 +36,9 @@ mod probabilities;
 mod predictions;
 mod summary;
 
+/// candle, in the version that this crate is built with: its tensors are those that this crate takes.
+pub use candle_core as candle;
+
 pub use activations::{evaluation_batch, layer_outputs};
 pub use classifier::Classifier;
 pub use device::{DeviceChoice, gpu_name};

@@ -2,7 +2,6 @@
 
 use taper_classifier::ClassifierError;
 use taper_dataset::source::NAMED;
-use taper_optimizer::OptimizerError;
 use taper_pretrained::PretrainedError;
 use taper_runner::{
     DataError, Fault, RecipeError, ResumeError, RunFolderError, RunnerError, TrainingError, keys,
@@ -41,12 +40,14 @@ fn of_run(error: &RunnerError) -> String {
         RunnerError::Recipe(RecipeError::Setting { key, .. }) => by_flag(key),
         RunnerError::Dataset(taper_dataset::Error::NoClass { .. }) => by_flag("data.classes"),
         RunnerError::Dataset(taper_dataset::Error::NotFound { path }) => {
-            let named = NAMED.iter().map(|named| named.name);
-            meant(&path.to_string_lossy(), named.chain(["digits", "mnist-sample"]))
+            meant(&path.to_string_lossy(), data_names())
         }
-        RunnerError::Optimizer(OptimizerError::UnknownPreset { name, known }) => {
-            meant(name, known.iter().copied())
-        }
+        RunnerError::Data(DataError::NotFound { error, own }) => match &**error {
+            taper_dataset::Error::NotFound { path } => {
+                meant(&path.to_string_lossy(), data_names().chain(strings(own)))
+            }
+            _ => String::new(),
+        },
         RunnerError::Recipe(RecipeError::Invalid { fault, .. }) => of_fault(fault),
         RunnerError::Data(DataError::UnknownClasses { known, .. }) => match known.len() {
             0..=10 => format!(" (--classes {})", known.join(",")),
@@ -68,6 +69,11 @@ fn of_run(error: &RunnerError) -> String {
         RunnerError::Resume(ResumeError::Differs { .. }) => "; --force resumes anyway".to_string(),
         _ => String::new(),
     }
+}
+
+/// The names of data that comes with Taper.
+fn data_names<'a>() -> impl Iterator<Item = &'a str> {
+    NAMED.iter().map(|named| named.name).chain(["digits", "mnist-sample"])
 }
 
 fn of_pretrained(error: &PretrainedError) -> String {

@@ -47,7 +47,7 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
         Command::Summary(flags) => summary::run(flags, output, registry),
         Command::Models => models::run(output, registry),
         Command::Keys(flags) => keys::run(flags.key.as_deref(), output),
-        Command::Recipe(flags) => recipe::run(flags, output),
+        Command::Recipe(flags) => recipe::run(flags, output, registry),
         Command::Completions(flags) => describe::completions(flags),
         Command::Man => describe::manual(),
     }

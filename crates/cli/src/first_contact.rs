@@ -133,9 +133,9 @@ pub(crate) fn tell_usual(recipe: &Recipe, base: Option<&str>, output: Output, re
         height,
         width,
         recipe.image.placement,
-        recipe.optimizer.name(),
-        recipe.optimizer.learning_rate(),
-        serde_json::json!(recipe.schedule.kind)["name"].as_str().unwrap_or_default(),
+        recipe.optimizer.name,
+        recipe.optimizer.number("learning_rate").unwrap_or(f64::NAN),
+        recipe.schedule.kind.name,
         recipe.train.epochs,
         recipe.train.batch_size,
     ));

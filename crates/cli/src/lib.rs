@@ -1,16 +1,18 @@
 //! The command line of Taper: flags to a recipe, the recipe to the runner, results to a table or
 //! to JSON.
 //!
-//! The binary `taper` and `cargo xtask` are both a call of [`run`]. A program of one's own, with
-//! its own nets or data sets, is such a call with an extended [`Registry`]:
+//! The binary `taper` is [`main!`] alone. A program of one's own, with nets, data sets, optimizers, schedules, losses,
+//! augmentations, metrics and recipes of its own, is the same line with what it adds to the [`Registry`]; its listeners go
+//! to [`add_listener`]:
 //!
-//! ```no_run
-//! fn main() -> std::process::ExitCode {
-//!     let registry = taper_cli::registry();
-//!     // registry.models.add_net(…);
-//!     taper_cli::run(std::env::args_os(), &registry)
-//! }
 //! ```
+//! taper_cli::main!(|registry| {
+//!     registry.add_recipe("mine", "[train]\nepochs = 3");
+//! });
+//! ```
+//!
+//! `cargo run -- train --recipe mine`, and `--help`, `--version` and every command are that program's. [`run`] and
+//! [`run_as`] are what it is made of, for a `main` with commands of its own.
 
 mod advice;
 mod flags;
@@ -28,15 +30,17 @@ mod commands;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use taper_metrics::text::printable_lines;
-use taper_runner::{Registry, RunnerError, TrainingError};
+use taper_runner::{RunnerError, TrainingError};
 
 use print::{note, print_json};
 
 pub use commands::dispatch;
 pub use flags::{AFTER_HELP, Command, Output, flag_of};
+pub use launch::add_listener;
 pub use taper_kernels::PoolingAllocator;
+pub use taper_runner::{self, Registry};
 
 /// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, `digit-cnn-reading` for lines
 /// of digits, and for photos `tf_efficientnet_lite0`, of ImageNet.
@@ -77,6 +81,43 @@ fn tell_json(error: &str, exit_code: u8) {
     let _ = print_json(&serde_json::json!({ "error": error, "exit_code": exit_code }));
 }
 
+/// The `main` of a program with Taper's command line, and with what it adds to the [`Registry`], which the closure is
+/// given; see the crate's page.
+///
+/// The program has its package's version, Taper's allocator, which keeps the large tensors of a step for the next
+/// one, and catches Ctrl-C and SIGTERM.
+#[macro_export]
+macro_rules! main {
+    () => {
+        $crate::main!(|_registry| {});
+    };
+    (|$registry:ident| $extend:expr) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::PoolingAllocator = $crate::PoolingAllocator::new();
+
+        fn main() -> ::std::process::ExitCode {
+            let mut registry = $crate::registry();
+            let extend = |$registry: &mut $crate::Registry| $extend;
+            extend(&mut registry);
+            let name =
+                ::std::option_env!("CARGO_BIN_NAME").unwrap_or(::std::env!("CARGO_PKG_NAME"));
+            let version = ::std::env!("CARGO_PKG_VERSION");
+            $crate::run_program((name, version), ::std::env::args_os(), &registry)
+        }
+    };
+}
+
+/// Runs a command line of a program with this name and version; see [`run`].
+pub fn run_program(
+    (name, version): (&'static str, &'static str),
+    args: impl IntoIterator<Item = OsString>,
+    registry: &Registry,
+) -> ExitCode {
+    let command = flags::Cli::command().name(name).bin_name(name).version(version);
+    let parse = |args| flags::Cli::from_arg_matches_mut(&mut command.try_get_matches_from(args)?);
+    end(args, parse, |cli: flags::Cli| dispatch(&cli.command, cli.output, registry))
+}
+
 /// Runs a command line, the program's name first, and says how it ended: 0 done, 1 an error, told
 /// in one line on stderr and with `--json` as an object on stdout, 2 flags that are not understood, 130 or 143 a run that Ctrl-C or SIGTERM
 /// has left off.
@@ -89,9 +130,18 @@ pub fn run_as<C: Parser>(
     args: impl IntoIterator<Item = OsString>,
     carry_out: impl FnOnce(C) -> anyhow::Result<()>,
 ) -> ExitCode {
+    end(args, |args| C::try_parse_from(args), carry_out)
+}
+
+/// Understands a command line, carries it out, and says how it ended.
+fn end<C>(
+    args: impl IntoIterator<Item = OsString>,
+    parse: impl FnOnce(Vec<OsString>) -> Result<C, clap::Error>,
+    carry_out: impl FnOnce(C) -> anyhow::Result<()>,
+) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
-    let cli = match C::try_parse_from(args) {
+    let cli = match parse(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" too, for stdout. A closed pipe is no reason to fail.

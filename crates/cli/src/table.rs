@@ -6,7 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use taper_metrics::text::{left, no_formula, printable};
 use taper_runner::{
-    Evaluated, ExtendedScores, Outcome, ParameterCounts, Plan, Prediction, Scores, judgement,
+    Evaluated, ExtendedScores, Metrics, Outcome, ParameterCounts, Plan, Prediction, Scores,
+    judgement,
 };
 
 use crate::flags::Output;
@@ -121,9 +122,9 @@ fn outcome_json(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
 }
 
 /// The result of `evaluate`.
-pub(crate) fn evaluation(evaluated: &Evaluated, views: u64) -> Result<String> {
+pub(crate) fn evaluation(evaluated: &Evaluated, views: u64, metrics: &Metrics) -> Result<String> {
     let Evaluated { data, evaluation, .. } = evaluated;
-    let judged = judgement(evaluation)?;
+    let judged = judgement(evaluation, metrics)?;
     let scores = &judged.scores;
     let n = scores.n;
     let mut text = String::new();
@@ -140,14 +141,21 @@ pub(crate) fn evaluation(evaluated: &Evaluated, views: u64) -> Result<String> {
     )?;
     writeln!(text, "\n{}", judged.report)?;
     write!(text, "{}", extended(&judged.extended)?)?;
+    for (name, score) in &scores.own {
+        writeln!(text, "{name:<24}{:.4}", score.value)?;
+    }
     writeln!(text, "Speed     {:.0} images/s", images_per_second(n, evaluation.seconds))?;
     Ok(text)
 }
 
 /// The result of `evaluate` for programs.
-pub(crate) fn evaluation_json(evaluated: &Evaluated, views: u64) -> Result<Value> {
+pub(crate) fn evaluation_json(
+    evaluated: &Evaluated,
+    views: u64,
+    metrics: &Metrics,
+) -> Result<Value> {
     let Evaluated { data, warnings, evaluation } = evaluated;
-    let judged = judgement(evaluation)?;
+    let judged = judgement(evaluation, metrics)?;
     let mut value = serde_json::to_value(judged.scores)?;
     if let (Value::Object(all), Value::Object(more)) =
         (&mut value, serde_json::to_value(judged.extended)?)

@@ -119,6 +119,44 @@ pub enum Error {
         found: String,
     },
 
+    /// A source of a program's own has a label that is none of its classes.
+    #[error("{item} has the label {label}, expected one below {classes}, the number of classes")]
+    NoSuchClass {
+        /// The item.
+        item: String,
+        /// Its label.
+        label: u32,
+        /// How many classes there are.
+        classes: usize,
+    },
+
+    /// A source decodes an item to what is no image.
+    #[error(
+        "{item} is decoded as an image of {height}x{width} with {channels} channels and {bytes} bytes, expected 1 or 3 \
+         channels and a byte for each channel of each pixel"
+    )]
+    Decoded {
+        /// The item.
+        item: String,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// Values per pixel.
+        channels: usize,
+        /// Values that there are.
+        bytes: usize,
+    },
+
+    /// A source decodes an item differently each time.
+    #[error(
+        "{item} is another image each time that it is decoded; what is random belongs into an augmentation"
+    )]
+    OtherImage {
+        /// The item.
+        item: String,
+    },
+
     /// There are not as many labels as images.
     #[error(
         "counts differ: {images} holds {image_count} images, {labels} holds {label_count} labels"

@@ -7,7 +7,7 @@ use crate::image::Image;
 use crate::normalize;
 use crate::resize::Filter;
 use crate::resize_mode::{ResizeMode, resize_as};
-use crate::source::Images;
+use crate::source::{Images, sound};
 
 /// The steps from a decoded image to the numbers of a batch: channels, resizing, then
 /// `(value / 255 - mean) / std`.
@@ -121,7 +121,7 @@ impl Preprocessing {
     ///
     /// When the item cannot be decoded, or has another size and is to be kept as it is.
     pub fn prepare(&self, source: &dyn Images, index: usize) -> Result<Image> {
-        let image = source.decode(index)?.into_channels(self.channels)?;
+        let image = sound(source, index, source.decode(index)?)?.into_channels(self.channels)?;
         let found = image.size();
         let resized = resize_as(image, (self.height, self.width), self.placement, self.filter);
         resized.ok_or_else(|| Error::Size {

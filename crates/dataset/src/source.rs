@@ -32,8 +32,11 @@ pub mod parquet;
 mod tensors;
 mod watched;
 
+mod check;
+
 mod open;
 
+pub use check::{SourceCheck, check_source};
 #[doc(hidden)]
 pub use cifar_pickle::count_pickled;
 pub use class_names::{class_number, class_places, sort_class_names};
@@ -53,6 +56,7 @@ pub use selected::{keep_classes, only};
 pub use walk::image_files;
 pub use watched::Watched;
 
+pub(crate) use check::sound;
 pub(crate) use faults::with_all_faults;
 pub(crate) use image_file::has_image_ending;
 pub(crate) use images::check_indices;

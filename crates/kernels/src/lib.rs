@@ -67,6 +67,9 @@ mod softmax;
 #[cfg(test)]
 mod check;
 
+/// candle, in the version that this crate is built with: its tensors are those that this crate takes.
+pub use candle_core as candle;
+
 pub use activation::{
     Activation, gelu, gelu_tanh, hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu,
 };

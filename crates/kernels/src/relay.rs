@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A result is an ordinary tensor: whatever uses it, and is no operation of this crate, gives its gradient by the tape,
-//! and the result puts it into its slot. A pass that fails leaves nothing in the slots. So gradients are right whoever takes part, and nothing has to be known of this.
+//! and the result puts it into its slot. A pass that fails leaves nothing in the slots, and passes over one graph on several threads
+//! do not meet there. So gradients are right whoever takes part, and nothing has to be known of this.
 //! Gradients of variables go by the tape, unless [`backward`] is used in place of candle's method.
 //!
 //! A result that is there already gets a gradient by [`with_gradient`]; within [`without_gradients`] none has one.

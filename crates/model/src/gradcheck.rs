@@ -32,10 +32,12 @@
 //! ```
 
 mod check_layer;
+mod check_net;
 mod difference;
 mod error;
 
-pub use check_layer::{LayerCheck, check_layer};
+pub use check_layer::{LayerCheck, LayerCheckConfig, check_layer, check_layer_with};
+pub use check_net::check_net;
 pub use difference::{Gradcheck, GradcheckConfig, gradcheck};
 pub use error::{CheckError, Mode, Worst};
 

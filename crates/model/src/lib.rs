@@ -71,13 +71,16 @@ pub mod summary;
 mod tensor_error;
 pub mod weights;
 
+/// candle, in the version that this crate is built with: its tensors are those that this crate takes.
+pub use candle_core as candle;
+
 pub use builder::ParamBuilder;
 pub use init::Initializer;
 pub use params::{Param, ParamKind, Params, ParamsError};
 pub use rng::{LayerRng, RngKey};
 pub use taper_kernels::{
     keep_gpu_memory, kept_memory,
-    relay::{backward, has_gradient, without_gradients},
+    relay::{backward, has_gradient, with_gradient, without_gradients},
 };
 pub use tensor_error::tensor_message;
 pub use weights::{LoadReport, TensorFile, Weights, WeightsConfig, WeightsError};

@@ -6,7 +6,6 @@ use candle_core::backprop::GradStore;
 use crate::error::OptimizerError;
 use crate::optimizer::Optimizer;
 use crate::rule::BoxedRule;
-use crate::rules::RuleConfig;
 
 /// Any rule as a [`candle_nn::Optimizer`].
 ///
@@ -20,11 +19,11 @@ use crate::rules::RuleConfig;
 /// ```
 /// use candle_core::{Device, Var};
 /// use candle_nn::Optimizer;
-/// use taper_optimizer::{Adadelta, CandleOptimizer, RuleConfig};
+/// use taper_optimizer::{Adadelta, CandleOptimizer};
 ///
 /// let weight = Var::new(&[[3f32, 4.0]], &Device::Cpu)?;
-/// let rule = RuleConfig::Adadelta(Adadelta::keras_reference());
-/// let mut optimizer = CandleOptimizer::new(vec![weight.clone()], rule)?;
+/// let rule = Adadelta::keras_reference();
+/// let mut optimizer = CandleOptimizer::new(vec![weight.clone()], rule.into())?;
 /// optimizer.backward_step(&weight.sqr()?.sum_all()?)?;
 /// assert!(weight.to_vec2::<f32>()?[0][0] < 3.0);
 /// # Ok::<(), candle_core::Error>(())
@@ -57,9 +56,9 @@ impl CandleOptimizer {
 }
 
 impl candle_nn::Optimizer for CandleOptimizer {
-    type Config = RuleConfig;
+    type Config = BoxedRule;
 
-    fn new(vars: Vec<Var>, config: RuleConfig) -> candle_core::Result<Self> {
+    fn new(vars: Vec<Var>, config: BoxedRule) -> candle_core::Result<Self> {
         Ok(Self::with_rule(vars, config)?)
     }
 

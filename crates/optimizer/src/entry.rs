@@ -1,9 +1,9 @@
 //! A parameter in an optimizer, with its state.
 
-use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 
 use crate::group::Assignment;
-use crate::rule::Slot;
+use crate::rule::{Slot, StepContext, WholeUpdate};
 use crate::values::working_dtype;
 
 #[derive(Debug)]
@@ -34,6 +34,39 @@ impl Entry {
             Buffers::Device(tensors) => tensors,
             Buffers::F32(_) | Buffers::F64(_) => &[],
         }
+    }
+}
+
+impl Entry {
+    /// Updates parameter and state by a rule that looks at them as a whole, in the state's dtype.
+    pub fn update_whole(
+        &mut self,
+        whole: &dyn WholeUpdate,
+        context: &StepContext,
+        gradient: &Tensor,
+    ) -> Result<()> {
+        let (var, shape) = (&self.var, self.var.shape());
+        let dtype = working_dtype(var.dtype());
+        let working = |tensor: &Tensor| tensor.detach().to_dtype(dtype)?.contiguous();
+        let slots = match &self.buffers {
+            Buffers::F32(slots) => slots.len(),
+            Buffers::F64(slots) => slots.len(),
+            Buffers::Device(tensors) => tensors.len(),
+        };
+        let state = (0..slots).map(|slot| self.buffers.tensor(slot, shape));
+        let state = state.collect::<Result<Vec<_>>>()?;
+        let (parameter, gradient) = (working(var.as_tensor())?, working(gradient)?);
+        let (parameter, state) = whole.update(context, &parameter, &gradient, &state)?;
+        if state.len() != slots || state.iter().any(|new| new.shape() != shape) {
+            let found: Vec<_> = state.iter().map(Tensor::dims).collect();
+            bail!(
+                "`{}`: the new state must be {slots} tensors of {shape:?}, found {found:?}",
+                self.name()
+            );
+        }
+        var.set(&parameter.to_dtype(var.dtype())?)?;
+        self.buffers = self.buffers.with(&state, var)?;
+        Ok(())
     }
 }
 

@@ -117,14 +117,6 @@ pub enum OptimizerError {
         /// The faults, sorted by name.
         faults: Vec<StateFault>,
     },
-    /// No preset of this name.
-    #[error("unknown optimizer `{name}`, expected one of {}", .known.join(", "))]
-    UnknownPreset {
-        /// The name found.
-        name: String,
-        /// The names there are.
-        known: Vec<&'static str>,
-    },
     /// candle failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -73,18 +73,24 @@ mod optimizer;
 mod saved;
 mod state;
 
+/// candle, in the version that this crate is built with: its tensors are those that this crate takes.
+pub use candle_core as candle;
+
 pub use average::{Average, AverageConfig};
 pub use candle_loop::CandleOptimizer;
 pub use error::{OptimizerError, StateFault};
 pub use group::{Assignment, ParamGroup};
 pub use optimizer::Optimizer;
 pub use real::Real;
-pub use rule::{BoxedRule, Chunk, Rule, Slot, StepContext};
+pub use rule::{BoxedRule, Chunk, Rule, Slot, StepContext, WholeUpdate};
 pub use rules::{
-    Adadelta, Adagrad, Adam, AdamEpsilon, AdamW, Decay, EpsilonPlace, MomentumForm, RmsProp,
-    RuleConfig, Sgd,
+    Adadelta, Adagrad, Adam, AdamEpsilon, AdamW, Decay, EpsilonPlace, MomentumForm, RmsProp, Sgd,
+    TakeRule, presets,
 };
-pub use schedule::{Anneal, MomentumCycle, OneCycle, Schedule, ScheduleKind, StepRates};
+pub use schedule::{
+    Anneal, ConstantRate, CosineDecay, ExponentialDecay, LinearDecay, MomentumCycle, OneCycle,
+    Schedule, ScheduleKind, StepDecay, StepRates,
+};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! The optimizer: a rule, the parameters that it updates, and their state.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Var};
@@ -42,7 +43,7 @@ use crate::schedule::StepRates;
 /// ```
 #[derive(Debug)]
 pub struct Optimizer {
-    pub(crate) rule: Box<dyn AnyRule>,
+    pub(crate) rule: Arc<dyn AnyRule>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) steps: u64,
     /// The state on devices as the last step left it.
@@ -125,6 +126,10 @@ impl Optimizer {
                 step: entry.steps + 1,
             };
             entry.steps += 1;
+            if let Some(whole) = self.rule.as_whole(entry.var.dims()) {
+                entry.update_whole(whole, &context, gradient)?;
+                continue;
+            }
             match &mut entry.buffers {
                 Buffers::Device(_) => device_step.add(&self.entries, place, context, gradient),
                 buffers => in_place::update(&*self.rule, &context, &entry.var, gradient, buffers)?,

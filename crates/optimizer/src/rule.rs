@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::{Result, Tensor};
 
 use crate::error::OptimizerError;
 use crate::real::Real;
@@ -61,7 +64,7 @@ pub trait Rule: Debug + Send + Sync {
     /// # Errors
     ///
     /// The first hyperparameter outside its range. By default none.
-    fn validate(&self) -> Result<(), OptimizerError> {
+    fn validate(&self) -> std::result::Result<(), OptimizerError> {
         Ok(())
     }
 
@@ -89,6 +92,42 @@ pub trait Rule: Debug + Send + Sync {
     fn update<T: Real>(&self, step: &StepContext, chunk: Chunk<'_, T>)
     where
         Self: Sized;
+
+    /// How a parameter of these dimensions is updated as a whole, where an element's new value depends on others'.
+    /// By default `None`: by the formula, element by element.
+    fn as_whole(&self, dims: &[usize]) -> Option<&dyn WholeUpdate> {
+        let _ = dims;
+        None
+    }
+
+    /// The rule behind a pointer, its formula compiled in the crate whose function this is: a rule in a crate of
+    /// its own that is compiled with more optimization than who uses it writes this one line itself.
+    fn boxed(self) -> BoxedRule
+    where
+        Self: Sized + 'static,
+    {
+        BoxedRule::new(self)
+    }
+}
+
+/// The update of a parameter as a whole, as of a matrix that is made orthogonal; see [`Rule::as_whole`].
+pub trait WholeUpdate {
+    /// The new parameter, and the new state in the order of the rule's [slots](Rule::slots).
+    ///
+    /// # Shapes
+    ///
+    /// Gradient and state, old and new, are of the parameter's shape.
+    ///
+    /// # Errors
+    ///
+    /// Those of the device.
+    fn update(
+        &self,
+        step: &StepContext,
+        parameter: &Tensor,
+        gradient: &Tensor,
+        state: &[Tensor],
+    ) -> Result<(Tensor, Vec<Tensor>)>;
 }
 
 /// One kind of state that a rule keeps, a value for each element of a parameter.
@@ -167,12 +206,20 @@ impl<T: Copy> Chunk<'_, T> {
 /// };
 /// assert_eq!((rule.name(), rule.learning_rate()), ("sgd", 1e-3));
 /// ```
-#[derive(Debug)]
-pub struct BoxedRule(pub(crate) Box<dyn AnyRule>);
+#[derive(Clone, Debug)]
+pub struct BoxedRule(pub(crate) Arc<dyn AnyRule>);
+
+impl BoxedRule {
+    /// What [`Rule::boxed`] is by default.
+    #[inline]
+    pub fn new(rule: impl Rule + 'static) -> Self {
+        Self(Arc::new(rule))
+    }
+}
 
 impl<R: Rule + 'static> From<R> for BoxedRule {
     fn from(rule: R) -> Self {
-        Self(Box::new(rule))
+        rule.boxed()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The rules there are.
 //!
-//! Each lives in its own file as a plain config struct of public fields with named constructors;
-//! [`RuleConfig`] is the sum of them, for recipes.
+//! Each lives in its own file as a plain config struct of public fields with named constructors.
 
 /// Methods of a [`Rule`](crate::Rule) that are fields.
 macro_rules! rate_and_decay {
@@ -12,6 +11,13 @@ macro_rules! rate_and_decay {
 
         fn weight_decay(&self) -> f64 {
             self.weight_decay
+        }
+
+        /// Here, and not inlined elsewhere, so that the formula is compiled with this crate and as fast as it,
+        /// however the crate that makes the optimizer is compiled.
+        #[inline(never)]
+        fn boxed(self) -> crate::rule::BoxedRule {
+            crate::rule::BoxedRule::new(self)
         }
     };
 }
@@ -25,14 +31,14 @@ mod adamw;
 mod rmsprop;
 mod sgd;
 
-mod config;
+mod presets;
 
 pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;
 pub use adam::{Adam, AdamEpsilon};
 pub use adamw::AdamW;
-pub use config::RuleConfig;
 pub use forms::{Decay, EpsilonPlace, MomentumForm};
+pub use presets::{TakeRule, presets};
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
@@ -50,4 +56,4 @@ macro_rules! default_is_pytorch {
 default_is_pytorch!(Adadelta, Adagrad, Adam, AdamW, RmsProp, Sgd);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,15 +1,17 @@
 //! Learning-rate schedules: pure functions of the step.
 
 mod curves;
+mod kind;
 mod one_cycle;
 
+pub use kind::{ConstantRate, CosineDecay, ExponentialDecay, LinearDecay, ScheduleKind, StepDecay};
 pub use one_cycle::{Anneal, MomentumCycle, OneCycle};
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use crate::check::Check;
 use crate::error::OptimizerError;
-use curves::{cosine, lerp};
+use curves::lerp;
 
 /// How the learning rate goes over a run: a [`ScheduleKind`] after a linear warm-up.
 ///
@@ -31,11 +33,10 @@ use curves::{cosine, lerp};
 /// assert!((rate(60) - 0.05).abs() < 1e-12);
 /// assert_eq!(rate(110), 0.0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     /// What the rate does after the warm-up. Default constant.
-    pub kind: ScheduleKind,
+    pub kind: Arc<dyn ScheduleKind>,
     /// How many steps the warm-up takes; 0: as `warmup_ratio` says. Default 0.
     pub warmup_steps: u64,
     /// The part of all steps that the warm-up takes where `warmup_steps` is 0, from 0 to 1; rounded
@@ -43,48 +44,6 @@ pub struct Schedule {
     pub warmup_ratio: f64,
     /// What part of the rate the warm-up starts from, from 0 to 1. Default 0.01.
     pub warmup_start: f64,
-}
-
-/// The course of the learning rate, from the base rate at its step 0, over `n` steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ScheduleKind {
-    /// `base`.
-    Constant {},
-    /// `base * (1 - (1 - final_scale) * step / n)` (PyTorch's `LinearLR` from factor 1).
-    Linear {
-        /// The part of the base rate that is left at the end, 0 or more. Default 0.
-        #[serde(default)]
-        final_scale: f64,
-    },
-    /// `base * factor ^ floor(step / every)` (PyTorch's `StepLR`).
-    Step {
-        /// Steps between two changes, 1 or more.
-        every: u64,
-        /// What each change multiplies the rate with, above 0.
-        factor: f64,
-    },
-    /// `base * factor ^ (step / every)` (PyTorch's `ExponentialLR` has `every` 1).
-    Exponential {
-        /// Steps after which the rate has changed by `factor`, 1 or more. Default 1.
-        #[serde(default = "one_step")]
-        every: u64,
-        /// What the rate is multiplied with after that many steps, above 0.
-        factor: f64,
-    },
-    /// `base * (f + (1 - f) * (1 + cos(pi * step / n)) / 2)`, `f` being `final_scale` (PyTorch's
-    /// `CosineAnnealingLR`; Loshchilov and Hutter 2016, <https://arxiv.org/abs/1608.03983>).
-    Cosine {
-        /// The part of the base rate that is left at the end, 0 or more. Default 0.
-        #[serde(default)]
-        final_scale: f64,
-    },
-    /// Up to the base rate and far down again, see [`OneCycle`].
-    OneCycle(OneCycle),
-}
-
-fn one_step() -> u64 {
-    1
 }
 
 /// The rates of one step.
@@ -104,38 +63,39 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    const fn of(kind: ScheduleKind) -> Self {
-        Schedule { kind, warmup_steps: 0, warmup_ratio: 0.0, warmup_start: 0.01 }
+    /// A kind without a warm-up.
+    pub fn of(kind: impl ScheduleKind + 'static) -> Self {
+        Schedule { kind: Arc::new(kind), warmup_steps: 0, warmup_ratio: 0.0, warmup_start: 0.01 }
     }
 
     /// The base rate throughout.
-    pub const fn constant() -> Self {
-        Self::of(ScheduleKind::Constant {})
+    pub fn constant() -> Self {
+        Self::of(ConstantRate {})
     }
 
     /// Straight down to `final_scale` times the base rate.
-    pub const fn linear(final_scale: f64) -> Self {
-        Self::of(ScheduleKind::Linear { final_scale })
+    pub fn linear(final_scale: f64) -> Self {
+        Self::of(LinearDecay { final_scale })
     }
 
     /// Multiplied by `factor` after every `every` steps.
-    pub const fn step(every: u64, factor: f64) -> Self {
-        Self::of(ScheduleKind::Step { every, factor })
+    pub fn step(every: u64, factor: f64) -> Self {
+        Self::of(StepDecay { every, factor })
     }
 
     /// Times `factor` a step.
-    pub const fn exponential(factor: f64) -> Self {
-        Self::of(ScheduleKind::Exponential { every: 1, factor })
+    pub fn exponential(factor: f64) -> Self {
+        Self::of(ExponentialDecay { every: 1, factor })
     }
 
     /// Down to `final_scale` times the base rate along half a cosine.
-    pub const fn cosine(final_scale: f64) -> Self {
-        Self::of(ScheduleKind::Cosine { final_scale })
+    pub fn cosine(final_scale: f64) -> Self {
+        Self::of(CosineDecay { final_scale })
     }
 
     /// PyTorch's one-cycle policy, without cycling the momentum.
-    pub const fn one_cycle() -> Self {
-        Self::of(ScheduleKind::OneCycle(OneCycle::pytorch()))
+    pub fn one_cycle() -> Self {
+        Self::of(OneCycle::pytorch())
     }
 
     /// Checks the fields.
@@ -146,24 +106,7 @@ impl Schedule {
     pub fn validate(&self) -> Result<(), OptimizerError> {
         Check("schedule").unit("warmup_start", self.warmup_start)?;
         Check("schedule").unit("warmup_ratio", self.warmup_ratio)?;
-        match &self.kind {
-            ScheduleKind::Constant {} => Ok(()),
-            ScheduleKind::Linear { final_scale } => {
-                Check("linear schedule").non_negative("final_scale", *final_scale)
-            }
-            ScheduleKind::Step { every, factor } => {
-                Check("step schedule").at_least_one("every", *every)?;
-                Check("step schedule").positive("factor", *factor)
-            }
-            ScheduleKind::Exponential { every, factor } => {
-                Check("exponential schedule").at_least_one("every", *every)?;
-                Check("exponential schedule").positive("factor", *factor)
-            }
-            ScheduleKind::Cosine { final_scale } => {
-                Check("cosine schedule").non_negative("final_scale", *final_scale)
-            }
-            ScheduleKind::OneCycle(one_cycle) => one_cycle.validate(),
-        }
+        self.kind.validate()
     }
 
     /// The learning rate of a step, counted from 0, in a run of `total` steps.
@@ -176,10 +119,7 @@ impl Schedule {
     /// The momentum of a step, where the schedule cycles it; during the warm-up, that of the start.
     pub fn momentum(&self, step: u64, total: u64) -> Option<f64> {
         let (_, step, steps) = self.place(step, total);
-        match &self.kind {
-            ScheduleKind::OneCycle(one_cycle) => one_cycle.momentum(step, steps),
-            _ => None,
-        }
+        self.kind.momentum(step, steps)
     }
 
     /// Both, for [`Optimizer::step_at`](crate::Optimizer::step_at).
@@ -199,23 +139,6 @@ impl Schedule {
             return (Some(step as f64 / warmup as f64), 0, steps);
         }
         (None, (step - warmup).min(steps), steps)
-    }
-}
-
-impl ScheduleKind {
-    /// The rate at a step, of `steps`, as a part of the base rate.
-    fn scale(&self, step: u64, steps: u64) -> f64 {
-        let share = step as f64 / steps as f64;
-        match self {
-            ScheduleKind::Constant {} => 1.0,
-            ScheduleKind::Linear { final_scale } => lerp(1.0, *final_scale, share),
-            ScheduleKind::Step { every, factor } => factor.powf((step / every.max(&1)) as f64),
-            ScheduleKind::Exponential { every, factor } => {
-                factor.powf(step as f64 / (*every).max(1) as f64)
-            }
-            ScheduleKind::Cosine { final_scale } => cosine(1.0, *final_scale, share),
-            ScheduleKind::OneCycle(one_cycle) => one_cycle.scale(step, steps),
-        }
     }
 }
 

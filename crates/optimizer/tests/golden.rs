@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
-use serde::Deserialize;
-use taper_optimizer::{Optimizer, ParamGroup, RuleConfig, Schedule, StepRates, clip};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use taper_optimizer::{
+    BoxedRule, ConstantRate, CosineDecay, ExponentialDecay, LinearDecay, OneCycle, Optimizer,
+    ParamGroup, Rule, Schedule, ScheduleKind, StepDecay, StepRates, TakeRule, clip, presets,
+};
 
 type Named = BTreeMap<String, Vec<f64>>;
 
@@ -26,7 +30,7 @@ struct Start {
 #[derive(Deserialize)]
 struct Trajectory {
     name: String,
-    rule: RuleConfig,
+    rule: serde_json::Value,
     preset: Option<String>,
     rates: Vec<f64>,
     momenta: Option<Vec<f64>>,
@@ -35,7 +39,7 @@ struct Trajectory {
 
 #[derive(Deserialize)]
 struct ScheduleCase {
-    schedule: Schedule,
+    schedule: serde_json::Value,
     base: f64,
     total: u64,
     rates: Vec<f64>,
@@ -48,6 +52,65 @@ struct ClipCase {
     limit: f64,
     norm: Option<f64>,
     grads: Named,
+}
+
+/// What has a `name`, and its settings without that.
+fn named(mut value: serde_json::Value) -> (String, serde_json::Value) {
+    let name = value.as_object_mut().unwrap().remove("name").unwrap();
+    (name.as_str().unwrap().to_string(), value)
+}
+
+/// The preset of a name, with other settings where there are any.
+struct Wanted {
+    name: String,
+    settings: Option<serde_json::Value>,
+    found: Option<BoxedRule>,
+}
+
+impl TakeRule for Wanted {
+    fn take<R: Rule + Serialize + DeserializeOwned + 'static>(&mut self, name: &str, rule: R) {
+        if name == self.name {
+            let other = self.settings.take().map(|s| serde_json::from_value::<R>(s).unwrap());
+            self.found = Some(other.unwrap_or(rule).into());
+        }
+    }
+}
+
+fn rule(name: String, settings: Option<serde_json::Value>) -> BoxedRule {
+    let mut wanted = Wanted { name, settings, found: None };
+    presets(&mut wanted);
+    wanted.found.unwrap()
+}
+
+fn rule_of(value: serde_json::Value) -> BoxedRule {
+    let (name, settings) = named(value);
+    rule(name, Some(settings))
+}
+
+fn schedule_of(mut value: serde_json::Value) -> Schedule {
+    fn read<K: ScheduleKind + DeserializeOwned + 'static>(settings: serde_json::Value) -> Schedule {
+        Schedule::of(serde_json::from_value::<K>(settings).unwrap())
+    }
+    let table = value.as_object_mut().unwrap();
+    let (name, settings) =
+        table.remove("kind").map_or_else(|| ("constant".into(), serde_json::json!({})), named);
+    let mut schedule = match name.as_str() {
+        "constant" => read::<ConstantRate>(settings),
+        "linear" => read::<LinearDecay>(settings),
+        "step" => read::<StepDecay>(settings),
+        "exponential" => read::<ExponentialDecay>(settings),
+        "cosine" => read::<CosineDecay>(settings),
+        "one-cycle" => read::<OneCycle>(settings),
+        other => panic!("{other}"),
+    };
+    for (key, value) in table.iter() {
+        match key.as_str() {
+            "warmup_steps" => schedule.warmup_steps = value.as_u64().unwrap(),
+            "warmup_start" => schedule.warmup_start = value.as_f64().unwrap(),
+            other => panic!("{other}"),
+        }
+    }
+    schedule
 }
 
 fn fixture() -> Fixture {
@@ -95,7 +158,8 @@ fn run(fixture: &Fixture, case: &Trajectory, dtype: DType, rtol: f64, atol: f64)
         decay_biases: true,
         ..ParamGroup::new("all")
     }];
-    let mut optimizer = Optimizer::new(params.clone(), case.rule, &groups).unwrap();
+    let mut optimizer =
+        Optimizer::new(params.clone(), rule_of(case.rule.clone()), &groups).unwrap();
     for (step, expected) in case.trajectory.iter().enumerate() {
         let grads = store(&params, |name, var| {
             let pull = (var.as_detached_tensor() * 0.3).unwrap();
@@ -135,14 +199,18 @@ fn ten_steps_in_f32_agree_with_pytorch_and_keras() {
 #[test]
 fn presets_are_the_libraries_defaults() {
     let mut seen = 0;
+    let same = |name: &str, case: serde_json::Value| {
+        let preset = rule(name.to_string(), None);
+        assert_eq!(format!("{preset:?}"), format!("{:?}", rule_of(case)), "{name}");
+    };
     for case in fixture().optimizers {
         if let Some(preset) = case.preset {
-            assert_eq!(RuleConfig::preset(&preset).unwrap(), case.rule, "{preset}");
+            same(&preset, case.rule);
             seen += 1;
         } else if let Some(name) = case.name.strip_prefix("torch ")
             && let Some(name) = name.strip_suffix("()")
         {
-            assert_eq!(RuleConfig::preset(name).unwrap(), case.rule, "{name}");
+            same(name, case.rule);
             seen += 1;
         }
     }
@@ -153,15 +221,16 @@ fn presets_are_the_libraries_defaults() {
 #[test]
 fn schedules_agree_with_pytorch() {
     for case in fixture().schedules {
-        case.schedule.validate().unwrap();
-        let what = format!("{:?}", case.schedule);
+        let schedule = schedule_of(case.schedule);
+        schedule.validate().unwrap();
+        let what = format!("{schedule:?}");
         let rates: Vec<f64> = (0..case.total)
-            .map(|step| case.schedule.learning_rate(case.base, step, case.total))
+            .map(|step| schedule.learning_rate(case.base, step, case.total))
             .collect();
         // PyTorch multiplies its way from step to step.
         assert_close(&rates, &case.rates, 1e-9, 1e-12, &what);
         let momenta: Option<Vec<f64>> =
-            (0..case.total).map(|step| case.schedule.momentum(step, case.total)).collect();
+            (0..case.total).map(|step| schedule.momentum(step, case.total)).collect();
         assert_eq!(momenta.is_some(), case.momenta.is_some());
         if let (Some(found), Some(expected)) = (momenta, case.momenta) {
             assert_close(&found, &expected, 1e-9, 1e-12, &what);

@@ -192,12 +192,15 @@ fn body(record: &Record) -> String {
         (
             "Training",
             format!(
-                "{} epoch{}, {steps} updates{stopped}, batches of {}, {} at {:e}, seed {}",
+                "{} epoch{}, {steps} updates{stopped}, batches of {}, {}{}, seed {}",
                 recipe.train.epochs,
                 if recipe.train.epochs == 1 { "" } else { "s" },
                 recipe.train.batch_size,
                 code(&recipe.optimizer.name),
-                recipe.optimizer.learning_rate,
+                recipe
+                    .optimizer
+                    .learning_rate
+                    .map_or(String::new(), |rate| format!(" at {rate:e}")),
                 recipe.seed
             ),
         ),

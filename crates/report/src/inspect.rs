@@ -52,6 +52,7 @@ pub fn inspect(
     left_out: Vec<String>,
     config: &InspectConfig,
 ) -> Result<Inspected, ReportError> {
+    let dataset = &dataset.clone().checked()?;
     let inspection = taper_dataset::inspect::inspect(dataset);
     let train = dataset.train.as_ref();
     let rows = by_class(train);

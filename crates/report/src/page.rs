@@ -24,7 +24,7 @@ pub(crate) fn run_page(record: &Record) -> String {
     let (before, after) = (&results.before, &results.after);
     let trained = &results.trained;
     let speed = trained.images as f64 / trained.seconds.max(1e-9);
-    body += &tiles(&[
+    let mut scores = vec![
         (
             "Accuracy",
             percent(after.accuracy),
@@ -42,8 +42,13 @@ pub(crate) fn run_page(record: &Record) -> String {
             percent(results.calibration.expected_error),
             "expected, 15 bins".to_string(),
         ),
-        ("Training", duration(trained.seconds), format!("{speed:.0} images/s")),
-    ]);
+    ];
+    for (name, score) in &after.own {
+        let was = before.own.get(name).map_or(f64::NAN, |score| score.value);
+        scores.push((&**name, format!("{:.4}", score.value), format!("was {was:.4}")));
+    }
+    scores.push(("Training", duration(trained.seconds), format!("{speed:.0} images/s")));
+    body += &tiles(&scores);
     body += &section("Learning", &learning(record));
     let names = &results.data.class_names;
     body += &section("Confusion matrix", &confusion(&results.confusion, names));

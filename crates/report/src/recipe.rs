@@ -39,7 +39,7 @@ tables! {
     Model { net: String, weights: String }
     Method { name: String, merge: Option<bool> }
     Train { epochs: usize, batch_size: usize }
-    Optimizer { name: String, learning_rate: f64 }
+    Optimizer { name: String, learning_rate: Option<f64> }
     Card { license: String, data_license: String }
 }
 

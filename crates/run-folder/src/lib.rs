@@ -40,7 +40,7 @@ pub use results::{
     DataResults, LoadReportText, NetSummary, ParameterCounts, Results, ScoredPart, StartingWeights,
     TrainingSummary,
 };
-pub use scores::{Metric, Scores};
+pub use scores::{Better, Metric, OwnScore, Scores};
 pub use write::{write_json, write_whole};
 
 /// The README's example, compiled and run.

@@ -59,7 +59,7 @@ impl Data {
     /// Data that cannot be read, shares that cannot be used.
     pub fn open(recipe: &Recipe, registry: &Registry) -> Result<Self, RunnerError> {
         let data = &recipe.data;
-        let policy = recipe.augment.policy()?;
+        let policy = registry.policy(&mut recipe.augment.clone())?;
         let preprocessing = recipe.image.preprocessing();
         let splits = Splits::open(recipe, registry)?;
         let limit = data.cache_mib.saturating_mul(1 << 20);

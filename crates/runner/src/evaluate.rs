@@ -90,6 +90,7 @@ pub fn evaluate_on(
     recipe.image.set(&classifier.config.preprocessing);
     // Every image is looked at once, and those of other parts never.
     recipe.data.cache_mib = 0;
+    recipe.augment = Default::default();
     let skips =
         std::mem::replace(&mut recipe.data.broken, BrokenImages::Stop) == BrokenImages::Skip;
     let mut data = Data::open(&recipe, registry)?;

@@ -31,6 +31,23 @@ pub enum Fault {
     Text(String),
 }
 
+impl Fault {
+    /// The same fault in a table below a key.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        let below = |key: String| format!("{outer}.{key}");
+        match self {
+            Self::Value { key, found, expected } => {
+                Self::Value { key: below(key), found, expected }
+            }
+            Self::Missing(key) => Self::Missing(below(key)),
+            Self::Unknown { key, known } => {
+                Self::Unknown { key: below(key), known: known.into_iter().map(below).collect() }
+            }
+            Self::Text(text) => Self::Text(format!("`{outer}`: {text}")),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -38,9 +55,10 @@ impl fmt::Display for Fault {
                 write!(f, "`{key}` is {found}, expected {expected}")
             }
             Self::Missing(key) => write!(f, "`{key}` is missing"),
-            Self::Unknown { key, known } => {
-                write!(f, "unknown key `{key}`, expected one of `{}`", known.join("`, `"))
-            }
+            Self::Unknown { key, known } => match known.is_empty() {
+                true => write!(f, "unknown key `{key}`, expected none here"),
+                false => write!(f, "unknown key `{key}`, expected one of `{}`", known.join("`, `")),
+            },
             Self::Text(text) => f.write_str(text),
         }
     }
@@ -174,7 +192,7 @@ fn without(table: &Value, key: &str) -> Value {
 }
 
 /// A value in serde's words.
-fn unexpected(value: &Value) -> String {
+pub(crate) fn unexpected(value: &Value) -> String {
     match value {
         Value::String(text) => format!("string {text:?}"),
         Value::Integer(number) => format!("integer `{number}`"),

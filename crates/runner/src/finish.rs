@@ -19,7 +19,7 @@ use crate::error::RunnerError;
 use crate::load::Loaded;
 use crate::machine::this_machine;
 use crate::mistakes::record_mistakes;
-use crate::observe::{Event, Listener, Verdicts, notify, tell_working};
+use crate::observe::{Event, Listener, Verdicts, When, notify, show_scored, tell_working};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::recipe::{LoraMethod, Method};
@@ -61,7 +61,9 @@ pub(crate) fn finish(
         let _: Verdicts = notify(listeners, &Event::Warned { warnings: fresh.to_vec() })?;
     }
 
-    let judged = judgement(&evaluation)?;
+    let judged = judgement(&evaluation, &plan.metrics)?;
+    let answers = (&evaluation, &judged.scores);
+    let _: Verdicts = show_scored(listeners, When::After, plan, &loaded, answers)?;
     // A picture that cannot be made is no reason to lose the scores.
     let mistakes = recipe.log.report.then(|| {
         let done = |done, of| tell_working(listeners, "looks at mistakes", done, of);
@@ -73,7 +75,7 @@ pub(crate) fn finish(
     let results = Results {
         before,
         after: judged.scores,
-        validation: validation.as_ref().map(scores).transpose()?,
+        validation: validation.as_ref().map(|v| scores(v, &plan.metrics)).transpose()?,
         extended: Some(judged.extended),
         report: judged.report,
         confusion: judged.confusion,

@@ -11,7 +11,7 @@
 //! use taper_runner::{Existing, FolderLock, Plan, Registry, resolve, run};
 //!
 //! let registry = Registry::new();
-//! let mut recipe = resolve(Some("keras-mnist"), &[])?;
+//! let mut recipe = resolve(Some("keras-mnist"), &[], &registry)?;
 //! recipe.data.source = "photos".to_string();
 //! let folder = FolderLock::take("runs/photos".as_ref())?;
 //! let plan = Plan::new(recipe, &registry)?;
@@ -28,6 +28,7 @@ mod hub;
 mod pretrained;
 mod recipe;
 mod registry;
+mod resolve;
 
 mod contamination;
 mod data;
@@ -59,6 +60,8 @@ mod outcome;
 mod resume;
 mod run;
 
+mod parts;
+
 pub use data::{Data, split_dataset};
 pub use error::{
     DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError, setting,
@@ -69,25 +72,37 @@ pub use image_kind::{ImageKind, image_kind};
 pub use load::{Loaded, load};
 pub use open_weights::open_weights;
 pub use outcome::Outcome;
+pub use parts::Run;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
 pub use pretrained::{resolve_pretrained, resolve_untrained};
 pub use recipe::{
-    Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, Choice, DataRecipe,
-    EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GuardRecipe, HeadMethod,
-    ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, NAMED, NonFinite,
-    PlateauRecipe, Recipe, SelectRecipe, TrainRecipe, choices, keys, named, read_resolved, resolve,
+    AugmentRecipe, Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, Choice,
+    DataRecipe, EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GuardRecipe,
+    HeadMethod, ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, Named,
+    NonFinite, PlateauRecipe, Recipe, ScheduleRecipe, SelectRecipe, TrainRecipe, choices, keys,
+    read_resolved,
 };
-pub use registry::Registry;
+pub use registry::{Metrics, Registry};
+pub use resolve::resolve;
 pub use run::{Existing, from_scratch, run};
 pub use scores::{judgement, scores};
+/// The crates that a run is made of, in the versions that go together.
+pub use {
+    taper_classifier, taper_dataset, taper_metrics, taper_model, taper_optimizer, taper_pretrained,
+    taper_run_folder,
+};
+
+/// candle, in the version that this crate is built with.
+pub use candle_core as candle;
+
 pub use taper_classifier::{
     Classifier, DeviceChoice, Evaluation, Prediction, Tta, evaluate, summarize,
 };
 pub use taper_pretrained::Models;
 pub use taper_run_folder::{
-    DataResults, ExtendedScores, FolderLock, Metric, ParameterCounts, Results, RunFolder,
-    RunFolderError, Scores,
+    Better, DataResults, ExtendedScores, FolderLock, Metric, OwnScore, ParameterCounts, Results,
+    RunFolder, RunFolderError, Scores,
 };
 pub use train::{Sweep, SweepConfig, SweepPoint, Training, sweep, train};
 

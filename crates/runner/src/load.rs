@@ -4,7 +4,7 @@ use candle_core::DType;
 use taper_model::nets::Net;
 use taper_model::params::{ParamKind, Params};
 use taper_model::rng::RngKey;
-use taper_model::weights::{LoadReport, Weights};
+use taper_model::weights::{KeyMap, LoadReport, Weights, WeightsConfig, WeightsError};
 
 use crate::error::{RunnerError, TrainingError};
 use crate::last_batch::batch_norm_of_one_value;
@@ -27,6 +27,24 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+/// An error of loading, with the key map of the net that the weights' names need, if there is one.
+fn with_key_map(plan: &Plan, error: WeightsError) -> RunnerError {
+    if !plan.recipe.model.key_map.is_empty() || plan.weights.source.is_none() {
+        return error.into();
+    }
+    let fits = |(_, key_map): &&(&str, KeyMap)| {
+        let rng = RngKey::new(plan.recipe.seed);
+        let (net, config) = (plan.config.net_config(), plan.weights.clone());
+        let config = WeightsConfig { key_map: key_map.clone(), adapters: None, ..config };
+        let build = |vb| (plan.net.build)(&net, vb, &rng);
+        Weights::load(config, DType::F32, &plan.device, build).is_ok()
+    };
+    match plan.net.key_maps.iter().find(fits) {
+        Some(&(key_map, _)) => TrainingError::KeyMap { error: Box::new(error), key_map }.into(),
+        None => error.into(),
+    }
+}
+
 /// Builds the plan's net from the plan's weights, on the plan's device.
 ///
 /// # Errors
@@ -40,7 +58,8 @@ pub fn load(plan: &Plan) -> Result<Loaded, RunnerError> {
     }
     let net_config = plan.config.net_config();
     let build = |vb| (plan.net.build)(&net_config, vb, &rng);
-    let (net, params, report) = Weights::load(config, DType::F32, &plan.device, build)?;
+    let (net, params, report) = Weights::load(config, DType::F32, &plan.device, build)
+        .map_err(|error| with_key_map(plan, error))?;
     let frozen = |name: &str| params.get(name).is_some_and(|p| p.kind == ParamKind::Frozen);
     let new_head = |name: &String| report.new_head.contains(name);
     if let Some(entry) = report.initialized.iter().find(|e| new_head(&e.name) && frozen(&e.name)) {

@@ -40,7 +40,7 @@ impl MemoryEstimate {
         let trainable = loaded.params.num_elements(ParamKind::Trainable) as u64;
         let frozen = loaded.params.num_elements(ParamKind::Frozen) as u64;
         let buffers = loaded.params.num_elements(ParamKind::Buffer) as u64;
-        let mut copies = 2 + recipe.optimizer.slots().len() as u64;
+        let mut copies = 2 + plan.rule.slots().len() as u64;
         copies += u64::from(recipe.average != AverageConfig::None {});
         copies += u64::from(recipe.select.best);
         copies += u64::from(recipe.train.accumulate > 1);
@@ -116,13 +116,14 @@ fn fits(estimate: &MemoryEstimate, batch_size: usize, free: u64) -> Result<(), R
 mod tests {
 
     use super::*;
-    use crate::recipe::resolve;
     use crate::registry::Registry;
+    use crate::resolve::resolve;
 
     fn estimate(settings: &[(&str, &str)]) -> MemoryEstimate {
         let settings: Vec<_> =
             settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let plan = Plan::new(resolve(None, &settings).unwrap(), &Registry::new()).unwrap();
+        let plan = Plan::new(resolve(None, &settings, &Registry::new()).unwrap(), &Registry::new())
+            .unwrap();
         let loaded = crate::load::load(&plan).unwrap();
         MemoryEstimate::of(&plan, &loaded).unwrap()
     }
@@ -171,7 +172,7 @@ mod tests {
         let registry = Registry::new();
         let batch = |name: &str, input| {
             let settings = [("model.net".to_string(), name.to_string())];
-            let plan = Plan::new(resolve(None, &settings).unwrap(), &registry).unwrap();
+            let plan = Plan::new(resolve(None, &settings, &registry).unwrap(), &registry).unwrap();
             let loaded = crate::load::load(&plan).unwrap();
             taper_classifier::evaluation_batch(&loaded.net, input, 1000, &plan.device).unwrap()
         };

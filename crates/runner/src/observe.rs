@@ -24,9 +24,9 @@ pub use early_stopping::EarlyStopping;
 pub use history::History;
 pub use interrupt::Interrupt;
 pub use limit::Limit;
-pub use listener::{Listener, Verdict};
+pub use listener::{Listener, Scored, Verdict, When};
 pub(crate) use listener::{
-    Verdicts, notify, notify_finished, notify_warnings, restore, states, tell_working,
+    Verdicts, notify, notify_finished, notify_warnings, restore, show_scored, states, tell_working,
 };
 pub use plateau::Plateau;
 pub use progress::Progress;

@@ -3,13 +3,15 @@
 mod checks;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::Device;
 use taper_classifier::DeviceChoice;
-use taper_dataset::{Normalization, ResizeMode};
-use taper_model::loss::CrossEntropy;
+use taper_dataset::{Normalization, Part, ResizeMode};
+use taper_model::loss::Loss;
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
+use taper_optimizer::{BoxedRule, Schedule};
 use taper_pretrained::{
     CheckpointMetadata, ModelConfig, Pretrained, match_classes, shortened, trained_on,
 };
@@ -19,9 +21,9 @@ use crate::contamination;
 use crate::data::Data;
 use crate::error::{DataError, RunnerError, setting};
 use crate::recipe::{
-    Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, read_resolved,
+    Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, TrainRecipe, read_resolved,
 };
-use crate::registry::Registry;
+use crate::registry::{Chosen, Metrics, Registry};
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
 #[derive(Clone)]
@@ -30,6 +32,14 @@ pub struct Plan {
     pub recipe: Recipe,
     /// The net.
     pub net: NetInfo,
+    /// The update rule.
+    pub rule: BoxedRule,
+    /// The learning rate over the run.
+    pub schedule: Schedule,
+    /// What is minimized.
+    pub loss: Arc<dyn Loss>,
+    /// What is measured beside the scores that there always are.
+    pub metrics: Metrics,
     /// Net, classes and preprocessing, as the run will save them.
     pub config: ModelConfig,
     /// Where it computes.
@@ -52,8 +62,12 @@ impl Plan {
     /// # Errors
     /// A setting outside its range, an unknown name, a device that is not there, data or weights that cannot be read.
     pub fn new(mut recipe: Recipe, registry: &Registry) -> Result<Self, RunnerError> {
-        recipe.schedule.validate()?;
-        recipe.optimizer.validate()?;
+        if recipe.taper_version.is_empty() {
+            recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
+        }
+        let mut chosen = registry.choose(&mut recipe)?;
+        chosen.schedule.validate()?;
+        chosen.rule.validate()?;
         recipe.average.validate()?;
         checks::check(&recipe)?;
         let net = registry.models.net(&recipe.model.net)?.clone();
@@ -90,6 +104,8 @@ impl Plan {
             return Err(DataError::FewClasses { data: data.name, found: classes.len() }.into());
         }
         checks::check_class_weights(&recipe.train, classes.len())?;
+        let class_weights = class_weights(&recipe.train, &data.train);
+        chosen.loss = registry.loss(&mut recipe, class_weights)?;
         checks::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border_brightness());
@@ -113,7 +129,27 @@ impl Plan {
             ));
         }
         warnings.extend(untrained(&data));
-        Ok(Self { recipe, net, config, device, data, weights, trained_on, notes, warnings })
+        let Chosen { rule, schedule, loss, metrics } = chosen;
+        Ok(Self {
+            recipe,
+            net,
+            rule,
+            schedule,
+            loss,
+            metrics,
+            config,
+            device,
+            data,
+            weights,
+            trained_on,
+            notes,
+            warnings,
+        })
+    }
+
+    /// The classes' weights in the loss, where they have any.
+    pub fn class_weights(&self) -> Option<Vec<f64>> {
+        class_weights(&self.recipe.train, &self.data.train)
     }
 
     /// The plan of a run that has begun, by the recipe in its folder.
@@ -148,27 +184,20 @@ impl Plan {
             ..self.clone()
         }
     }
+}
 
-    /// n / (classes * images of the class), of the training part; 0 for a class without images.
-    fn balanced_weights(&self) -> Vec<f64> {
-        let labels = self.data.train.labels();
-        let mut counts = vec![0usize; self.config.num_classes];
-        labels.iter().for_each(|&label| counts[label as usize] += 1);
-        let share = labels.len() as f64 / counts.len() as f64;
-        counts.iter().map(|&count| if count > 0 { share / count as f64 } else { 0.0 }).collect()
+/// The classes' weights in the loss: those of the recipe; against unequal classes n / (classes * images of the
+/// class), of the training part, and 0 for a class without images.
+pub(crate) fn class_weights(train: &TrainRecipe, part: &Part) -> Option<Vec<f64>> {
+    if train.balance != Balance::Loss {
+        return (!train.class_weights.is_empty()).then(|| train.class_weights.clone());
     }
-
-    /// The loss of the recipe.
-    pub fn loss(&self) -> CrossEntropy {
-        let train = &self.recipe.train;
-        CrossEntropy {
-            label_smoothing: train.label_smoothing,
-            class_weights: match train.balance {
-                Balance::Loss => Some(self.balanced_weights()),
-                _ => (!train.class_weights.is_empty()).then(|| train.class_weights.clone()),
-            },
-        }
-    }
+    let labels = part.labels();
+    let mut counts = vec![0usize; part.class_names().len()];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    let share = labels.len() as f64 / counts.len() as f64;
+    let weight = |count: usize| if count > 0 { share / count as f64 } else { 0.0 };
+    Some(counts.into_iter().map(weight).collect())
 }
 
 /// What is said of classes that the net will never see.

@@ -8,8 +8,9 @@ use taper_pretrained::{CheckpointMetadata, Pretrained};
 use toml::Table;
 
 use crate::error::RunnerError;
-use crate::recipe::{Recipe, layered, merge, resolve};
+use crate::recipe::{Recipe, merge};
 use crate::registry::Registry;
+use crate::resolve::{layered, resolve};
 
 /// Resolves a recipe that starts from a checkpoint: the defaults; then, if no `base` is named, those for
 /// the net and the method (`default_base` for a net that is for digits); then what the checkpoint says of
@@ -29,8 +30,8 @@ pub fn resolve_pretrained(
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
     let named = |key: &str| overrides.iter().any(|(name, _)| name == key);
-    let mut recipe = resolve(Some(base.unwrap_or(default_base)), overrides)?;
-    let usual = resolve(Some(default_base), &[])?;
+    let mut recipe = resolve(Some(base.unwrap_or(default_base)), overrides, registry)?;
+    let usual = resolve(Some(default_base), &[], registry)?;
     let other_net = base.is_none() && recipe.model.net != usual.model.net;
     let mut overrides = overrides.to_vec();
     if other_net && !named("model.weights") {
@@ -71,7 +72,7 @@ pub fn resolve_pretrained(
         _ => layer,
     };
     let below = (base.is_none() && usual.is_none()).then_some(default_base);
-    let mut resolved = layered(below, layer, base, &overrides)?;
+    let mut resolved = layered(below, layer, base, &overrides, registry)?;
     if let Some(pretrained) = &pretrained {
         resolved.model.weights.clone_from(&pretrained.name);
     }
@@ -96,13 +97,13 @@ pub fn resolve_untrained(
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
-    let recipe = resolve(base, overrides)?;
+    let recipe = resolve(base, overrides, registry)?;
     let info = registry.models.net(&recipe.model.net)?;
     let mut recipe = match (base, registry.models.preprocessing.get(info.name)) {
         (None, Some(usual)) => {
             let mut layer = defaults::training(info, &recipe.method, true);
             merge(&mut layer, image_layer(usual))?;
-            layered(None, layer, None, overrides)?
+            layered(None, layer, None, overrides, registry)?
         }
         _ => recipe,
     };

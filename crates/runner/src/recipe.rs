@@ -11,6 +11,7 @@ mod callbacks;
 mod choices;
 mod keys;
 mod method;
+mod named;
 mod tables;
 
 mod differences;
@@ -23,11 +24,12 @@ pub use callbacks::{
 pub use choices::{Choice, choices};
 pub(crate) use differences::recipe_differences;
 pub use keys::Key;
-pub use layers::{NAMED, named, read_resolved, resolve};
-pub(crate) use layers::{layered, merge};
+pub use layers::read_resolved;
+pub(crate) use layers::{invalid, merge, override_keys, table_of};
 pub use method::{
     FeatureCache, FullMethod, GradualMethod, HeadMethod, LastNMethod, LoraMethod, Method,
 };
+pub use named::{AugmentRecipe, Named, ScheduleRecipe};
 pub use tables::{
     Balance, BrokenImages, DataRecipe, ImageRecipe, ModelRecipe, Recipe, TrainRecipe, keys,
 };

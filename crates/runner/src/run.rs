@@ -13,8 +13,8 @@ use crate::finish::finish;
 use crate::load::load;
 use crate::memory;
 use crate::observe::{
-    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, notify,
-    notify_warnings,
+    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, When, notify,
+    notify_warnings, show_scored,
 };
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -102,7 +102,12 @@ pub fn run(
             let event = Event::Loaded { weights, notes };
             verdicts = verdicts.and(notify(&mut listeners, &event)?);
             let (net, part) = (&loaded.net, plan.data.scored().1);
-            scores(&evaluate_told(plan, net, part, "evaluates", &mut listeners)?)?
+            let evaluation = evaluate_told(plan, net, part, "evaluates", &mut listeners)?;
+            let before = scores(&evaluation, &plan.metrics)?;
+            let answers = (&evaluation, &before);
+            let wanted = show_scored(&mut listeners, When::Before, plan, &loaded, answers)?;
+            verdicts = verdicts.and(wanted);
+            before
         }
     };
     listeners.extend(of_recipe(&plan.recipe));
@@ -183,10 +188,10 @@ fn of_recipe(recipe: &Recipe) -> Vec<Box<dyn Listener>> {
         listeners.push(Box::new(Limit::new(train.max_steps, train.max_minutes)));
     }
     if early_stopping.patience > 0 {
-        listeners.push(Box::new(EarlyStopping::new(*early_stopping)));
+        listeners.push(Box::new(EarlyStopping::new(early_stopping.clone())));
     }
     if plateau.factor < 1.0 {
-        listeners.push(Box::new(Plateau::new(*plateau)));
+        listeners.push(Box::new(Plateau::new(plateau.clone())));
     }
     listeners
 }
@@ -205,5 +210,6 @@ pub fn from_scratch(
     listeners.extend(of_recipe(&plan.recipe));
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let batch_size = plan.recipe.train.eval_batch_size;
-    scores(&evaluate(&loaded.net, plan.data.scored().1, batch_size, &plan.device)?)
+    let evaluation = evaluate(&loaded.net, plan.data.scored().1, batch_size, &plan.device)?;
+    scores(&evaluation, &plan.metrics)
 }

@@ -8,23 +8,28 @@ use taper_run_folder::{Judgement, Scores};
 use crate::error::RunnerError;
 use crate::observe::{Listener, tell_working};
 use crate::plan::Plan;
+use crate::registry::Metrics;
 
-/// The scores of an evaluation.
+/// The scores of an evaluation, those of a program's own metrics among them.
 ///
 /// # Errors
 /// No images, a label outside the classes, logits that are not finite.
-pub fn scores(evaluation: &Evaluation) -> Result<Scores, RunnerError> {
+pub fn scores(evaluation: &Evaluation, metrics: &Metrics) -> Result<Scores, RunnerError> {
     let Evaluation { labels, probabilities, .. } = evaluation;
-    Ok(Scores::of(labels, probabilities, evaluation.num_classes())?)
+    let mut scores = Scores::of(labels, probabilities, evaluation.num_classes())?;
+    metrics.measure(evaluation, &mut scores);
+    Ok(scores)
 }
 
 /// All that an evaluation is judged by.
 ///
 /// # Errors
 /// As [`scores`].
-pub fn judgement(evaluation: &Evaluation) -> Result<Judgement, RunnerError> {
+pub fn judgement(evaluation: &Evaluation, metrics: &Metrics) -> Result<Judgement, RunnerError> {
     let Evaluation { labels, probabilities, class_names, .. } = evaluation;
-    Ok(Judgement::of(labels, probabilities, class_names)?)
+    let mut judgement = Judgement::of(labels, probabilities, class_names)?;
+    metrics.measure(evaluation, &mut judgement.scores);
+    Ok(judgement)
 }
 
 /// Evaluates a net of a plan on a part, and tells the listeners how far that is.

@@ -52,7 +52,7 @@ pub struct CandidateScores {
 }
 
 /// A metric over the folds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Spread {
     /// Which.
     pub metric: Metric,
@@ -79,12 +79,17 @@ pub struct Comparison {
     pub mcnemar: McNemar,
 }
 
-/// The metrics that are reported, in this order.
-pub const METRICS: [Metric; 5] =
-    [Metric::Accuracy, Metric::MacroF1, Metric::MacroPrecision, Metric::MacroRecall, Metric::Loss];
+/// The metrics that are reported, in this order; a program's own come behind them.
+const METRICS: [&str; 5] = ["accuracy", "macro_f1", "macro_precision", "macro_recall", "loss"];
 
-/// The metrics that candidates are compared by.
-const TESTED: [Metric; 3] = [Metric::Accuracy, Metric::MacroF1, Metric::Loss];
+/// The metrics that candidates are compared by, and a program's own.
+const TESTED: [&str; 3] = ["accuracy", "macro_f1", "loss"];
+
+/// Metrics by these names, and behind them those of a program's own among the scores.
+fn with_own(names: &[&'static str], folds: &[Scores]) -> Vec<Metric> {
+    let own = folds.iter().take(1).flat_map(|scores| scores.own.keys().cloned()).map(Metric::new);
+    names.iter().map(|&name| Metric::new(name)).chain(own).collect()
+}
 
 /// The answer to one image, by the model of the fold that held it out.
 struct OutOfFold {
@@ -128,7 +133,7 @@ pub fn cross_validate(
             let run = folder.join(format!("fold-{}", fold + 1));
             let follow = listeners(name, fold);
             let evaluation = answers(&plan, &run, existing, &registry, follow)?;
-            of_folds.push(scores(&evaluation)?);
+            of_folds.push(scores(&evaluation, &plan.metrics)?);
             collect(&plan, fold, &evaluation, &mut held_out);
             class_names = evaluation.class_names;
         }
@@ -137,7 +142,8 @@ pub fn cross_validate(
         let table = csv(&held_out, &class_names).map_err(RunFolderError::io(&out_of_fold))?;
         write_whole(&out_of_fold, &table)?;
         right.push(held_out.iter().map(|held_out| held_out.label == held_out.predicted).collect());
-        let metrics = METRICS.map(|metric| Spread::of(metric, &of_folds)).to_vec();
+        let metrics = with_own(&METRICS, &of_folds);
+        let metrics = metrics.into_iter().map(|metric| Spread::of(metric, &of_folds)).collect();
         all_scores.push(CandidateScores {
             name: name.clone(),
             folds: of_folds,
@@ -148,7 +154,7 @@ pub fn cross_validate(
     let mut comparisons = Vec::new();
     for second in 1..all_scores.len() {
         let mcnemar = mcnemar(&right[0], &right[second])?;
-        for metric in TESTED {
+        for metric in with_own(&TESTED, &all_scores[0].folds) {
             comparisons.push(compare(&all_scores[0], &all_scores[second], metric, mcnemar)?);
         }
     }
@@ -302,8 +308,9 @@ mod tests {
             macro_precision: 1.0,
             macro_recall: 1.0,
             macro_f1: 1.0,
+            own: Default::default(),
         };
-        let spread = Spread::of(Metric::Loss, &[scores(1.0), scores(2.0), scores(3.0)]);
+        let spread = Spread::of(Metric::LOSS, &[scores(1.0), scores(2.0), scores(3.0)]);
         assert_eq!((spread.mean, spread.deviation), (2.0, 1.0));
     }
 }

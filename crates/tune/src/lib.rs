@@ -13,7 +13,7 @@ mod lr_find;
 mod search;
 
 pub use cross_validate::{
-    Candidate, CandidateScores, Comparison, CrossValidated, METRICS, Spread, cross_validate,
+    Candidate, CandidateScores, Comparison, CrossValidated, Spread, cross_validate,
 };
 pub use error::TuneError;
 pub use lr_find::lr_find;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
 use taper_run_folder::{
-    FolderLock, Metric, RunFolder, RunFolderError, Scores, write_json, write_whole,
+    Better, FolderLock, Metric, RunFolder, RunFolderError, Scores, write_json, write_whole,
 };
 use taper_runner::observe::Listener;
 use taper_runner::{
@@ -46,7 +46,7 @@ pub struct SearchFile {
 }
 
 /// Settings of the search itself.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchSettings {
     /// Settings that are drawn. Default 10.
@@ -70,7 +70,7 @@ impl Default for SearchSettings {
         Self {
             trials: 10,
             method: SearchMethod::Random,
-            metric: Metric::Accuracy,
+            metric: Metric::ACCURACY,
             seed: 0,
             min_epochs: 1,
             factor: 3,
@@ -199,7 +199,8 @@ pub fn search(
 ) -> Result<Searched, TuneError> {
     file.check()?;
     let registry = registry.sharing();
-    let metric = file.search.metric;
+    let metric = file.search.metric.clone();
+    registry.check_metric("search.metric", &metric)?;
     let epochs = recipe(&file.draw(0))?.train.epochs;
     let mut numbers: Vec<usize> = (0..file.search.trials).collect();
     let mut trials: Vec<Trial> = Vec::new();
@@ -230,7 +231,7 @@ pub fn search(
             };
             round.push(Trial { number, epochs, settings, validation, failure, run });
         }
-        rank(&mut round, metric);
+        rank(&mut round, &metric);
         numbers = round.iter().map(|trial| trial.number).collect();
         // The round before stands behind this one.
         round.append(&mut trials);
@@ -242,12 +243,15 @@ pub fn search(
 }
 
 /// Best first; what failed last, in its own order.
-fn rank(trials: &mut [Trial], metric: Metric) {
+fn rank(trials: &mut [Trial], metric: &Metric) {
     let value = |trial: &Trial| {
-        let value = trial.validation.as_ref().map(|scores| metric.of(scores));
-        let value = value.filter(|value| !value.is_nan());
+        let score = trial.validation.as_ref().and_then(|scores| metric.read(scores));
+        let score = score.filter(|score| !score.value.is_nan());
         // Less is better from here on.
-        value.map_or(f64::INFINITY, |value| if metric == Metric::Loss { value } else { -value })
+        score.map_or(f64::INFINITY, |score| match score.better {
+            Better::Less => score.value,
+            Better::More => -score.value,
+        })
     };
     trials.sort_by(|a, b| value(a).total_cmp(&value(b)));
 }
@@ -347,13 +351,14 @@ mod tests {
                 macro_precision: 0.0,
                 macro_recall: 0.0,
                 macro_f1: 0.0,
+                own: Default::default(),
             }),
             failure: None,
             run: PathBuf::new(),
         };
-        for metric in [Metric::Accuracy, Metric::Loss] {
+        for metric in [Metric::ACCURACY, Metric::LOSS] {
             let mut trials = [trial(0, Some(0.5)), trial(1, None), trial(2, Some(0.9))];
-            rank(&mut trials, metric);
+            rank(&mut trials, &metric);
             assert_eq!(trials.map(|trial| trial.number), [2, 0, 1]);
         }
     }

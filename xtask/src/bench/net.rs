@@ -62,7 +62,7 @@ pub fn plan(
 ) -> Result<Plan> {
     let mut registry = Registry::new();
     let channels = registry.models.net(net)?.default_input.0;
-    registry.add_dataset("random-bytes", move || {
+    registry.add_dataset("random-bytes", move |_| {
         // The test part is there so that nothing is split off the training part.
         let train = random_images(images, [side, side, channels])?;
         let test = random_images(10, [side, side, channels])?;
@@ -78,7 +78,7 @@ pub fn plan(
         ("train.epochs", 1_000_000.to_string()),
     ];
     let overrides: Vec<_> = settings.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
-    Ok(Plan::new(resolve(Some("keras-mnist"), &overrides)?, &registry)?)
+    Ok(Plan::new(resolve(Some("keras-mnist"), &overrides, &registry)?, &registry)?)
 }
 
 fn random_images(count: usize, size: [usize; 3]) -> Result<Arc<dyn Labelled>, RunnerError> {

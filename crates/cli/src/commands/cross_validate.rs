@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use taper_metrics::text::{left, printable, shortened, width};
 use taper_runner::{Metric, Recipe, Registry};
-use taper_tune::{Candidate, Comparison, CrossValidated, METRICS, cross_validate};
+use taper_tune::{Candidate, Comparison, CrossValidated, cross_validate};
 
 use super::finetune;
 use crate::first_contact::check_colours;
@@ -68,8 +68,9 @@ fn text(result: &CrossValidated, path: &Path) -> Result<String> {
     let names = || result.candidates.iter().map(|candidate| printable(&candidate.name));
     let columns = names().map(|name| width(&name)).max().unwrap_or(0).max("candidate".len());
     text += &left("candidate", columns);
-    for metric in METRICS {
-        write!(text, "{:>19}", metric.to_string())?;
+    let spreads = result.candidates.first().map_or(&[][..], |candidate| &candidate.metrics);
+    for spread in spreads {
+        write!(text, "{:>19}", spread.metric.to_string())?;
     }
     writeln!(text)?;
     for (candidate, name) in result.candidates.iter().zip(names()) {
@@ -83,7 +84,7 @@ fn text(result: &CrossValidated, path: &Path) -> Result<String> {
     for (candidate, name) in result.candidates.iter().zip(names()) {
         text += &left(&name, columns);
         for fold in &candidate.folds {
-            write!(text, "{:>9.4}", Metric::Accuracy.of(fold))?;
+            write!(text, "{:>9.4}", Metric::ACCURACY.of(fold))?;
         }
         writeln!(text)?;
     }

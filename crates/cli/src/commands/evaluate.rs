@@ -38,9 +38,9 @@ pub(super) fn run(flags: &EvaluateFlags, output: Output, registry: &Registry) ->
     };
     let evaluated = evaluate_on(&classifier, run.as_ref(), &set, registry, progress)?;
     if output.json {
-        return print_json(&table::evaluation_json(&evaluated, flags.tta)?);
+        return print_json(&table::evaluation_json(&evaluated, flags.tta, registry.metrics())?);
     }
-    print(&table::evaluation(&evaluated, flags.tta)?)?;
+    print(&table::evaluation(&evaluated, flags.tta, registry.metrics())?)?;
     // Last, so that it stands below the scores.
     evaluated.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     Ok(())

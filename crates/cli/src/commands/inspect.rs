@@ -15,11 +15,11 @@ use crate::print::{print, print_json};
 pub(super) fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> Result<()> {
     let overrides = [&flags.images.overrides, &flags.subset.overrides, &flags.set];
     let overrides: Vec<_> = overrides.into_iter().flatten().cloned().collect();
-    let recipe = resolve(flags.recipe.as_deref(), &overrides)?;
+    let mut recipe = resolve(flags.recipe.as_deref(), &overrides, registry)?;
     let (dataset, left_out) = split_dataset(&recipe, registry)?;
     let config = InspectConfig {
         preprocessing: recipe.image.preprocessing(),
-        augment: recipe.augment.policy()?,
+        augment: registry.policy(&mut recipe.augment)?,
         seed: recipe.seed,
     };
     let inspected = inspect(&watched(dataset, registry.shows_decoding), left_out, &config)?;
@@ -44,7 +44,11 @@ fn watched(mut dataset: Dataset, shown: bool) -> Dataset {
     let counter = Arc::new(Counter::new(shown, "inspect", images));
     for part in &mut parts {
         let counter = counter.clone();
-        **part = Arc::new(Watched { source: part.clone(), decoded: move || counter.add_one() });
+        let decoded = move |_, image| {
+            counter.add_one();
+            image
+        };
+        **part = Arc::new(Watched { source: part.clone(), decoded });
     }
     dataset
 }

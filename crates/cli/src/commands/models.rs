@@ -5,11 +5,21 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::json;
 use taper_metrics::text::{left, width};
-use taper_runner::Registry;
+use taper_runner::taper_model::nets::{NetInfo, NetSize};
+use taper_runner::taper_model::summary::Totals;
+use taper_runner::{Registry, summarize};
 
 use crate::flags::Output;
 use crate::print::{print, print_json};
 use crate::table::count;
+
+/// How large a net is; one that does not say is built and counted.
+fn size(net: &NetInfo) -> Option<NetSize> {
+    net.size.or_else(|| {
+        let Totals { trainable, multiply_adds, .. } = summarize(net, None, &[]).ok()?.total;
+        Some(NetSize { parameters: trainable, multiply_adds })
+    })
+}
 
 pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
     let names: Vec<&str> = registry.models.net_names().collect();
@@ -18,11 +28,12 @@ pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
     if output.json {
         let nets = nets.iter().map(|net| {
             let (channels, height, width) = net.default_input;
+            let size = size(net);
             json!({
                 "name": net.name,
                 "description": net.description,
-                "parameters": net.size.map(|size| size.parameters),
-                "multiply_adds": net.size.map(|size| size.multiply_adds),
+                "parameters": size.map(|size| size.parameters),
+                "multiply_adds": size.map(|size| size.multiply_adds),
                 "input": [channels, height, width],
                 "num_classes": net.num_classes,
                 "hub": net.published.map(|published| published.hub),
@@ -42,7 +53,7 @@ pub(super) fn run(output: Output, registry: &Registry) -> Result<()> {
         "weights to start from"
     );
     for net in nets {
-        let (parameters, multiply_adds) = match net.size {
+        let (parameters, multiply_adds) = match size(net) {
             Some(size) => (count(size.parameters), count(size.multiply_adds)),
             None => ("?".to_string(), "?".to_string()),
         };

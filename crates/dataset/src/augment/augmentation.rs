@@ -1,6 +1,7 @@
 //! One random change to an image.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::augment::elastic::Field;
 use crate::image::Image;
@@ -54,6 +55,20 @@ pub trait Augmentation: Debug + Send + Sync {
 
     /// Changes the image; its size stays.
     fn apply(&self, image: &mut Image, random: &mut Random, scratch: &mut Scratch);
+}
+
+impl<A: Augmentation + ?Sized> Augmentation for Arc<A> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn lane(&self) -> u8 {
+        (**self).lane()
+    }
+
+    fn apply(&self, image: &mut Image, random: &mut Random, scratch: &mut Scratch) {
+        (**self).apply(image, random, scratch);
+    }
 }
 
 /// Memory that one thread uses for one image after the other.

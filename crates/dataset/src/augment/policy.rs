@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::preprocessing::Preprocessing;
 use crate::random::{Purpose, Random};
-use crate::source::Images;
+use crate::source::{Images, sound};
 
 /// What is done to images at random: a crop in place of resizing, a list of augmentations, and how
 /// the batches are mixed. The default is nothing.
@@ -170,7 +170,7 @@ impl Policy {
             None => preprocessing.prepare(source, index)?,
             Some(crop) => {
                 let &Preprocessing { height, width, channels, filter, .. } = preprocessing;
-                let image = source.decode(index)?.into_channels(channels)?;
+                let image = sound(source, index, source.decode(index)?)?.into_channels(channels)?;
                 crop.apply(&image, (height, width), filter, random.clone())
             }
         };

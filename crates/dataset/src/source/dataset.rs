@@ -35,7 +35,7 @@ impl std::fmt::Debug for Dataset {
 
 impl Dataset {
     /// The data set that comes in one part.
-    pub(crate) fn whole(name: impl Into<String>, train: Arc<dyn Labelled>) -> Self {
+    pub fn whole(name: impl Into<String>, train: Arc<dyn Labelled>) -> Self {
         Dataset { name: name.into(), train, validation: None, test: None }
     }
 

@@ -1,4 +1,4 @@
-//! A source that tells of each image that is decoded.
+//! A source each of whose images is looked at when it is decoded.
 
 use std::ops::Deref;
 
@@ -7,8 +7,8 @@ use crate::image::Image;
 use crate::source::images::{Images, Labelled};
 use crate::source::left_out::LeftOut;
 
-/// A source that calls `decoded` after each image that it decodes, from whatever thread it is on: for a display
-/// of how far a pass over the images is.
+/// A source that calls `decoded` with each item that it decodes, and gives what that makes of it, from whatever thread
+/// it is on: for a display of how far a pass over the images is, or for checks.
 pub struct Watched<S, F> {
     /// The source: an `Arc` of one, or a reference.
     pub source: S,
@@ -19,16 +19,14 @@ pub struct Watched<S, F> {
 impl<S, F> Images for Watched<S, F>
 where
     S: Deref<Target = dyn Labelled> + Send + Sync,
-    F: Fn() + Send + Sync,
+    F: Fn(usize, Result<Image>) -> Result<Image> + Send + Sync,
 {
     fn len(&self) -> usize {
         self.source.len()
     }
 
     fn decode(&self, index: usize) -> Result<Image> {
-        let image = self.source.decode(index);
-        (self.decoded)();
-        image
+        (self.decoded)(index, self.source.decode(index))
     }
 
     fn item_name(&self, index: usize) -> String {
@@ -55,7 +53,7 @@ where
 impl<S, F> Labelled for Watched<S, F>
 where
     S: Deref<Target = dyn Labelled> + Send + Sync,
-    F: Fn() + Send + Sync,
+    F: Fn(usize, Result<Image>) -> Result<Image> + Send + Sync,
 {
     fn label(&self, index: usize) -> u32 {
         self.source.label(index)
@@ -80,8 +78,9 @@ mod tests {
         let source: Arc<dyn Labelled> = Arc::new(embedded::digits());
         let count = Arc::new(AtomicUsize::new(0));
         let told = count.clone();
-        let decoded = move || {
+        let decoded = move |_, image| {
             told.fetch_add(1, Ordering::Relaxed);
+            image
         };
         let watched = Arc::new(Watched { source: source.clone(), decoded });
         let all: Vec<usize> = (0..watched.len()).collect();

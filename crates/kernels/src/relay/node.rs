@@ -62,7 +62,7 @@ impl<const N: usize> Node<N> {
     /// Takes the gradient of the result, and passes on those of the inputs. Those that have no slot go by the tape.
     fn propagate(&self, of_handle: &Tensor) -> Result<impl FnMut() -> Option<Tensor>> {
         let Some(result) = self.result.get() else { bail!("backward called before forward") };
-        let gradient = match self.slot.take() {
+        let gradient = match self.slot.take(of_handle)? {
             Some(gradient) => gradient,
             // It was used where no gradient comes from.
             None => result.zeros_like()?,
@@ -75,7 +75,8 @@ impl<const N: usize> Node<N> {
         for ((gradient, slot), input) in gradients.iter_mut().zip(&self.slots).zip(inputs) {
             if let Some(slot) = slot {
                 let found = gradient.take();
-                *gradient = Some(found.map_or(Ok(of_handle.clone()), |found| slot.add(found))?);
+                // Something, so that the handle's turn comes.
+                *gradient = Some(found.map_or_else(|| of_handle.zeros_like(), |g| slot.add(g))?);
             } else if let Some(found) = gradient.take_if(|_| input.is_variable()) {
                 *gradient = collect(false, input.id(), found)?;
             }
@@ -87,7 +88,7 @@ impl<const N: usize> Node<N> {
 
 /// A handle's one element; nobody reads it.
 fn handle() -> Result<Output> {
-    Ok((CpuStorage::F32(vec![0.]), 1.into()))
+    Ok((CpuStorage::F64(vec![0.]), 1.into()))
 }
 
 impl<const N: usize> CustomOp1 for Node<N> {

@@ -4,6 +4,7 @@ use crate::element::sum;
 use candle_core::{Result, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 type Gradients = HashMap<TensorId, Tensor>;
 
@@ -11,6 +12,19 @@ thread_local! {
     /// What operations gave to variables so far, in the innermost pass last; `None` where that is left to the tape.
     /// Candle's own passes, whose beginning nobody tells, are not among them.
     static PASSES: RefCell<Vec<Option<Gradients>>> = const { RefCell::new(vec![]) };
+    /// The numbers of these passes; the first is that of candle's own passes that run in none of them.
+    static NUMBERS: RefCell<Vec<u64>> = RefCell::new(vec![number()]);
+}
+
+/// A number that nobody else has.
+fn number() -> u64 {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The number of the innermost pass that runs on this thread.
+pub(super) fn running() -> u64 {
+    NUMBERS.with_borrow(|numbers| numbers.last().copied()).unwrap_or_default()
 }
 
 /// A pass that runs; it ends when this is dropped, also by an error or a panic.
@@ -21,6 +35,7 @@ pub(super) struct Pass {
 impl Pass {
     /// `collects` gradients of variables, or leaves them to the tape.
     pub(super) fn begin(collects: bool) -> Self {
+        NUMBERS.with_borrow_mut(|numbers| numbers.push(number()));
         PASSES.with_borrow_mut(|passes| {
             passes.push(collects.then(Gradients::new));
             Self { depth: passes.len() - 1 }
@@ -35,6 +50,7 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
+        NUMBERS.with_borrow_mut(|numbers| numbers.truncate(self.depth + 1));
         let ended = PASSES.with_borrow_mut(|passes| passes.split_off(self.depth));
         // Only now that the list is free again: with gradients results may go.
         drop(ended);

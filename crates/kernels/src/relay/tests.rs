@@ -7,6 +7,7 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, Var,
     backprop::GradStore, bail,
 };
+use rayon::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -238,4 +239,48 @@ fn without_gradients_nothing_is_kept_and_the_gradients_come_back_after_a_panic()
     assert_eq!(found.to_vec2::<f64>().unwrap(), expected.to_vec2::<f64>().unwrap());
     let caught = catch_unwind(AssertUnwindSafe(|| without_gradients(|| panic!("inner"))));
     assert!(caught.is_err() && net().track_op());
+}
+
+#[test]
+fn gradients_of_one_graph_may_be_asked_for_on_several_threads_at_once() {
+    let (x, w) = (var(1, &[32, 64]), var(2, &[64, 64]));
+    // Results that are used more than once, by ours and by candle's operations.
+    let hidden = gelu(&linear(&x, &w, None).unwrap()).unwrap();
+    let mixed = add(&relu(&hidden).unwrap(), &hidden.matmul(&w).unwrap()).unwrap();
+    let losses =
+        [mixed.sqr().unwrap().sum_all().unwrap(), gelu(&mixed).unwrap().sum_all().unwrap()];
+    let found = |store: &GradStore| (numbers(store, &x), numbers(store, &w));
+    let expected = losses.each_ref().map(|loss| found(&loss.backward().unwrap()));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (losses, expected, found) = (&losses, &expected, &found);
+            scope.spawn(move || {
+                for turn in 0..40 {
+                    let which = (thread + turn) % 2;
+                    let store = match thread < 4 {
+                        true => losses[which].backward(),
+                        false => backward(&losses[which]),
+                    };
+                    let (a, b) = found(&store.unwrap());
+                    let (c, d) = &expected[which];
+                    for (found, expected) in a.iter().zip(c).chain(b.iter().zip(d)) {
+                        // The two ways add in another order.
+                        let close = (found - expected).abs() <= 1e-9 * (1. + expected.abs());
+                        assert!(close, "thread {thread}: {found} {expected}");
+                    }
+                }
+            });
+        }
+    });
+    // In a pool, a thread that waits for others within a pass may begin another.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let stores: Vec<_> = pool.install(|| {
+        (0..48).into_par_iter().map(|turn| backward(&losses[turn % 2]).unwrap()).collect()
+    });
+    for (turn, store) in stores.iter().enumerate() {
+        let (a, _) = found(store);
+        for (found, expected) in a.iter().zip(&expected[turn % 2].0) {
+            assert!((found - expected).abs() <= 1e-9 * (1. + expected.abs()), "{found} {expected}");
+        }
+    }
 }

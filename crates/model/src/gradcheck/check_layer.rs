@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, ModuleT, Result, Tensor, Var};
 
-use super::difference::{Gradcheck, GradcheckConfig, gradcheck};
+use super::difference::{Gradcheck, GradcheckConfig, gradcheck, numbers};
 use super::error::{CheckError, Mode};
 use crate::builder::ParamBuilder;
 use crate::init::Initializer;
@@ -27,6 +27,16 @@ pub struct LayerCheck {
     pub evaluation: Gradcheck,
     /// The gradients in training mode.
     pub training: Gradcheck,
+    /// In which type gradients were compared with differences: f64, or f32 for a layer that refuses f64.
+    pub dtype: DType,
+}
+
+/// What [`check_layer_with`] looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerCheckConfig {
+    /// At most so many elements of the input and of each parameter are compared with differences, evenly spread; 0,
+    /// the default: all.
+    pub sample: usize,
 }
 
 /// Builds a layer (or a net) with seeded weights on a CPU and checks what every layer promises:
@@ -41,7 +51,11 @@ pub struct LayerCheck {
 /// 5. training twice with the same seed and step gives the same bits;
 /// 6. after saving and loading its parameters and buffers, evaluation gives the same bits, also
 ///    with another seed;
-/// 7. in f32 its output is that in f64 to 1e-4, relative to 1 + the value.
+/// 7. in f32 its output is that in f64 to 1e-4, relative to 1 + the value, and its gradients, in both modes, to
+///    1e-3, relative to 1 + the largest: these are other kernels, those that training takes.
+///
+/// A layer that refuses f64, as some of candle's do, is checked in f32, where differences are right to two digits or
+/// so ([`GradcheckConfig::single`]); [`LayerCheck::dtype`] says it.
 ///
 /// `build` is called several times, with the same names but other dtypes. The parameters are moved
 /// off their first values by up to 0.1, buffers by up to 0.5 upwards, so that a forgotten zero or
@@ -71,20 +85,51 @@ pub fn check_layer<M: ModuleT>(
     input_shape: &[usize],
     output_shape: &[usize],
 ) -> std::result::Result<LayerCheck, CheckError> {
+    check_layer_with(build, input_shape, output_shape, &LayerCheckConfig::default())
+}
+
+/// As [`check_layer`], for some of the elements: a whole net takes seconds.
+///
+/// # Errors
+///
+/// As [`check_layer`].
+pub fn check_layer_with<M: ModuleT>(
+    build: impl Fn(ParamBuilder<'static>, &RngKey) -> Result<M>,
+    input_shape: &[usize],
+    output_shape: &[usize],
+    config: &LayerCheckConfig,
+) -> std::result::Result<LayerCheck, CheckError> {
+    let check = |dtype| check_in(dtype, &build, input_shape, output_shape, config);
+    match check(DType::F64) {
+        // Candle's words for it, whatever the operation.
+        Err(CheckError::Candle(error)) if error.to_string().contains("unsupported dtype") => {
+            check(DType::F32)
+        }
+        checked => checked,
+    }
+}
+
+fn check_in<M: ModuleT>(
+    dtype: DType,
+    build: &impl Fn(ParamBuilder<'static>, &RngKey) -> Result<M>,
+    input_shape: &[usize],
+    output_shape: &[usize],
+    config: &LayerCheckConfig,
+) -> std::result::Result<LayerCheck, CheckError> {
     let key = RngKey::new(SEED);
-    let built = Built::new(&build, &key, DType::F64, None)?;
+    let built = Built::new(build, &key, dtype, None)?;
     let names = built.names()?;
     perturb(&built.params)?;
     let before = built.params.to_tensors()?;
     let saved = weights::to_bytes(&built.params, &BTreeMap::new(), DType::F32)?;
     let other_key = RngKey::new(SEED + 1);
-    let reloaded = Built::new(&build, &other_key, DType::F64, Some(&saved))?;
+    let reloaded = Built::new(build, &other_key, dtype, Some(&saved))?;
     if reloaded.names()? != names {
         return Err(CheckError::Names { first: names, second: reloaded.names()? });
     }
 
     let x = Initializer::Uniform { low: -2.0, high: 2.0 };
-    let x = x.tensor(SEED, "input", &input_shape.into(), DType::F64, &Device::Cpu)?;
+    let x = x.tensor(SEED, "input", &input_shape.into(), dtype, &Device::Cpu)?;
     let x = Var::from_tensor(&x)?;
 
     let evaluate = || built.layer.forward_t(&x, false);
@@ -93,13 +138,13 @@ pub fn check_layer<M: ModuleT>(
         let key = RngKey::new(SEED);
         key.set_step(5);
         let again = Weights::from_params(&built.params, std::iter::empty::<String>());
-        build(again.var_builder(DType::F64, &Device::Cpu).pp(PREFIX), &key)?.forward_t(&x, true)
+        build(again.var_builder(dtype, &Device::Cpu).pp(PREFIX), &key)?.forward_t(&x, true)
     };
     let trained = train()?;
     built.params.set(&before)?;
     let evaluated = evaluate()?;
-    check_output(&trained, Mode::Training, output_shape, DType::F64)?;
-    check_output(&evaluated, Mode::Evaluation, output_shape, DType::F64)?;
+    check_output(&trained, Mode::Training, output_shape, dtype)?;
+    check_output(&evaluated, Mode::Evaluation, output_shape, dtype)?;
     key.set_step(6);
     if bits(&evaluate()?)? != bits(&evaluated)? {
         return Err(CheckError::EvaluationDiffers);
@@ -111,7 +156,10 @@ pub fn check_layer<M: ModuleT>(
 
     let mut variables = vec![("input".to_owned(), x.clone())];
     variables.extend(built.params.trainable());
-    let config = GradcheckConfig::default();
+    let config = GradcheckConfig {
+        sample: config.sample,
+        ..if dtype == DType::F64 { GradcheckConfig::default() } else { GradcheckConfig::single() }
+    };
     let evaluation = gradcheck(evaluate, &variables, &config)
         .map_err(|error| in_mode(error, Mode::Evaluation))?;
     let training =
@@ -121,8 +169,9 @@ pub fn check_layer<M: ModuleT>(
         return Err(CheckError::ReloadDiffers);
     }
 
-    let single = Built::new(&build, &key, DType::F32, Some(&saved))?;
-    let output = single.layer.forward_t(&x.to_dtype(DType::F32)?, false)?;
+    let single = Built::new(build, &key, DType::F32, Some(&saved))?;
+    let single_x = Var::from_tensor(&x.to_dtype(DType::F32)?)?;
+    let output = single.layer.forward_t(&single_x, false)?;
     check_output(&output, Mode::Evaluation, output_shape, DType::F32)?;
     let difference = bits(&output.to_dtype(DType::F64)?)?
         .into_iter()
@@ -132,6 +181,13 @@ pub fn check_layer<M: ModuleT>(
         .fold(0.0, f64::max);
     if difference > 1e-4 {
         return Err(CheckError::Precision { difference });
+    }
+    if dtype == DType::F64 {
+        for mode in [Mode::Evaluation, Mode::Training] {
+            let gradients = |built: &Built<M>, x: &Var| built.gradients(build, x, mode);
+            let (found, expected) = (gradients(&single, &single_x)?, gradients(&built, &x)?);
+            compare_gradients(mode, &found, &expected)?;
+        }
     }
 
     let short = |kind: fn(ParamKind) -> bool| {
@@ -143,7 +199,25 @@ pub fn check_layer<M: ModuleT>(
         buffers: short(|kind| kind == ParamKind::Buffer),
         evaluation,
         training,
+        dtype,
     })
+}
+
+/// Whether gradients in f32 are those in f64.
+fn compare_gradients(
+    mode: Mode,
+    found: &[(String, Vec<f64>)],
+    expected: &[(String, Vec<f64>)],
+) -> std::result::Result<(), CheckError> {
+    for ((name, found), (_, expected)) in found.iter().zip(expected) {
+        let largest = expected.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+        let off = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
+        let difference = off.fold(0.0, f64::max) / (1.0 + largest);
+        if difference > 1e-3 {
+            return Err(CheckError::PrecisionOfGradient { mode, name: name.clone(), difference });
+        }
+    }
+    Ok(())
 }
 
 /// A layer with its parameters.
@@ -166,6 +240,33 @@ impl<M: ModuleT> Built<M> {
         let layer = build(weights.var_builder(dtype, &Device::Cpu).pp(PREFIX), key)?;
         let (params, _) = weights.finish()?;
         Ok(Self { layer, params })
+    }
+
+    /// The gradients of a weighted sum of the output, of the layer built anew around its parameters; empty for what
+    /// has none.
+    fn gradients(
+        &self,
+        build: &impl Fn(ParamBuilder<'static>, &RngKey) -> Result<M>,
+        x: &Var,
+        mode: Mode,
+    ) -> Result<Vec<(String, Vec<f64>)>> {
+        let key = RngKey::new(SEED);
+        key.set_step(5);
+        let before = self.params.to_tensors()?;
+        let again = Weights::from_params(&self.params, std::iter::empty::<String>());
+        let layer = build(again.var_builder(x.dtype(), &Device::Cpu).pp(PREFIX), &key)?;
+        let output = layer.forward_t(x, mode == Mode::Training)?;
+        let uniform = Initializer::Uniform { low: -1.0, high: 1.0 };
+        let weights = uniform.tensor(0, "gradcheck", output.shape(), x.dtype(), &Device::Cpu)?;
+        let store = (output * weights)?.sum_all()?.backward()?;
+        // Running statistics have moved.
+        self.params.set(&before).map_err(candle_core::Error::wrap)?;
+        let variables =
+            [("input".to_owned(), x.clone())].into_iter().chain(self.params.trainable());
+        let gradient = |(name, var): (String, Var)| {
+            Ok((name, store.get(&var).map_or(Ok(Vec::new()), numbers)?))
+        };
+        variables.map(gradient).collect()
     }
 
     fn names(&self) -> std::result::Result<Vec<String>, CheckError> {
@@ -193,8 +294,8 @@ fn perturb(params: &Params) -> Result<()> {
             param.var.dtype(),
             param.var.device(),
         )?;
-        let moved =
-            (param.var.as_detached_tensor() + noise)?.to_dtype(DType::F32)?.to_dtype(DType::F64)?;
+        let moved = (param.var.as_detached_tensor() + noise)?.to_dtype(DType::F32)?;
+        let moved = moved.to_dtype(param.var.dtype())?;
         param.var.set(&moved)?;
     }
     Ok(())
@@ -224,7 +325,7 @@ fn check_output(
 
 /// The elements' bits, so that comparing them is exact and -0 is not 0.
 fn bits(tensor: &Tensor) -> Result<Vec<u64>> {
-    Ok(tensor.flatten_all()?.to_vec1::<f64>()?.into_iter().map(f64::to_bits).collect())
+    Ok(numbers(tensor)?.into_iter().map(f64::to_bits).collect())
 }
 
 fn in_mode(error: CheckError, mode: Mode) -> CheckError {

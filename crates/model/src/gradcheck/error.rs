@@ -27,7 +27,12 @@ impl fmt::Display for Worst {
         let Self { name, index, analytic, numeric, ratio, reached } = self;
         write!(f, "`{name}`{index:?} is {analytic:e} by the tape, {numeric:e} by differences")?;
         if !reached {
-            write!(f, " (the tape never reached `{name}`)")?;
+            write!(
+                f,
+                " (the tape never reached `{name}`: something is detached, or an operation has no backward, as \
+                 candle's `LayerNorm`, `RmsNorm` and `softmax_last_dim`; LayerNorm and Softmax of \
+                 `taper_model::layers` have one)"
+            )?;
         }
         write!(f, ", {ratio:.1e} times the tolerance")
     }
@@ -97,6 +102,26 @@ pub enum CheckError {
     Precision {
         /// The largest difference, relative to 1 + the value.
         difference: f64,
+    },
+    /// A gradient in f32 is far from that in f64.
+    #[error(
+        "in {mode} the gradient of `{name}` in f32 differs from that in f64 by up to {difference:e}"
+    )]
+    PrecisionOfGradient {
+        /// Which of the two ways it ran in.
+        mode: Mode,
+        /// The parameter, or `input`.
+        name: String,
+        /// The largest difference, relative to 1 + the largest value.
+        difference: f64,
+    },
+    /// What a net's data says of it does not hold.
+    #[error("net `{net}`: {what}")]
+    Net {
+        /// The net.
+        net: &'static str,
+        /// What does not hold, with what was expected and found.
+        what: String,
     },
     /// An element of the output is not finite.
     #[error("the output in {mode} has an element that is not finite")]

@@ -222,3 +222,119 @@ fn the_report_counts_every_element_in_both_modes() {
     assert_eq!(check.evaluation.elements, 12 + 6 + 2);
     assert_eq!(check.training.elements, 20);
 }
+
+#[test]
+fn candle_layer_norm_which_refuses_f64_and_stops_the_gradient_gets_a_verdict() {
+    let norms: [fn(ParamBuilder<'static>) -> Result<Box<dyn Fn(&Tensor) -> Result<Tensor>>>; 2] = [
+        |vb| {
+            let norm = candle_nn::layer_norm(4, 1e-5, vb.candle())?;
+            Ok(Box::new(move |x: &Tensor| candle_core::Module::forward(&norm, x)))
+        },
+        |vb| {
+            let norm = candle_nn::rms_norm(4, 1e-5, vb.candle())?;
+            Ok(Box::new(move |x: &Tensor| candle_core::Module::forward(&norm, x)))
+        },
+    ];
+    for norm in norms {
+        let message = message(check_layer(
+            |vb, _| {
+                let norm = norm(vb)?;
+                Ok(move |x: &Tensor| norm(x))
+            },
+            &[3, 4],
+            &[3, 4],
+        ));
+        assert!(message.starts_with("wrong gradient in evaluation: "), "{message}");
+        assert!(message.contains("the tape never reached `"), "{message}");
+        assert!(message.contains("LayerNorm and Softmax of `taper_model::layers`"), "{message}");
+    }
+}
+
+#[test]
+fn a_layer_that_refuses_f64_is_checked_in_f32_and_that_is_said() {
+    let single = |x: &Tensor| match x.dtype() {
+        DType::F32 => x.sqr()?.tanh(),
+        found => candle_core::bail!("unsupported dtype {found:?}"),
+    };
+    let check = check_layer(|_, _| Ok(single), &[2, 3], &[2, 3]).unwrap();
+    assert_eq!(check.dtype, DType::F32);
+    let wrong = |x: &Tensor| single(&(x + x.detach())?);
+    let message = message(check_layer(|_, _| Ok(wrong), &[2, 3], &[2, 3]));
+    assert!(message.starts_with("wrong gradient in evaluation: `input`"), "{message}");
+}
+
+#[test]
+fn a_gradient_wrong_in_f32_alone_is_found() {
+    let message = found(|weight, x, _| match x.dtype() {
+        DType::F32 => {
+            // The same value, half of the gradient.
+            let y = x.broadcast_mul(weight)?;
+            (&y * 0.5)? + (y.detach() * 0.5)?
+        }
+        _ => x.broadcast_mul(weight),
+    });
+    assert!(
+        message.starts_with("in evaluation the gradient of `input` in f32 differs"),
+        "{message}"
+    );
+}
+
+#[test]
+fn some_elements_do_for_a_large_layer() {
+    let sample = LayerCheckConfig { sample: 5 };
+    let build = |vb, _: &RngKey| Linear::new(40, 30, Default::default(), vb);
+    let check = check_layer_with(build, &[20, 40], &[20, 30], &sample).unwrap();
+    assert_eq!(check.evaluation.elements, 15);
+}
+
+#[test]
+fn what_a_net_s_data_says_and_does_not_hold_is_told() {
+    use crate::layers::{Flatten, LinearConfig, Sequential};
+    use crate::nets::{Net, NetInfo};
+    use crate::weights::KeyMap;
+
+    let net = |classes: usize| {
+        NetInfo::new("logistic", move |config, vb, _| {
+            let inputs = config.channels * config.height * config.width;
+            let classes = if classes == 0 { config.num_classes } else { classes };
+            let linear = Linear::new(inputs, classes, LinearConfig::default(), vb.pp("linear"))?;
+            Ok(Net { body: Sequential::new().add(Flatten), head: Sequential::new().add(linear) })
+        })
+    };
+    let stages = |patterns: &[&str]| patterns.iter().map(|p| vec![p.to_string()]).collect();
+    let right = NetInfo {
+        default_input: (1, 2, 2),
+        num_classes: 3,
+        stem: "linear",
+        head: "linear",
+        stages: stages(&["linear.*"]),
+        key_maps: vec![("theirs", KeyMap::new([("fc.*", "linear.*")]))],
+        ..net(0)
+    };
+    assert_eq!(check_net(&right).unwrap().parameters, ["linear.bias", "linear.weight"]);
+    let nowhere = KeyMap::new([("fc.*", "dense.*")]);
+    for (info, expected) in [
+        (
+            NetInfo { build: net(5).build, ..right.clone() },
+            "the output in training has shape [2, 5], expected [2, 3]",
+        ),
+        (
+            NetInfo { head: "line", ..right.clone() },
+            "net `logistic`: the head is `line`, expected the prefix of a parameter, such as that of `linear.bias`",
+        ),
+        (
+            NetInfo { stages: stages(&["*.weight"]), ..right.clone() },
+            "net `logistic`: the parameter `linear.bias` is in 0 stages, expected one",
+        ),
+        (
+            NetInfo { stages: stages(&["linear.*", "fc.*"]), ..right.clone() },
+            "net `logistic`: the pattern `fc.*` of a stage matches no parameter",
+        ),
+        (
+            NetInfo { key_maps: vec![("theirs", nowhere)], ..right.clone() },
+            "net `logistic`: no rule of the key map `theirs` gives a name that the net has",
+        ),
+    ] {
+        assert_eq!(message(check_net(&info)), expected);
+    }
+}

@@ -1,8 +1,11 @@
 //! Softmax cross-entropy.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::error::LossError;
+use super::targets::{Loss, Targets};
 
 /// Softmax cross-entropy from logits, averaged over the batch: PyTorch's `F.cross_entropy`.
 ///
@@ -36,12 +39,33 @@ use super::error::LossError;
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CrossEntropy {
     /// The share of each target that is spread evenly over all classes, from 0 to 1; default 0.
+    #[serde(skip)]
     pub label_smoothing: f64,
     /// A weight for each class, finite and not negative; default `None`, all 1.
+    #[serde(skip)]
     pub class_weights: Option<Vec<f64>>,
+}
+
+/// With serde it has no settings of its own: a recipe's are `train.label_smoothing` and `train.class_weights`.
+impl Loss for CrossEntropy {
+    fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor, LossError> {
+        match targets {
+            Targets::Classes(labels) => self.class_ids(logits, labels),
+            Targets::Shares(shares) => self.targets(logits, shares),
+        }
+    }
+
+    fn weighed(
+        &self,
+        label_smoothing: f64,
+        class_weights: Option<Vec<f64>>,
+    ) -> Option<Arc<dyn Loss>> {
+        Some(Arc::new(Self { label_smoothing, class_weights }))
+    }
 }
 
 impl CrossEntropy {

@@ -20,6 +20,11 @@ pub enum LossError {
         /// The shape that they have.
         found: Vec<usize>,
     },
+    /// Shares of classes, for a loss that takes a class an image.
+    #[error(
+        "the loss takes one class an image, found shares of several, as mixup and CutMix make them; switch them off"
+    )]
+    SharesOfClasses,
     /// The class ids are not `u32`.
     #[error("class ids must be u32, found {found:?}; convert them with `to_dtype(DType::U32)`")]
     LabelsDType {

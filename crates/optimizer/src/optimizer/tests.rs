@@ -2,9 +2,10 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
 use crate::entry::Buffers;
+use crate::rules::tests::presets;
 use crate::{
-    Adadelta, Adam, AdamW, CandleOptimizer, Chunk, Optimizer, OptimizerError, ParamGroup, Real,
-    RmsProp, Rule, RuleConfig, Sgd, Slot, StepContext, StepRates,
+    Adadelta, Adam, AdamW, BoxedRule, CandleOptimizer, Chunk, Optimizer, OptimizerError,
+    ParamGroup, Real, RmsProp, Rule, Sgd, Slot, StepContext, StepRates, WholeUpdate,
 };
 
 const CPU: Device = Device::Cpu;
@@ -30,17 +31,17 @@ fn scattered(n: usize, seed: u32) -> Vec<f32> {
     (0..n as u32).map(|i| hash(i) as f32 / u32::MAX as f32 - 0.5).collect()
 }
 
-fn all_rules() -> Vec<RuleConfig> {
-    let presets = RuleConfig::presets().map(|name| RuleConfig::preset(name).unwrap());
+fn all_rules() -> Vec<BoxedRule> {
+    let presets = presets().into_iter().map(|(_, rule)| rule);
     let centered = RmsProp { centered: true, momentum: 0.9, ..RmsProp::pytorch() };
     let momentum = Sgd { momentum: 0.9, nesterov: true, ..Sgd::pytorch() };
     let amsgrad = Adam { amsgrad: true, ..Adam::pytorch() };
     presets
         .chain([
-            RuleConfig::RmsProp(centered),
-            RuleConfig::RmsProp(RmsProp { centered: false, ..centered }),
-            RuleConfig::Sgd(momentum),
-            RuleConfig::Adam(amsgrad),
+            centered.into(),
+            RmsProp { centered: false, ..centered }.into(),
+            momentum.into(),
+            amsgrad.into(),
         ])
         .collect()
 }
@@ -54,7 +55,7 @@ fn by_tensors(mut optimizer: Optimizer) -> Optimizer {
 }
 
 /// Three variables in two groups; in every third step one has no gradient.
-fn three(rule: RuleConfig) -> (Vec<(String, Var)>, Optimizer) {
+fn three(rule: BoxedRule) -> (Vec<(String, Var)>, Optimizer) {
     let var = |n: usize| Var::from_vec(scattered(n, n as u32), n, &CPU).unwrap();
     let vars = ["a", "b", "c"].into_iter().zip([35, 7, 1]);
     let vars: Vec<_> = vars.map(|(name, n)| (name.to_string(), var(n))).collect();
@@ -82,8 +83,8 @@ fn step_three(vars: &[(String, Var)], optimizer: &mut Optimizer, steps: std::ops
 #[test]
 fn tensors_are_updated_by_the_formula_that_numbers_are_updated_by() {
     for rule in all_rules() {
-        let (here, mut numbers) = three(rule);
-        let (there, tensors) = three(rule);
+        let (here, mut numbers) = three(rule.clone());
+        let (there, tensors) = three(rule.clone());
         let mut tensors = by_tensors(tensors);
         step_three(&here, &mut numbers, 0..5);
         step_three(&there, &mut tensors, 0..5);
@@ -185,7 +186,7 @@ fn a_formula_of_other_slots_than_its_rule_names_is_found_before_the_first_step()
 fn the_number_of_threads_changes_no_bit() {
     // Large enough to be cut, and no multiple of the chunk or of a vector register.
     let n = 100_003;
-    let steps = |rule: RuleConfig, threads: usize| {
+    let steps = |rule: BoxedRule, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let var = Var::from_vec(scattered(n, 1), (n, 1), &CPU).unwrap();
@@ -198,9 +199,9 @@ fn the_number_of_threads_changes_no_bit() {
         })
     };
     for rule in all_rules() {
-        let one = steps(rule, 1);
-        assert!(one == steps(rule, 2), "{rule:?} on 2 threads");
-        assert!(one == steps(rule, 4), "{rule:?} on 4 threads");
+        let one = steps(rule.clone(), 1);
+        assert!(one == steps(rule.clone(), 2), "{rule:?} on 2 threads");
+        assert!(one == steps(rule.clone(), 4), "{rule:?} on 4 threads");
     }
 }
 
@@ -343,7 +344,7 @@ fn candles_trait_agrees_with_candles_own_adamw() {
     let ours = Var::from_vec(ours, (2, 3), &CPU).unwrap();
     let theirs = Var::from_vec(theirs, (2, 3), &CPU).unwrap();
     let ints = Var::zeros(2, DType::U32, &CPU).unwrap();
-    let rule = RuleConfig::AdamW(AdamW::pytorch());
+    let rule = AdamW::pytorch().into();
     let mut our_optimizer = CandleOptimizer::new(vec![ints, ours.clone()], rule).unwrap();
     assert_eq!(our_optimizer.learning_rate(), 1e-3);
     our_optimizer.set_learning_rate(0.05);
@@ -441,9 +442,81 @@ fn all_gradients_zero_leave_a_fresh_optimizer_in_place() {
             weight_decay: Some(0.0),
             ..ParamGroup::new("all")
         };
-        let mut optimizer = Optimizer::new(vec![named("w", &var)], rule, &[group]).unwrap();
+        let mut optimizer = Optimizer::new(vec![named("w", &var)], rule.clone(), &[group]).unwrap();
         let zeros = var.zeros_like().unwrap();
         optimizer.step(&store(&var, zeros), rule.learning_rate()).unwrap();
         assert_eq!(values(&var), [1.0, -2.0], "{rule:?}");
+    }
+}
+
+/// Moves a matrix against its gradient's mean, kept in a slot; anything else by its formula, against the gradient.
+#[derive(Debug)]
+struct AgainstTheMean;
+
+impl Rule for AgainstTheMean {
+    fn name(&self) -> &'static str {
+        "against-the-mean"
+    }
+
+    fn learning_rate(&self) -> f64 {
+        1.0
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        vec![Slot::zero("mean")]
+    }
+
+    fn update<T: Real>(&self, step: &StepContext, chunk: Chunk<'_, T>) {
+        chunk.each(|p, g, [_]| *p = *p - T::of(step.learning_rate) * g);
+    }
+
+    fn as_whole(&self, dims: &[usize]) -> Option<&dyn WholeUpdate> {
+        (dims.len() == 2).then_some(self)
+    }
+}
+
+impl WholeUpdate for AgainstTheMean {
+    fn update(
+        &self,
+        step: &StepContext,
+        parameter: &Tensor,
+        gradient: &Tensor,
+        state: &[Tensor],
+    ) -> candle_core::Result<(Tensor, Vec<Tensor>)> {
+        let mean = (&state[0] + gradient.mean_all()?.broadcast_as(parameter.shape())?)?;
+        Ok(((parameter - (&mean * step.learning_rate)?)?, vec![mean]))
+    }
+}
+
+#[test]
+fn a_rule_may_look_at_a_parameter_as_a_whole_and_at_others_element_by_element() {
+    for dtype in [DType::F32, DType::F64, DType::BF16] {
+        let tensor = |values: &[f64], shape: &[usize]| {
+            Tensor::new(values, &CPU).unwrap().reshape(shape).unwrap().to_dtype(dtype).unwrap()
+        };
+        let matrix = Var::from_tensor(&tensor(&[0.0, 0.0, 0.0, 0.0], &[2, 2])).unwrap();
+        let bias = Var::from_tensor(&tensor(&[0.0, 0.0], &[2])).unwrap();
+        let params = || vec![named("m", &matrix), named("b", &bias)];
+        let mut optimizer = Optimizer::new(params(), AgainstTheMean, &[]).unwrap();
+        for step in 0..2 {
+            if step == 1 {
+                let state = optimizer.state().unwrap();
+                optimizer = Optimizer::new(params(), AgainstTheMean, &[]).unwrap();
+                optimizer.load_state(&state).unwrap();
+            }
+            let mut grads = store(&matrix, tensor(&[1.0, 2.0, 3.0, 6.0], &[2, 2]));
+            grads.insert(&bias, tensor(&[1.0, 2.0], &[2]));
+            optimizer.step(&grads, 1.0).unwrap();
+        }
+        let values = |var: &Var| {
+            let flat = var.flatten_all().unwrap().to_dtype(DType::F64).unwrap();
+            flat.to_vec1::<f64>().unwrap()
+        };
+        // The mean is 3; the slot holds 3, then 6.
+        assert_eq!(
+            (values(&matrix), values(&bias)),
+            (vec![-9.0; 4], vec![-2.0, -4.0]),
+            "{dtype:?}"
+        );
     }
 }

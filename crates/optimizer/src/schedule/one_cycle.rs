@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::curves::{cosine, lerp};
+use super::kind::ScheduleKind;
 use crate::check::Check;
 use crate::error::OptimizerError;
 
@@ -80,8 +81,10 @@ impl OneCycle {
             momentum: None,
         }
     }
+}
 
-    pub(super) fn validate(&self) -> Result<(), OptimizerError> {
+impl ScheduleKind for OneCycle {
+    fn validate(&self) -> Result<(), OptimizerError> {
         let check = Check("one-cycle schedule");
         check.unit("rise", self.rise)?;
         if self.three_phases && self.rise > 0.5 {
@@ -99,7 +102,7 @@ impl OneCycle {
         check.fraction("momentum.high", momentum.high)
     }
 
-    pub(super) fn scale(&self, step: u64, steps: u64) -> f64 {
+    fn scale(&self, step: u64, steps: u64) -> f64 {
         let start = 1.0 / self.start_divisor;
         let end = start / self.final_divisor;
         if self.three_phases {
@@ -109,14 +112,16 @@ impl OneCycle {
         }
     }
 
-    pub(super) fn momentum(&self, step: u64, steps: u64) -> Option<f64> {
+    fn momentum(&self, step: u64, steps: u64) -> Option<f64> {
         self.momentum.map(|MomentumCycle { low, high }| {
             let corners: &[f64] =
                 if self.three_phases { &[high, low, high, high] } else { &[high, low, high] };
             self.at(step, steps, corners)
         })
     }
+}
 
+impl OneCycle {
     /// The value at a step, from corner to corner.
     fn at(&self, step: u64, steps: u64, corners: &[f64]) -> f64 {
         let (step, last) = (step as f64, steps as f64 - 1.0);

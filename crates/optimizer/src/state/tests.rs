@@ -1,6 +1,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 
-use crate::{Adadelta, Adam, Optimizer, RuleConfig, StateFault};
+use crate::rules::tests::presets;
+use crate::{Adadelta, Adam, BoxedRule, Optimizer, Sgd, StateFault};
 
 const CPU: Device = Device::Cpu;
 
@@ -11,7 +12,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(rule: RuleConfig, weight: &Tensor, bias: &Tensor) -> Self {
+    fn new(rule: BoxedRule, weight: &Tensor, bias: &Tensor) -> Self {
         let weight = Var::from_tensor(&weight.copy().unwrap()).unwrap();
         let bias = Var::from_tensor(&bias.copy().unwrap()).unwrap();
         let params = vec![("l.weight".into(), weight.clone()), ("l.bias".into(), bias.clone())];
@@ -19,7 +20,7 @@ impl Run {
         Run { weight, bias, optimizer }
     }
 
-    fn start(rule: RuleConfig) -> Self {
+    fn start(rule: BoxedRule) -> Self {
         let weight = Tensor::new(&[[0.5f32, -1.25, 2.0], [0.1, 0.7, -0.3]], &CPU).unwrap();
         Self::new(rule, &weight, &Tensor::new(&[0.4f32, -0.6], &CPU).unwrap())
     }
@@ -37,28 +38,24 @@ impl Run {
     }
 }
 
-fn rules() -> Vec<RuleConfig> {
-    RuleConfig::presets()
-        .map(|name| RuleConfig::preset(name).unwrap())
-        .chain([momentum()])
-        .collect()
+fn rules() -> Vec<BoxedRule> {
+    presets().into_iter().map(|(_, rule)| rule).chain([momentum()]).collect()
 }
 
-fn momentum() -> RuleConfig {
-    let json = r#"{ "name": "sgd", "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.01 }"#;
-    serde_json::from_str(json).unwrap()
+fn momentum() -> BoxedRule {
+    Sgd { momentum: 0.9, dampening: 0.2, weight_decay: 0.01, ..Sgd::pytorch() }.into()
 }
 
 #[test]
 fn a_restored_run_has_the_bits_of_an_uninterrupted_one() {
     for rule in rules() {
-        let mut whole = Run::start(rule);
+        let mut whole = Run::start(rule.clone());
         (0..10).for_each(|n| whole.step(n));
 
-        let mut first = Run::start(rule);
+        let mut first = Run::start(rule.clone());
         (0..4).for_each(|n| first.step(n));
         let state = first.optimizer.state().unwrap();
-        let mut second = Run::new(rule, &first.weight, &first.bias);
+        let mut second = Run::new(rule.clone(), &first.weight, &first.bias);
         second.optimizer.load_state(&state).unwrap();
         // The saved state is a copy.
         first.step(99);
@@ -70,10 +67,10 @@ fn a_restored_run_has_the_bits_of_an_uninterrupted_one() {
 
 #[test]
 fn without_its_state_a_run_goes_another_way() {
-    let rule = RuleConfig::Adadelta(Adadelta::keras_reference());
-    let mut whole = Run::start(rule);
+    let rule: BoxedRule = Adadelta::keras_reference().into();
+    let mut whole = Run::start(rule.clone());
     (0..4).for_each(|n| whole.step(n));
-    let mut fresh = Run::new(rule, &whole.weight, &whole.bias);
+    let mut fresh = Run::new(rule.clone(), &whole.weight, &whole.bias);
     whole.step(4);
     fresh.step(4);
     assert_ne!(whole.bits(), fresh.bits());
@@ -81,7 +78,7 @@ fn without_its_state_a_run_goes_another_way() {
 
 #[test]
 fn state_is_named_by_parameter_and_slot() {
-    let run = Run::start(RuleConfig::Adadelta(Adadelta::pytorch()));
+    let run = Run::start(Adadelta::pytorch().into());
     let state = run.optimizer.state().unwrap();
     let names: Vec<_> = state.keys().map(String::as_str).collect();
     let expected = [
@@ -99,8 +96,8 @@ fn state_is_named_by_parameter_and_slot() {
 
 #[test]
 fn every_fault_of_a_state_is_reported_and_nothing_is_changed() {
-    let rule = RuleConfig::Adam(Adam::pytorch());
-    let mut run = Run::start(rule);
+    let rule: BoxedRule = Adam::pytorch().into();
+    let mut run = Run::start(rule.clone());
     (0..3).for_each(|n| run.step(n));
     let good = run.optimizer.state().unwrap();
     let mut bad = good.clone();
@@ -110,7 +107,7 @@ fn every_fault_of_a_state_is_reported_and_nothing_is_changed() {
     bad.insert("l.weight/step".into(), Tensor::new(-1i64, &CPU).unwrap());
     bad.insert("other/exp_avg".into(), Tensor::new(0f32, &CPU).unwrap());
 
-    let mut fresh = Run::start(rule);
+    let mut fresh = Run::start(rule.clone());
     let error = fresh.optimizer.load_state(&bad).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -124,7 +121,7 @@ fn every_fault_of_a_state_is_reported_and_nothing_is_changed() {
     let crate::OptimizerError::State { faults } = error else { panic!("another error") };
     assert_eq!(faults[3], StateFault::Missing { name: "l.bias/exp_avg".into() });
     assert_eq!(fresh.optimizer.steps(), 0);
-    let (mut untouched, state) = (Run::start(rule), fresh.optimizer.state().unwrap());
+    let (mut untouched, state) = (Run::start(rule.clone()), fresh.optimizer.state().unwrap());
     untouched.step(0);
     fresh.step(0);
     assert_eq!(untouched.bits(), fresh.bits());
@@ -133,8 +130,8 @@ fn every_fault_of_a_state_is_reported_and_nothing_is_changed() {
 
 #[test]
 fn the_state_of_another_rule_is_refused() {
-    let adam = Run::start(RuleConfig::Adam(Adam::pytorch())).optimizer.state().unwrap();
-    let mut run = Run::start(RuleConfig::Adadelta(Adadelta::pytorch()));
+    let adam = Run::start(Adam::pytorch().into()).optimizer.state().unwrap();
+    let mut run = Run::start(Adadelta::pytorch().into());
     let message = run.optimizer.load_state(&adam).unwrap_err().to_string();
     assert!(message.contains("`l.weight/square_avg` is missing"), "{message}");
     assert!(message.contains("`l.bias/exp_avg` is not part"), "{message}");

@@ -6,6 +6,14 @@ use taper_pretrained::shortened;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// The data's path, or name, leads nowhere.
+    #[error("{error}; and of this program `{}`", own.join("`, `"))]
+    NotFound {
+        /// What names there are beside the program's own.
+        error: Box<taper_dataset::Error>,
+        /// The names of the program's own data sets.
+        own: Vec<String>,
+    },
     /// Nothing to train on or to evaluate.
     #[error(
         "the {part} part of {source_name} is empty; give more images, or another \

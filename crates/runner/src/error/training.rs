@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use taper_model::weights::WeightsError;
+
 use super::resume::last_checkpoint;
 
 /// What can end a training.
@@ -25,6 +27,16 @@ pub enum TrainingError {
         learning_rate: f64,
         /// The last checkpoint, from before.
         checkpoint: Option<PathBuf>,
+    },
+    /// Weights that do not fit the net by their names, and do by one of its key maps.
+    #[error(
+        "{error}; the net's key map `{key_map}` fits all of them: set `model.key_map = \"{key_map}\"`"
+    )]
+    KeyMap {
+        /// How they do not fit.
+        error: Box<WeightsError>,
+        /// The key map.
+        key_map: &'static str,
     },
     /// A run would not fit into memory.
     #[error(

@@ -86,10 +86,11 @@ pub fn counted<T>(
     let counter = Arc::new(Counter::new(shown, label, images));
     // What is kept of the source may go on decoding, and is no longer counted then.
     let weak = Arc::downgrade(&counter);
-    let decoded = move || {
+    let decoded = move |_, image| {
         if let Some(counter) = weak.upgrade() {
             counter.add_one();
         }
+        image
     };
     work(Arc::new(Watched { source: source.clone(), decoded }))
 }

@@ -22,9 +22,9 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Takes in an epoch's value: how many epochs in a row have brought no improvement.
-    pub fn take(&mut self, better: impl Fn(f64, f64) -> bool, value: f64) -> usize {
-        if self.best.is_none_or(|best| better(value, best)) && !value.is_nan() {
+    /// Takes in an epoch's value, which may be better than the best so far: how many epochs in a row have brought no improvement.
+    pub fn take(&mut self, better: impl Fn(f64) -> bool, value: f64) -> usize {
+        if self.best.is_none_or(better) && !value.is_nan() {
             *self = Self { best: Some(value), epochs: 0 };
         } else {
             self.epochs += 1;
@@ -45,8 +45,8 @@ impl Listener for EarlyStopping {
         let Event::Epoch(Epoch { validation: Some(scores), .. }) = event else {
             return Ok(Verdict::Continue);
         };
-        let EarlyStoppingRecipe { patience, metric, min_delta } = self.recipe;
-        let better = |value, best| metric.improves(value, best, min_delta);
+        let EarlyStoppingRecipe { patience, ref metric, min_delta } = self.recipe;
+        let better = |best| metric.improves(scores, best, min_delta);
         match self.state.take(better, metric.of(scores)) >= patience {
             false => Ok(Verdict::Continue),
             true => Ok(Verdict::Stop(format!("no better {metric} for {patience} epochs"))),

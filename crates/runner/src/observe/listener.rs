@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use taper_run_folder::Event;
+use taper_classifier::Evaluation;
+use taper_model::nets::Net;
+use taper_model::params::Params;
+use taper_run_folder::{Event, Scores};
 use toml::Value;
 
 use crate::error::{RunnerError, TrainingError};
+use crate::load::Loaded;
 use crate::plan::Plan;
 
 /// What a listener wants of the loop. It is always heeded, but at [`Event::Finished`], after which there is nothing
@@ -26,13 +30,55 @@ pub enum Verdict {
     Suspend(String),
 }
 
+/// Answers that were scored, and what gave them.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Scored<'a> {
+    /// When.
+    pub when: When,
+    /// The plan: recipe, data, classes.
+    pub plan: &'a Plan,
+    /// The net with the weights that were scored, an average's where one is kept.
+    pub net: &'a Net,
+    /// Its parameters by name.
+    pub params: &'a Params,
+    /// The answers, image by image.
+    pub evaluation: &'a Evaluation,
+    /// Their scores.
+    pub scores: &'a Scores,
+}
+
+/// When answers are scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Before the first step, on the part that the run is scored on.
+    Before,
+    /// At the end of this epoch, from 0, on the validation part.
+    Epoch(usize),
+    /// At the end, on the part that the run is scored on; what is wanted then has no effect.
+    After,
+}
+
 /// Somebody who follows a run.
 pub trait Listener {
-    /// Takes note of an event.
+    /// Takes note of an event. Default nothing.
     ///
     /// # Errors
     /// Whatever keeps the listener from its work, a full disk for instance; it ends the run.
-    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError>;
+    fn observe(&mut self, event: &Event) -> Result<Verdict, RunnerError> {
+        let _ = event;
+        Ok(Verdict::Continue)
+    }
+
+    /// Looks at answers that were scored, and at the net that gave them; at the end of an epoch before
+    /// [`Event::Epoch`]. Default nothing.
+    ///
+    /// # Errors
+    /// As [`observe`](Self::observe).
+    fn scored(&mut self, scored: &Scored<'_>) -> Result<Verdict, RunnerError> {
+        let _ = scored;
+        Ok(Verdict::Continue)
+    }
 
     /// Told how far work is that takes its time between two events: `done` images `of` so many. For a display;
     /// default nothing.
@@ -85,6 +131,18 @@ impl Verdicts {
         }
     }
 
+    /// What one listener wants, too.
+    fn take(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Continue => {}
+            Verdict::ScaleRate(factor) => {
+                self.rate_scale = Some(self.rate_scale.unwrap_or(1.0) * factor);
+            }
+            Verdict::Stop(reason) => self.stop = self.stop.take().or(Some(reason)),
+            Verdict::Suspend(reason) => self.suspend = self.suspend.take().or(Some(reason)),
+        }
+    }
+
     /// These, and what the listeners want of a later event.
     pub fn and(self, later: Self) -> Self {
         let rate_scale = match (self.rate_scale, later.rate_scale) {
@@ -132,14 +190,27 @@ pub(crate) fn notify(
 ) -> Result<Verdicts, RunnerError> {
     let mut verdicts = Verdicts::default();
     for listener in listeners {
-        match listener.observe(event)? {
-            Verdict::Continue => {}
-            Verdict::ScaleRate(factor) => {
-                verdicts.rate_scale = Some(verdicts.rate_scale.unwrap_or(1.0) * factor);
-            }
-            Verdict::Stop(reason) => verdicts.stop = verdicts.stop.or(Some(reason)),
-            Verdict::Suspend(reason) => verdicts.suspend = verdicts.suspend.or(Some(reason)),
-        }
+        verdicts.take(listener.observe(event)?);
+    }
+    Ok(verdicts)
+}
+
+/// Shows every listener answers that were scored, and gathers what they want.
+///
+/// # Errors
+/// That of the first listener that fails.
+pub(crate) fn show_scored(
+    listeners: &mut [Box<dyn Listener>],
+    when: When,
+    plan: &Plan,
+    loaded: &Loaded,
+    (evaluation, scores): (&Evaluation, &Scores),
+) -> Result<Verdicts, RunnerError> {
+    let (net, params) = (&loaded.net, &loaded.params);
+    let mut verdicts = Verdicts::default();
+    for listener in listeners {
+        let scored = Scored { when, plan, net, params, evaluation, scores };
+        verdicts.take(listener.scored(&scored)?);
     }
     Ok(verdicts)
 }

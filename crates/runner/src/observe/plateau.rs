@@ -39,9 +39,9 @@ impl Listener for Plateau {
         let Event::Epoch(Epoch { validation: Some(scores), .. }) = event else {
             return Ok(Verdict::Continue);
         };
-        let PlateauRecipe { metric, min_delta, .. } = self.recipe;
+        let PlateauRecipe { ref metric, min_delta, .. } = self.recipe;
         let state = &mut self.state;
-        let better = |value, best| metric.improves(value, best, min_delta);
+        let better = |best| metric.improves(scores, best, min_delta);
         let mut waited = state.waiting.take(better, metric.of(scores));
         if state.cooldown > 0 {
             state.cooldown -= 1;

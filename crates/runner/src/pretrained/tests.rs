@@ -94,10 +94,10 @@ fn a_net_of_one_s_own_says_how_its_images_are_usually_prepared() {
     let resolve = |registry: &Registry, overrides: &[(String, String)]| {
         resolve_pretrained("finetune-digits", None, overrides, registry).unwrap()
     };
-    assert_eq!(resolve(&registry, &set).optimizer.name(), "adam");
+    assert_eq!(resolve(&registry, &set).optimizer.name, "adam");
     net.images = Some(UsualImages { mean: [0.1, 0.2, 0.3], ..UsualImages::IMAGENET });
     registry.models.add_net(net);
-    assert_eq!(resolve(&registry, &set).optimizer.name(), "adamw");
+    assert_eq!(resolve(&registry, &set).optimizer.name, "adamw");
 
     let folder = folder(&[]);
     let file = folder.path().join("model.safetensors").to_str().unwrap().to_string();
@@ -109,10 +109,10 @@ fn a_net_of_one_s_own_says_how_its_images_are_usually_prepared() {
 fn the_rates_are_those_of_the_net_s_family_and_the_method() {
     let rate = |net: &str, method: &str| {
         let recipe = silent(&[("model.net", net), ("method", method)]).unwrap();
-        assert_eq!(recipe.optimizer.name(), "adamw");
+        assert_eq!(recipe.optimizer.name, "adamw");
         assert_eq!(recipe.schedule.warmup_ratio, 0.1);
         assert_eq!((recipe.train.epochs, recipe.train.batch_size), (10, 32));
-        recipe.optimizer.learning_rate()
+        recipe.optimizer.number("learning_rate").unwrap()
     };
     assert_eq!(rate("vit_tiny_patch16_224", "full"), 5e-5);
     assert_eq!(rate("vit_small_patch14_dinov2", "gradual"), 5e-5);
@@ -121,9 +121,9 @@ fn the_rates_are_those_of_the_net_s_family_and_the_method() {
     assert_eq!(rate("resnet50", "head"), 1e-3);
     assert_eq!(rate("cifar_resnet20", "full"), 1e-3);
     let digits = silent(&[("model.net", "lenet5")]).unwrap();
-    assert_eq!(digits.optimizer.name(), "adam");
+    assert_eq!(digits.optimizer.name, "adam");
     let set = [("model.net", "resnet18"), ("optimizer", "sgd"), ("schedule", "constant")];
-    assert_eq!(silent(&set).unwrap().optimizer.name(), "sgd");
+    assert_eq!(silent(&set).unwrap().optimizer.name, "sgd");
 }
 
 #[test]

@@ -47,24 +47,23 @@ pub enum NonFinite {
 
 settings! {
 /// Which epoch's weights the run ends with.
-#[derive(Copy)]
 "select." => SelectRecipe {
     /// End with the weights of the epoch that was best on the validation part, not with those of the
     /// last.
     best: bool = false,
-    /// What is best: `loss`, `accuracy`, `macro_precision`, `macro_recall` or `macro_f1`.
-    metric: Metric = Metric::Loss,
+    /// What is best: `loss`, `accuracy`, `macro_precision`, `macro_recall`, `macro_f1`, or
+    /// a metric of the program's own.
+    metric: Metric = Metric::LOSS,
 }
 }
 
 settings! {
 /// When a run that no longer gets better ends.
-#[derive(Copy)]
 "early_stopping." => EarlyStoppingRecipe {
     /// Epochs in a row without an improvement on the validation part before the run ends; 0: never.
     patience: usize = 0,
     /// What has to improve, as in `select.metric`.
-    metric: Metric = Metric::Loss,
+    metric: Metric = Metric::LOSS,
     /// The least improvement that counts; 0: any.
     min_delta: f64 = 0.0,
 }
@@ -72,14 +71,13 @@ settings! {
 
 settings! {
 /// When the learning rate of a run that no longer gets better is lowered, on top of the schedule.
-#[derive(Copy)]
 "plateau." => PlateauRecipe {
     /// What the learning rate is multiplied with, from 0 to 1; 1: it is never lowered.
     factor: f64 = 1.0,
     /// Epochs in a row without an improvement on the validation part that are tolerated.
     patience: usize = 10,
     /// What has to improve, as in `select.metric`.
-    metric: Metric = Metric::Loss,
+    metric: Metric = Metric::LOSS,
     /// The least improvement that counts; 0: any.
     min_delta: f64 = 0.0,
     /// Epochs after lowering in which nothing is counted.

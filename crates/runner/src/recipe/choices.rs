@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taper_optimizer::{
-    Adadelta, Adagrad, Adam, AdamW, AverageConfig, ParamGroup, RmsProp, ScheduleKind, Sgd,
+    Adadelta, Adagrad, Adam, AdamW, AverageConfig, ConstantRate, CosineDecay, ExponentialDecay,
+    LinearDecay, OneCycle, ParamGroup, RmsProp, Sgd, StepDecay,
 };
 use toml::{Table, Value};
 
@@ -35,8 +36,13 @@ pub struct Choice {
 pub fn choices() -> &'static [Choice] {
     static ALL: LazyLock<Vec<Choice>> = LazyLock::new(|| {
         [
-            by_name::<ScheduleKind>("schedule.kind"),
             vec![
+                choice::<ConstantRate>("schedule.kind", "constant", false),
+                choice::<LinearDecay>("schedule.kind", "linear", false),
+                choice::<StepDecay>("schedule.kind", "step", false),
+                choice::<ExponentialDecay>("schedule.kind", "exponential", false),
+                choice::<CosineDecay>("schedule.kind", "cosine", false),
+                choice::<OneCycle>("schedule.kind", "one-cycle", false),
                 choice::<Sgd>("optimizer", "sgd", false),
                 choice::<Adadelta>("optimizer", "adadelta", false),
                 choice::<Adagrad>("optimizer", "adagrad", false),

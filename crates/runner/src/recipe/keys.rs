@@ -70,6 +70,7 @@ pub(super) fn documented(prefix: &str, key: &str) -> &'static str {
         ("schedule", "warmup_start") => {
             "The part of the rate that the warm-up starts from, from 0 to 1."
         }
+        ("loss", "name") => "The loss; each has settings of its own.",
         ("optimizer", key) => rule(key),
         ("average", key) => average(key),
         ("groups", key) => group(key),

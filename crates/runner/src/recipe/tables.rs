@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use taper_classifier::{DeviceChoice, Tta};
-use taper_dataset::{Augment, Filter, ResizeMode};
+use taper_dataset::{Filter, ResizeMode};
 use taper_model::weights::Layout;
-use taper_optimizer::{AdamW, AverageConfig, ParamGroup, RuleConfig, Schedule};
+use taper_optimizer::{AdamW, AverageConfig, ParamGroup};
 use taper_pretrained::{Fit, Rename};
 
 use super::callbacks::{
@@ -16,6 +16,7 @@ use super::callbacks::{
 use super::choices;
 use super::keys::{self, Declared, Key, settings};
 use super::method::Method;
+use super::named::{AugmentRecipe, Named, ScheduleRecipe};
 use crate::error::RecipeError;
 use crate::fault::Fault;
 
@@ -37,7 +38,7 @@ settings! {
     image: ImageRecipe = ImageRecipe::default(),
     /// Random changes to training images: a policy (`none`, `light`, `digits`, `cifar` or
     /// `imagenet`), or a table of settings such as `augment.rotation`.
-    augment: Augment = Augment::none(),
+    augment: AugmentRecipe = AugmentRecipe::default(),
     /// The net and the weights it starts from.
     model: ModelRecipe = ModelRecipe::default(),
     /// What is trained: `full`, `head`, `last-n` (`last-2`: the last two blocks), `gradual` or
@@ -47,10 +48,13 @@ settings! {
     train: TrainRecipe = TrainRecipe::default(),
     /// The learning rate over the run: `constant`, `linear`, `step`, `exponential`, `cosine` or
     /// `one-cycle`, after a warm-up.
-    schedule: Schedule = Schedule::constant(),
+    schedule: ScheduleRecipe = ScheduleRecipe::default(),
     /// The update rule: `sgd`, `adadelta`, `adagrad`, `rmsprop`, `adam` or `adamw` with PyTorch's
     /// defaults, or `sgd-keras`, `adam-keras` and so on with Keras's.
-    optimizer: RuleConfig = RuleConfig::AdamW(AdamW::pytorch()),
+    optimizer: Named = Named::new("adamw", &AdamW::pytorch()),
+    /// What is minimized: `cross-entropy`, the softmax cross-entropy, or a loss of a program's own, by name or as a
+    /// table with its `name` and settings.
+    loss: Named = Named::plain("cross-entropy"),
     /// Parameters with a learning rate or a weight decay of their own.
     groups: Vec<ParamGroup> = [],
     /// The average of the weights that is validated and saved in their place: `none`, `ema` or `swa`.
@@ -244,12 +248,12 @@ pub enum Balance {
 
 impl Recipe {
     /// Several views of each image: as the recipe's augmentation shows images, what hides something left
-    /// out; with the policy `light` where there is none.
+    /// out; with the policy `light` where there is none. A program's own augmentations are left out.
     ///
     /// # Errors
     /// A setting of the augmentation that is outside its range.
     pub fn tta(&self, views: u64) -> taper_dataset::Result<Tta> {
-        Ok(Tta { views, augment: self.augment.tta_policy()?, seed: self.seed })
+        Ok(Tta { views, augment: self.augment.settings.tta_policy()?, seed: self.seed })
     }
 
     /// As `recipe.toml` has it.

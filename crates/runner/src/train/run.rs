@@ -48,9 +48,9 @@ pub fn train(
             training.position.sums.seconds += started.elapsed().as_secs_f64();
             training.apply_after_step(verdicts, listeners)?;
         }
-        let validation = training.validate(listeners)?;
+        let (validation, verdicts) = training.validate(listeners)?;
         let event = training.close_epoch(validation);
-        let verdicts = notify(listeners, &event)?;
+        let verdicts = verdicts.and(notify(listeners, &event)?);
         training.apply_after_epoch(verdicts, listeners)?;
     }
     training.choose_weights()?;

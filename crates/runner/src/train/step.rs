@@ -4,6 +4,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use taper_dataset::Batch;
 use taper_model::backward;
+use taper_model::loss::Targets;
 use taper_model::params::ParamKind;
 use taper_optimizer::{StepRates, clip};
 
@@ -48,13 +49,13 @@ impl Training<'_> {
         for (i, batch) in group.iter().enumerate() {
             self.loaded.rng.set_step((done + i) as u64);
             let logits = self.logits(batch)?;
-            let mut batch_loss = match &batch.targets {
-                None => self.loss.class_ids(&logits, &labels_of(batch)?)?,
-                Some(targets) => {
-                    let targets = Tensor::from_slice(targets, logits.dims(), &self.plan.device)?;
-                    self.loss.targets(&logits, &targets)?
+            let targets = match &batch.targets {
+                None => Targets::Classes(labels_of(batch)?),
+                Some(shares) => {
+                    Targets::Shares(Tensor::from_slice(shares, logits.dims(), &self.plan.device)?)
                 }
             };
+            let mut batch_loss = self.plan.loss.loss(&logits, &targets)?;
             let share = batch.labels.len() as f64 / count as f64;
             losses.push((share, batch_loss.detach()));
             if group.len() > 1 {

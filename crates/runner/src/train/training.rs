@@ -1,6 +1,5 @@
 //! What the loop works with, and how far it is.
 
-use taper_model::loss::CrossEntropy;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
@@ -28,7 +27,6 @@ pub struct Training<'a> {
     pub average: Average,
     /// Where the loop is.
     pub position: Position,
-    pub(super) loss: CrossEntropy,
     pub(super) best: Option<(EpochValue, Tensors)>,
     /// The best epochs, best first.
     pub(super) epochs: Vec<EpochValue>,
@@ -57,10 +55,9 @@ impl<'a> Training<'a> {
         Ok(Self {
             plan,
             loaded,
-            optimizer: Optimizer::new(trainable, recipe.optimizer, &groups)?,
+            optimizer: Optimizer::new(trainable, plan.rule.clone(), &groups)?,
             average: Average::new(changing, recipe.average)?,
             position: Position::start(),
-            loss: plan.loss(),
             best: None,
             epochs: Vec::new(),
             checkpoints: None,
@@ -117,9 +114,8 @@ impl<'a> Training<'a> {
 
     /// The rates of the next step.
     pub(super) fn rates(&self) -> StepRates {
-        let recipe = self.recipe();
-        let base = recipe.optimizer.learning_rate() * self.position.rate_scale;
-        recipe.schedule.rates(base, self.position.step, self.total_steps())
+        let base = self.plan.rule.learning_rate() * self.position.rate_scale;
+        self.plan.schedule.rates(base, self.position.step, self.total_steps())
     }
 
     /// The first event.

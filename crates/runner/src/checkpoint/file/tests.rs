@@ -15,6 +15,7 @@ fn checkpoint() -> Checkpoint {
         macro_precision: 1.0 / 3.0,
         macro_recall: 0.5,
         macro_f1: 0.25,
+        own: Default::default(),
     };
     Checkpoint {
         header: Header {

@@ -10,6 +10,7 @@ fn epoch(loss: f64) -> Event {
         macro_precision: 0.0,
         macro_recall: 0.0,
         macro_f1: 0.0,
+        own: Default::default(),
     };
     Event::Epoch(Epoch {
         epoch: 0,
@@ -25,13 +26,13 @@ fn epoch(loss: f64) -> Event {
 
 /// The rate's factor after each epoch.
 fn factors(recipe: PlateauRecipe, losses: &[f64], restored_at: usize) -> Vec<f64> {
-    let mut plateau = Plateau::new(recipe);
+    let mut plateau = Plateau::new(recipe.clone());
     let mut scale = 1.0;
     let mut factors = Vec::new();
     for (i, &loss) in losses.iter().enumerate() {
         if i == restored_at {
             let state = plateau.state().unwrap().unwrap();
-            plateau = Plateau::new(recipe);
+            plateau = Plateau::new(recipe.clone());
             plateau.restore(&state).unwrap();
         }
         if let Verdict::ScaleRate(factor) = plateau.observe(&epoch(loss)).unwrap() {
@@ -49,7 +50,7 @@ fn the_rate_is_lowered_when_pytorch_lowers_it() {
     let recipe = PlateauRecipe {
         factor: 0.5,
         patience: 1,
-        metric: Metric::Loss,
+        metric: Metric::LOSS,
         min_delta: 0.0,
         cooldown: 2,
         min_scale: 0.2,
@@ -57,6 +58,6 @@ fn the_rate_is_lowered_when_pytorch_lowers_it() {
     let losses = [5.0, 4.0, 4.0, 4.0, 4.5, 3.9, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0];
     let expected = [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2];
     for restored_at in 0..losses.len() {
-        assert_eq!(factors(recipe, &losses, restored_at), expected, "{restored_at}");
+        assert_eq!(factors(recipe.clone(), &losses, restored_at), expected, "{restored_at}");
     }
 }

@@ -1,0 +1,92 @@
+//! A recipe resolved in layers: named recipe, file, single keys, and what the names in it stand for.
+
+use std::path::Path;
+
+use taper_run_folder::RunFolderError;
+use taper_untrusted::checksums::{self, TEXT};
+use toml::Table;
+
+use crate::error::{RecipeError, RunnerError};
+use crate::fault::{settings_of, table_of_text};
+use crate::recipe::{Recipe, invalid, merge, override_keys, table_of};
+use crate::registry::Registry;
+
+/// Resolves a recipe: the defaults, then `base` (a named recipe or a TOML file, if given), then
+/// `overrides`, pairs of a dotted key and a value such as `("train.epochs", "3")`.
+///
+/// A value is read as TOML; what is no TOML value is taken as a string, so that `model.net=lenet5`
+/// needs no quotes. A layer changes the keys that it names and leaves the others, with some
+/// additions: `optimizer = "adam-keras"` stands for all settings of that preset
+/// ([`presets`](taper_optimizer::presets)), `augment = "digits"` for those of that policy, or a program's own augmentation alone,
+/// `schedule = "cosine"` for that schedule with its defaults,
+/// `method = "head"` for that [`Method`] with its (`last-2` is the last two blocks),
+/// `average = "ema"` for that average,
+/// `loss = "cross-entropy"` for that loss,
+/// and a table with another `name` replaces the one below, since its keys belong to something else.
+///
+/// # Errors
+/// An unknown name, an unreadable file, an unknown key, a value of the wrong type.
+pub fn resolve(
+    base: Option<&str>,
+    overrides: &[(String, String)],
+    registry: &Registry,
+) -> Result<Recipe, RunnerError> {
+    layered(None, Table::new(), base, overrides, registry)
+}
+
+/// Resolves a recipe: the defaults, the recipe `below`, the settings `said`, then `base` and
+/// `overrides`.
+pub(crate) fn layered(
+    below: Option<&str>,
+    said: Table,
+    base: Option<&str>,
+    overrides: &[(String, String)],
+    registry: &Registry,
+) -> Result<Recipe, RunnerError> {
+    let mut origin = "";
+    let mut table = table_of(&Recipe::default())?;
+    if let Some(below) = below {
+        merge(&mut table, read(below, registry)?)?;
+    }
+    merge(&mut table, said)?;
+    if let Some(base) = base {
+        merge(&mut table, read(base, registry)?)?;
+        // What is wrong with a recipe that is right by itself has come with the overrides.
+        if complete(table.clone(), "", registry).is_err() {
+            origin = base;
+        }
+    }
+    override_keys(&mut table, overrides)?;
+    let mut recipe = complete(table, origin, registry)?;
+    recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
+    Ok(recipe)
+}
+
+/// The recipe that a table is, its settings complete.
+fn complete(table: Table, origin: &str, registry: &Registry) -> Result<Recipe, RunnerError> {
+    let mut recipe: Recipe = settings_of(table).map_err(invalid(origin))?;
+    match registry.choose(&mut recipe) {
+        Ok(_) => Ok(recipe),
+        Err(RunnerError::Recipe(RecipeError::Invalid { fault, .. })) => {
+            Err(invalid(origin)(fault).into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(base: &str, registry: &Registry) -> Result<Table, RecipeError> {
+    let is_path = base.ends_with(".toml") || Path::new(base).components().count() > 1;
+    let text = match registry.recipe(base) {
+        Some(text) => text.to_string(),
+        None if is_path => checksums::read_text(Path::new(base), TEXT)
+            .map_err(RunFolderError::io(Path::new(base)))?,
+        None => {
+            let known = registry.recipe_names().map(String::from).collect();
+            return Err(RecipeError::Unknown { what: "recipe", name: base.to_string(), known });
+        }
+    };
+    table_of_text(&text).map_err(invalid(base))
+}
+
+#[cfg(test)]
+mod tests;
