@@ -26,13 +26,12 @@ fn main() -> Result<(), RunnerError> {
     let net = NetInfo::new("logistic", |config, vb, _key| {
         let inputs = config.channels * config.height * config.width;
         let head = Linear::new(inputs, config.num_classes, Default::default(), vb.pp("linear"))?;
-        Ok(Net { body: Sequential::new().add(Flatten), head: Sequential::new().add(head) })
+        Ok(Net::new(Sequential::new().add(Flatten).add(head)))
     });
     let net = NetInfo { default_input: (1, 2, 2), ..net };
     let pixels = (0..80).flat_map(|i| [255 * (i % 2) as u8, i as u8, 0, 9]).collect();
-    let names = ["dark", "light"].map(String::from).to_vec();
-    let images =
-        InMemory::new("corners", [2, 2, 1], pixels, (0..80).map(|i| i % 2).collect(), names)?;
+    let (labels, names) = ((0..80).map(|i| i % 2).collect(), vec!["dark".into(), "light".into()]);
+    let images = InMemory::new("corners", [2, 2, 1], pixels, labels, names)?;
     let data = Dataset::whole("corners", std::sync::Arc::new(images));
     let run = Run::new(Recipe::default()).net(net).source(data).loss("brier", Brier {});
     let outcome = run.listener(Watch).to("runs/own-parts")?;

@@ -1,5 +1,13 @@
 //! From a recipe to a trained model and its scores.
 //!
+//! cargo optimizes nothing by default, and training takes thirty times as long then, which a run says once. This
+//! in the `Cargo.toml` of a program optimizes what it depends on:
+//!
+//! ```toml
+//! [profile.dev.package."*"]
+//! opt-level = 3
+//! ```
+//!
 //! A [`Recipe`] holds every setting; [`resolve`] layers it from defaults, a named recipe, a file and
 //! single keys. A [`Plan`] is a recipe validated, with the data open and the weights read; [`run`]
 //! carries it out and leaves a run's folder, to which `taper_report::complete` adds the model card and the

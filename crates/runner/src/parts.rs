@@ -143,3 +143,13 @@ impl Run {
         run(&plan, &lock, self.existing, self.listeners)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_shows_the_example_which_has_forty_lines_at_most() {
+        let example = include_str!("../examples/own_parts.rs");
+        assert!(include_str!("../README.md").contains(example));
+        assert!(example.lines().count() <= 40, "{}", example.lines().count());
+    }
+}

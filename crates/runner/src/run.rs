@@ -25,6 +25,7 @@ use crate::train::{Training, train};
 
 /// What is done where the folder holds a run already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Existing {
     /// It stays, and nothing is done. The default.
     #[default]

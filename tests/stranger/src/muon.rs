@@ -4,23 +4,19 @@ use serde::{Deserialize, Serialize};
 use taper_cli::taper_runner::candle::{Result, Tensor};
 use taper_cli::taper_runner::taper_optimizer::{Chunk, Real, Rule, Slot, StepContext, WholeUpdate};
 
-/// Muon (Jordan et al. 2024, <https://kellerjordan.github.io/posts/muon/>): the momentum of a matrix, made orthogonal;
-/// SGD with momentum for all else.
+/// Muon (Jordan et al. 2024, <https://kellerjordan.github.io/posts/muon/>): the momentum of a matrix,
+/// made orthogonal; SGD with momentum for all else. Rate 0.02, momentum 0.95.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Muon {
-    /// Default 0.02.
-    pub learning_rate: f64,
-    /// Default 0.95.
-    pub momentum: f64,
+    learning_rate: f64,
+    momentum: f64,
 }
-
 impl Default for Muon {
     fn default() -> Self {
         Self { learning_rate: 0.02, momentum: 0.95 }
     }
 }
-
 impl Rule for Muon {
     fn name(&self) -> &'static str {
         "muon"
@@ -42,21 +38,15 @@ impl Rule for Muon {
         (dims.len() >= 2).then_some(self)
     }
 }
-
+type Updated = Result<(Tensor, Vec<Tensor>)>;
 impl WholeUpdate for Muon {
-    fn update(
-        &self,
-        step: &StepContext,
-        p: &Tensor,
-        g: &Tensor,
-        state: &[Tensor],
-    ) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update(&self, step: &StepContext, p: &Tensor, g: &Tensor, state: &[Tensor]) -> Updated {
         let mean = ((&state[0] * self.momentum)? + g)?;
         let ahead = ((&mean * self.momentum)? + g)?.flatten_from(1)?; // Nesterov's
         let (rows, columns) = ahead.dims2()?;
         let flat = rows <= columns;
-        let mut x = if flat { ahead } else { ahead.t()?.contiguous()? };
-        x = x.broadcast_div(&(x.sqr()?.sum_all()?.sqrt()? + 1e-7)?)?;
+        let x = if flat { ahead } else { ahead.t()?.contiguous()? };
+        let mut x = x.broadcast_div(&(x.sqr()?.sum_all()?.sqrt()? + 1e-7)?)?;
         for _ in 0..5 {
             let a = x.matmul(&x.t()?)?;
             let b = ((&a * -4.7750)? + (a.matmul(&a)? * 2.0315)?)?;

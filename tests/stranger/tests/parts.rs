@@ -61,3 +61,12 @@ fn schedule_augmentation_source_and_loss_do_what_they_say() {
     assert!((value(&focal::Focal { gamma: 0.0 }) - plain).abs() < 1e-6);
     assert!(value(&focal::Focal { gamma: 2.0 }) < plain);
 }
+
+#[test]
+fn no_part_is_longer_than_sixty_lines() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 60, "{}: {lines} lines", file.display());
+    }
+}

@@ -50,6 +50,7 @@ pub struct Scored<'a> {
 
 /// When answers are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum When {
     /// Before the first step, on the part that the run is scored on.
     Before,
@@ -153,6 +154,13 @@ impl Verdicts {
     }
 }
 
+/// What is said of a program that is compiled without optimization, as cargo does by default.
+fn unoptimized(level: &str) -> Option<&'static str> {
+    let told = "this program is compiled without optimization and trains thirty times slower; build it with --release, \
+                or add to its Cargo.toml: [profile.dev.package.\"*\"] opt-level = 3";
+    (level == "0").then_some(told)
+}
+
 /// Tells every listener what may make a plan's scores worthless, where there is something.
 ///
 /// # Errors
@@ -161,9 +169,11 @@ pub(crate) fn notify_warnings(
     plan: &Plan,
     listeners: &mut [Box<dyn Listener>],
 ) -> Result<Verdicts, RunnerError> {
-    match plan.warnings.is_empty() {
+    let slow = unoptimized(env!("TAPER_OPT_LEVEL")).map(String::from);
+    let warnings: Vec<String> = plan.warnings.iter().cloned().chain(slow).collect();
+    match warnings.is_empty() {
         true => Ok(Verdicts::default()),
-        false => notify(listeners, &Event::Warned { warnings: plan.warnings.clone() }),
+        false => notify(listeners, &Event::Warned { warnings }),
     }
 }
 
@@ -288,4 +298,16 @@ pub(super) fn state_of<T: serde::de::DeserializeOwned>(
     let failed = |reason| TrainingError::ListenerState { listener, reason };
     let read = state.clone().try_into();
     Ok(read.map_err(|error: toml::de::Error| failed(error.message().to_string()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_optimization_is_told_of_and_with_what_to_do() {
+        let told = unoptimized("0").unwrap();
+        assert!(told.contains("[profile.dev.package.\"*\"] opt-level = 3"), "{told}");
+        assert_eq!(["1", "2", "3", "s", "z"].map(unoptimized), [None; 5]);
+    }
 }

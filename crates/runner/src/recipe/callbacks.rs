@@ -38,6 +38,7 @@ settings! {
 /// What to do about a loss or gradient that is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum NonFinite {
     /// End the run with an error.
     Stop,

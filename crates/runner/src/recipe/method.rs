@@ -18,6 +18,7 @@ macro_rules! methods {
         /// group's `learning_rate_scale`.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "name")]
+        #[non_exhaustive]
         pub enum Method {
             $($(#[$doc])* #[serde(rename = $name)] $method($settings),)*
         }
@@ -122,6 +123,7 @@ impl Default for Method {
 /// Where the features of a frozen net are cached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FeatureCache {
     /// In memory up to 1 GiB, on disk above that; nowhere for a net that is not made of a body and
     /// a head.

@@ -135,6 +135,7 @@ settings! {
 /// What happens when images cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum BrokenImages {
     /// The run stops, with a list of them.
     #[default]
@@ -236,6 +237,7 @@ settings! {
 /// What is done about classes with more images than others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Balance {
     /// Nothing.
     None,
