@@ -53,7 +53,8 @@ pub(crate) fn find_unwrap(
 }
 
 /// How many of a net's parameters, `wanted` by name and shape as [`NetInfo::shapes`](crate::nets::NetInfo::shapes)
-/// gives them, the configuration's source has, below whatever prefix or wrapper; 0 without a source. Nothing is loaded.
+/// gives them, the configuration's source has, below whatever prefix or wrapper; 0 without a source. No
+/// net is built.
 pub fn count_found(config: &WeightsConfig, wanted: &BTreeMap<String, Vec<usize>>) -> usize {
     let Some(file) = &config.source else { return 0 };
     choices(config, file, wanted).iter().map(|(_, used)| used.len()).max().unwrap_or(0)
@@ -94,6 +95,9 @@ fn fits(config: &WeightsConfig, name: &str, shape: &[usize], found: &Mapped) -> 
 /// Parts of a prefix; a name of dots alone must not fill the memory.
 const PREFIX_PARTS: usize = 16;
 
+/// Prefixes of each kind that are tried, the commonest first: each takes all of the file's names.
+const PREFIXES: usize = 32;
+
 /// Nothing to take off, then each prefix that as many names as half the net's have.
 fn candidates(names: &[&str], key_map: &KeyMap, wanted: usize) -> Vec<Unwrap> {
     let mut candidates = vec![Unwrap::default()];
@@ -111,7 +115,14 @@ fn candidates(names: &[&str], key_map: &KeyMap, wanted: usize) -> Vec<Unwrap> {
             }
         }
         counts.retain(|_, count| *count * 2 >= wanted);
-        let prefixes = counts.into_keys().map(|prefix| Unwrap { prefix, ..bare.clone() });
+        // Sorting is stable: of those as common, the first by name.
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let prefixes = counts
+            .into_iter()
+            .take(PREFIXES)
+            .map(|(prefix, _)| prefix)
+            .map(|prefix| Unwrap { prefix, ..bare.clone() });
         candidates.extend(wrappers.then(|| bare.clone()));
         candidates.extend(prefixes);
     }
