@@ -60,16 +60,23 @@ pub fn registry() -> Registry {
 
 /// An error with its causes, as far as its message does not tell them already.
 fn message(error: &anyhow::Error) -> String {
-    error.chain().skip(1).fold(error.to_string(), |told, cause| {
+    let mut message = error.chain().skip(1).fold(error.to_string(), |told, cause| {
         let cause = cause.to_string();
         // Further lines are a backtrace.
         match cause.lines().next() {
             Some(cause) if !told.contains(cause) => format!("{told}: {cause}"),
             _ => told,
         }
-    })
+    });
+    if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
 }
 
+/// Letters of an error: one that quotes a file may be as long as the file.
+const LONGEST: usize = 1 << 14;
 /// The command line as clap has it, for what describes it.
 pub fn command() -> clap::Command {
     flags::Cli::command()

@@ -225,7 +225,8 @@ impl Idx {
         Self::parse_within(bytes, DEFAULT_LIMIT)
     }
 
-    /// Reads an array whose payload takes at most `limit` bytes, gzip-compressed or not.
+    /// Reads an array whose payload takes at most `limit` bytes, half as many where its elements are no bytes,
+    /// gzip-compressed or not.
     ///
     /// The header is judged before the payload is touched, and a gzip stream is decompressed no
     /// further than the header says, so a small hostile file cannot fill the memory.
@@ -310,6 +311,8 @@ impl Header {
 
     /// Bytes of the payload, refused when they overflow or pass the limit.
     fn payload_bytes(&self, limit: usize) -> Result<usize, IdxError> {
+        // All but bytes are there twice while they are converted.
+        let limit = if self.element_type == ElementType::U8 { limit } else { limit / 2 };
         product(&self.shape)
             .and_then(|elements| elements.checked_mul(self.element_type.size()))
             .filter(|&bytes| bytes <= limit.min(isize::MAX as usize - (4 + 4 * 255)))

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hf_hub::api::RepoInfo;
+use taper_untrusted::json;
 use ureq::http::Response;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
@@ -19,6 +20,29 @@ use crate::settings::Hub;
 const REDIRECTS: usize = 10;
 /// The description of a repository, in bytes; one with ten thousand files has two million.
 const INFO_LIMIT: u64 = 64 << 20;
+
+/// What the Hub says of a repository.
+fn repo_info(bytes: &[u8]) -> serde_json::Result<RepoInfo> {
+    json::read(bytes, json::MOST)
+}
+
+/// For the fuzzer: reads bytes as the Hub's list of files, as an index of shards, as a name of a content, and says whether they are one.
+/// What it takes of them stays within a folder.
+#[doc(hidden)]
+pub fn parse_answer(bytes: &[u8]) -> bool {
+    let names = |info: RepoInfo| info.siblings.into_iter().map(|file| file.rfilename);
+    let listed = repo_info(bytes).into_iter().flat_map(names).filter(|name| stays_inside(name));
+    let shards = crate::files::shard_names(bytes).into_iter().flatten();
+    let named: Vec<String> = listed.chain(shards).collect();
+    for name in &named {
+        let parts = Path::new(name).components();
+        assert!(parts.into_iter().all(|part| matches!(part, std::path::Component::Normal(_))));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let digest = Digest::of(&text);
+    assert!(digest.is_none_or(|_| text.len() == 40 || text.len() == 64));
+    digest.is_some() || !named.is_empty()
+}
 
 /// Asks the Hub about one repository.
 pub(crate) struct Client<'a> {
@@ -85,8 +109,7 @@ impl<'a> Client<'a> {
             let reason = format!("the list of its files breaks off after {received} bytes");
             return Err(self.unreachable(&reason));
         }
-        let info: RepoInfo = serde_json::from_slice(&bytes)
-            .map_err(|e| self.answer(format!("no list of files ({e})")))?;
+        let info = repo_info(&bytes).map_err(|e| self.answer(format!("no list of files ({e})")))?;
         let asked = &self.id.revision;
         if !is_commit(&info.sha) || (is_commit(asked) && info.sha != *asked) {
             return Err(self.answer(format!("`{}` as the commit of `{asked}`", info.sha)));

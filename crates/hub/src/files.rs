@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
+#[cfg(feature = "download")]
+use taper_untrusted::json;
 
 /// The file with what a checkpoint says of itself.
 pub const CONFIG: &str = "config.json";
@@ -145,7 +147,7 @@ pub fn is_transformers(config: &Value) -> bool {
 #[cfg(feature = "download")]
 pub(crate) fn wants_preprocessor(folder: &Path) -> bool {
     let text = taper_untrusted::files::read(&folder.join(CONFIG), SMALL).unwrap_or_default();
-    serde_json::from_slice(&text).is_ok_and(|config| is_transformers(&config))
+    json::value(&text).is_ok_and(|config| is_transformers(&config))
 }
 
 /// Whether a weights file is the index of several.
@@ -158,7 +160,7 @@ pub(crate) fn is_index(weights: &str) -> bool {
 /// error says why the bytes are not an index.
 #[cfg(feature = "download")]
 pub(crate) fn shard_names(index: &[u8]) -> Result<BTreeSet<String>, String> {
-    let index: Value = serde_json::from_slice(index).map_err(|e| e.to_string())?;
+    let index = json::value(index).map_err(|e| e.to_string())?;
     let map = index["weight_map"].as_object().filter(|map| !map.is_empty());
     let map = map.ok_or("it has no `weight_map`, or an empty one")?;
     let plain =

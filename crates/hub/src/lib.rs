@@ -37,6 +37,9 @@ pub use files::{
 pub use id::{HubDataset, HubId, HubIdError, is_commit};
 
 #[cfg(feature = "download")]
+#[doc(hidden)]
+pub use client::parse_answer;
+#[cfg(feature = "download")]
 pub use download::DownloadEvent;
 #[cfg(feature = "download")]
 pub use error::HubError;

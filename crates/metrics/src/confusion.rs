@@ -40,32 +40,29 @@ pub struct ConfusionMatrix {
 /// Classes up to which every count is saved.
 const SAVED_WHOLE: usize = 100;
 
-/// What is saved of a matrix.
+/// What is saved of a matrix: one of the two lists. (As variants of an enum they would be read twice, once as a tree
+/// of any values.)
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "num_classes with counts, or with pairs")]
-enum Saved {
-    Whole {
-        num_classes: usize,
-        counts: Vec<u64>,
-    },
-    Pairs {
-        num_classes: usize,
-        /// Label, prediction, count.
-        pairs: Vec<(u32, u32, u64)>,
-    },
+struct Saved {
+    num_classes: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counts: Option<Vec<u64>>,
+    /// Label, prediction, count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pairs: Option<Vec<(u32, u32, u64)>>,
 }
 
 impl From<ConfusionMatrix> for Saved {
     fn from(matrix: ConfusionMatrix) -> Self {
         let num_classes = matrix.num_classes;
         if num_classes > SAVED_WHOLE {
-            return Self::Pairs { num_classes, pairs: matrix.pairs().collect() };
+            return Self { num_classes, counts: None, pairs: Some(matrix.pairs().collect()) };
         }
         let mut counts = vec![0; num_classes * num_classes];
         for (label, prediction, count) in matrix.pairs() {
             counts[label as usize * num_classes + prediction as usize] = count;
         }
-        Self::Whole { num_classes, counts }
+        Self { num_classes, counts: Some(counts), pairs: None }
     }
 }
 
@@ -73,9 +70,11 @@ impl TryFrom<Saved> for ConfusionMatrix {
     type Error = MetricsError;
 
     fn try_from(saved: Saved) -> Result<Self> {
-        let (num_classes, pairs) = match saved {
-            Saved::Whole { num_classes, counts } => return Self::from_counts(num_classes, counts),
-            Saved::Pairs { num_classes, pairs } => (num_classes, pairs),
+        let Saved { num_classes, counts, pairs } = saved;
+        let pairs = match (counts, pairs) {
+            (Some(counts), None) => return Self::from_counts(num_classes, counts),
+            (None, Some(pairs)) => pairs,
+            _ => return Err(MetricsError::SavedMatrix),
         };
         let mut matrix = Self::new(num_classes)?;
         for (label, prediction, count) in pairs {
@@ -318,6 +317,11 @@ mod tests {
         let error = serde_json::from_str::<ConfusionMatrix>(r#"{"num_classes":2,"counts":[1]}"#)
             .unwrap_err();
         assert!(error.to_string().starts_with("1 counts: expected 2 x 2"), "{error}");
+        for text in [r#"{"num_classes":2}"#, r#"{"num_classes":1,"counts":[1],"pairs":[[0,0,1]]}"#]
+        {
+            let error = serde_json::from_str::<ConfusionMatrix>(text).unwrap_err().to_string();
+            assert!(error.starts_with("a saved matrix with neither or both of"), "{error}");
+        }
     }
 
     #[test]

@@ -109,6 +109,10 @@ pub enum MetricsError {
         found: usize,
     },
 
+    /// A saved matrix has neither of the two lists, or both.
+    #[error("a saved matrix with neither or both of `counts` and `pairs`: expected one of them")]
+    SavedMatrix,
+
     /// The counts do not fill a square matrix.
     #[error("{found} counts: expected {num_classes} x {num_classes}")]
     CountsLength {

@@ -16,7 +16,7 @@ use taper_model::weights::{
     self, ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, TensorFile, Weights, WeightsConfig,
     WeightsError, read_adapter,
 };
-use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::checksums::{self, SETTINGS};
 
 use crate::error::PretrainedError;
 use crate::fit::Fit;
@@ -66,7 +66,7 @@ impl AdapterRun {
     pub fn open(run: &Path) -> Result<Self, PretrainedError> {
         let (config, adapter) = read_adapter(run)?;
         let path = run.join(RECIPE);
-        let text = checksums::read_text(&path, TEXT).map_err(PretrainedError::io(&path))?;
+        let text = checksums::read_text(&path, SETTINGS).map_err(PretrainedError::io(&path))?;
         let recipe = toml::from_str(&text)
             .map_err(|error| PretrainedError::config(&path)(error.message().to_string()))?;
         Ok(Self { run: run.to_path_buf(), config, adapter, recipe })

@@ -119,7 +119,7 @@ impl PretrainedError {
 
     /// A configuration that is not what it should be.
     pub(crate) fn config(path: &Path) -> impl FnOnce(String) -> Self {
-        |reason| Self::Config { path: path.to_path_buf(), reason }
+        |reason| Self::Config { path: path.to_path_buf(), reason: taper_untrusted::cut(reason) }
     }
 }
 

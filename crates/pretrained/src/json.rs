@@ -4,14 +4,15 @@ use std::path::Path;
 
 use serde_json::Value;
 use taper_dataset::Preprocessing;
-use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::checksums;
+use taper_untrusted::json;
 
 use crate::error::PretrainedError;
 
-/// Reads a JSON file.
-pub(crate) fn read(path: &Path) -> Result<Value, PretrainedError> {
-    let bytes = checksums::read(path, TEXT).map_err(PretrainedError::io(path))?;
-    serde_json::from_slice(&bytes).map_err(|e| PretrainedError::config(path)(e.to_string()))
+/// Reads a JSON file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Value, PretrainedError> {
+    let bytes = checksums::read(path, limit).map_err(PretrainedError::io(path))?;
+    json::value(&bytes).map_err(|e| PretrainedError::config(path)(e.to_string()))
 }
 
 /// The names of classes from a list, or from an object of id to name without gaps.
@@ -66,6 +67,37 @@ pub(crate) fn side(value: &Value, name: &str) -> Result<usize, String> {
 
 /// Classes that a configuration may tell of.
 const MOST_CLASSES: usize = 1 << 20;
+
+/// Bytes of the names of all classes, as JSON has them: a configuration with them can be read again, be it timm's,
+/// transformers' or the one that weights carry.
+const MOST_NAMES: usize = 8 << 20;
+
+/// Classes that no configuration could tell of.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {found}, expected at most {most}")]
+pub struct BadClasses {
+    what: &'static str,
+    found: usize,
+    most: usize,
+}
+
+/// Checks the names of a model's classes, before it is trained: a model with more, or longer ones, could not be opened.
+///
+/// # Errors
+/// There are too many, or they are too long.
+pub fn check_classes(names: &[String]) -> Result<(), BadClasses> {
+    let written = |name: &String| Value::from(name.as_str()).to_string().len();
+    let bytes = names.iter().map(written).sum();
+    for (what, found, most) in [
+        ("the number of its classes is", names.len(), MOST_CLASSES),
+        ("the bytes of the names of its classes are", bytes, MOST_NAMES),
+    ] {
+        if found > most {
+            return Err(BadClasses { what, found, most });
+        }
+    }
+    Ok(())
+}
 
 /// Pixels of a side of the images that a configuration may tell of; a net's memory grows with their square.
 const MOST_PIXELS: usize = 1 << 12;

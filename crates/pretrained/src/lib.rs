@@ -44,7 +44,7 @@ pub use classes::{ClassMatch, match_classes, numbered, shortened};
 pub use contamination::{TRAINED_ON, trained_on};
 pub use error::PretrainedError;
 pub use fit::{Fit, Rename};
-pub use json::{BadPreprocessing, check_preprocessing};
+pub use json::{BadClasses, BadPreprocessing, check_classes, check_preprocessing};
 pub use likely_net::{LikelyNet, likely_nets};
 pub use metadata::CheckpointMetadata;
 pub use model_config::{CalibrationConfig, ModelConfig, Rejection};

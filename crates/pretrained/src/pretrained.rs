@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use taper_hub::{CONFIG, file_names, weights_file};
 use taper_model::weights::TensorFile;
+use taper_untrusted::checksums::TEXT;
 
 use crate::adapter::AdapterRun;
 use crate::classes::shortened;
@@ -98,7 +99,7 @@ impl Pretrained {
     /// Why nothing is known of the net: what stands beside the weights, in words.
     pub fn silence(&self) -> String {
         let (Place::File(path) | Place::Memory(_, path)) = &self.place;
-        let keys = match json::read(&path.with_file_name(CONFIG)) {
+        let keys = match json::read(&path.with_file_name(CONFIG), TEXT) {
             Ok(serde_json::Value::Object(keys)) => keys,
             _ => {
                 return "the file carries nothing of Taper's, and no config.json is beside it"

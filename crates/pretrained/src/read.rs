@@ -5,6 +5,7 @@ use std::path::Path;
 
 use taper_hub::{CONFIG, PREPROCESSOR, is_transformers};
 use taper_model::weights::TensorFile;
+use taper_untrusted::checksums::{SETTINGS, TEXT};
 
 use crate::error::PretrainedError;
 use crate::metadata::CheckpointMetadata;
@@ -20,7 +21,7 @@ pub fn read_config(folder: &Path) -> Result<Option<CheckpointMetadata>, Pretrain
     if !is_there(&path) {
         return Ok(None);
     }
-    let config = json::read(&path)?;
+    let config = json::read(&path, TEXT)?;
     if timm::is_one(&config) {
         return timm::read(&config).map(Some).map_err(PretrainedError::config(&path));
     }
@@ -30,7 +31,7 @@ pub fn read_config(folder: &Path) -> Result<Option<CheckpointMetadata>, Pretrain
     let mut metadata = transformers::read(&config).map_err(PretrainedError::config(&path))?;
     let path = folder.join(PREPROCESSOR);
     if is_there(&path) {
-        let image = transformers::read_preprocessor(&json::read(&path)?, &config);
+        let image = transformers::read_preprocessor(&json::read(&path, SETTINGS)?, &config);
         metadata.image = Some(image.map_err(PretrainedError::config(&path))?);
     }
     Ok(Some(metadata))

@@ -45,7 +45,7 @@ pub fn transformers_export(
     Ok(Some(files))
 }
 
-fn config(model: &ModelConfig, Entry { model_type, class, sizes }: Entry) -> Value {
+pub(crate) fn config(model: &ModelConfig, Entry { model_type, class, sizes }: Entry) -> Value {
     let ModelConfig { label_names, preprocessing, .. } = model;
     let [channels, height, width] = preprocessing.shape();
     let names = label_names.iter().enumerate();

@@ -60,7 +60,11 @@ pub(crate) fn learning(record: &Record) -> String {
             "<p class=\"note\">{lines} lines of history.jsonl cannot be read, and are left out here.</p>"
         ),
     };
-    told + &grid(&figures)
+    let thinned = match record.every {
+        1 => String::new(),
+        every => format!("<p class=\"note\">Of the recorded steps every {every}th is drawn.</p>"),
+    };
+    told + &thinned + &grid(&figures)
 }
 
 /// By powers of ten where the values go over several.

@@ -5,7 +5,7 @@ use std::path::Path;
 use taper_run_folder::{
     Epoch, Event, Mistake, Results, RunFolder, RunFolderError, Step, read_history,
 };
-use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::checksums::{self, SETTINGS};
 
 use crate::error::ReportError;
 use crate::recipe::Recipe;
@@ -30,6 +30,8 @@ pub(crate) struct Record {
     pub epochs: Vec<Epoch>,
     /// Lines of the history that cannot be read.
     pub broken_lines: usize,
+    /// Of the recorded steps every so-manieth is there.
+    pub every: usize,
     /// The most confident mistakes, where they were recorded.
     pub mistakes: Option<Vec<Mistake>>,
 }
@@ -39,10 +41,11 @@ impl Record {
     pub fn read(run: &Path) -> Result<Self, ReportError> {
         let folder = RunFolder::finished(run)?;
         let path = folder.recipe();
-        let recipe_text = checksums::read_text(&path, TEXT).map_err(RunFolderError::io(&path))?;
+        let recipe_text =
+            checksums::read_text(&path, SETTINGS).map_err(RunFolderError::io(&path))?;
         let (mut steps, mut epochs) = (Vec::new(), Vec::new());
-        let (events, broken_lines) = read_history(&folder.history())?;
-        for event in events {
+        let history = read_history(&folder.history())?;
+        for event in history.events {
             match event {
                 Event::Step(step) => steps.push(step),
                 Event::Epoch(epoch) => epochs.push(epoch),
@@ -60,7 +63,8 @@ impl Record {
             results: Results::read(&folder)?,
             steps,
             epochs,
-            broken_lines,
+            broken_lines: history.broken_lines,
+            every: history.every,
             mistakes: Mistake::read_all(&folder)?,
             folder,
         })

@@ -52,6 +52,6 @@ impl RunFolderError {
 
     /// A file that is not what it should be.
     pub(crate) fn invalid(path: &Path, reason: impl ToString) -> Self {
-        Self::Invalid { path: path.to_path_buf(), reason: reason.to_string() }
+        Self::Invalid { path: path.to_path_buf(), reason: taper_untrusted::cut(reason.to_string()) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use taper_untrusted::checksums::{SUMS, line};
+use taper_untrusted::checksums::{SETTINGS, SUMS, line};
 
 use crate::error::RunFolderError;
 use crate::write::write_whole;
@@ -56,8 +56,12 @@ impl RunFolder {
     /// Writes `recipe.toml`, as TOML.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written; it would have more bytes than are read.
     pub fn write_recipe(&self, recipe: &str) -> Result<(), RunFolderError> {
+        if recipe.len() as u64 > SETTINGS {
+            let reason = format!("it would have {} bytes, the limit is {SETTINGS}", recipe.len());
+            return Err(RunFolderError::invalid(&self.recipe(), reason));
+        }
         write_whole(&self.recipe(), recipe.as_bytes())
     }
 

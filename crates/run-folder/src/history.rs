@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use taper_untrusted::checksums::{self, RECORD};
+use taper_untrusted::json;
 
 use crate::error::RunFolderError;
 use crate::scores::{Scores, number};
@@ -139,22 +140,58 @@ pub struct Epoch {
     pub data_wait: f64,
 }
 
-/// The events of a `history.jsonl`, and how many lines are none or are broken: these are passed over. What was not
-/// finite is NaN.
+/// What a `history.jsonl` tells.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The events. What was not finite is NaN.
+    pub events: Vec<Event>,
+    /// Lines that are none, or are broken: they are passed over.
+    pub broken_lines: usize,
+    /// Of the steps every so-manieth is there: 1 for all; more where there are so many that they would fill the memory.
+    pub every: usize,
+}
+
+/// The most events that are kept.
+const EVENTS: usize = 1 << 20;
+
+/// The most that a line may stand for, by the estimate of [`json::read`].
+const LINE: usize = json::MOST / 8;
+
+/// Reads a `history.jsonl`.
 ///
 /// # Errors
-/// The file cannot be read.
-pub fn read_history(path: &Path) -> Result<(Vec<Event>, usize), RunFolderError> {
+/// The file cannot be read; it has more than 786,432 events that are no steps.
+pub fn read_history(path: &Path) -> Result<History, RunFolderError> {
     let bytes = checksums::read(path, RECORD).map_err(RunFolderError::io(path))?;
-    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let (mut events, mut broken) = (Vec::new(), 0);
-    for line in lines {
-        match serde_json::from_slice(line) {
-            Ok(event) => events.push(event),
-            Err(_) => broken += 1,
+    parse(&bytes, EVENTS).map_err(|reason| RunFolderError::invalid(path, reason))
+}
+
+fn parse(bytes: &[u8], most: usize) -> Result<History, String> {
+    let mut history = History { every: 1, ..History::default() };
+    let mut steps = 0;
+    for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let Ok(event) = json::read(line, LINE) else {
+            history.broken_lines += 1;
+            continue;
+        };
+        steps += usize::from(matches!(event, Event::Step(_)));
+        if matches!(event, Event::Step(_)) && !steps.is_multiple_of(history.every) {
+            continue;
         }
+        if history.events.len() == most {
+            history.every *= 2;
+            let mut n = 0;
+            history.events.retain(|event| {
+                n += usize::from(matches!(event, Event::Step(_)));
+                !matches!(event, Event::Step(_)) || n.is_multiple_of(2)
+            });
+            if history.events.len() > most / 4 * 3 {
+                return Err(format!("it has more than {} events that are no steps", most / 4 * 3));
+            }
+        }
+        history.events.push(event);
     }
-    Ok((events, broken))
+    Ok(history)
 }
 
 #[cfg(test)]
@@ -171,10 +208,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.jsonl");
         std::fs::write(&path, history).unwrap();
-        let (events, broken) = read_history(&path).unwrap();
-        assert_eq!((events.len(), broken), (2, 1));
+        let History { events, broken_lines, every } = read_history(&path).unwrap();
+        assert_eq!((events.len(), broken_lines, every), (2, 1, 1));
         assert!(matches!(events[0], Event::Step(Step { step: 10, loss, .. }) if loss.is_nan()));
         assert!(matches!(events[1], Event::Epoch(Epoch { epoch: 0, loss: 0.5, .. })));
+    }
+
+    #[test]
+    fn of_more_steps_than_fit_every_second_is_kept_and_then_every_fourth() {
+        let step = |n| {
+            format!(
+                "{{\"event\":\"step\",\"epoch\":0,\"step\":{n},\"loss\":1,\"learning_rate\":1,\
+                 \"gradient_norm\":1,\"images\":5}}\n"
+            )
+        };
+        let epoch = "{\"event\":\"unfrozen\",\"epoch\":0,\"trainable\":1}\n";
+        let steps = |text: &str| {
+            let history = parse(text.as_bytes(), 8)?;
+            let steps = history.events.iter().filter_map(|event| match event {
+                Event::Step(step) => Some(step.step),
+                _ => None,
+            });
+            Ok::<_, String>((steps.collect::<Vec<_>>(), history.every, history.events.len()))
+        };
+        let text = |n| epoch.to_string() + &(1..=n).map(step).collect::<String>() + epoch;
+        assert_eq!(steps(&text(6)).unwrap(), ((1..=6).collect(), 1, 8));
+        assert_eq!(steps(&text(9)).unwrap(), (vec![2, 4, 6, 8], 2, 6));
+        assert_eq!(steps(&text(25)).unwrap(), (vec![4, 8, 12, 16, 20, 24], 4, 8));
+        assert_eq!(
+            steps(&epoch.repeat(9)).unwrap_err(),
+            "it has more than 6 events that are no steps"
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod start;
 pub use error::RunFolderError;
 pub use extended::ExtendedScores;
 pub use folder::RunFolder;
-pub use history::{Epoch, Event, Step, read_history};
+pub use history::{Epoch, Event, History, Step, read_history};
 pub use judgement::Judgement;
 pub use lock::FolderLock;
 pub use machine::{Machine, bytes};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use taper_untrusted::checksums::{self, RECORD};
+use taper_untrusted::json;
 
 use crate::error::RunFolderError;
 use crate::folder::RunFolder;
@@ -58,7 +59,7 @@ impl Mistake {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(RunFolderError::io(&path))?,
         };
-        let mistakes: Vec<Mistake> = serde_json::from_slice(&bytes)
+        let mistakes: Vec<Mistake> = json::read(&bytes, json::MOST)
             .map_err(|error| RunFolderError::invalid(&path, error))?;
         for name in mistakes.iter().flat_map(|mistake| [&mistake.picture, &mistake.saliency]) {
             // A page shows what these names lead to.

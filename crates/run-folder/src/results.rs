@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
 use taper_untrusted::checksums::{self, RECORD};
+use taper_untrusted::json::{self, bounded};
 
 use crate::error::RunFolderError;
 use crate::extended::ExtendedScores;
 use crate::folder::RunFolder;
 use crate::machine::Machine;
 use crate::scores::Scores;
-use crate::write::{json, write_whole};
+use crate::write::{self, write_whole};
 
 /// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,7 @@ pub struct Results {
     #[serde(default)]
     pub start: StartingWeights,
     /// The load report: what became of each tensor of the weights.
+    #[serde(deserialize_with = "bounded")]
     pub load_report: serde_json::Value,
     /// The load report as text.
     #[serde(default)]
@@ -179,7 +181,7 @@ impl Results {
     pub fn read(run: &RunFolder) -> Result<Self, RunFolderError> {
         let path = run.metrics();
         let bytes = checksums::read(&path, RECORD).map_err(RunFolderError::io(&path))?;
-        serde_json::from_slice(&bytes).map_err(|error| RunFolderError::invalid(&path, error))
+        json::read(&bytes, json::MOST).map_err(|error| RunFolderError::invalid(&path, error))
     }
 
     /// Whether an older version made the run: what its page shows of mistakes and weights is on that page alone.
@@ -193,7 +195,7 @@ impl Results {
     /// # Errors
     /// A file cannot be read or written.
     pub fn write(&self, run: &RunFolder) -> Result<(), RunFolderError> {
-        let bytes = json(&run.metrics(), self)?;
+        let bytes = write::json(&run.metrics(), self)?;
         run.write_checksums(&bytes)?;
         write_whole(&run.metrics(), &bytes)
     }

@@ -74,7 +74,7 @@ pub fn table_of_text(text: &str) -> Result<Table, Fault> {
         let drawn = error.to_string();
         let lines = drawn.lines().map(str::trim);
         let lines = lines.filter(|l| !l.is_empty() && !l.starts_with('|') && !l.ends_with('|'));
-        Fault::Text(lines.collect::<Vec<_>>().join("; "))
+        Fault::Text(taper_untrusted::cut(lines.collect::<Vec<_>>().join("; ")))
     })
 }
 

@@ -13,7 +13,8 @@ use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
 use taper_optimizer::{BoxedRule, Schedule};
 use taper_pretrained::{
-    CheckpointMetadata, ModelConfig, Pretrained, match_classes, shortened, trained_on,
+    CheckpointMetadata, ModelConfig, Pretrained, check_classes, match_classes, shortened,
+    trained_on,
 };
 use taper_run_folder::RunFolder;
 
@@ -103,6 +104,8 @@ impl Plan {
         if classes.len() < 2 {
             return Err(DataError::FewClasses { data: data.name, found: classes.len() }.into());
         }
+        check_classes(&classes)
+            .map_err(|source| DataError::Classes { data: data.name.clone(), source })?;
         checks::check_class_weights(&recipe.train, classes.len())?;
         let class_weights = class_weights(&recipe.train, &data.train);
         chosen.loss = registry.loss(&mut recipe, class_weights)?;

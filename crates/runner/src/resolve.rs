@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use taper_run_folder::RunFolderError;
-use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::checksums::{self, SETTINGS};
 use toml::Table;
 
 use crate::error::{RecipeError, RunnerError};
@@ -78,7 +78,7 @@ fn read(base: &str, registry: &Registry) -> Result<Table, RecipeError> {
     let is_path = base.ends_with(".toml") || Path::new(base).components().count() > 1;
     let text = match registry.recipe(base) {
         Some(text) => text.to_string(),
-        None if is_path => checksums::read_text(Path::new(base), TEXT)
+        None if is_path => checksums::read_text(Path::new(base), SETTINGS)
             .map_err(RunFolderError::io(Path::new(base)))?,
         None => {
             let known = registry.recipe_names().map(String::from).collect();

@@ -15,7 +15,7 @@ use taper_runner::{
     Existing, Plan, Recipe, Registry, RunnerError, TrainingError, setting, settings_of,
     table_of_text,
 };
-use taper_untrusted::checksums::TEXT;
+use taper_untrusted::checksums::SETTINGS;
 use taper_untrusted::files::read_text;
 use toml::Value;
 
@@ -122,7 +122,7 @@ impl SearchFile {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn read(path: &Path) -> Result<Self, TuneError> {
-        let text = read_text(path, TEXT).map_err(RunFolderError::io(path))?;
+        let text = read_text(path, SETTINGS).map_err(RunFolderError::io(path))?;
         let read = table_of_text(&text).and_then(settings_of::<Self>);
         let file = read.map_err(|fault| TuneError::SearchFile {
             path: path.to_path_buf(),

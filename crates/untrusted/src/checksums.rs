@@ -14,8 +14,11 @@ use crate::files;
 /// `sha256sum -c SHA256SUMS` checks it.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// The most bytes of a configuration, a recipe, a list of names: a million classes have less.
+/// The most bytes of a configuration, a list of names: a million classes have less.
 pub const TEXT: u64 = 1 << 26;
+
+/// The most bytes of settings, such as a recipe as TOML: reading them takes up to four hundred times as many.
+pub const SETTINGS: u64 = 1 << 20;
 
 /// The most bytes of what a run tells of itself, line by line or class by class.
 pub const RECORD: u64 = 1 << 30;

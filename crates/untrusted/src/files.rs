@@ -10,6 +10,9 @@ use std::path::Path;
 /// The most bytes of a file of one line: a name, a token.
 pub const LINE: u64 = 1 << 16;
 
+/// The most bytes of the header of a safetensors file: what is made of it takes up to thirty times as many.
+pub const HEADER: u64 = 24 << 20;
+
 /// Opens a file, or what a link leads to.
 ///
 /// # Errors

@@ -24,7 +24,9 @@ pub(super) fn parse(bytes: &[u8], limit: usize) -> Result<Idx, IdxError> {
     let size = header.payload_bytes(limit)?;
     let expected = header.bytes() + size;
 
+    // Room that nothing is written to takes no memory; a list that grows would take half as much again.
     let mut payload = Vec::new();
+    payload.try_reserve_exact(size).map_err(|error| broken(error.into()))?;
     read_up_to(&mut stream, size, &mut payload)?;
     if payload.len() < size {
         return Err(IdxError::Truncated { expected, found: header.bytes() + payload.len() });

@@ -68,7 +68,7 @@ fn other_files_are_an_error() {
 #[test]
 fn sizes_that_overflow_are_an_error() {
     let error = message(&bytes_of(&[u32::MAX; 8], 0x0e, &[]));
-    assert!(error.ends_with("f64 elements, the limit is 629145600 bytes"), "{error}");
+    assert!(error.ends_with("f64 elements, the limit is 314572800 bytes"), "{error}");
 }
 
 #[test]

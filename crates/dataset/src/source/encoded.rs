@@ -238,9 +238,9 @@ impl Encoded {
         let twice = under_two_labels(named.len(), |place| named[place].1, differ);
         let told = |place: usize| {
             let class = &self.class_names[label(place) as usize];
-            format!("`{class}` in {}", self.place_of(*named[place].0))
+            format!("as `{class}` in {}", self.place_of(*named[place].0))
         };
-        twice.map_or(Ok(()), |twice| Err(twice.told(named[twice.first].1, told)))
+        twice.map_or(Ok(()), |twice| Err(twice.told(named[twice.first].1, told, "has one class")))
     }
 
     /// What an item is called: as what was read first says it, so that no name has images read.

@@ -110,6 +110,7 @@ pub(super) fn names_columns(path: &Path) -> Result<bool> {
     } else {
         let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
         let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+        let line = &line[..line.len().min(LINE)];
         let object = serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(line);
         let has = |known: &[&str]| {
             object.as_ref().is_ok_and(|object| known.iter().any(|name| object.contains_key(*name)))
@@ -155,19 +156,27 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Makes sure that no image is listed under two labels.
+/// Makes sure that no image is listed under two labels, or in two parts, of which one is to say what the net learnt
+/// from the other.
 fn one_label_each(entries: &[Entry]) -> std::result::Result<(), String> {
     let number = |entry: &Entry| class_number(&entry.label);
     let differ = |a: usize, b: usize| {
         let (a, b) = (&entries[a], &entries[b]);
         a.label != b.label && (number(a).is_none() || number(a) != number(b))
     };
-    let told = |place: usize| {
-        let entry: &Entry = &entries[place];
-        format!("`{}` in line {}", entry.label, entry.line)
+    let label =
+        |place: usize| format!("as `{}` in line {}", entries[place].label, entries[place].line);
+    let path = |place: usize| entries[place].path.as_path();
+    if let Some(twice) = under_two_labels(entries.len(), path, differ) {
+        return Err(twice.told(path(twice.first), label, "has one class"));
+    }
+    let split = |place: usize| entries[place].split.unwrap_or(Split::Train);
+    let part = |place: usize| {
+        let part = format!("{:?}", split(place)).to_lowercase();
+        format!("in the part `{part}` in line {}", entries[place].line)
     };
-    match under_two_labels(entries.len(), |place| &entries[place].path, differ) {
-        Some(twice) => Err(twice.told(&entries[twice.first].path, told)),
+    match under_two_labels(entries.len(), path, |a, b| split(a) != split(b)) {
+        Some(twice) => Err(twice.told(path(twice.first), part, "is in one part")),
         None => Ok(()),
     }
 }
@@ -242,6 +251,12 @@ impl Room {
     }
 }
 
+/// An empty list that need not grow, which would take half as much again: as many lines as there are, or may be.
+fn room_for(text: &[u8]) -> Vec<Entry> {
+    let lines = text.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
+    Vec::with_capacity((lines + 1).min(KEPT / EACH))
+}
+
 /// Text of which no more than a line's bytes are read before `read` is set back.
 struct Lines<'a> {
     rest: &'a [u8],
@@ -280,10 +295,16 @@ fn parse_separated(
     room: &mut Room,
 ) -> std::result::Result<Vec<Entry>, String> {
     let mut reader = csv_reader(text, separator);
-    let (mut columns, mut entries) = (None::<[Option<usize>; 3]>, Vec::new());
+    // The reader counts the blank lines before a line as part of it.
+    let line_at = |place: &csv::Position| {
+        let rest = text.get(place.byte() as usize..).unwrap_or_default();
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+        place.line() + blank.filter(|byte| **byte == b'\n').count() as u64
+    };
+    let (mut columns, mut entries) = (None::<[Option<usize>; 3]>, room_for(text));
     let mut record = csv::StringRecord::new();
     loop {
-        let line = reader.position().line();
+        let line = line_at(reader.position());
         reader.get_mut().read = 0;
         let more = reader.read_record(&mut record).map_err(|error| match error.kind() {
             csv::ErrorKind::Io(_) => too_long(line),
@@ -292,7 +313,7 @@ fn parse_separated(
         if !more {
             return Ok(entries);
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(line, line_at);
         let [path, label, split] = match columns {
             Some(columns) => columns,
             None => {
@@ -386,7 +407,7 @@ fn parse_json_lines(
     names: &Names<'_>,
     room: &mut Room,
 ) -> std::result::Result<Vec<Entry>, String> {
-    let mut entries = Vec::new();
+    let mut entries = room_for(text);
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let number = number as u64 + 1;
         if line.trim_ascii().is_empty() {

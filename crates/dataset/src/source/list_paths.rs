@@ -32,13 +32,13 @@ pub(crate) struct UnderTwoLabels {
 
 impl UnderTwoLabels {
     /// What is wrong, in words; `told` is the label of a place and where it stands.
-    pub fn told(&self, path: &Path, told: impl Fn(usize) -> String) -> String {
+    pub fn told(&self, path: &Path, told: impl Fn(usize) -> String, rule: &str) -> String {
         let more = match self.count {
             1 => String::new(),
             count => format!(", and {} more are such", count - 1),
         };
         let (path, first, second) = (path.display(), told(self.first), told(self.second));
-        format!("`{path}` is listed as {first} and as {second}{more}; an image has one class")
+        format!("`{path}` is listed {first} and {second}{more}; an image {rule}")
     }
 }
 

@@ -145,6 +145,14 @@ impl PoolingAllocator {
         block
     }
 
+    /// A new block from the system, which [`reuse`](Self::reuse) has counted already; null where there is none.
+    fn counted(&self, size: usize, block: *mut u8) -> *mut u8 {
+        if block.is_null() {
+            self.used.fetch_sub(size, Ordering::Relaxed);
+        }
+        block
+    }
+
     /// Keeps a block of a class that is not used any more.
     fn keep(&self, (index, size): (usize, usize), block: *mut u8) {
         self.used.fetch_sub(size, Ordering::Relaxed);
@@ -188,7 +196,7 @@ unsafe impl GlobalAlloc for PoolingAllocator {
         match class(layout) {
             Some(class) => self.reuse(class).unwrap_or_else(|| {
                 // SAFETY: the size is not zero.
-                unsafe { System.alloc(block_layout(class.1)) }
+                self.counted(class.1, unsafe { System.alloc(block_layout(class.1)) })
             }),
             // SAFETY: the caller's promise.
             None => unsafe { System.alloc(layout) },
@@ -203,8 +211,10 @@ unsafe impl GlobalAlloc for PoolingAllocator {
                     unsafe { block.write_bytes(0, layout.size()) };
                     block
                 }
-                // SAFETY: the size is not zero.
-                None => unsafe { System.alloc_zeroed(block_layout(class.1)) },
+                None => {
+                    // SAFETY: the size is not zero.
+                    self.counted(class.1, unsafe { System.alloc_zeroed(block_layout(class.1)) })
+                }
             },
             // SAFETY: the caller's promise.
             None => unsafe { System.alloc_zeroed(layout) },
@@ -228,12 +238,19 @@ unsafe impl GlobalAlloc for PoolingAllocator {
             (None, None) => unsafe { System.realloc(block, layout, new_size) },
             _ => {
                 // SAFETY: the blocks are different ones and hold what is copied; the old one is
-                // freed with its layout.
+                // freed as it was allocated. It is not kept: of a list that grows nobody wants the steps again, which
+                // together are as large as the list.
                 unsafe {
                     let moved = self.alloc(new);
                     if !moved.is_null() {
                         moved.copy_from_nonoverlapping(block, layout.size().min(new_size));
-                        self.dealloc(block, layout);
+                        match class(layout) {
+                            Some((_, size)) => {
+                                self.used.fetch_sub(size, Ordering::Relaxed);
+                                System.dealloc(block, block_layout(size));
+                            }
+                            None => System.dealloc(block, layout),
+                        }
                     }
                     moved
                 }
@@ -321,6 +338,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_refuses_is_not_in_use() {
+        static ALLOCATOR: PoolingAllocator = PoolingAllocator::new();
+        let class = class(layout(1 << 20)).unwrap();
+        assert_eq!(ALLOCATOR.reuse(class), None);
+        assert_eq!(ALLOCATOR.used.load(Ordering::Relaxed), class.1);
+        assert!(ALLOCATOR.counted(class.1, std::ptr::null_mut()).is_null());
+        assert_eq!(ALLOCATOR.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn growing_and_shrinking_keep_the_contents() {
         // For as long as the program, as in one: a pool keeps its blocks.
         static ALLOCATOR: PoolingAllocator = PoolingAllocator::new();
@@ -335,6 +362,9 @@ mod tests {
                 assert!(std::slice::from_raw_parts(block, 10).iter().all(|&x| x == 3));
             }
             allocator.dealloc(block, layout(sizes[5]));
+            // Nor are the steps.
+            let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+            assert_eq!((load(&allocator.used), load(&allocator.kept)), (0, 0));
         }
     }
 

@@ -7,6 +7,7 @@ use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::json;
 
 use super::error::WeightsError;
 use super::save::{tensors_to_bytes, write_whole};
@@ -18,6 +19,8 @@ use crate::params::{ParamKind, Params};
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 /// The file that says what they are.
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+/// The key of the tensors' metadata under which [`AdapterConfig::lora_alpha`] stands, too.
+const ALPHA: &str = "lora_alpha";
 /// What stands before a tensor's name in the net.
 const PREFIX: &str = "base_model.model.";
 
@@ -124,7 +127,7 @@ impl AdapterConfig {
 /// [`ADAPTER_CONFIG`].
 ///
 /// `PeftModel.from_pretrained(net, folder)` puts it on a net with the same names, such as timm's.
-/// `metadata` goes where [`save`](crate::weights::save()) puts it.
+/// `metadata` goes where [`save`](crate::weights::save()) puts it, and `lora_alpha` with it, which no tensor shows.
 ///
 /// # Errors
 ///
@@ -137,7 +140,9 @@ pub fn save_adapter(
 ) -> Result<(), WeightsError> {
     let trained = params.of_kind(ParamKind::Trainable);
     let trained = trained.map(|(name, var)| (format!("{PREFIX}{name}"), var.as_detached_tensor()));
-    let bytes = tensors_to_bytes(trained, metadata, DType::F32)?;
+    let mut metadata = metadata.clone();
+    metadata.insert(ALPHA.to_string(), config.lora_alpha.into());
+    let bytes = tensors_to_bytes(trained, &metadata, DType::F32)?;
     write_whole(&folder.join(ADAPTER_WEIGHTS), &bytes)?;
     let mut text = serde_json::to_string_pretty(config).map_err(WeightsError::WriteMetadata)?;
     text.push('\n');
@@ -191,7 +196,8 @@ pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), Weight
     let bytes = checksums::read(&path, TEXT)
         .map_err(|source| WeightsError::Read { path: path.clone(), source })?;
     let wrong = |reason: String| WeightsError::Adapter { path: path.clone(), reason };
-    let config: AdapterConfig = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let config = json::value(&bytes).and_then(serde_json::from_value::<AdapterConfig>);
+    let config = config.map_err(|e| wrong(e.to_string()))?;
     config.lora(&path)?;
     let weights = folder.join(ADAPTER_WEIGHTS);
     let file = TensorFile::read(&weights)?;
@@ -206,6 +212,13 @@ pub fn read_adapter(folder: &Path) -> Result<(AdapterConfig, TensorFile), Weight
     }
     if let Some(reason) = contradiction(&config, &tensors) {
         return Err(wrong(reason));
+    }
+    let (said, written) = (config.lora_alpha, file.metadata()?.remove(ALPHA));
+    if let Some(written) = written.filter(|written| written.as_f64() != Some(said)) {
+        return Err(wrong(format!(
+            "lora_alpha is {said}, but {ADAPTER_WEIGHTS} was written with {written}; one of the two was changed: \
+             restore it"
+        )));
     }
     let origin = weights.display().to_string();
     Ok((config, TensorFile::from_tensors(tensors, &origin)?.with_metadata_of(&file)))

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use taper_untrusted::checksums::{self, TEXT};
-use taper_untrusted::files;
+use taper_untrusted::{files, json};
 
 use super::error::WeightsError;
 use super::pickle;
@@ -131,7 +131,8 @@ fn read_shards(path: &Path) -> Result<TensorFile, WeightsError> {
         .map_err(|source| WeightsError::Read { path: path.to_path_buf(), source })?;
     let origin = path.display().to_string();
     let wrong = |reason: String| WeightsError::Index { file: origin.clone(), reason };
-    let Index { weight_map } = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let index = json::read(&bytes, json::MOST / 4);
+    let Index { weight_map } = index.map_err(|e| wrong(e.to_string()))?;
     if weight_map.is_empty() {
         return Err(wrong("its `weight_map` is empty".to_string()));
     }

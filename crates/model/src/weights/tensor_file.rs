@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
+use taper_untrusted::files::HEADER;
+use taper_untrusted::json;
 
 use super::error::WeightsError;
 
 /// The key of a file's metadata under which [`save`](super::save()) writes what it is given, as JSON.
 pub const METADATA_KEY: &str = "taper";
-
-/// The most bytes of a file's header: what is made of it takes up to twenty times as many.
-const MOST_HEADER: u64 = 45 << 20;
 
 /// The tensors of a checkpoint, in memory and checked.
 ///
@@ -58,33 +57,34 @@ impl TensorFile {
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, WeightsError> {
         let malformed = |source| WeightsError::Malformed { file: origin.to_string(), source };
         let header = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
-        if header > MOST_HEADER && header <= bytes.len() as u64 {
+        if header > HEADER && header <= bytes.len() as u64 {
             return Err(WeightsError::Header {
                 file: origin.to_string(),
                 length: header,
-                limit: MOST_HEADER,
+                limit: HEADER,
             });
         }
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
-        let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
+        let (length, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
+        let data = bytes.get(8 + length..).unwrap_or_default();
         let mut tensors = BTreeMap::new();
-        for (name, view) in file.tensors() {
-            // The product of the shape is checked already; an empty tensor's other dimensions are
-            // not.
-            let extent = view.shape().iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)));
+        for (name, info) in header.tensors() {
+            // The product of the shape is checked already, and that its bytes are there; an empty tensor's other
+            // dimensions are not.
+            let extent = info.shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)));
             if extent.is_none() {
                 return Err(malformed(safetensors::SafeTensorError::ValidationOverflow));
             }
-            let tensor = match float_dtype(view.dtype()) {
+            let (start, end) = info.data_offsets;
+            let values = data.get(start..end).unwrap_or_default();
+            let tensor = match float_dtype(info.dtype) {
                 Some(dtype) => {
-                    let tensor =
-                        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+                    let tensor = Tensor::from_raw_buffer(values, dtype, &info.shape, &Device::Cpu)?;
                     check_finite(&tensor, &name, origin)?;
                     FileTensor::Float(tensor)
                 }
                 None => FileTensor::Other {
-                    dtype: format!("{:?}", view.dtype()).to_lowercase(),
-                    shape: view.shape().to_vec(),
+                    dtype: format!("{:?}", info.dtype).to_lowercase(),
+                    shape: info.shape.clone(),
                 },
             };
             tensors.insert(name, tensor);
@@ -181,7 +181,8 @@ impl TensorFile {
     pub fn metadata(&self) -> Result<BTreeMap<String, serde_json::Value>, WeightsError> {
         match self.metadata.get(METADATA_KEY) {
             None => Ok(BTreeMap::new()),
-            Some(json) => serde_json::from_str(json)
+            Some(text) => json::value(text.as_bytes())
+                .and_then(serde_json::from_value)
                 .map_err(|source| WeightsError::Metadata { file: self.origin.clone(), source }),
         }
     }

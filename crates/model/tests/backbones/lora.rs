@@ -207,6 +207,12 @@ fn an_adapter_is_read_as_it_was_written() {
             "target_modules name `proj`, which has no adapter",
         ),
         ("\"head\"", "\"fc\"", "modules_to_save does not name the layer of `head.bias`"),
+        (
+            "\"lora_alpha\": 16.0",
+            "\"lora_alpha\": 4.0",
+            "lora_alpha is 4, but adapter_model.safetensors was written with 16.0; one of the two was changed: \
+             restore it",
+        ),
     ] {
         std::fs::write(&path, text.replace(from, to)).unwrap();
         let message = weights::read_adapter(folder.path()).unwrap_err().to_string();

@@ -372,3 +372,62 @@ fn a_checkpoint_says_what_size_its_tensors_are_for() {
         "image_size": 518}"#;
     assert_eq!(built(dino).built_for, Some((518, 518)));
 }
+
+#[test]
+fn the_most_and_the_longest_class_names_that_can_be_trained_on_can_be_opened_again() {
+    let info = taper_model::nets::find("vit_tiny_patch16_224").unwrap();
+    // With its quotation marks each of a million has eight bytes; one that has to be escaped has twice as many.
+    let many: Vec<String> = (0..1 << 20).map(|n| format!("{n:06x}")).collect();
+    let long: Vec<String> =
+        (0..8).map(|n| "\"".repeat((1 << 19) - 2) + &format!("{n:02}")).collect();
+    for names in [many, long] {
+        crate::check_classes(&names).unwrap();
+        let mut longer = names.clone();
+        longer[0].push('x');
+        let error = crate::check_classes(&longer).unwrap_err().to_string();
+        let expected =
+            "the bytes of the names of its classes are 8388609, expected at most 8388608";
+        assert_eq!(error, expected);
+
+        let model = crate::ModelConfig {
+            architecture: info.name.to_string(),
+            num_classes: names.len(),
+            label_names: names,
+            preprocessing: Preprocessing::plain(224, 224, 3),
+            first_conv: info.stem.to_string(),
+            classifier: info.head.to_string(),
+            license: String::new(),
+            calibration: None,
+            border_brightness: None,
+        };
+        let folder = tempdir().unwrap();
+        let write = |name: &str, value: &serde_json::Value| {
+            let text = serde_json::to_string_pretty(value).unwrap();
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write("config.json", &model.to_value());
+        let metadata = std::collections::BTreeMap::from([("config".to_string(), model.to_value())]);
+        let params = taper_model::params::Params::new();
+        let path = folder.path().join("model.safetensors");
+        taper_model::weights::save(path, &params, &metadata).unwrap();
+        let pretrained = Pretrained::open(folder.path().to_str().unwrap(), &Models::new()).unwrap();
+        pretrained.read("").unwrap();
+        assert!(pretrained.metadata.unwrap().label_names == model.label_names);
+
+        let entry = crate::transformers::entry(info.name).unwrap().unwrap();
+        write("config.json", &crate::transformers_export::config(&model, entry));
+        let read = read_config(folder.path()).unwrap().unwrap();
+        assert!(read.label_names == model.label_names);
+    }
+    let more: Vec<String> = vec![String::new(); (1 << 20) + 1];
+    let error = crate::check_classes(&more).unwrap_err().to_string();
+    assert_eq!(error, "the number of its classes is 1048577, expected at most 1048576");
+}
+
+#[test]
+fn an_error_shows_the_beginning_of_a_value_that_is_long() {
+    let long = TIMM.replacen("[3, 224, 224]", &format!("[{}0]", "0, ".repeat(100_000)), 1);
+    let error = said(&[("config.json", &long)]).unwrap_err();
+    assert!(error.contains("input_size is [0,0,0") && error.ends_with('…'), "{error}");
+    assert!(error.chars().count() < 1200, "{}", error.len());
+}

@@ -6,6 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
+use taper_untrusted::checksums::SETTINGS;
+use taper_untrusted::files::HEADER;
 
 use super::state::{Checkpoint, FORMAT, Header, Tensors};
 
@@ -15,6 +17,8 @@ const KEY: &str = "taper";
 /// first, and nothing else here is of bytes: it comes last.
 const CHECKSUM: &str = "checksum";
 const CHECKSUM_BYTES: usize = 32;
+/// The most bytes of what is no tensor, as TOML: the recipe, and what listeners keep.
+const STATE: usize = 2 * SETTINGS as usize;
 /// The groups of tensors; a tensor is called `GROUP:NAME`.
 const GROUPS: [&str; 4] = ["params", "optimizer", "average", "best"];
 
@@ -43,7 +47,7 @@ impl Checkpoint {
     /// The file's bytes: the same state gives the same bytes.
     ///
     /// # Errors
-    /// A tensor of a dtype other than `f32`, `f64` or `i64`.
+    /// A tensor of a dtype other than `f32`, `f64` or `i64`; listeners that keep too much.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let mut raw = Vec::new();
         for (group, tensors) in GROUPS.into_iter().zip(self.groups()) {
@@ -59,6 +63,7 @@ impl Checkpoint {
         let views = views.collect::<Result<Vec<_>, _>>().map_err(content)?;
         // TOML, since serde_json's reader may be off by the last bit of a float.
         let header = toml::to_string(&self.header).map_err(content)?;
+        check_state(&header)?;
         let metadata = HashMap::from([(KEY.to_string(), header)]);
         let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(content)?;
         let (covered, checksum) = bytes
@@ -79,9 +84,14 @@ impl Checkpoint {
         if Sha256::digest(covered).as_slice() != checksum {
             return Err(CheckpointError::Checksum);
         }
+        let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
+        if length > HEADER {
+            return Err(content(format!("its header has {length} bytes, the limit is {HEADER}")));
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(content)?;
         let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let header = metadata.ok_or_else(|| content(format!("no metadata `{KEY}`")))?;
+        check_state(header)?;
         let header: toml::Table = header.parse().map_err(content)?;
         let found = header.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
         if found != i64::from(FORMAT) {
@@ -104,6 +114,13 @@ impl Checkpoint {
 
     fn groups(&self) -> [&Tensors; 4] {
         [&self.params, &self.optimizer, &self.average, &self.best]
+    }
+}
+
+fn check_state(header: &str) -> Result<(), CheckpointError> {
+    match header.len() {
+        ..=STATE => Ok(()),
+        found => Err(content(format!("its state has {found} bytes, the limit is {STATE}"))),
     }
 }
 
@@ -134,6 +151,11 @@ fn tensor_of(view: &TensorView<'_>) -> Result<Tensor, CheckpointError> {
         Dtype::I64 => DType::I64,
         other => return Err(content(format!("dtype {other:?}, expected f32, f64 or i64"))),
     };
+    // The product is right where a size is 0, whatever the others are; candle multiplies them all the same.
+    let extent = view.shape().iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
+    if extent.is_none() {
+        return Err(content(format!("the shape {:?} is too large", view.shape())));
+    }
     Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu).map_err(content)
 }
 

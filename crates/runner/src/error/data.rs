@@ -1,6 +1,6 @@
 //! What can be wrong with the data of a run.
 
-use taper_pretrained::shortened;
+use taper_pretrained::{BadClasses, shortened};
 
 /// What can be wrong with the data of a run.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,14 @@ pub enum DataError {
         data: String,
         /// Classes in the data.
         found: usize,
+    },
+    /// There are more classes than a model can have, or longer names.
+    #[error("{data} cannot be trained on: {source}")]
+    Classes {
+        /// The data's name.
+        data: String,
+        /// What there is too much of.
+        source: BadClasses,
     },
     /// Some classes of the data are none of the model's.
     #[error(

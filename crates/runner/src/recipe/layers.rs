@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use taper_dataset::Augment;
 use taper_run_folder::RunFolderError;
-use taper_untrusted::checksums::{self, TEXT};
+use taper_untrusted::checksums::{self, SETTINGS};
 use toml::{Table, Value};
 
 use super::method::Method;
@@ -125,7 +125,7 @@ fn renames(old: &Table, new: &Table) -> bool {
 /// # Errors
 /// The file cannot be read, or is no recipe.
 pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
-    let text = checksums::read_text(path, TEXT).map_err(RunFolderError::io(path))?;
+    let text = checksums::read_text(path, SETTINGS).map_err(RunFolderError::io(path))?;
     table_of_text(&text).and_then(settings_of).map_err(invalid(&path.display().to_string()))
 }
 

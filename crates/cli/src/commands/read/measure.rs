@@ -11,6 +11,7 @@ use taper_reader::{Pattern, annotate};
 use taper_runner::observe::Counter;
 use taper_untrusted::checksums::TEXT;
 use taper_untrusted::files::read_text;
+use taper_untrusted::json as untrusted;
 
 use super::picture::{self, check_png, unopened, write_png};
 use super::reader::Reader;
@@ -157,8 +158,8 @@ fn list(path: &Path) -> Result<Vec<Line>> {
         .map_err(|error| anyhow!("cannot read {}: {error}", path.display()))?;
     let line = |(number, line): (usize, &str)| {
         let place = || format!("{}, line {}", path.display(), number + 1);
-        let value: Value =
-            serde_json::from_str(line).map_err(|error| anyhow!("{}: {error}", place()))?;
+        let value =
+            untrusted::value(line.as_bytes()).map_err(|error| anyhow!("{}: {error}", place()))?;
         let get = |key: &str| {
             let text = value[key].as_str().map(str::to_string);
             text.with_context(|| format!("{}: expected a text `{key}`", place()))

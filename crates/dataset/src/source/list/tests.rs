@@ -57,6 +57,12 @@ fn what_is_not_understood_is_told_with_its_line() {
     assert!(csv("").unwrap_err().contains("lists no image"));
     assert!(csv("path,label\na.png\n").unwrap_err().starts_with("line 2: expected a path"));
     assert_eq!(csv("a.png,\n").unwrap_err(), "line 1: its label is empty");
+    // Blank lines count, before the names and between lines, however they end.
+    for text in ["\n\npath,label\n\na.png,\n", "\r\n\r\npath,label\r\n\r\na.png,\r\n"] {
+        assert_eq!(csv(text).unwrap_err(), "line 5: its label is empty", "{text:?}");
+    }
+    let quoted = "path,label\n\"a\n\n.png\",b\n\nc.png,\n";
+    assert_eq!(csv(quoted).unwrap_err(), "line 6: its label is empty");
     assert!(csv("a,b,tests").unwrap_err().contains("its split is `tests`"));
     let json = |text: &str| parsed(text, Form::JsonLines, &Columns::default()).unwrap_err();
     assert!(
@@ -259,6 +265,11 @@ fn an_image_that_is_listed_under_two_labels_is_an_error() {
     assert_eq!(read("path,label\n1.png,1\n1.png,1.0\n").unwrap(), 2);
     // In another part, too.
     assert!(read("path,label,split\n1.png,a,train\n1.png,b,test\n").is_err());
+    // Nor is one image in two parts.
+    let text = "path,label,split\n1.png,a,train\n2.png,a,test\n./1.png,a,test\n";
+    let error = read(text).unwrap_err().to_string();
+    let expected = "is listed in the part `train` in line 2 and in the part `test` in line 4; an image is in one part";
+    assert!(error.ends_with(expected), "{error}");
 }
 
 #[test]

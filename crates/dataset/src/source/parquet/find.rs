@@ -1,5 +1,7 @@
 //! Which column of a parquet file holds the images, and which one the labels.
 
+use taper_untrusted::json;
+
 use super::footer::{Column, Footer, Physical};
 
 /// How a column is found.
@@ -90,8 +92,8 @@ impl Footer {
 
     /// What the Hub's library has written of the columns, by their names.
     fn features(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
-        let said: serde_json::Value = serde_json::from_str(self.hugging_face.as_deref()?).ok()?;
-        said["info"]["features"].as_object().cloned()
+        let mut said = json::value(self.hugging_face.as_ref()?.as_bytes()).ok()?;
+        said.get_mut("info")?.get_mut("features")?.as_object_mut().map(std::mem::take)
     }
 
     /// The columns of one of its types.

@@ -1,0 +1,36 @@
+//! The corpora of the fuzz targets as plain tests: files that were hostile, and small ones that are right.
+
+mod targets;
+
+use std::path::Path;
+
+use targets::TARGETS;
+
+#[test]
+fn no_file_of_a_corpus_makes_a_reader_panic() {
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let mut names: Vec<_> =
+        std::fs::read_dir(&corpora).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, TARGETS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (name, target) in TARGETS {
+        let files: Vec<_> = std::fs::read_dir(corpora.join(name)).unwrap().collect();
+        assert!(files.len() > 2, "{name}");
+        for file in files {
+            let path = file.unwrap().path();
+            println!("{}", path.display());
+            let bytes = std::fs::read(&path).unwrap();
+            let is_read = target(&bytes);
+            if path.file_name().unwrap().to_string_lossy().starts_with("right") {
+                assert!(is_read, "{}", path.display());
+            }
+            // Cut anywhere, and with a bit changed anywhere, of which a few hundred are tried.
+            for place in (0..bytes.len()).step_by(bytes.len().div_ceil(100).max(1)) {
+                target(&bytes[..place]);
+                let mut changed = bytes.clone();
+                changed[place] ^= 1 << (place % 8);
+                target(&changed);
+            }
+        }
+    }
+}
