@@ -41,9 +41,10 @@ mod set;
 pub use error::{Error, Result};
 pub use generator::{Generator, Line};
 pub use photo::Photo;
-pub use scene::{Scene, SceneGenerator, SceneKind, SceneSettings, SceneTruth, View};
+pub use scene::{Scene, SceneGenerator, SceneSettings, SceneTruth, View};
 pub use set::{Record, SceneRecord, write, write_scenes};
 pub use settings::{Kind, Level, Parameters, Part, Settings};
+pub use sheet::SceneKind;
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -10,21 +10,7 @@ use crate::hand::Hand;
 use crate::photo::{Photo, corners, take};
 use crate::print::Font;
 use crate::settings::Part;
-use crate::sheet::{Kit, Sheet, sheet};
-
-/// What a scene shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SceneKind {
-    /// An envelope: recipient, sender, stamp, postmark, window, barcode.
-    Envelope,
-    /// A bank card: number, chip, name, date, logo.
-    Card,
-    /// A form with fields, of which one is the postcode.
-    Form,
-    /// A parcel's label.
-    Label,
-}
+use crate::sheet::{Kit, SceneKind, Sheet, sheet};
 
 /// How a scene is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
