@@ -36,7 +36,7 @@ const FULL: &[Step] = &[
     ("advisories", "cargo deny --locked check advisories", &[]),
     (
         "packages",
-        "cargo package --workspace --locked --no-verify --exclude xtask --exclude taper-tests",
+        "cargo package --workspace --locked --no-verify --exclude xtask --exclude taper-tests --exclude taper-stranger",
         &[],
     ),
 ];
