@@ -43,8 +43,7 @@ pub use generator::{Generator, Line};
 pub use photo::Photo;
 pub use scene::{Scene, SceneGenerator, SceneSettings, SceneTruth, View};
 pub use set::{Record, SceneRecord, write, write_scenes};
-pub use settings::{Kind, Level, Parameters, Part, Settings};
-pub use sheet::SceneKind;
+pub use settings::{Kind, Level, Parameters, Part, SceneKind, Settings};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::hand::Hand;
 use crate::photo::{Photo, corners, take};
 use crate::print::Font;
-use crate::settings::Part;
-use crate::sheet::{Kit, SceneKind, Sheet, sheet};
+use crate::settings::{Part, SceneKind};
+use crate::sheet::{Kit, Sheet, sheet};
 
 /// How a scene is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,20 @@ use taper_dataset::random::Random;
 
 use crate::error::{Error, Result};
 
+/// What a scene shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SceneKind {
+    /// An envelope: recipient, sender, stamp, postmark, window, barcode.
+    Envelope,
+    /// A bank card: number, chip, name, date, logo.
+    Card,
+    /// A form with fields, of which one is the postcode.
+    Form,
+    /// A parcel's label.
+    Label,
+}
+
 /// What kind of line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

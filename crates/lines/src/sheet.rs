@@ -1,6 +1,5 @@
 //! What a scene shows: an envelope, a card, a form, a label, drawn from above.
 
-use serde::{Deserialize, Serialize};
 use taper_dataset::random::Random;
 
 use crate::address::{Address, draw, fill, name, pick};
@@ -9,20 +8,7 @@ use crate::error::Result;
 use crate::generator::check_digit;
 use crate::hand::Hand;
 use crate::print::Font;
-
-/// What a scene shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SceneKind {
-    /// An envelope: recipient, sender, stamp, postmark, window, barcode.
-    Envelope,
-    /// A bank card: number, chip, name, date, logo.
-    Card,
-    /// A form with fields, of which one is the postcode.
-    Form,
-    /// A parcel's label.
-    Label,
-}
+use crate::settings::SceneKind;
 
 /// A sheet and what stands on it.
 pub(crate) struct Sheet {
