@@ -223,9 +223,12 @@ fn the_report_counts_every_element_in_both_modes() {
     assert_eq!(check.training.elements, 20);
 }
 
+/// A layer as a function.
+type Forward = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
+
 #[test]
 fn candle_layer_norm_which_refuses_f64_and_stops_the_gradient_gets_a_verdict() {
-    let norms: [fn(ParamBuilder<'static>) -> Result<Box<dyn Fn(&Tensor) -> Result<Tensor>>>; 2] = [
+    let norms: [fn(ParamBuilder<'static>) -> Result<Forward>; 2] = [
         |vb| {
             let norm = candle_nn::layer_norm(4, 1e-5, vb.candle())?;
             Ok(Box::new(move |x: &Tensor| candle_core::Module::forward(&norm, x)))

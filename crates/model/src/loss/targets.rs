@@ -68,7 +68,8 @@ impl Targets {
 /// A loss: logits and targets to one number.
 ///
 /// ```
-/// use candle_core::{D, Device, Tensor};
+/// use candle_core::{D, Device, Module, Tensor};
+/// use taper_model::layers::Softmax;
 /// use taper_model::loss::{Loss, LossError, Targets};
 ///
 /// /// The mean squared distance of the probabilities from the targets (Brier 1950).
@@ -78,7 +79,7 @@ impl Targets {
 /// impl Loss for Brier {
 ///     fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor, LossError> {
 ///         // candle's own `softmax_last_dim` has no gradient.
-///         let off = (taper_model::layers::softmax(logits)? - targets.shares(logits)?)?;
+///         let off = (Softmax.forward(logits)? - targets.shares(logits)?)?;
 ///         Ok(off.sqr()?.sum(D::Minus1)?.mean_all()?)
 ///     }
 /// }
