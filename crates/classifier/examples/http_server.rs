@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use taper_classifier::{Classifier, DeviceChoice, top_k};
 use taper_dataset::ImageLimits;
 use taper_dataset::source::decode_image;
@@ -29,11 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(&address)?;
     println!("{model} at http://{}", listener.local_addr()?);
     for stream in listener.incoming() {
-        let stream = stream?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        // A connection that fails is that one's matter.
+        let Ok(stream) = stream else { continue };
+        let limit = Some(Duration::from_secs(10));
+        if stream.set_read_timeout(limit).and(stream.set_write_timeout(limit)).is_err() {
+            continue;
+        }
         let (status, body) = match answer(&stream, &classifier) {
             Ok(body) => ("200 OK", body),
-            Err(error) => ("400 Bad Request", format!("{{\"error\": {:?}}}", error.to_string())),
+            Err(error) => ("400 Bad Request", json!({ "error": error.to_string() }).to_string()),
         };
         let length = body.len();
         let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n");
@@ -68,8 +73,8 @@ fn answer(stream: &TcpStream, classifier: &Classifier) -> Result<String, Box<dyn
         top_k(row, 3).into_iter().map(|class| {
             let class = class as usize;
             let (name, share) = (&classifier.config.label_names[class], row[class]);
-            format!("{{\"class\": {name:?}, \"probability\": {share:.4}}}")
+            json!({ "class": name, "probability": share })
         })
     });
-    Ok(format!("[{}]", classes.collect::<Vec<_>>().join(", ")))
+    Ok(Value::Array(classes.collect()).to_string())
 }
