@@ -102,9 +102,9 @@ fn results_histories_and_mistakes_of_many_values() {
     let class = format!("{{\"name\":\"\",\"scores\":{{{scores}}},\"predicted\":0}},");
     let flat = format!("{{\"name\":\"\",{scores},\"predicted\":0}},");
     for (what, text) in [
-        ("maps in the load report", format!("{{\"load_report\":{}}}", list("{\"\":0},", 100))),
+        ("maps in the load report", format!("{{\"load_report\":{}}}", list("{\"\":0},", 40))),
         ("fewer maps in it", format!("{{\"load_report\":{}}}", list("{\"\":0},", 6))),
-        ("classes", format!("{{\"report\":{{\"classes\":{}}}}}", list(&class, 200))),
+        ("classes", format!("{{\"report\":{{\"classes\":{}}}}}", list(&class, 60))),
         ("classes, flat", format!("{{\"report\":{{\"classes\":{}}}}}", list(&flat, 150))),
         (
             "counts",
@@ -115,8 +115,8 @@ fn results_histories_and_mistakes_of_many_values() {
             format!("{{\"confusion\":{{\"num_classes\":9,\"pairs\":{}}}}}", list("[0,0,1],", 35)),
         ),
         ("names", format!("{{\"data\":{{\"class_names\":{}}}}}", list("\"a\",", 40))),
-        ("warnings", format!("{{\"warnings\":{}}}", list("\"a\",", 300))),
-        ("what is not known", format!("{{\"more\":{}}}", list("{\"\":0},", 300))),
+        ("warnings", format!("{{\"warnings\":{}}}", list("\"a\",", 100))),
+        ("what is not known", format!("{{\"more\":{}}}", list("{\"\":0},", 60))),
     ] {
         assert!(reads("metrics", what, &run.metrics(), text.into_bytes()).is_some(), "{what}");
     }
@@ -125,12 +125,12 @@ fn results_histories_and_mistakes_of_many_values() {
     let faults =
         format!("{{\"event\":\"left_out\",\"counts\":{{}},\"faults\":{}}}", list("\"\",", 6));
     for (what, text) in [
-        ("steps", filled(step, 300)),
-        ("other events", filled("{\"event\":\"unfrozen\",\"epoch\":0,\"trainable\":1}\n", 200)),
+        ("steps", filled(step, 150)),
+        ("other events", filled("{\"event\":\"unfrozen\",\"epoch\":0,\"trainable\":1}\n", 60)),
         ("faults", faults),
         ("one line", format!("{{\"event\":\"step\",\"more\":{}}}", list("{\"\":0},", 9))),
-        ("one long line", format!("{{\"event\":\"step\",\"more\":{}}}", list("{\"\":0},", 200))),
-        ("empty lines", filled("\n", 100)),
+        ("one long line", format!("{{\"event\":\"step\",\"more\":{}}}", list("{\"\":0},", 40))),
+        ("empty lines", filled("\n", 20)),
     ] {
         reads("history", what, &run.history(), text.into_bytes());
     }
@@ -140,7 +140,7 @@ fn results_histories_and_mistakes_of_many_values() {
                    \"answers\":[],\"truth_probability\":0},";
     let answers = list("{\"class\":0,\"probability\":0},", 100);
     let answers = mistake.replace("[]", &answers).trim_end_matches(',').to_string();
-    for (what, text) in [("mistakes", list(mistake, 200)), ("answers", format!("[{answers}]"))] {
+    for (what, text) in [("mistakes", list(mistake, 60)), ("answers", format!("[{answers}]"))] {
         reads("mistakes", what, &path, text.into_bytes());
     }
 }

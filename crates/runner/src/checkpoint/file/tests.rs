@@ -87,6 +87,22 @@ fn a_file_with_a_right_checksum_that_is_no_checkpoint_is_an_error() {
 }
 
 #[test]
+fn an_empty_tensor_of_endless_dimensions_is_an_error() {
+    let bytes = checkpoint().to_bytes().unwrap();
+    let (length, data) = (u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize, bytes.len());
+    let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap().trim_end();
+    let tensor = "\"params:z\":{\"dtype\":\"F32\",\"shape\":[0,4294967296,4294967296],\"data_offsets\":[0,0]}";
+    let header = format!("{},{tensor}}}", header.strip_suffix('}').unwrap());
+    let values = &bytes[8 + length..data - CHECKSUM_BYTES];
+    let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), values].concat();
+    let checksum = Sha256::digest(&bytes);
+    bytes.extend(checksum);
+    let error = Checkpoint::from_bytes(&bytes).unwrap_err().to_string();
+    let expected = "it is no checkpoint: the shape [0, 4294967296, 4294967296] is too large";
+    assert_eq!(error, expected);
+}
+
+#[test]
 fn every_flipped_bit_is_found() {
     let bytes = checkpoint().to_bytes().unwrap();
     for place in 0..bytes.len() {
