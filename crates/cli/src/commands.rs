@@ -1,7 +1,7 @@
 //! One file a command: flags in, runner called, result printed.
 
 mod cross_validate;
-mod describe;
+pub(crate) mod describe;
 mod evaluate;
 mod finetune;
 mod inspect;
@@ -18,9 +18,10 @@ mod summary;
 mod train;
 
 use anyhow::Result;
+use clap::CommandFactory;
 use taper_runner::Registry;
 
-use crate::flags::{Command, Output};
+use crate::flags::{Cli, Command, Output};
 
 /// Carries out a command, for a `main` with commands of its own beside these.
 ///
@@ -48,7 +49,7 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
         Command::Models => models::run(output, registry),
         Command::Keys(flags) => keys::run(flags.key.as_deref(), output),
         Command::Recipe(flags) => recipe::run(flags, output, registry),
-        Command::Completions(flags) => describe::completions(flags),
-        Command::Man => describe::manual(),
+        Command::Completions(flags) => describe::completions(flags, Cli::command()),
+        Command::Man => describe::manual(&Cli::command()),
     }
 }

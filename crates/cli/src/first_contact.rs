@@ -126,15 +126,16 @@ pub(crate) fn tell_usual(recipe: &Recipe, base: Option<&str>, output: Output, re
     let start = if recipe.model.weights.is_empty() { "training" } else { "fine-tuning" };
     let usual = registry.models.net(name).map_or((0, 0, 0), |net| net.default_input);
     let (channels, height, width) = input(recipe, usual);
+    let rate = recipe.optimizer.number("learning_rate");
     announce(format!(
         "{name}: no recipe is named, so images and {start} are as is usual for this net, or set by a flag: {}x{}x{} \
-         ({}), {} at {:e}, {}, {} epochs, batches of {}",
+         ({}), {}{}, {}, {} epochs, batches of {}",
         channels,
         height,
         width,
         recipe.image.placement,
         recipe.optimizer.name,
-        recipe.optimizer.number("learning_rate").unwrap_or(f64::NAN),
+        rate.map_or(String::new(), |rate| format!(" at {rate:e}")),
         recipe.schedule.kind.name,
         recipe.train.epochs,
         recipe.train.batch_size,

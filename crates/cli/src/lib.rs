@@ -121,8 +121,13 @@ pub fn run_program(
     registry: &Registry,
 ) -> ExitCode {
     let command = flags::Cli::command().name(name).bin_name(name).version(version);
+    let described = command.clone();
     let parse = |args| flags::Cli::from_arg_matches_mut(&mut command.try_get_matches_from(args)?);
-    end(args, parse, |cli: flags::Cli| dispatch(&cli.command, cli.output, registry))
+    end(args, parse, |cli: flags::Cli| match &cli.command {
+        Command::Completions(flags) => commands::describe::completions(flags, described),
+        Command::Man => commands::describe::manual(&described),
+        command => dispatch(command, cli.output, registry),
+    })
 }
 
 /// Runs a command line, the program's name first, and says how it ended: 0 done, 1 an error, told

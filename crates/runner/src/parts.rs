@@ -139,6 +139,8 @@ impl Run {
     /// As [`Plan::new`] and [`run`].
     pub fn to(self, folder: impl AsRef<Path>) -> Result<Outcome, RunnerError> {
         let lock = FolderLock::take(folder.as_ref())?;
+        // Before data and weights are read.
+        self.existing.run_in(&lock)?;
         let plan = Plan::new(self.recipe, &self.registry)?;
         run(&plan, &lock, self.existing, self.listeners)
     }

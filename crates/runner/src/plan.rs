@@ -5,10 +5,10 @@ mod checks;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 use taper_classifier::DeviceChoice;
 use taper_dataset::{Normalization, Part, ResizeMode};
-use taper_model::loss::Loss;
+use taper_model::loss::{Loss, Targets};
 use taper_model::nets::NetInfo;
 use taper_model::weights::{TensorFile, WeightsConfig};
 use taper_optimizer::{BoxedRule, Schedule};
@@ -109,6 +109,8 @@ impl Plan {
         checks::check_class_weights(&recipe.train, classes.len())?;
         let class_weights = class_weights(&recipe.train, &data.train);
         chosen.loss = registry.loss(&mut recipe, class_weights)?;
+        let mixes = registry.policy(&mut recipe.augment.clone())?.mixes();
+        check_loss(chosen.loss.as_ref(), &recipe.loss.name, classes.len(), mixes)?;
         checks::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border_brightness());
@@ -185,6 +187,27 @@ impl Plan {
             notes: Vec::new(),
             warnings: Vec::new(),
             ..self.clone()
+        }
+    }
+}
+
+/// Tries the loss on two images, so that what it does not take is known before the first step.
+fn check_loss(loss: &dyn Loss, name: &str, classes: usize, mixes: bool) -> Result<(), RunnerError> {
+    let logits = Tensor::zeros((2, classes), DType::F32, &Device::Cpu)?;
+    let targets = match mixes {
+        true => Targets::Shares(logits.affine(0.0, 1.0 / classes as f64)?),
+        false => Targets::Classes(Tensor::new(&[0u32, 1], &Device::Cpu)?),
+    };
+    let wrong =
+        |found: String, expected: String| setting("loss", format!("`{name}`{found}"), expected);
+    let found = loss.loss(&logits, &targets).map_err(|error| {
+        wrong(String::new(), format!("one that takes what is trained on: {error}"))
+    })?;
+    match (found.dims(), found.dtype()) {
+        ([], DType::F32) => Ok(()),
+        (shape, dtype) => {
+            let found = format!(", which gives {} of shape {shape:?}", dtype.as_str());
+            Err(wrong(found, "one that gives one f32, the mean over the images".to_string()))
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taper_classifier::Evaluation;
-use taper_dataset::augment::{Augmentation, PRESETS, Policy};
+use taper_dataset::augment::{Augmentation, KEYS, PRESETS, Policy};
 use taper_dataset::source::NAMED;
 use taper_dataset::{Cached, Columns, Dataset, Preprocessing};
 use taper_model::loss::Loss;
@@ -31,7 +31,8 @@ type OpenDataset = Arc<dyn Fn(&str) -> Result<Dataset, RunnerError> + Send + Syn
 
 /// What is known by name: nets, weights, data sets, update rules, schedules, losses, augmentations, metrics and
 /// recipes. Those that come with Taper are there from the beginning; what a program adds is known as they are,
-/// in recipes, by flags, in a search, when a run goes on.
+/// in recipes, by flags, in a search, when a run goes on. A rule, schedule, loss, augmentation or metric cannot have the
+/// name of another: no plan is made then.
 ///
 /// The settings of a rule, schedule, loss or augmentation are the fields of its type, by serde; with
 /// `#[serde(default)]` none has to be given, and each has to be written, so that the recipe that a run leaves is
@@ -91,6 +92,8 @@ pub struct Registry {
     losses: Parts<Arc<dyn Loss>>,
     augmentations: Parts<Arc<dyn Augmentation>>,
     metrics: Metrics,
+    /// Names that were to be given twice, each with the kind of what it should name.
+    taken: Vec<(&'static str, String)>,
     shared: Option<Arc<Mutex<Shared>>>,
 }
 
@@ -124,6 +127,7 @@ impl Registry {
             losses: Parts::new("loss"),
             augmentations: Parts::new("augmentation"),
             metrics: Metrics::default(),
+            taken: Vec::new(),
             shared: None,
         }
     }
@@ -155,7 +159,8 @@ impl Registry {
     where
         R: Rule + Serialize + DeserializeOwned + 'static,
     {
-        self.rules.add(name, R::boxed);
+        let added = self.rules.add(name, R::boxed);
+        self.claim("optimizer", name, added);
     }
 
     /// Adds a course of the learning rate: `schedule`, or `schedule.kind` where a warm-up comes before it.
@@ -163,7 +168,8 @@ impl Registry {
     where
         S: ScheduleKind + Serialize + DeserializeOwned + 'static,
     {
-        self.schedules.add(name, |schedule: S| Arc::new(schedule));
+        let added = self.schedules.add(name, |schedule: S| Arc::new(schedule));
+        self.claim("schedule", name, added);
     }
 
     /// Adds a loss: `loss`.
@@ -171,7 +177,8 @@ impl Registry {
     where
         L: Loss + Serialize + DeserializeOwned + 'static,
     {
-        self.losses.add(name, |loss: L| Arc::new(loss));
+        let added = self.losses.add(name, |loss: L| Arc::new(loss));
+        self.claim("loss", name, added);
     }
 
     /// Adds an augmentation: `augment = NAME` alone, or a table `augment.NAME` beside others.
@@ -179,7 +186,11 @@ impl Registry {
     where
         A: Augmentation + Serialize + DeserializeOwned + 'static,
     {
-        self.augmentations.add(name, |augmentation: A| Arc::new(augmentation));
+        let mut known =
+            PRESETS.iter().map(|(known, _)| known).chain(KEYS.iter().map(|(known, _)| known));
+        let added = !known.any(|known| *known == name)
+            && self.augmentations.add(name, |augmentation: A| Arc::new(augmentation));
+        self.claim("augmentation", name, added);
     }
 
     /// Adds a metric: it stands with the scores in `history.jsonl` and `metrics.json`, and `select.metric`,
@@ -190,7 +201,18 @@ impl Registry {
         better: Better,
         measure: impl Fn(&Evaluation) -> f64 + Send + Sync + 'static,
     ) {
-        self.metrics.add(name, better, measure);
+        let added = !Metric::known().any(|known| known == name);
+        if added {
+            self.metrics.add(name, better, measure);
+        }
+        self.claim("metric", name, added);
+    }
+
+    /// Notes a name that something else has: which is meant could not be told, so no plan is made.
+    fn claim(&mut self, what: &'static str, name: &str, added: bool) {
+        if !added {
+            self.taken.push((what, name.to_string()));
+        }
     }
 
     /// Adds a recipe by its TOML text.
@@ -216,8 +238,11 @@ impl Registry {
     /// Makes the settings of everything that the recipe names complete, and gives what the names stand for.
     ///
     /// # Errors
-    /// Nothing has a name; settings that what has it does not take.
+    /// A part of the program's own has the name of another; nothing has a name; settings that what has it does not take.
     pub(crate) fn choose(&self, recipe: &mut Recipe) -> Result<Chosen, RunnerError> {
+        if let Some((what, name)) = self.taken.first() {
+            return Err(RecipeError::Taken { what, name: name.clone() }.into());
+        }
         self.policy(&mut recipe.augment)?;
         for (key, metric) in [
             ("select.metric", &recipe.select.metric),
@@ -391,3 +416,6 @@ impl Registry {
 fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

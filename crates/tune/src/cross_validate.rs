@@ -251,7 +251,8 @@ fn compare(
     };
     let (a, b) = (values(first), values(second));
     let tested = |test: Result<PairedTTest, MetricsError>| match test {
-        Err(MetricsError::NoVariance { .. }) => Ok(None),
+        // A metric of a program's own may have no value in a fold.
+        Err(MetricsError::NoVariance { .. } | MetricsError::NotFinite { .. }) => Ok(None),
         test => test.map(Some),
     };
     Ok(Comparison {

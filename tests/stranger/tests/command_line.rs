@@ -77,6 +77,15 @@ fn a_recipe_of_its_own_trains_with_everything_of_its_own_and_goes_on() {
 }
 
 #[test]
+fn completions_and_the_manual_are_the_program_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let completions = done(&["completions", "bash"], folder.path());
+    let manual = done(&["man"], folder.path());
+    assert!(completions.contains("_stranger") && !completions.contains("_taper"));
+    assert!(manual.contains(".TH stranger") && manual.contains("STRANGER TRAIN"), "{manual}");
+}
+
+#[test]
 fn flags_take_each_by_name_and_set_its_settings() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

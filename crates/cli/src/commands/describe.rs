@@ -1,22 +1,23 @@
 //! `completions` and `man`: the command line, described for a shell and for `man`.
 
 use anyhow::Result;
-use clap::CommandFactory;
+use clap::Command;
 
-use crate::flags::{Cli, CompletionsFlags};
+use crate::flags::CompletionsFlags;
 use crate::print::print_data;
 
-pub(super) fn completions(flags: &CompletionsFlags) -> Result<()> {
+pub(crate) fn completions(flags: &CompletionsFlags, mut program: Command) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(flags.shell, &mut Cli::command(), "taper", &mut script);
+    let name = program.get_name().to_string();
+    clap_complete::generate(flags.shell, &mut program, name, &mut script);
     print_data(&String::from_utf8(script)?)
 }
 
-pub(super) fn manual() -> Result<()> {
+pub(crate) fn manual(program: &Command) -> Result<()> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    for command in Cli::command().get_subcommands() {
-        let name = format!("taper {}", command.get_name());
+    clap_mangen::Man::new(program.clone()).render(&mut page)?;
+    for command in program.get_subcommands() {
+        let name = format!("{} {}", program.get_name(), command.get_name());
         let mut arguments = Vec::new();
         clap_mangen::Man::new(command.clone()).render_options_section(&mut arguments)?;
         page.extend(format!(".SH \"{}\"\n", name.to_uppercase()).into_bytes());

@@ -173,12 +173,12 @@ fn check_in<M: ModuleT>(
     let single_x = Var::from_tensor(&x.to_dtype(DType::F32)?)?;
     let output = single.layer.forward_t(&single_x, false)?;
     check_output(&output, Mode::Evaluation, output_shape, DType::F32)?;
-    let difference = bits(&output.to_dtype(DType::F64)?)?
+    let differences = bits(&output.to_dtype(DType::F64)?)?
         .into_iter()
         .zip(bits(&evaluated)?)
         .map(|(single, double)| (f64::from_bits(single), f64::from_bits(double)))
-        .map(|(single, double)| (single - double).abs() / (1.0 + double.abs()))
-        .fold(0.0, f64::max);
+        .map(|(single, double)| (single - double).abs() / (1.0 + double.abs()));
+    let difference = largest_of(differences);
     if difference > 1e-4 {
         return Err(CheckError::Precision { difference });
     }
@@ -205,6 +205,11 @@ fn check_in<M: ModuleT>(
     })
 }
 
+/// The largest difference; infinite where one is NaN.
+fn largest_of(differences: impl Iterator<Item = f64>) -> f64 {
+    differences.map(|d| if d.is_nan() { f64::INFINITY } else { d }).fold(0.0, f64::max)
+}
+
 /// Whether gradients in f32 are those in f64.
 fn compare_gradients(
     mode: Mode,
@@ -214,7 +219,9 @@ fn compare_gradients(
     for ((name, found), (_, expected)) in found.iter().zip(expected) {
         let largest = expected.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
         let off = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
-        let difference = off.fold(0.0, f64::max) / (1.0 + largest);
+        // Where the tape reaches a parameter in one type alone, all of its gradient is missing.
+        let off = if found.len() == expected.len() { largest_of(off) } else { f64::INFINITY };
+        let difference = off / (1.0 + largest);
         if difference > 1e-3 {
             return Err(CheckError::PrecisionOfGradient { mode, name: name.clone(), difference });
         }

@@ -283,6 +283,25 @@ fn a_gradient_wrong_in_f32_alone_is_found() {
 }
 
 #[test]
+fn a_gradient_missing_or_not_a_number_in_f32_alone_is_found() {
+    let missing = found(|weight, x, _| match x.dtype() {
+        DType::F32 => x.detach().broadcast_mul(weight),
+        _ => x.broadcast_mul(weight),
+    });
+    let nan = found(|weight, x, _| match x.dtype() {
+        // The value of x * weight; the root's gradient at 0 times 0 is no number.
+        DType::F32 => x.broadcast_mul(weight)? + (x - x.detach())?.sqr()?.sqrt()?,
+        _ => x.broadcast_mul(weight),
+    });
+    for message in [missing, nan] {
+        assert!(
+            message.starts_with("in evaluation the gradient of `input` in f32 differs"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn some_elements_do_for_a_large_layer() {
     let sample = LayerCheckConfig { sample: 5 };
     let build = |vb, _: &RngKey| Linear::new(40, 30, Default::default(), vb);

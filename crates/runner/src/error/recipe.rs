@@ -29,6 +29,16 @@ pub enum RecipeError {
         /// What it may be.
         expected: String,
     },
+    /// A part of a program's own has the name of another.
+    #[error(
+        "the {what} `{name}` of this program has the name of another that is known; call it otherwise"
+    )]
+    Taken {
+        /// What kind of thing it is.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A name that nothing is known under.
     #[error("unknown {what} `{name}`, expected one of: {}", known.join(", "))]
     Unknown {

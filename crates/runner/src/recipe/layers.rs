@@ -53,9 +53,16 @@ pub(crate) fn override_keys(
 
 /// Lays `above` over `below`, table by table, as [`resolve`](crate::resolve) describes it.
 pub(crate) fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> {
+    merge_in("", below, above)
+}
+
+/// As [`merge`], of the tables `within` a recipe: only keys of the recipe itself have words that stand for tables, not
+/// settings of the same name of a part of a program's own.
+fn merge_in(within: &str, below: &mut Table, above: Table) -> Result<(), RunnerError> {
     for (key, mut value) in above {
+        let path = if within.is_empty() { key.clone() } else { format!("{within}.{key}") };
         // A name alone stands for all settings of what it names.
-        let whole = match (key.as_str(), &value) {
+        let whole = match (path.as_str(), &value) {
             ("optimizer" | "loss", Value::String(name)) => {
                 Some(table_with("name", name.clone().into()))
             }
@@ -66,17 +73,19 @@ pub(crate) fn merge(below: &mut Table, above: Table) -> Result<(), RunnerError> 
             below.insert(key, Value::Table(whole));
             continue;
         }
-        if let ("schedule", Value::String(name)) = (key.as_str(), &value) {
+        if let ("schedule", Value::String(name)) = (path.as_str(), &value) {
             value = Value::Table(table_with("kind", Value::String(name.clone())));
         }
-        if let ("method", Value::String(name)) = (key.as_str(), &value) {
+        if let ("method", Value::String(name)) = (path.as_str(), &value) {
             value = Value::Table(method(name)?);
         }
-        if let ("kind" | "average", Value::String(name)) = (key.as_str(), &value) {
+        if let ("schedule.kind" | "average", Value::String(name)) = (path.as_str(), &value) {
             value = Value::Table(table_with("name", Value::String(name.clone())));
         }
         match (below.get_mut(&key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) if !renames(old, &new) => merge(old, new)?,
+            (Some(Value::Table(old)), Value::Table(new)) if !renames(old, &new) => {
+                merge_in(&path, old, new)?;
+            }
             (_, value) => {
                 below.insert(key, value);
             }

@@ -41,8 +41,11 @@ impl Named {
     /// # Panics
     /// Settings that TOML has no words for, such as maps whose keys are numbers.
     pub fn new(name: impl Into<String>, settings: &impl Serialize) -> Self {
-        let settings =
-            Table::try_from(settings).expect("settings are numbers, texts, lists and tables");
+        let settings = match size_of_val(settings) {
+            // TOML has no word for a struct without fields.
+            0 => Table::new(),
+            _ => Table::try_from(settings).expect("settings are numbers, texts, lists and tables"),
+        };
         Self { name: name.into(), settings }
     }
 

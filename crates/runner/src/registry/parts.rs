@@ -1,10 +1,12 @@
 //! Parts of one kind, by name.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::de::value::UnitDeserializer;
 use toml::Table;
 
 use crate::error::RecipeError;
@@ -28,6 +30,8 @@ struct Part<T> {
     /// What is set where the recipe does not.
     defaults: Table,
     make: Make<T>,
+    /// Its type, by which another one under the same name is told.
+    of: TypeId,
 }
 
 impl<T> Parts<T> {
@@ -36,31 +40,49 @@ impl<T> Parts<T> {
         Self { what, known: BTreeMap::new() }
     }
 
-    /// Adds a part whose settings are those of its type.
-    pub fn add<P: Serialize + DeserializeOwned>(
+    /// Adds a part whose settings are those of its type; `false` where another has the name, which stays.
+    #[must_use]
+    pub fn add<P: Serialize + DeserializeOwned + 'static>(
         &mut self,
         name: &str,
         part: impl Fn(P) -> T + Send + Sync + 'static,
-    ) {
+    ) -> bool {
+        let of = TypeId::of::<P>();
+        let is_own = |known: &Part<T>| known.name == name && known.of == of;
+        if self.known.get(name).is_some_and(|known| !is_own(known)) {
+            return false;
+        }
         let make = move |settings: Table| {
             let given: Vec<String> = settings.keys().cloned().collect();
-            let read: P = settings_of(settings)?;
-            let complete =
-                Table::try_from(&read).map_err(|error| Fault::Text(error.to_string()))?;
+            // TOML has no word for a struct without fields.
+            let unit = || P::deserialize(UnitDeserializer::<toml::de::Error>::new()).ok();
+            let without = (size_of::<P>() == 0).then(unit).flatten();
+            let is_unit = without.is_some();
+            let read: P = without.map_or_else(|| settings_of(settings), Ok)?;
+            let complete = match is_unit {
+                true => Table::new(),
+                false => Table::try_from(&read).map_err(|error| Fault::Text(error.to_string()))?,
+            };
+            if complete.contains_key("name") {
+                let text = "a setting is called `name`, which is the part's own; call it otherwise";
+                return Err(Fault::Text(text.to_string()));
+            }
             // A type that passes over what it does not know.
             match given.into_iter().find(|key| !complete.contains_key(key)) {
                 None => Ok((part(read), complete)),
                 Some(key) => Err(Fault::Unknown { key, known: complete.keys().cloned().collect() }),
             }
         };
-        let part = Part { name: name.to_string(), defaults: Table::new(), make: Arc::new(make) };
-        self.known.insert(name.to_string(), part);
+        let (name, defaults) = (name.to_string(), Table::new());
+        let part = Part { name: name.clone(), defaults, make: Arc::new(make), of };
+        self.known.insert(name, part);
+        true
     }
 
     /// Adds another name for a part, with other defaults.
     pub fn add_preset(&mut self, preset: &str, name: &str, defaults: Table) {
-        if let Some(Part { make, .. }) = self.known.get(name) {
-            let part = Part { name: name.to_string(), defaults, make: make.clone() };
+        if let Some(Part { make, of, .. }) = self.known.get(name) {
+            let part = Part { name: name.to_string(), defaults, make: make.clone(), of: *of };
             self.known.insert(preset.to_string(), part);
         }
     }
