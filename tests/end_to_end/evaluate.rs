@@ -210,7 +210,7 @@ fn plain_weights_are_evaluated_asked_and_read_with_a_net() {
     let weights = ["--weights", arg(&plain), "-q"];
     let message = error(&[&["evaluate"], &weights[..]].concat());
     assert!(
-        message.contains("nothing says what net ") && message.ends_with("(--net NET)"),
+        message.contains("nothing says what net ") && message.ends_with("of `mlp` (--net mlp)"),
         "{message}"
     );
 
