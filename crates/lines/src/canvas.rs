@@ -19,6 +19,8 @@ pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
     pub pixels: Vec<Colour>,
+    /// Every letter that was written, and the place of its ink.
+    pub written: Vec<(char, Sides)>,
 }
 
 /// What writes: a font, or digits of a hand and a font for letters.
@@ -38,7 +40,7 @@ pub(crate) struct Pen<'a> {
 
 impl Canvas {
     pub fn new(width: usize, height: usize, colour: Colour) -> Self {
-        Self { width, height, pixels: vec![colour; width * height] }
+        Self { width, height, pixels: vec![colour; width * height], written: Vec::new() }
     }
 
     /// Lays a colour over the pixels of a part, each as far as a function of its centre says.
@@ -155,6 +157,7 @@ impl Canvas {
                 self.ink(&glyph, left, top, pen);
                 let [first, last, upper, lower] = glyph.seen().map(|place| place as f64);
                 sides = [left + first, top + upper, left + last + 1.0, top + lower + 1.0];
+                self.written.push((letter, sides));
             }
             boxes.push(sides);
             x += step + pen.spacing;

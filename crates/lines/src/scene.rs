@@ -49,6 +49,8 @@ pub struct Scene {
     pub picture: Image,
     /// A photograph's file.
     pub jpeg: Option<Vec<u8>>,
+    /// Every letter and the corners of its ink, the upper left as it is read first.
+    pub letters: Vec<(char, [[f32; 2]; 4])>,
     /// What is known of it.
     pub truth: SceneTruth,
 }
@@ -120,6 +122,8 @@ impl SceneGenerator {
                 (taken.picture, Some(taken.jpeg), taken.onto)
             }
         };
+        let letters = canvas.written.iter();
+        let letters = letters.map(|(letter, sides)| (*letter, corners(&onto, *sides))).collect();
         let pattern = text.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
         let (corners, sheet) = (corners(&onto, sides), corners(&onto, whole));
         let truth = SceneTruth {
@@ -133,7 +137,7 @@ impl SceneGenerator {
             by_hand,
             photo,
         };
-        Ok(Scene { picture, jpeg, truth })
+        Ok(Scene { picture, jpeg, letters, truth })
     }
 }
 

@@ -69,7 +69,7 @@ pub struct SceneRecord {
 /// The folder holds something, or cannot be written to; a digit cannot be read.
 pub fn write_scenes(generator: &SceneGenerator, count: usize, folder: &Path) -> Result<()> {
     write_set(folder, "scenes.jsonl", count, |index| {
-        let Scene { picture, jpeg, truth } = generator.scene(index as u64)?;
+        let Scene { picture, jpeg, truth, .. } = generator.scene(index as u64)?;
         let (ending, bytes) = match jpeg {
             Some(jpeg) => ("jpg", jpeg),
             None => ("png", to_png(&picture)),

@@ -33,12 +33,22 @@ const WRONG: Rgb<u8> = Rgb([150, 0, 60]);
 
 /// The picture with a frame around each digit, green where it is sure and red where it is not, and
 /// what was read below the picture, each digit under its own; below that, in white, the truth if it
-/// is known, with what is wrong, missing or too much on red. A small picture is enlarged.
+/// is known, with what is wrong, missing or too much on red. Other numbers have blue frames, each digit
+/// below its own. A small picture is enlarged.
 ///
 /// # Panics
 /// When the picture's pixels do not fill its size.
-pub fn annotate(picture: &Image, reading: &Reading, truth: Option<&str>) -> Image {
-    let highs = reading.digits.iter().map(|digit| digit.corners[3][1] - digit.corners[0][1]);
+pub fn annotate(
+    picture: &Image,
+    reading: &Reading,
+    others: &[&Reading],
+    truth: Option<&str>,
+) -> Image {
+    let high_of = |digit: &Digit| {
+        let [a, _, _, d] = digit.corners;
+        (d[0] - a[0]).hypot(d[1] - a[1])
+    };
+    let highs = reading.digits.iter().map(high_of);
     let high = highs.fold(0.0, f32::max).max(1.0);
     let times = (SEEN_HEIGHT / high).ceil().clamp(1.0, MOST_TIMES);
     let (width, height) =
@@ -56,6 +66,15 @@ pub fn annotate(picture: &Image, reading: &Reading, truth: Option<&str>) -> Imag
         };
     }
     let thick = (high * times / 24.0).max(1.0);
+    for digit in others.iter().flat_map(|other| &other.digits) {
+        let blue = Rgb([40, 120, 255]);
+        draw_frame(&mut canvas, digit.corners, times, thick, blue);
+        let size = ((high_of(digit) * times / 12.0) as u32).max(1);
+        let [x, y] = digit.corners[3].map(|place| place * times);
+        let top = (y.max(0.0) as u32 + 2).min(height.saturating_sub(5 * size));
+        let letter = if digit.told { usize::from(digit.digit) } else { 10 };
+        draw_letter(&mut canvas, letter, x as i32, top, size, blue);
+    }
     let middle = |digit: &Digit| {
         let middle = (digit.corners[2][0] + digit.corners[3][0]) / 2.0;
         ((middle + 0.5) * times) as i32 - (3 * size / 2) as i32
@@ -228,7 +247,7 @@ mod tests {
                 skew: 0.0,
                 slant: 0.0,
             };
-            let shown = annotate(&picture, &reading, None);
+            let shown = annotate(&picture, &reading, &[], None);
             let times = shown.width / 600;
             assert_eq!(times, if high < 56.0 { 2 } else { 1 });
             let row = (50 + high as usize / 2) * times * shown.width;

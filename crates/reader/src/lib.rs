@@ -33,9 +33,14 @@ mod straighten;
 mod strip;
 mod words;
 
+mod page;
+mod sheet;
+mod view;
+
 mod decode;
 mod luhn;
 mod reading;
+mod scene;
 
 mod annotate;
 
@@ -44,8 +49,10 @@ pub use error::{ReadError, Result};
 pub use luhn::luhn;
 pub use pattern::Pattern;
 pub use reading::{CARD_DIGITS, Digit, Reading, read};
-pub use settings::{CLASSES, Scores, Settings};
+pub use scene::{Number, Scene, read_scene};
+pub use settings::{CHARACTERS, CLASSES, Character, LETTER, Scores, Settings};
 pub use strip::{Strip, strips};
+pub use view::{Glance, glances};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -12,9 +12,9 @@ use crate::ink::Ink;
 pub(crate) struct Blob {
     pub left: u32,
     pub right: u32,
-    top: u32,
-    bottom: u32,
-    area: u32,
+    pub top: u32,
+    pub bottom: u32,
+    pub area: u32,
 }
 
 impl Blob {
@@ -22,16 +22,16 @@ impl Blob {
         (self.bottom + 1 - self.top) as f32
     }
 
-    fn width(&self) -> f32 {
+    pub fn width(&self) -> f32 {
         (self.right + 1 - self.left) as f32
     }
 
-    fn middle(&self) -> f32 {
+    pub fn middle(&self) -> f32 {
         (self.top + self.bottom) as f32 / 2.0
     }
 
     /// Share of its box that is ink.
-    fn fills(&self) -> f32 {
+    pub fn fills(&self) -> f32 {
         self.area as f32 / (self.width() * self.height())
     }
 }

@@ -7,7 +7,7 @@ use crate::decode::{Found, Way, decode, share};
 use crate::error::{ReadError, Result};
 use crate::luhn::luhn;
 use crate::pattern::Pattern;
-use crate::settings::{Scores, Settings};
+use crate::settings::{Character, LETTER, Scores, Settings};
 use crate::straighten::DIGIT;
 use crate::strip::{Piece, Strip, pages};
 
@@ -82,7 +82,22 @@ pub fn read<E: std::fmt::Display>(
     picture: &Image,
     pattern: Option<&Pattern>,
     settings: &Settings,
+    classifier: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Scores>, E>,
+) -> Result<Reading> {
+    read_checked(picture, pattern, settings, classifier, None)
+}
+
+/// A classifier of single characters.
+pub(crate) type Check<'a> = &'a mut dyn FnMut(Vec<Image>) -> Result<Vec<Character>>;
+
+/// Reads a line; where a classifier of characters is there, what it takes for no digit makes the line
+/// less sure.
+pub(crate) fn read_checked<E: std::fmt::Display>(
+    picture: &Image,
+    pattern: Option<&Pattern>,
+    settings: &Settings,
     mut classifier: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Scores>, E>,
+    check: Option<Check<'_>>,
 ) -> Result<Reading> {
     let mut look = |strip: Strip| -> Result<Look> {
         let windows: Vec<Image> = (0..strip.columns()).map(|column| strip.window(column)).collect();
@@ -181,7 +196,21 @@ pub fn read<E: std::fmt::Display>(
         }
     }
     match &found.fits {
-        Some(way) => Ok(Reading { unread, ..reading(&found.strip, way, pattern, settings) }),
+        Some(way) => {
+            let mut read = reading(&found.strip, way, pattern, settings);
+            read.unread = unread;
+            if let Some(check) = check {
+                let at: Vec<Image> =
+                    way.found.iter().map(|one| found.strip.window(one.column)).collect();
+                for guess in check(at)? {
+                    let digit: f32 = guess[..LETTER].iter().sum();
+                    if digit < 0.5 {
+                        read.confidence *= f64::from(digit.max(0.05));
+                    }
+                }
+            }
+            Ok(read)
+        }
         None => Err(ReadError::NoLine("nothing in it looks like a digit")),
     }
 }
@@ -221,7 +250,12 @@ fn may_hold(piece: &Piece, pattern: &Pattern) -> bool {
     (0.2 * digits..1.5 * digits + 2.0 * pattern.groups() as f32).contains(&piece.digits_wide())
 }
 
-fn reading(strip: &Strip, way: &Way, pattern: Option<&Pattern>, settings: &Settings) -> Reading {
+pub(crate) fn reading(
+    strip: &Strip,
+    way: &Way,
+    pattern: Option<&Pattern>,
+    settings: &Settings,
+) -> Reading {
     let found = &way.found;
     let bounds = bounds(strip, found);
     let digits: Vec<Digit> = (found.iter().zip(&bounds))

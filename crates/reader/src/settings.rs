@@ -9,6 +9,17 @@ pub const CLASSES: usize = 11;
 /// the side of a digit, a blot.
 pub type Scores = [f32; CLASSES];
 
+/// What a classifier of single characters tells apart: the ten digits, a letter, any of these on its
+/// head, and anything else.
+pub const CHARACTERS: usize = 13;
+
+/// Of a window the probabilities that a digit 0 to 9, a letter, a character on its head, or anything
+/// else, such as a slash or a part of a picture, is in its middle.
+pub type Character = [f32; CHARACTERS];
+
+/// The place of letters among [`CHARACTERS`].
+pub const LETTER: usize = 10;
+
 /// How a line is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

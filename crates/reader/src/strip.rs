@@ -102,6 +102,11 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// A line of what is looked at as it is.
+    pub fn of(line: Line) -> Self {
+        Self { line, zoom: 1.0 }
+    }
+
     pub fn strip(&self) -> Strip {
         Strip { frame: straighten(&self.line), zoom: self.zoom }
     }

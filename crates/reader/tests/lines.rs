@@ -119,7 +119,7 @@ fn frames_lie_around_their_digits() {
         assert!((middle(0) - (*x as f32 + *width as f32 / 2.0)).abs() < 3.0);
         assert!((middle(1) - (*y as f32 + *height as f32 / 2.0)).abs() < 3.0);
     }
-    let annotated = annotate(&line.picture, &reading, Some(&line.text));
+    let annotated = annotate(&line.picture, &reading, &[], Some(&line.text));
     // Small digits are shown larger.
     let times = annotated.width / line.picture.width;
     assert!(times >= 2 && annotated.width == times * line.picture.width);
@@ -214,7 +214,7 @@ proptest! {
             if let Ok(reading) = read(&picture, pattern, &Settings::default(), always(any)) {
                 prop_assert!(pattern.is_none() || reading.digits.len() == digits);
                 prop_assert!(reading.digits.iter().all(|d| (0.0..=1.0).contains(&d.confidence)));
-                annotate(&picture, &reading, None);
+                annotate(&picture, &reading, &[], None);
             }
         }
     }

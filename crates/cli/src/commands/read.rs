@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use taper_reader::{CARD_DIGITS, Pattern, Reading, annotate};
+use taper_reader::{CARD_DIGITS, Pattern, Reading, Scene, annotate};
 use taper_runner::Registry;
 use taper_runner::observe::Counter;
 
@@ -24,8 +24,9 @@ use reader::Reader;
 const SURE: f64 = 0.9;
 
 pub(super) fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Result<()> {
-    let pattern = flags.pattern.as_deref().map(Pattern::parse).transpose()?;
-    let reader = Reader::open(flags, pattern, registry)?;
+    let patterns = flags.pattern.iter().map(|text| Pattern::parse(text));
+    let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+    let reader = Reader::open(flags, patterns, registry)?;
     if let Some(truth) = &flags.truth {
         return measure::run(&reader, truth, flags, output);
     }
@@ -46,13 +47,24 @@ pub(super) fn run(flags: &ReadFlags, output: Output, registry: &Registry) -> Res
                 }
                 faults.push(error.to_string());
             }
-            Ok(picture) => match reader.read(&picture, None) {
-                Ok(reading) => {
+            Ok(picture) => match reader.read(&picture, &[]) {
+                Ok(scene) => {
+                    let reading = &scene.answer().reading;
                     let mut answer = json!(reading);
                     answer["image"] = json!(path);
-                    describe(&mut text, path, &reading)?;
+                    for (key, value) in
+                        [("numbers", json!(scene.numbers)), ("chosen", json!(scene.chosen))]
+                    {
+                        answer[key] = value;
+                    }
+                    answer["sheet"] = json!(scene.sheet);
+                    answer["turns"] = json!(scene.turns);
+                    describe(&mut text, path, reading)?;
+                    describe_scene(&mut text, &scene)?;
                     if let Some(file) = annotated {
-                        write_png(&file, &annotate(&picture, &reading, None))?;
+                        let others: Vec<&Reading> =
+                            scene.others().map(|number| &number.reading).collect();
+                        write_png(&file, &annotate(&picture, reading, &others, None))?;
                         answer["annotated"] = json!(file);
                         writeln!(text, "  shown in {}", file.display())?;
                     }
@@ -121,6 +133,26 @@ fn percent(share: f64) -> String {
         sure if sure >= 99.95 => ">99.9 %".to_string(),
         sure => format!("{sure:.1} %"),
     }
+}
+
+/// How the picture lies, why this number was chosen, and which others there are.
+fn describe_scene(text: &mut String, scene: &Scene) -> std::fmt::Result {
+    if scene.turns > 0 {
+        writeln!(
+            text,
+            "  the picture was turned by {}° to the right",
+            90 * u32::from(scene.turns)
+        )?;
+    }
+    let reasons = &scene.answer().reasons;
+    if scene.numbers.len() > 1 {
+        writeln!(text, "  chosen: {}", reasons.join("; "))?;
+        let others = scene.others().map(|number| {
+            format!("{} ({})", number.reading.text, percent(number.reading.confidence))
+        });
+        writeln!(text, "  also there: {}", others.collect::<Vec<_>>().join(", "))?;
+    }
+    Ok(())
 }
 
 /// The answer, and below it how sure the line is, and each digit.

@@ -30,10 +30,11 @@ pub struct ReadFlags {
     #[command(flatten)]
     pub(crate) device: DeviceFlags,
 
-    /// What the answer looks like: a d for each digit, blanks between groups, such as "ddddd" or
-    /// "dddd dddd dddd dddd"; what stands before or after it in the picture is left out
+    /// What the answer looks like: a d for each digit, blanks, hyphens, slashes or full stops between
+    /// groups, such as "ddddd", "ddddd-dddd" or "dddd dddd dddd dddd"; may be repeated, the one that
+    /// fits best counts [default: none; the answer is what is likely a postcode or a card's number]
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) pattern: Option<String>,
+    pub(crate) pattern: Vec<String>,
 
     /// The least confidence, 0 to 1, that a digit is told with; below it, ? is [default: 0.5]
     #[arg(long, value_name = "SHARE", value_parser = share)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use taper_dataset::Image;
-use taper_reader::{Pattern, annotate};
+use taper_reader::{Pattern, Reading, annotate};
 use taper_runner::observe::Counter;
 use taper_untrusted::checksums::TEXT;
 use taper_untrusted::files::read_text;
@@ -95,10 +95,15 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
         let own = line.pattern.as_deref().filter(|_| flags.own_patterns);
         let own = own.map(Pattern::parse).transpose()?;
         let start = Instant::now();
-        let reading = reader.read(&picture, own.as_ref());
+        let scene = reader.read(&picture, own.as_slice());
         let seconds = start.elapsed().as_secs_f64();
         counts.seconds += seconds;
         counts.slowest = counts.slowest.max(seconds);
+        let others: Vec<&Reading> = match &scene {
+            Ok(scene) => scene.others().map(|number| &number.reading).collect(),
+            Err(_) => Vec::new(),
+        };
+        let reading = scene.as_ref().map(|scene| &scene.answer().reading);
         let found = match &reading {
             Ok(reading) => digits(&reading.text),
             Err(_) => String::new(),
@@ -132,7 +137,7 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
         };
         let confidence = reading.as_ref().map_or(0.0, |reading| reading.confidence);
         if let (Ok(reading), true) = (&reading, shown.len() < MOST_SHOWN) {
-            shown.push(annotate(&picture, reading, Some(&wanted)));
+            shown.push(annotate(&picture, reading, &others, Some(&wanted)));
         }
         errors.push(json!({ "image": line.image, "text": line.text, "read": said, "confidence": confidence }));
     }

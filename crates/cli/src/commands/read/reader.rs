@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use taper_dataset::Image;
 use taper_dataset::source::{class_number, class_places};
-use taper_reader::{CLASSES, Pattern, ReadError, Reading, Scores, Settings};
-use taper_runner::{Classifier, Registry, RunnerError};
+use taper_reader::{CLASSES, Character, Pattern, ReadError, Scene, Scores, Settings};
+use taper_runner::{Classifier, Registry, RunnerError, open_weights};
 
 use crate::flags::ReadFlags;
 use crate::model::open_model;
@@ -12,22 +12,27 @@ use crate::model::open_model;
 /// The weights that read when no others are named.
 const DEFAULT_WEIGHTS: &str = "digit-cnn-reading";
 
+/// The weights that tell digits from letters.
+const CHARACTER_WEIGHTS: &str = "digit-cnn-characters";
+
 /// The class of a window that has no digit in its middle.
 const NONE: &str = "none";
 
 /// A model and how it is to read.
 pub(super) struct Reader {
     model: Classifier,
+    /// Tells digits from letters and other things.
+    characters: Classifier,
     /// Where each digit, and that there is none, is among the model's classes.
     classes: [usize; CLASSES],
-    pattern: Option<Pattern>,
+    patterns: Vec<Pattern>,
     settings: Settings,
 }
 
 impl Reader {
     pub(super) fn open(
         flags: &ReadFlags,
-        pattern: Option<Pattern>,
+        patterns: Vec<Pattern>,
         registry: &Registry,
     ) -> Result<Self> {
         let weights = flags.weights.as_deref().unwrap_or(DEFAULT_WEIGHTS);
@@ -55,17 +60,23 @@ impl Reader {
         }
         let defaults = Settings::default();
         let min_confidence = flags.min_confidence.unwrap_or(defaults.min_confidence);
-        Ok(Self { model, classes, pattern, settings: Settings { min_confidence } })
+        let device = flags.device.device.open()?;
+        let characters = open_weights(CHARACTER_WEIGHTS, &[], &device, registry)?;
+        let settings = Settings { min_confidence };
+        Ok(Self { model, characters, classes, patterns, settings })
     }
 
-    /// Reads a picture, by a pattern of its own or the one that was given for all.
-    pub(super) fn read(
-        &self,
-        picture: &Image,
-        own: Option<&Pattern>,
-    ) -> Result<Reading, ReadError> {
-        let pattern = own.or(self.pattern.as_ref());
-        taper_reader::read(picture, pattern, &self.settings, |windows| self.classify(windows))
+    /// Reads a picture, by patterns of its own or those that were given for all.
+    pub(super) fn read(&self, picture: &Image, own: &[Pattern]) -> Result<Scene, ReadError> {
+        let patterns = if own.is_empty() { &self.patterns } else { own };
+        let digits = |windows| self.classify(windows);
+        let characters = |windows| self.characters_in(windows);
+        taper_reader::read_scene(picture, patterns, &self.settings, digits, characters)
+    }
+
+    fn characters_in(&self, windows: Vec<Image>) -> Result<Vec<Character>, RunnerError> {
+        let rows = self.characters.probabilities(windows)?;
+        Ok(rows.into_iter().map(|row| std::array::from_fn(|class| row[class])).collect())
     }
 
     fn classify(&self, windows: Vec<Image>) -> Result<Vec<Scores>, RunnerError> {

@@ -1,0 +1,641 @@
+//! A whole envelope, card or form: every number on it, and the one that is asked for.
+
+use serde::Serialize;
+use taper_dataset::Image;
+
+use crate::decode::{decode, share};
+use crate::error::{ReadError, Result};
+use crate::page::{Character, TextLine, WIDEST_GAP};
+use crate::pattern::Pattern;
+use crate::reading::{CARD_DIGITS, Reading, read_checked, reading};
+use crate::settings::{CHARACTERS, Character as Guess, LETTER, Scores, Settings};
+use crate::strip::Piece;
+use crate::view::{View, line_alone, open, upright};
+
+/// A character that is less likely a digit ends a number, unless it stands amid digits.
+const DIGIT_LIKE: f32 = 0.06;
+
+/// What is so likely a digit is one.
+const DIGIT: f32 = 0.6;
+
+/// From such a gap on, in heights, a number may be read without what lies beyond.
+const PART_GAP: f32 = 0.3;
+
+/// With fewer letters on a page, where a number lies says nothing.
+const FEWEST_LETTERS: f32 = 3.0;
+
+/// What fits so much less well than the best, as a log, makes the answer ambiguous.
+const AMBIGUOUS: f64 = 0.35;
+
+/// The most places that are read on a page.
+const MOST_READ: usize = 24;
+
+/// What is less sure is no number.
+const LEAST_SURE: f64 = 0.02;
+
+/// Two that fit about as well, by their scores: neither is sure.
+const NEAR: f64 = 2.0;
+
+/// What a picture says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scene {
+    /// Every number, in reading order.
+    pub numbers: Vec<Number>,
+    /// Which of them is the answer: the one that fits a pattern best, or the one that is likely the
+    /// postcode or the card's number.
+    pub chosen: usize,
+    /// The corners of the envelope or card, where it does not fill the picture.
+    pub sheet: Option<[[f32; 2]; 4]>,
+    /// By how many quarters to the right the picture has to be turned to stand upright.
+    pub turns: u8,
+}
+
+/// A number on a page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Number {
+    /// What it says.
+    pub reading: Reading,
+    /// The pattern that it fits, if any was given.
+    pub pattern: Option<String>,
+    /// What speaks for it to be the answer, and against it.
+    pub reasons: Vec<String>,
+    /// How much, as a log.
+    pub score: f64,
+}
+
+impl Scene {
+    /// The answer.
+    pub fn answer(&self) -> &Number {
+        &self.numbers[self.chosen]
+    }
+
+    /// The other numbers, in reading order.
+    pub fn others(&self) -> impl Iterator<Item = &Number> {
+        let others = self.numbers.iter().enumerate().filter(|(at, _)| *at != self.chosen);
+        others.map(|(_, number)| number)
+    }
+}
+
+/// A place that is read: characters of a line of a view.
+struct Place<'a> {
+    view: usize,
+    line: &'a TextLine,
+    range: std::ops::Range<usize>,
+    /// What the classifier of characters says of each.
+    guesses: &'a [Guess],
+    pattern: Option<&'a Pattern>,
+    /// Where it lies, where that says something.
+    layout: Option<Layout>,
+}
+
+/// Where a number lies on its page.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    /// The middle, as shares of the page.
+    x: f32,
+    y: f32,
+    /// Height of its digits, relative to those of the highest writing.
+    height: f32,
+    /// Lines close below it.
+    below: usize,
+    /// Lines close above it.
+    above: usize,
+    /// The place among the words of its line: letters before and after it.
+    before: usize,
+    after: usize,
+}
+
+/// Reads every number on a page, at any of four quarter turns; `patterns` say what the answer may look
+/// like, `digits` says of windows of a line which digit is in the middle, `characters` tells digits
+/// from letters and other things.
+///
+/// # Errors
+/// There is no number, none as the patterns want, or a classifier fails.
+pub fn read_scene<E: std::fmt::Display>(
+    picture: &Image,
+    patterns: &[Pattern],
+    settings: &Settings,
+    mut digits: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Scores>, E>,
+    mut characters: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Guess>, E>,
+) -> Result<Scene> {
+    let mut digits = |windows| digits(windows).map_err(|e| ReadError::Classifier(e.to_string()));
+    let mut characters =
+        |windows| characters(windows).map_err(|e| ReadError::Classifier(e.to_string()));
+    if let Some(turns) = line_alone(picture, &mut characters)? {
+        return read_line_alone(picture, turns, patterns, settings, &mut digits, &mut characters);
+    }
+    let opened = open(picture)?;
+    let sheet = opened.sheet.map(|corners| corners.map(|(x, y)| [x, y]));
+    let views = upright(opened.views, &mut characters)?;
+    let turns = views.first().map_or(0, |view| view.turns);
+
+    let mut guesses: Vec<Vec<Vec<Guess>>> = Vec::new();
+    for view in &views {
+        let windows = |line: &TextLine| -> Vec<Image> {
+            let window = |one: &Character| view.page.window(one.middle(), one.word, line.slope);
+            line.characters.iter().map(window).collect()
+        };
+        let all: Vec<Image> = view.page.lines.iter().flat_map(windows).collect();
+        let mut answers = if all.is_empty() { Vec::new() } else { characters(all)? }.into_iter();
+        let of_line = |line: &TextLine| answers.by_ref().take(line.characters.len()).collect();
+        guesses.push(view.page.lines.iter().map(of_line).collect());
+    }
+    let writing: f32 = guesses.iter().flatten().flatten().map(|guess| guess[LETTER]).sum();
+    let has_letters = writing >= FEWEST_LETTERS;
+    let mut places = Vec::new();
+    for (at, view) in views.iter().enumerate() {
+        let layouts = Layouts::of(view, &guesses[at]);
+        for (number, line) in view.page.lines.iter().enumerate() {
+            let guesses = &guesses[at][number];
+            for run in runs(line, guesses) {
+                for (range, pattern) in ranges(line, run, patterns) {
+                    let layout = layouts.of_range(number, &range);
+                    let layout = has_letters.then_some(layout);
+                    places.push(Place { view: at, line, range, guesses, pattern, layout });
+                }
+            }
+        }
+    }
+    // What is the surest to be digits is read first, and only so much.
+    let likely = |place: &Place<'_>| -> f32 {
+        let some = &place.guesses[place.range.clone()];
+        let mean = some.iter().map(digit_share).sum::<f32>() / some.len() as f32;
+        let fits = match place.pattern {
+            Some(pattern) => 0.15 * (some.len() as f32 - pattern.digits() as f32).abs(),
+            None => 0.0,
+        };
+        mean - fits + 0.02 * some.len().min(8) as f32
+    };
+    places.sort_by(|a, b| likely(b).total_cmp(&likely(a)));
+    places.truncate(MOST_READ);
+    let mut numbers: Vec<(usize, Number)> = Vec::new();
+    for place in &places {
+        let view = &views[place.view];
+        if let Some(number) = read_place(place, view, settings, &mut digits, &mut characters)? {
+            numbers.push((place.view, number));
+        }
+    }
+    let lines = views.iter().zip(&guesses).map(|(view, guesses)| {
+        Layouts::of(view, guesses).lines.iter().filter(|(.., writing)| *writing).count()
+    });
+    let lines = lines.sum::<usize>();
+    let mut scene = choose(numbers, patterns, sheet, turns)?;
+    for number in &mut scene.numbers {
+        number.reading.unread = lines.saturating_sub(1);
+    }
+    Ok(scene)
+}
+
+/// Reads a picture that shows one line, turned by so many quarters.
+fn read_line_alone(
+    picture: &Image,
+    turns: u8,
+    patterns: &[Pattern],
+    settings: &Settings,
+    digits: &mut impl FnMut(Vec<Image>) -> Result<Vec<Scores>>,
+    characters: &mut impl FnMut(Vec<Image>) -> Result<Vec<Guess>>,
+) -> Result<Scene> {
+    let upright = quarters(picture, turns);
+    let mut readings = Vec::new();
+    let mut failed = None;
+    let each: Vec<Option<&Pattern>> = match patterns {
+        [] => vec![None],
+        some => some.iter().map(Some).collect(),
+    };
+    for pattern in each {
+        let check = Some(&mut *characters as &mut dyn FnMut(Vec<Image>) -> Result<Vec<Guess>>);
+        match read_checked(&upright, pattern, settings, &mut *digits, check) {
+            Ok(reading) => readings.push((reading, pattern)),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    let best = |a: &(Reading, _), b: &(Reading, _)| a.0.confidence.total_cmp(&b.0.confidence);
+    let Some((mut reading, pattern)) = readings.into_iter().max_by(best) else {
+        return Err(failed.unwrap_or(ReadError::NoLine("nothing in it looks like a number")));
+    };
+    let (width, height) = (picture.width as f32, picture.height as f32);
+    for corner in reading.digits.iter_mut().flat_map(|digit| &mut digit.corners) {
+        let [x, y] = *corner;
+        *corner = match turns {
+            1 => [y, height - 1.0 - x],
+            2 => [width - 1.0 - x, height - 1.0 - y],
+            3 => [width - 1.0 - y, x],
+            _ => [x, y],
+        };
+    }
+    let pattern = pattern.map(Pattern::to_string);
+    let reasons = vec!["for it: the only line".to_string()];
+    let numbers = vec![Number { reading, pattern, reasons, score: 0.0 }];
+    Ok(Scene { numbers, chosen: 0, sheet: None, turns })
+}
+
+/// A picture turned by quarters to the right.
+fn quarters(picture: &Image, quarters: u8) -> Image {
+    let (w, h, c) = (picture.width, picture.height, picture.channels);
+    let (width, height) = if quarters % 2 == 0 { (w, h) } else { (h, w) };
+    let mut pixels = Vec::with_capacity(picture.pixels.len());
+    for y in 0..height {
+        for x in 0..width {
+            let (u, v) = match quarters {
+                1 => (y, h - 1 - x),
+                2 => (w - 1 - x, h - 1 - y),
+                3 => (w - 1 - y, x),
+                _ => (x, y),
+            };
+            pixels.extend(&picture.pixels[(v * w + u) * c..][..c]);
+        }
+    }
+    Image { height, width, channels: c, pixels }
+}
+
+/// How likely a character is a digit.
+fn digit_share(guess: &Guess) -> f32 {
+    guess[..LETTER].iter().sum()
+}
+
+/// Runs of characters that may be digits, between letters and wide gaps.
+fn runs(line: &TextLine, guesses: &[Guess]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for (at, (one, guess)) in line.characters.iter().zip(guesses).enumerate() {
+        // Digits that touch are one wide piece, of which the middle says little.
+        let wide = one.width() > 1.15 * one.height() && one.width() < 6.0 * one.height();
+        let is_digit = |at: Option<usize>| {
+            at.and_then(|at| guesses.get(at)).is_some_and(|guess| digit_share(guess) > DIGIT)
+        };
+        let amid = is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)) && guess[LETTER] < 0.9;
+        let least = if wide { DIGIT_LIKE / 4.0 } else { DIGIT_LIKE };
+        if digit_share(guess) < least && !amid {
+            continue;
+        }
+        if let Some(run) = runs.last_mut().filter(|run| run.end == at) {
+            let last = &line.characters[at - 1];
+            let high = last.height().max(one.height());
+            let gap = one.left - last.right;
+            let alike = (0.55..1.8).contains(&(one.height() / last.height()));
+            if gap < WIDEST_GAP * high && alike {
+                run.end = at + 1;
+                continue;
+            }
+        }
+        runs.push(at..at + 1);
+    }
+    runs
+}
+
+/// The parts of a run that may be an answer, each with the pattern that it may fit.
+fn ranges<'a>(
+    line: &TextLine,
+    run: std::ops::Range<usize>,
+    patterns: &'a [Pattern],
+) -> Vec<(std::ops::Range<usize>, Option<&'a Pattern>)> {
+    let some = &line.characters;
+    let gap = |at: usize| {
+        let (a, b) = (&some[at - 1], &some[at]);
+        (b.left - a.right) / a.height().max(b.height())
+    };
+    let mut breaks = vec![run.start];
+    breaks.extend((run.start + 1..run.end).filter(|&at| gap(at) > PART_GAP));
+    breaks.push(run.end);
+    if patterns.is_empty() {
+        return vec![(run, None)];
+    }
+    let mut ranges = Vec::new();
+    for pattern in patterns {
+        let digits = pattern.digits() as f32;
+        for (at, &first) in breaks.iter().enumerate() {
+            for &end in &breaks[at + 1..] {
+                let wide: f32 = some[first..end]
+                    .iter()
+                    .map(|one| (one.width() / (0.95 * one.height())).round().max(1.0))
+                    .sum();
+                let pieces = (end - first) as f32;
+                let fits = pieces <= digits + 1.0 + 0.15 * digits && wide + 1.0 >= 0.8 * digits;
+                if fits {
+                    ranges.push((first..end, Some(pattern)));
+                }
+            }
+        }
+    }
+    ranges
+}
+
+/// Reads a place; nothing where there is no number, or none that fits.
+fn read_place(
+    place: &Place<'_>,
+    view: &View,
+    settings: &Settings,
+    digits: &mut impl FnMut(Vec<Image>) -> Result<Vec<Scores>>,
+    characters: &mut impl FnMut(Vec<Image>) -> Result<Vec<Guess>>,
+) -> Result<Option<Number>> {
+    let some = &place.line.characters[place.range.clone()];
+    let strip = Piece::of(view.page.cut(some)).strip();
+    let windows: Vec<Image> = (0..strip.columns()).map(|column| strip.window(column)).collect();
+    let expected = windows.len();
+    let scores = digits(windows)?;
+    if scores.len() != expected {
+        let found = scores.len();
+        let reason = format!("the classifier gave {found} answers, expected {expected}");
+        return Err(ReadError::Classifier(reason));
+    }
+    let Some(way) = decode(&scores, place.pattern).filter(|way| !way.found.is_empty()) else {
+        return Ok(None);
+    };
+    let alone = match place.pattern {
+        Some(_) => {
+            let spelt: Vec<usize> = way.found.iter().map(|found| found.digit).collect();
+            share(&scores, &spelt)
+        }
+        None => way.confidence,
+    };
+    // What the other classifier says of each digit.
+    let at: Vec<Image> = way.found.iter().map(|found| strip.window(found.column)).collect();
+    let seconds = characters(at)?;
+    let mut agree = 1.0f64;
+    for (found, guess) in way.found.iter().zip(&seconds) {
+        let right = f64::from(guess[found.digit]);
+        let letter = f64::from(guess[LETTER] + guess[CHARACTERS - 1] + guess[CHARACTERS - 2]);
+        // Half of what it takes for another digit is its own mistake; a letter is none of the digits.
+        agree *= (1.0 - letter - 0.5 * (1.0 - right - letter).max(0.0)).clamp(1e-3, 1.0);
+    }
+    let per_digit = agree.powf(1.0 / way.found.len() as f64);
+    let told = if place.pattern.is_some() { way.confidence.min(2.0 * alone) } else { alone };
+    let confidence = told * agree.sqrt().min(1.0);
+    if confidence < LEAST_SURE || per_digit < 0.3 {
+        return Ok(None);
+    }
+    let mut answer = reading(&strip, &way, place.pattern, settings);
+    answer.confidence = confidence;
+    let marks = marks(view, some, &answer);
+    if place.pattern.is_none() {
+        answer.text = with_marks(&answer.text, &marks);
+    }
+    for corner in answer.digits.iter_mut().flat_map(|digit| &mut digit.corners) {
+        *corner = view.place(corner[0], corner[1]);
+    }
+    let (score, reasons) = speaks_for(place, &answer, alone, &marks);
+    let pattern = place.pattern.map(Pattern::to_string);
+    Ok(Some(Number { reading: answer, pattern, reasons, score }))
+}
+
+/// The mark before each digit, where one lies between it and the one before.
+fn marks(view: &View, some: &[Character], answer: &Reading) -> Vec<Option<char>> {
+    let middle = |at: usize| answer.digits[at].corners.iter().map(|c| c[0]).sum::<f32>() / 4.0;
+    let mut marks = vec![None; answer.digits.len()];
+    for pair in some.windows(2) {
+        let Some(mark) = view.page.mark_between(&pair[0], &pair[1]) else { continue };
+        let between = (pair[0].right + pair[1].left) / 2.0;
+        let next = (1..marks.len()).find(|&at| middle(at - 1) < between && between < middle(at));
+        if let Some(next) = next {
+            marks[next] = Some(mark);
+        }
+    }
+    marks
+}
+
+/// A text with marks before some of its digits, in place of blanks.
+fn with_marks(text: &str, marks: &[Option<char>]) -> String {
+    let (mut out, mut digit) = (String::new(), 0);
+    for letter in text.chars() {
+        if letter == ' ' {
+            if marks.get(digit).is_none_or(Option::is_none) {
+                out.push(' ');
+            }
+            continue;
+        }
+        out.extend(marks.get(digit).copied().flatten());
+        out.push(letter);
+        digit += 1;
+    }
+    out
+}
+
+/// How much speaks for a number to be the answer, as a log, and what.
+fn speaks_for(
+    place: &Place<'_>,
+    answer: &Reading,
+    alone: f64,
+    marks: &[Option<char>],
+) -> (f64, Vec<String>) {
+    let mut reasons = Vec::new();
+    let mut score = 0.0;
+    let mut says = |points: f64, reason: &str| {
+        score += points;
+        if points.abs() >= 0.5 {
+            let sign = if points > 0.0 { "for it" } else { "against it" };
+            reasons.push(format!("{sign}: {reason}"));
+        }
+    };
+    says(
+        2.0 * answer.confidence.max(1e-3).ln().max(-4.0) + (alone + 0.02).ln(),
+        "how surely it is read",
+    );
+    let count = answer.digits.len();
+    if CARD_DIGITS.contains(&count) {
+        match answer.luhn {
+            Some(true) => says(5.0, "the check digit of a card's number holds"),
+            Some(false) => says(-2.0, "the check digit of a card's number does not hold"),
+            None => says(1.0, "as long as a card's number"),
+        }
+        return (score, reasons);
+    }
+    let Some(Layout { x, y, height, below, above, before, after }) = place.layout else {
+        says(0.4 * count as f64, "how many digits it has");
+        return (score, reasons);
+    };
+    let groups: Vec<usize> = {
+        let mut groups = vec![0];
+        for letter in answer.text.chars() {
+            match letter.is_ascii_digit() || letter == '?' {
+                true => *groups.last_mut().expect("one at least") += 1,
+                false => groups.push(0),
+            }
+        }
+        groups
+    };
+    if place.pattern.is_none() {
+        let points = match groups[..] {
+            [5] => 3.0,
+            [6] => 2.0,
+            [4] => 1.5,
+            [5, 4] | [5, 3] | [2, 3] | [3, 2] | [3, 3] => 2.5,
+            [9] | [8] | [7] => 0.0,
+            _ => -2.5,
+        };
+        says(points, "as many digits as a postcode has, or not");
+        if marks.iter().flatten().any(|mark| *mark == '.') {
+            says(-2.0, "full stops, as in a date");
+        }
+    }
+    // A postcode stands in the last line, or above the country.
+    match below {
+        0 => says(1.2, "no line below it"),
+        1 => says(0.3, "one line below it"),
+        _ => says(-1.5, "several lines below it"),
+    }
+    if above > 0 {
+        says(1.0, "below other lines");
+    }
+    if x > 0.6 && y < 0.42 {
+        says(-3.0, "where stamps are");
+    } else if y < 0.36 && x < 0.55 {
+        says(-2.5, "where senders are");
+    } else {
+        says(1.0, "where recipients are");
+    }
+    says(1.5 * f64::from(height.max(0.2)).ln(), "how large it is beside the other writing");
+    if before == 0 || after == 0 {
+        says(0.5, "first or last in its line");
+    } else {
+        says(-0.5, "amid its line");
+    }
+    (score, reasons)
+}
+
+/// The layouts of a view's lines.
+struct Layouts<'a> {
+    view: &'a View,
+    /// Each line: its box, its height, whether it has writing.
+    lines: Vec<([f32; 4], f32, bool)>,
+    highest: f32,
+}
+
+impl<'a> Layouts<'a> {
+    fn of(view: &'a View, guesses: &[Vec<Guess>]) -> Self {
+        let mut lines = Vec::new();
+        for (line, guesses) in view.page.lines.iter().zip(guesses) {
+            let some = &line.characters;
+            let low = |of: fn(&Character) -> f32| some.iter().map(of).fold(f32::INFINITY, f32::min);
+            let high = |of: fn(&Character) -> f32| some.iter().map(of).fold(0.0, f32::max);
+            let sides = [low(|c| c.left), low(|c| c.top), high(|c| c.right), high(|c| c.bottom)];
+            let mut heights: Vec<f32> = some.iter().map(|one| one.word.1 - one.word.0).collect();
+            heights.sort_by(f32::total_cmp);
+            let height = heights[heights.len() / 2];
+            let good: f32 = guesses.iter().map(|g| digit_share(g) + g[LETTER]).sum();
+            lines.push((sides, height, good > 1.5 && good > 0.5 * some.len() as f32));
+        }
+        let mut highest: Vec<f32> = lines.iter().filter(|line| line.2).map(|line| line.1).collect();
+        highest.sort_by(f32::total_cmp);
+        let highest = highest.last().copied().unwrap_or(1.0);
+        Self { view, lines, highest }
+    }
+
+    fn of_range(&self, line: usize, range: &std::ops::Range<usize>) -> Layout {
+        let some = &self.view.page.lines[line].characters;
+        let part = &some[range.clone()];
+        let (left, right) = (part[0].left, part[part.len() - 1].right);
+        let height = part.iter().map(Character::height).sum::<f32>() / part.len() as f32;
+        let middle_y =
+            part.iter().map(|one| (one.top + one.bottom) / 2.0).sum::<f32>() / part.len() as f32;
+        let (wide, high) = self.view.size();
+        let [line_left, _, line_right, _] = self.lines[line].0;
+        let near = |down: bool| {
+            // Lines of about this height, one after the other, each close to the one before.
+            let mut count = 0;
+            let mut from = middle_y;
+            loop {
+                let next = self.lines.iter().enumerate().filter(|(at, (sides, size, writing))| {
+                    let middle = (sides[1] + sides[3]) / 2.0;
+                    let off = if down { middle - from } else { from - middle };
+                    let beside = sides[0] < line_right + height && line_left - height < sides[2];
+                    *at != line
+                        && *writing
+                        && (0.5..2.0).contains(&(size / height))
+                        && off > 0.7 * height
+                        && off < 2.9 * height
+                        && beside
+                });
+                let middle = next.map(|(_, (sides, ..))| (sides[1] + sides[3]) / 2.0);
+                let closest = if down { middle.reduce(f32::min) } else { middle.reduce(f32::max) };
+                match closest {
+                    Some(closest) if count < 6 => (count, from) = (count + 1, closest),
+                    _ => return count,
+                }
+            }
+        };
+        Layout {
+            x: (left + right) / 2.0 / wide,
+            y: middle_y / high,
+            height: (height / self.highest).min(1.0),
+            below: near(true),
+            above: near(false),
+            before: range.start,
+            after: some.len() - range.end,
+        }
+    }
+}
+
+/// The numbers in reading order, without those that a better one overlaps, and the answer.
+fn choose(
+    mut numbers: Vec<(usize, Number)>,
+    patterns: &[Pattern],
+    sheet: Option<[[f32; 2]; 4]>,
+    turns: u8,
+) -> Result<Scene> {
+    numbers.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
+    let mut kept: Vec<Number> = Vec::new();
+    for (_, number) in numbers {
+        if !kept.iter().any(|better| overlap(&better.reading, &number.reading)) {
+            kept.push(number);
+        }
+    }
+    if kept.is_empty() {
+        return Err(match patterns {
+            [] => ReadError::NoLine("nothing in it looks like a number"),
+            _ => ReadError::NoLine(
+                "no number in it is as the pattern wants; read it without to see what is there",
+            ),
+        });
+    }
+    // How far the best is ahead says how sure the choice is.
+    let ahead = kept.get(1).map_or(f64::INFINITY, |next| kept[0].score - next.score);
+    if let (Some(pattern), true) = (kept[0].pattern.clone(), ahead < AMBIGUOUS) {
+        let (first, second) = (kept[0].reading.text.clone(), kept[1].reading.text.clone());
+        return Err(ReadError::Ambiguous { pattern, first, second });
+    }
+    let chosen_share = 1.0 / (1.0 + (-1.5 * ahead).exp());
+    kept[0].reading.confidence *= chosen_share;
+    if ahead < NEAR {
+        let reason = format!("against it: {} fits about as well", kept[1].reading.text);
+        kept[0].reasons.push(reason);
+    }
+    let best = kept[0].clone();
+    // Reading order in the upright picture.
+    kept.sort_by(|a, b| {
+        let key = |number: &Number| {
+            let [x, y] = middle_of(&number.reading);
+            match turns {
+                1 => (x, -y),
+                2 => (-y, -x),
+                3 => (-x, y),
+                _ => (y, x),
+            }
+        };
+        let (a, b) = (key(a), key(b));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    let chosen = kept.iter().position(|number| *number == best).unwrap_or(0);
+    Ok(Scene { numbers: kept, chosen, sheet, turns })
+}
+
+fn middle_of(reading: &Reading) -> [f32; 2] {
+    let corners: Vec<[f32; 2]> = reading.digits.iter().flat_map(|digit| digit.corners).collect();
+    let mean =
+        |axis: usize| corners.iter().map(|c| c[axis]).sum::<f32>() / corners.len().max(1) as f32;
+    [mean(0), mean(1)]
+}
+
+/// Whether two share digits.
+fn overlap(one: &Reading, other: &Reading) -> bool {
+    let middle = |corners: &[[f32; 2]; 4]| {
+        let mean = |axis: usize| corners.iter().map(|c| c[axis]).sum::<f32>() / 4.0;
+        [mean(0), mean(1)]
+    };
+    let size = |c: &[[f32; 2]; 4]| (c[2][0] - c[0][0]).hypot(c[2][1] - c[0][1]);
+    one.digits.iter().any(|a| {
+        let [ax, ay] = middle(&a.corners);
+        other.digits.iter().any(|b| {
+            let [bx, by] = middle(&b.corners);
+            (ax - bx).hypot(ay - by) < 0.3 * size(&a.corners).max(size(&b.corners))
+        })
+    })
+}
