@@ -116,9 +116,9 @@ pub(crate) fn contrast(grey: &GrayImage, scale: Scale) -> Vec<f32> {
 fn smoothed(grey: &GrayImage) -> GrayImage {
     let (width, height) = (grey.width() as usize, grey.height() as usize);
     let row = |values: &[u8], out: &mut [u16]| {
-        for x in 0..values.len() {
+        for (x, out) in out.iter_mut().enumerate() {
             let at = |x: usize| u16::from(values[x]);
-            out[x] = at(x.saturating_sub(1)) + 2 * at(x) + at((x + 1).min(values.len() - 1));
+            *out = at(x.saturating_sub(1)) + 2 * at(x) + at((x + 1).min(values.len() - 1));
         }
     };
     let mut rows = vec![0u16; width * height];
@@ -260,11 +260,10 @@ impl Page {
                     .max(one.top as f32 - other.bottom as f32);
                 (dx.max(0.0).hypot(dy.max(0.0)), dx > dy)
             });
-            if let Some((gap, is_beside)) = gaps.min_by(|a, b| a.0.total_cmp(&b.0)) {
-                if gap < 1.5 * size(one) {
-                    all += 1;
-                    beside += f32::from(u8::from(is_beside));
-                }
+            let nearest = gaps.min_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((_, is_beside)) = nearest.filter(|(gap, _)| *gap < 1.5 * size(one)) {
+                all += 1;
+                beside += f32::from(u8::from(is_beside));
             }
         }
         (if all > 0 { beside / all as f32 } else { 0.5 }, all)

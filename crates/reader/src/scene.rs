@@ -232,7 +232,7 @@ fn read_line_alone(
 /// A picture turned by quarters to the right.
 fn quarters(picture: &Image, quarters: u8) -> Image {
     let (w, h, c) = (picture.width, picture.height, picture.channels);
-    let (width, height) = if quarters % 2 == 0 { (w, h) } else { (h, w) };
+    let (width, height) = if quarters.is_multiple_of(2) { (w, h) } else { (h, w) };
     let mut pixels = Vec::with_capacity(picture.pixels.len());
     for y in 0..height {
         for x in 0..width {
