@@ -28,13 +28,16 @@ mod settings;
 mod pattern;
 
 mod ink;
+mod layout;
 mod line;
+mod number;
 mod straighten;
 mod strip;
 mod words;
 
 mod page;
 mod sheet;
+mod text_line;
 mod view;
 
 mod decode;
@@ -47,9 +50,10 @@ mod annotate;
 pub use annotate::annotate;
 pub use error::{ReadError, Result};
 pub use luhn::luhn;
+pub use number::{Number, Scene};
 pub use pattern::Pattern;
 pub use reading::{CARD_DIGITS, Digit, Reading, read};
-pub use scene::{Number, Scene, read_scene};
+pub use scene::read_scene;
 pub use settings::{CHARACTERS, CLASSES, Character, LETTER, Scores, Settings};
 pub use strip::{Strip, strips};
 pub use view::{Glance, glances};

@@ -1,15 +1,16 @@
 //! A whole envelope, card or form: every number on it, and the one that is asked for.
 
-use serde::Serialize;
 use taper_dataset::Image;
 
 use crate::decode::{decode, share};
 use crate::error::{ReadError, Result};
-use crate::page::{Character, TextLine, WIDEST_GAP};
+use crate::layout::{Layout, Layouts, digit_share};
+use crate::number::{Number, Scene, choose};
 use crate::pattern::Pattern;
 use crate::reading::{CARD_DIGITS, Reading, read_checked, reading};
 use crate::settings::{CHARACTERS, Character as Guess, LETTER, Scores, Settings};
 use crate::strip::Piece;
+use crate::text_line::{Character, TextLine, WIDEST_GAP};
 use crate::view::{View, line_alone, open, upright};
 
 /// A character that is less likely a digit ends a number, unless it stands amid digits.
@@ -24,57 +25,11 @@ const PART_GAP: f32 = 0.3;
 /// With fewer letters on a page, where a number lies says nothing.
 const FEWEST_LETTERS: f32 = 3.0;
 
-/// What fits so much less well than the best, as a log, makes the answer ambiguous.
-const AMBIGUOUS: f64 = 0.35;
-
 /// The most places that are read on a page.
 const MOST_READ: usize = 24;
 
 /// What is less sure is no number.
 const LEAST_SURE: f64 = 0.02;
-
-/// Two that fit about as well, by their scores: neither is sure.
-const NEAR: f64 = 2.0;
-
-/// What a picture says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Scene {
-    /// Every number, in reading order.
-    pub numbers: Vec<Number>,
-    /// Which of them is the answer: the one that fits a pattern best, or the one that is likely the
-    /// postcode or the card's number.
-    pub chosen: usize,
-    /// The corners of the envelope or card, where it does not fill the picture.
-    pub sheet: Option<[[f32; 2]; 4]>,
-    /// By how many quarters to the right the picture has to be turned to stand upright.
-    pub turns: u8,
-}
-
-/// A number on a page.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Number {
-    /// What it says.
-    pub reading: Reading,
-    /// The pattern that it fits, if any was given.
-    pub pattern: Option<String>,
-    /// What speaks for it to be the answer, and against it.
-    pub reasons: Vec<String>,
-    /// How much, as a log.
-    pub score: f64,
-}
-
-impl Scene {
-    /// The answer.
-    pub fn answer(&self) -> &Number {
-        &self.numbers[self.chosen]
-    }
-
-    /// The other numbers, in reading order.
-    pub fn others(&self) -> impl Iterator<Item = &Number> {
-        let others = self.numbers.iter().enumerate().filter(|(at, _)| *at != self.chosen);
-        others.map(|(_, number)| number)
-    }
-}
 
 /// A place that is read: characters of a line of a view.
 struct Place<'a> {
@@ -86,23 +41,6 @@ struct Place<'a> {
     pattern: Option<&'a Pattern>,
     /// Where it lies, where that says something.
     layout: Option<Layout>,
-}
-
-/// Where a number lies on its page.
-#[derive(Debug, Clone, Copy)]
-struct Layout {
-    /// The middle, as shares of the page.
-    x: f32,
-    y: f32,
-    /// Height of its digits, relative to those of the highest writing.
-    height: f32,
-    /// Lines close below it.
-    below: usize,
-    /// Lines close above it.
-    above: usize,
-    /// The place among the words of its line: letters before and after it.
-    before: usize,
-    after: usize,
 }
 
 /// Reads every number on a page, at any of four quarter turns; `patterns` say what the answer may look
@@ -246,11 +184,6 @@ fn quarters(picture: &Image, quarters: u8) -> Image {
         }
     }
     Image { height, width, channels: c, pixels }
-}
-
-/// How likely a character is a digit.
-fn digit_share(guess: &Guess) -> f32 {
-    guess[..LETTER].iter().sum()
 }
 
 /// Runs of characters that may be digits, between letters and wide gaps.
@@ -489,153 +422,4 @@ fn speaks_for(
         says(-0.5, "amid its line");
     }
     (score, reasons)
-}
-
-/// The layouts of a view's lines.
-struct Layouts<'a> {
-    view: &'a View,
-    /// Each line: its box, its height, whether it has writing.
-    lines: Vec<([f32; 4], f32, bool)>,
-    highest: f32,
-}
-
-impl<'a> Layouts<'a> {
-    fn of(view: &'a View, guesses: &[Vec<Guess>]) -> Self {
-        let mut lines = Vec::new();
-        for (line, guesses) in view.page.lines.iter().zip(guesses) {
-            let some = &line.characters;
-            let low = |of: fn(&Character) -> f32| some.iter().map(of).fold(f32::INFINITY, f32::min);
-            let high = |of: fn(&Character) -> f32| some.iter().map(of).fold(0.0, f32::max);
-            let sides = [low(|c| c.left), low(|c| c.top), high(|c| c.right), high(|c| c.bottom)];
-            let mut heights: Vec<f32> = some.iter().map(|one| one.word.1 - one.word.0).collect();
-            heights.sort_by(f32::total_cmp);
-            let height = heights[heights.len() / 2];
-            let good: f32 = guesses.iter().map(|g| digit_share(g) + g[LETTER]).sum();
-            lines.push((sides, height, good > 1.5 && good > 0.5 * some.len() as f32));
-        }
-        let mut highest: Vec<f32> = lines.iter().filter(|line| line.2).map(|line| line.1).collect();
-        highest.sort_by(f32::total_cmp);
-        let highest = highest.last().copied().unwrap_or(1.0);
-        Self { view, lines, highest }
-    }
-
-    fn of_range(&self, line: usize, range: &std::ops::Range<usize>) -> Layout {
-        let some = &self.view.page.lines[line].characters;
-        let part = &some[range.clone()];
-        let (left, right) = (part[0].left, part[part.len() - 1].right);
-        let height = part.iter().map(Character::height).sum::<f32>() / part.len() as f32;
-        let middle_y =
-            part.iter().map(|one| (one.top + one.bottom) / 2.0).sum::<f32>() / part.len() as f32;
-        let (wide, high) = self.view.size();
-        let [line_left, _, line_right, _] = self.lines[line].0;
-        let near = |down: bool| {
-            // Lines of about this height, one after the other, each close to the one before.
-            let mut count = 0;
-            let mut from = middle_y;
-            loop {
-                let next = self.lines.iter().enumerate().filter(|(at, (sides, size, writing))| {
-                    let middle = (sides[1] + sides[3]) / 2.0;
-                    let off = if down { middle - from } else { from - middle };
-                    let beside = sides[0] < line_right + height && line_left - height < sides[2];
-                    *at != line
-                        && *writing
-                        && (0.5..2.0).contains(&(size / height))
-                        && off > 0.7 * height
-                        && off < 2.9 * height
-                        && beside
-                });
-                let middle = next.map(|(_, (sides, ..))| (sides[1] + sides[3]) / 2.0);
-                let closest = if down { middle.reduce(f32::min) } else { middle.reduce(f32::max) };
-                match closest {
-                    Some(closest) if count < 6 => (count, from) = (count + 1, closest),
-                    _ => return count,
-                }
-            }
-        };
-        Layout {
-            x: (left + right) / 2.0 / wide,
-            y: middle_y / high,
-            height: (height / self.highest).min(1.0),
-            below: near(true),
-            above: near(false),
-            before: range.start,
-            after: some.len() - range.end,
-        }
-    }
-}
-
-/// The numbers in reading order, without those that a better one overlaps, and the answer.
-fn choose(
-    mut numbers: Vec<(usize, Number)>,
-    patterns: &[Pattern],
-    sheet: Option<[[f32; 2]; 4]>,
-    turns: u8,
-) -> Result<Scene> {
-    numbers.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
-    let mut kept: Vec<Number> = Vec::new();
-    for (_, number) in numbers {
-        if !kept.iter().any(|better| overlap(&better.reading, &number.reading)) {
-            kept.push(number);
-        }
-    }
-    if kept.is_empty() {
-        return Err(match patterns {
-            [] => ReadError::NoLine("nothing in it looks like a number"),
-            _ => ReadError::NoLine(
-                "no number in it is as the pattern wants; read it without to see what is there",
-            ),
-        });
-    }
-    // How far the best is ahead says how sure the choice is.
-    let ahead = kept.get(1).map_or(f64::INFINITY, |next| kept[0].score - next.score);
-    if let (Some(pattern), true) = (kept[0].pattern.clone(), ahead < AMBIGUOUS) {
-        let (first, second) = (kept[0].reading.text.clone(), kept[1].reading.text.clone());
-        return Err(ReadError::Ambiguous { pattern, first, second });
-    }
-    let chosen_share = 1.0 / (1.0 + (-1.5 * ahead).exp());
-    kept[0].reading.confidence *= chosen_share;
-    if ahead < NEAR {
-        let reason = format!("against it: {} fits about as well", kept[1].reading.text);
-        kept[0].reasons.push(reason);
-    }
-    let best = kept[0].clone();
-    // Reading order in the upright picture.
-    kept.sort_by(|a, b| {
-        let key = |number: &Number| {
-            let [x, y] = middle_of(&number.reading);
-            match turns {
-                1 => (x, -y),
-                2 => (-y, -x),
-                3 => (-x, y),
-                _ => (y, x),
-            }
-        };
-        let (a, b) = (key(a), key(b));
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-    });
-    let chosen = kept.iter().position(|number| *number == best).unwrap_or(0);
-    Ok(Scene { numbers: kept, chosen, sheet, turns })
-}
-
-fn middle_of(reading: &Reading) -> [f32; 2] {
-    let corners: Vec<[f32; 2]> = reading.digits.iter().flat_map(|digit| digit.corners).collect();
-    let mean =
-        |axis: usize| corners.iter().map(|c| c[axis]).sum::<f32>() / corners.len().max(1) as f32;
-    [mean(0), mean(1)]
-}
-
-/// Whether two share digits.
-fn overlap(one: &Reading, other: &Reading) -> bool {
-    let middle = |corners: &[[f32; 2]; 4]| {
-        let mean = |axis: usize| corners.iter().map(|c| c[axis]).sum::<f32>() / 4.0;
-        [mean(0), mean(1)]
-    };
-    let size = |c: &[[f32; 2]; 4]| (c[2][0] - c[0][0]).hypot(c[2][1] - c[0][1]);
-    one.digits.iter().any(|a| {
-        let [ax, ay] = middle(&a.corners);
-        other.digits.iter().any(|b| {
-            let [bx, by] = middle(&b.corners);
-            (ax - bx).hypot(ay - by) < 0.3 * size(&a.corners).max(size(&b.corners))
-        })
-    })
 }

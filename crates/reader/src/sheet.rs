@@ -215,7 +215,7 @@ mod tests {
         ] {
             for angle in [0.0, 8.0, -30.0] {
                 let corners = find_sheet(&on_table(sheet, table, angle)).unwrap();
-                let (sin, cos) = (angle as f32).to_radians().sin_cos();
+                let (sin, cos) = angle.to_radians().sin_cos();
                 for (u, v) in [(-190.0, -100.0), (190.0, -100.0), (190.0, 100.0), (-190.0, 100.0)] {
                     let (x, y) = (300.0 + u * cos - v * sin, 220.0 + u * sin + v * cos);
                     let off = corners.iter().map(|c| (c.0 - x).hypot(c.1 - y));
