@@ -224,7 +224,8 @@ fn weights_that_are_missing() {
         assert_eq!(
             line,
             "error: cannot read weights nosuch: no such file or folder, nor a name: \
-             `digit-cnn-reading`, `keras-cnn-mnist`, `tf_efficientnet_lite0`; those of the Hub are hub:OWNER/NAME"
+             `digit-cnn-characters`, `digit-cnn-reading`, `keras-cnn-mnist`, `tf_efficientnet_lite0`; those of the \
+             Hub are hub:OWNER/NAME"
         );
     }
 }

@@ -9,10 +9,6 @@ use targets::TARGETS;
 #[test]
 fn no_file_of_a_corpus_makes_a_reader_panic() {
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
-    let mut names: Vec<_> =
-        std::fs::read_dir(&corpora).unwrap().map(|e| e.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, TARGETS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     for (name, target) in TARGETS {
         let files: Vec<_> = std::fs::read_dir(corpora.join(name)).unwrap().collect();
         assert!(files.len() > 2, "{name}");

@@ -93,7 +93,8 @@ fn adapter(bytes: &[u8]) -> bool {
 fn checkpoint(bytes: &[u8]) -> bool {
     let bytes = [bytes, Sha256::digest(bytes).as_slice()].concat();
     let Ok(checkpoint) = Checkpoint::from_bytes(&bytes) else { return false };
-    let written = checkpoint.to_bytes().unwrap();
+    // With what was left to defaults it may be too long.
+    let Ok(written) = checkpoint.to_bytes() else { return true };
     assert!(Checkpoint::from_bytes(&written).is_ok());
     true
 }
@@ -133,7 +134,7 @@ fn parquet(bytes: &[u8]) -> bool {
 fn history(bytes: &[u8]) -> bool {
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     let history = read_history(&file("history.jsonl", bytes)).unwrap();
-    assert_eq!(history.events.len() + history.broken_lines, lines);
+    assert!(history.every > 1 || history.events.len() + history.broken_lines == lines);
     history.broken_lines == 0
 }
 

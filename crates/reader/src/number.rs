@@ -64,6 +64,16 @@ pub(crate) fn choose(
     turns: u8,
 ) -> Result<Scene> {
     numbers.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
+    // The same pattern, some digits further: what is cut off may be the wrong end.
+    let shifted = numbers.first().and_then(|(_, best)| {
+        let is_shifted = |other: &&Number| {
+            best.pattern.is_some()
+                && other.pattern == best.pattern
+                && other.reading.text != best.reading.text
+                && overlap(&best.reading, &other.reading)
+        };
+        Some(numbers[1..].iter().map(|(_, number)| number).find(is_shifted)?.clone())
+    });
     let mut kept: Vec<Number> = Vec::new();
     for (_, number) in numbers {
         if !kept.iter().any(|better| overlap(&better.reading, &number.reading)) {
@@ -78,18 +88,21 @@ pub(crate) fn choose(
             ),
         });
     }
-    // How far the best is ahead says how sure the choice is.
-    let ahead = kept.get(1).map_or(f64::INFINITY, |next| kept[0].score - next.score);
-    if let (Some(pattern), true) = (kept[0].pattern.clone(), ahead < AMBIGUOUS) {
-        let (first, second) = (kept[0].reading.text.clone(), kept[1].reading.text.clone());
+    let apart = kept.get(1).filter(|_| kept[0].pattern.is_some());
+    if let Some(next) = apart.filter(|next| kept[0].score - next.score < AMBIGUOUS) {
+        let pattern = kept[0].pattern.clone().unwrap_or_default();
+        let (first, second) = (kept[0].reading.text.clone(), next.reading.text.clone());
         return Err(ReadError::Ambiguous { pattern, first, second });
     }
+    // How far the best is ahead says how sure the choice is.
+    let rivals = kept.get(1).into_iter().chain(&shifted);
+    let rival = rivals.max_by(|a, b| a.score.total_cmp(&b.score)).cloned();
+    let ahead = rival.as_ref().map_or(f64::INFINITY, |rival| kept[0].score - rival.score);
     let chosen_share = 1.0 / (1.0 + (-1.5 * ahead).exp());
-    let most = if kept[0].reading.luhn == Some(true) { 1.0 } else { MOST_SURE };
+    let most = if kept[0].reading.luhn == Some(true) { 0.99 } else { MOST_SURE };
     kept[0].reading.confidence *= chosen_share * most;
-    if ahead < NEAR {
-        let reason = format!("against it: {} fits about as well", kept[1].reading.text);
-        kept[0].reasons.push(reason);
+    if let Some(rival) = rival.filter(|_| ahead < NEAR) {
+        kept[0].reasons.push(format!("against it: {} fits about as well", rival.reading.text));
     }
     let best = kept[0].clone();
     // Reading order in the upright picture.

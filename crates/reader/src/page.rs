@@ -309,7 +309,9 @@ fn characters_among(blobs: &[Blob], (width, height): (u32, u32), scale: Scale) -
                 && !(at_edge && large > scale.height / 3.0 * side)
         })
         .collect();
-    // A frame holds others.
+    // A frame holds others. No line is shorter than a third of the lowest frame.
+    let mut inner: Vec<&Blob> = blobs.iter().filter(|blob| blob.height() > 0.3 * 14.0).collect();
+    inner.sort_by_key(|blob| blob.left);
     for outer in 0..blobs.len() {
         let frame = &blobs[outer];
         if !kept[outer] || frame.fills() > 0.4 || frame.height() < 14.0 {
@@ -322,8 +324,9 @@ fn characters_among(blobs: &[Blob], (width, height): (u32, u32), scale: Scale) -
                 && inner.bottom < frame.bottom
                 && inner.height() > 0.3 * frame.height()
         };
-        let held = blobs.iter().filter(|inner| holds(inner)).count();
-        kept[outer] = held == 0;
+        let first = inner.partition_point(|blob| blob.left <= frame.left);
+        let mut beside = inner[first..].iter().take_while(|blob| blob.left < frame.right);
+        kept[outer] = !beside.any(|blob| holds(blob));
     }
     bars(blobs, &mut kept);
     kept

@@ -1,5 +1,7 @@
 //! A whole envelope, card or form: every number on it, and the one that is asked for.
 
+use std::collections::BTreeMap;
+
 use taper_dataset::Image;
 
 use crate::decode::{decode, share};
@@ -27,6 +29,9 @@ const FEWEST_LETTERS: f32 = 3.0;
 
 /// The most places that are read on a page.
 const MOST_READ: usize = 24;
+
+/// The most places of one line among them, so that a long one does not keep the others from being read.
+const MOST_OF_LINE: usize = 8;
 
 /// What is less sure is no number.
 const LEAST_SURE: f64 = 0.02;
@@ -56,11 +61,21 @@ pub fn read_scene<E: std::fmt::Display>(
     mut digits: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Scores>, E>,
     mut characters: impl FnMut(Vec<Image>) -> std::result::Result<Vec<Guess>, E>,
 ) -> Result<Scene> {
-    let mut digits = |windows| digits(windows).map_err(|e| ReadError::Classifier(e.to_string()));
-    let mut characters =
-        |windows| characters(windows).map_err(|e| ReadError::Classifier(e.to_string()));
+    let mut digits = |windows: Vec<Image>| {
+        let count = windows.len();
+        answers(count, digits(windows).map_err(|e| ReadError::Classifier(e.to_string()))?)
+    };
+    let mut characters = |windows: Vec<Image>| {
+        let count = windows.len();
+        answers(count, characters(windows).map_err(|e| ReadError::Classifier(e.to_string()))?)
+    };
     if let Some(turns) = line_alone(picture, &mut characters)? {
-        return read_line_alone(picture, turns, patterns, settings, &mut digits, &mut characters);
+        let (digits, characters) = (&mut digits, &mut characters);
+        match read_line_alone(picture, turns, patterns, settings, digits, characters) {
+            // A heading, or a frame: there may be a page around it.
+            Err(ReadError::NoLine(_)) => {}
+            answer => return answer,
+        }
     }
     let opened = open(picture)?;
     let sheet = opened.sheet.map(|corners| corners.map(|(x, y)| [x, y]));
@@ -105,6 +120,12 @@ pub fn read_scene<E: std::fmt::Display>(
         mean - fits + 0.02 * some.len().min(8) as f32
     };
     places.sort_by(|a, b| likely(b).total_cmp(&likely(a)));
+    let mut of_line = BTreeMap::new();
+    places.retain(|place| {
+        let count = of_line.entry((place.view, std::ptr::from_ref(place.line))).or_insert(0);
+        *count += 1;
+        *count <= MOST_OF_LINE
+    });
     places.truncate(MOST_READ);
     let mut numbers: Vec<(usize, Number)> = Vec::new();
     for place in &places {
@@ -122,6 +143,17 @@ pub fn read_scene<E: std::fmt::Display>(
         number.reading.unread = lines.saturating_sub(1);
     }
     Ok(scene)
+}
+
+/// A classifier's answers, as many as there were windows.
+fn answers<T>(count: usize, answers: Vec<T>) -> Result<Vec<T>> {
+    match answers.len() == count {
+        true => Ok(answers),
+        false => Err(ReadError::Classifier(format!(
+            "it gave {} answers to {count} windows",
+            answers.len()
+        ))),
+    }
 }
 
 /// Reads a picture that shows one line, turned by so many quarters.
@@ -293,7 +325,8 @@ fn read_place(
     let per_digit = agree.powf(1.0 / way.found.len() as f64);
     let told = if place.pattern.is_some() { way.confidence.min(2.0 * alone) } else { alone };
     let confidence = told * agree.sqrt().min(1.0);
-    if confidence < LEAST_SURE || per_digit < 0.3 {
+    // Answers that are no numbers are none.
+    if !(confidence >= LEAST_SURE && per_digit >= 0.3) {
         return Ok(None);
     }
     let mut answer = reading(&strip, &way, place.pattern, settings);

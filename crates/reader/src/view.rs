@@ -194,7 +194,9 @@ pub(crate) fn line_alone(
     let grey = picture.clone().into_channels(1).ok();
     let grey = grey.and_then(|grey| GrayImage::from_raw(width, height, grey.pixels));
     let Some(grey) = grey else { return Ok(None) };
-    let zoom = (height.min(width) as f32 / LINE_SIDE).max(1.0);
+    let zoom = (height.min(width) as f32 / LINE_SIDE)
+        .max((height as f32 * width as f32 / MOST_PIXELS).sqrt())
+        .max(1.0);
     let small = match zoom > 1.0 {
         true => {
             let side = |length: u32| ((length as f32 / zoom) as u32).max(1);

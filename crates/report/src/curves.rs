@@ -62,7 +62,7 @@ pub(crate) fn learning(record: &Record) -> String {
     };
     let thinned = match record.every {
         1 => String::new(),
-        every => format!("<p class=\"note\">Of the recorded steps every {every}th is drawn.</p>"),
+        every => format!("<p class=\"note\">Of the recorded steps one in {every} is drawn.</p>"),
     };
     told + &thinned + &grid(&figures)
 }

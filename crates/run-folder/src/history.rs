@@ -189,6 +189,9 @@ fn parse(bytes: &[u8], most: usize) -> Result<History, String> {
                 return Err(format!("it has more than {} events that are no steps", most / 4 * 3));
             }
         }
+        if matches!(event, Event::Step(_)) && !steps.is_multiple_of(history.every) {
+            continue;
+        }
         history.events.push(event);
     }
     Ok(history)

@@ -146,7 +146,9 @@ fn describe_scene(text: &mut String, scene: &Scene) -> std::fmt::Result {
     }
     let reasons = &scene.answer().reasons;
     if scene.numbers.len() > 1 {
-        writeln!(text, "  chosen: {}", reasons.join("; "))?;
+        if !reasons.is_empty() {
+            writeln!(text, "  chosen: {}", reasons.join("; "))?;
+        }
         let others = scene.others().map(|number| {
             format!("{} ({})", number.reading.text, percent(number.reading.confidence))
         });

@@ -171,11 +171,15 @@ fn one_label_each(entries: &[Entry]) -> std::result::Result<(), String> {
         return Err(twice.told(path(twice.first), label, "has one class"));
     }
     let split = |place: usize| entries[place].split.unwrap_or(Split::Train);
+    // The same images for validation and testing leak nothing into training.
+    let leaks = |a: usize, b: usize| {
+        split(a) != split(b) && [a, b].iter().any(|&place| split(place) == Split::Train)
+    };
     let part = |place: usize| {
         let part = format!("{:?}", split(place)).to_lowercase();
         format!("in the part `{part}` in line {}", entries[place].line)
     };
-    match under_two_labels(entries.len(), path, |a, b| split(a) != split(b)) {
+    match under_two_labels(entries.len(), path, leaks) {
         Some(twice) => Err(twice.told(path(twice.first), part, "is in one part")),
         None => Ok(()),
     }

@@ -125,6 +125,9 @@ impl List {
     }
 }
 
+/// The most bytes of a block that is kept when a list grows out of it.
+const LARGE_STEP: usize = 32 << 20;
+
 impl PoolingAllocator {
     /// An allocator that keeps nothing yet.
     pub const fn new() -> Self {
@@ -238,13 +241,14 @@ unsafe impl GlobalAlloc for PoolingAllocator {
             (None, None) => unsafe { System.realloc(block, layout, new_size) },
             _ => {
                 // SAFETY: the blocks are different ones and hold what is copied; the old one is
-                // freed as it was allocated. It is not kept: of a list that grows nobody wants the steps again, which
-                // together are as large as the list.
+                // freed as it was allocated. A large one is not kept: the steps of a list that grows are together as
+                // large as the list.
                 unsafe {
                     let moved = self.alloc(new);
                     if !moved.is_null() {
                         moved.copy_from_nonoverlapping(block, layout.size().min(new_size));
                         match class(layout) {
+                            Some(class) if class.1 <= LARGE_STEP => self.keep(class, block),
                             Some((_, size)) => {
                                 self.used.fetch_sub(size, Ordering::Relaxed);
                                 System.dealloc(block, block_layout(size));
@@ -362,9 +366,14 @@ mod tests {
                 assert!(std::slice::from_raw_parts(block, 10).iter().all(|&x| x == 3));
             }
             allocator.dealloc(block, layout(sizes[5]));
-            // Nor are the steps.
             let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
-            assert_eq!((load(&allocator.used), load(&allocator.kept)), (0, 0));
+            assert_eq!(load(&allocator.used), 0);
+            // Small steps are kept, as what training gives back is, large ones are not.
+            let before = load(&allocator.kept);
+            let mut block = allocator.alloc(layout(LARGE_STEP + 1));
+            block = allocator.realloc(block, layout(LARGE_STEP + 1), 4 * LARGE_STEP);
+            assert_eq!(load(&allocator.kept), before);
+            allocator.dealloc(block, layout(4 * LARGE_STEP));
         }
     }
 
