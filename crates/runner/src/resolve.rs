@@ -19,7 +19,7 @@ use crate::registry::Registry;
 /// additions: `optimizer = "adam-keras"` stands for all settings of that preset
 /// ([`presets`](taper_optimizer::presets)), `augment = "digits"` for those of that policy, or a program's own augmentation alone,
 /// `schedule = "cosine"` for that schedule with its defaults,
-/// `method = "head"` for that [`Method`] with its (`last-2` is the last two blocks),
+/// `method = "head"` for that [`Method`](crate::Method) with its (`last-2` is the last two blocks),
 /// `average = "ema"` for that average,
 /// `loss = "cross-entropy"` for that loss,
 /// and a table with another `name` replaces the one below, since its keys belong to something else.

@@ -9,7 +9,7 @@ use crate::check::Check;
 use crate::error::OptimizerError;
 
 /// The course of the learning rate over `n` steps, as a part of the base rate; one of one's own goes into a
-/// [`Schedule`] as those of this crate do.
+/// [`Schedule`](crate::Schedule) as those of this crate do.
 ///
 /// ```
 /// use std::sync::Arc;
