@@ -66,6 +66,34 @@ impl Image {
         sum as f64 / (255.0 * count as f64) // a side is 1 or more
     }
 
+    /// The image turned to the right by so many quarters.
+    ///
+    /// ```
+    /// let image = taper_dataset::Image::new(1, 2, 1, vec![1, 2])?;
+    /// assert_eq!(image.turned(2).pixels, [2, 1]);
+    /// let right = image.turned(1);
+    /// assert_eq!((right.size(), right.pixels), ([2, 1, 1], vec![1, 2]));
+    /// assert_eq!(image.turned(3).pixels, [2, 1]);
+    /// # Ok::<(), taper_dataset::Error>(())
+    /// ```
+    pub fn turned(&self, quarters: u8) -> Self {
+        let [h, w, c] = self.size();
+        let (width, height) = if quarters.is_multiple_of(2) { (w, h) } else { (h, w) };
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for y in 0..height {
+            for x in 0..width {
+                let (u, v) = match quarters % 4 {
+                    1 => (y, h - 1 - x),
+                    2 => (w - 1 - x, h - 1 - y),
+                    3 => (w - 1 - y, x),
+                    _ => (x, y),
+                };
+                pixels.extend(&self.pixels[(v * w + u) * c..][..c]);
+            }
+        }
+        Image { height, width, channels: c, pixels }
+    }
+
     /// The image with light and dark swapped.
     pub fn inverted(self) -> Self {
         let pixels = self.pixels.iter().map(|&value| 255 - value).collect();

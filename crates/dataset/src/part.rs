@@ -54,6 +54,11 @@ impl Part {
         self.augment.changes_images() || self.augment.mixes()
     }
 
+    /// Whether batches are mixed where they are trained on, so that targets are soft.
+    pub fn mixes(&self) -> bool {
+        self.augment.mixes()
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.indices.len()

@@ -114,8 +114,9 @@ impl SceneGenerator {
         };
         let (picture, jpeg, onto) = match &photo {
             None => {
-                let (picture, onto) = turned(canvas.to_image(), quarters);
-                (picture, None, onto)
+                let picture = canvas.to_image();
+                let onto = turn(picture.width, picture.height, quarters);
+                (picture.turned(quarters), None, onto)
             }
             Some(photo) => {
                 let taken = take(&canvas, photo, quarters, &mut random(2));
@@ -141,31 +142,16 @@ impl SceneGenerator {
     }
 }
 
-/// A picture turned by quarters to the right, and where its places come to lie.
-fn turned(picture: Image, quarters: u8) -> (Image, Projection) {
-    let (w, h) = (picture.width, picture.height);
-    let (width, height) = if quarters.is_multiple_of(2) { (w, h) } else { (h, w) };
-    let mut pixels = Vec::with_capacity(picture.pixels.len());
-    for y in 0..height {
-        for x in 0..width {
-            let (u, v) = match quarters {
-                1 => (y, h - 1 - x),
-                2 => (w - 1 - x, h - 1 - y),
-                3 => (w - 1 - y, x),
-                _ => (x, y),
-            };
-            pixels.extend(&picture.pixels[(v * w + u) * picture.channels..][..picture.channels]);
-        }
-    }
-    let (w, h) = (w as f32, h as f32);
+/// Where the places of a picture of this width and height come to lie when it is turned by quarters to the right.
+fn turn(width: usize, height: usize, quarters: u8) -> Projection {
+    let (w, h) = (width as f32, height as f32);
     let matrix = match quarters {
         1 => [0.0, -1.0, h, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0],
         2 => [-1.0, 0.0, w, 0.0, -1.0, h, 0.0, 0.0, 1.0],
         3 => [0.0, 1.0, 0.0, -1.0, 0.0, w, 0.0, 0.0, 1.0],
         _ => [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
     };
-    let onto = Projection::from_matrix(matrix).expect("a turn can be undone");
-    (Image { height, width, channels: picture.channels, pixels }, onto)
+    Projection::from_matrix(matrix).expect("a turn can be undone")
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub use rules::{
 };
 pub use schedule::{
     Anneal, ConstantRate, CosineDecay, ExponentialDecay, LinearDecay, MomentumCycle, OneCycle,
-    Schedule, ScheduleKind, StepDecay, StepRates,
+    Schedule, ScheduleKind, StepDecay, StepRates, TakeSchedule, schedules,
 };
 
 /// The README's example, compiled and run.

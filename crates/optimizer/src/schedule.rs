@@ -1,9 +1,11 @@
 //! Learning-rate schedules: pure functions of the step.
 
+mod by_name;
 mod curves;
 mod kind;
 mod one_cycle;
 
+pub use by_name::{TakeSchedule, schedules};
 pub use kind::{ConstantRate, CosineDecay, ExponentialDecay, LinearDecay, ScheduleKind, StepDecay};
 pub use one_cycle::{Anneal, MomentumCycle, OneCycle};
 

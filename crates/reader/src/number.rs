@@ -58,24 +58,24 @@ impl Scene {
 
 /// The numbers in reading order, without those that a better one overlaps, and the answer.
 pub(crate) fn choose(
-    mut numbers: Vec<(usize, Number)>,
+    mut numbers: Vec<Number>,
     patterns: &[Pattern],
     sheet: Option<[[f32; 2]; 4]>,
     turns: u8,
 ) -> Result<Scene> {
-    numbers.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
+    numbers.sort_by(|a, b| b.score.total_cmp(&a.score));
     // The same pattern, some digits further: what is cut off may be the wrong end.
-    let shifted = numbers.first().and_then(|(_, best)| {
+    let shifted = numbers.first().and_then(|best| {
         let is_shifted = |other: &&Number| {
             best.pattern.is_some()
                 && other.pattern == best.pattern
                 && other.reading.text != best.reading.text
                 && overlap(&best.reading, &other.reading)
         };
-        Some(numbers[1..].iter().map(|(_, number)| number).find(is_shifted)?.clone())
+        numbers[1..].iter().find(is_shifted).cloned()
     });
     let mut kept: Vec<Number> = Vec::new();
-    for (_, number) in numbers {
+    for number in numbers {
         if !kept.iter().any(|better| overlap(&better.reading, &number.reading)) {
             kept.push(number);
         }
@@ -88,9 +88,10 @@ pub(crate) fn choose(
             ),
         });
     }
-    let apart = kept.get(1).filter(|_| kept[0].pattern.is_some());
-    if let Some(next) = apart.filter(|next| kept[0].score - next.score < AMBIGUOUS) {
-        let pattern = kept[0].pattern.clone().unwrap_or_default();
+    if let (Some(pattern), Some(next)) = (&kept[0].pattern, kept.get(1))
+        && kept[0].score - next.score < AMBIGUOUS
+    {
+        let pattern = pattern.clone();
         let (first, second) = (kept[0].reading.text.clone(), next.reading.text.clone());
         return Err(ReadError::Ambiguous { pattern, first, second });
     }

@@ -95,9 +95,10 @@ pub fn read_scene<E: std::fmt::Display>(
     }
     let writing: f32 = guesses.iter().flatten().flatten().map(|guess| guess[LETTER]).sum();
     let has_letters = writing >= FEWEST_LETTERS;
-    let mut places = Vec::new();
+    let (mut places, mut lines) = (Vec::new(), 0);
     for (at, view) in views.iter().enumerate() {
         let layouts = Layouts::of(view, &guesses[at]);
+        lines += layouts.lines.iter().filter(|(.., writing)| *writing).count();
         for (number, line) in view.page.lines.iter().enumerate() {
             let guesses = &guesses[at][number];
             for run in runs(line, guesses) {
@@ -127,17 +128,13 @@ pub fn read_scene<E: std::fmt::Display>(
         *count <= MOST_OF_LINE
     });
     places.truncate(MOST_READ);
-    let mut numbers: Vec<(usize, Number)> = Vec::new();
+    let mut numbers: Vec<Number> = Vec::new();
     for place in &places {
         let view = &views[place.view];
         if let Some(number) = read_place(place, view, settings, &mut digits, &mut characters)? {
-            numbers.push((place.view, number));
+            numbers.push(number);
         }
     }
-    let lines = views.iter().zip(&guesses).map(|(view, guesses)| {
-        Layouts::of(view, guesses).lines.iter().filter(|(.., writing)| *writing).count()
-    });
-    let lines = lines.sum::<usize>();
     let mut scene = choose(numbers, patterns, sheet, turns)?;
     for number in &mut scene.numbers {
         number.reading.unread = lines.saturating_sub(1);
@@ -165,7 +162,7 @@ fn read_line_alone(
     digits: &mut impl FnMut(Vec<Image>) -> Result<Vec<Scores>>,
     characters: &mut impl FnMut(Vec<Image>) -> Result<Vec<Guess>>,
 ) -> Result<Scene> {
-    let upright = quarters(picture, turns);
+    let upright = picture.turned(turns);
     let mut readings = Vec::new();
     let mut failed = None;
     let each: Vec<Option<&Pattern>> = match patterns {
@@ -197,25 +194,6 @@ fn read_line_alone(
     let reasons = vec!["for it: the only line".to_string()];
     let numbers = vec![Number { reading, pattern, reasons, score: 0.0 }];
     Ok(Scene { numbers, chosen: 0, sheet: None, turns })
-}
-
-/// A picture turned by quarters to the right.
-fn quarters(picture: &Image, quarters: u8) -> Image {
-    let (w, h, c) = (picture.width, picture.height, picture.channels);
-    let (width, height) = if quarters.is_multiple_of(2) { (w, h) } else { (h, w) };
-    let mut pixels = Vec::with_capacity(picture.pixels.len());
-    for y in 0..height {
-        for x in 0..width {
-            let (u, v) = match quarters {
-                1 => (y, h - 1 - x),
-                2 => (w - 1 - x, h - 1 - y),
-                3 => (w - 1 - y, x),
-                _ => (x, y),
-            };
-            pixels.extend(&picture.pixels[(v * w + u) * c..][..c]);
-        }
-    }
-    Image { height, width, channels: c, pixels }
 }
 
 /// Runs of characters that may be digits, between letters and wide gaps.

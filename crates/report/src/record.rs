@@ -30,7 +30,7 @@ pub(crate) struct Record {
     pub epochs: Vec<Epoch>,
     /// Lines of the history that cannot be read.
     pub broken_lines: usize,
-    /// Of the recorded steps every so-manieth is there.
+    /// Of the recorded steps one in so many is there.
     pub every: usize,
     /// The most confident mistakes, where they were recorded.
     pub mistakes: Option<Vec<Mistake>>,

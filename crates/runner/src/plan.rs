@@ -66,7 +66,7 @@ impl Plan {
         if recipe.taper_version.is_empty() {
             recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
         }
-        let mut chosen = registry.choose(&mut recipe)?;
+        let chosen = registry.choose(&mut recipe)?;
         chosen.schedule.validate()?;
         chosen.rule.validate()?;
         recipe.average.validate()?;
@@ -108,9 +108,8 @@ impl Plan {
             .map_err(|source| DataError::Classes { data: data.name.clone(), source })?;
         checks::check_class_weights(&recipe.train, classes.len())?;
         let class_weights = class_weights(&recipe.train, &data.train);
-        chosen.loss = registry.loss(&mut recipe, class_weights)?;
-        let mixes = registry.policy(&mut recipe.augment.clone())?.mixes();
-        check_loss(chosen.loss.as_ref(), &recipe.loss.name, classes.len(), mixes)?;
+        let loss = registry.loss(&mut recipe, class_weights)?;
+        check_loss(loss.as_ref(), &recipe.loss.name, classes.len(), data.train.mixes())?;
         checks::check_validation(&recipe, data.validation.is_some())?;
 
         let config = model_config(&recipe, &net, classes, data.border_brightness());
@@ -134,7 +133,7 @@ impl Plan {
             ));
         }
         warnings.extend(untrained(&data));
-        let Chosen { rule, schedule, loss, metrics } = chosen;
+        let Chosen { rule, schedule, metrics } = chosen;
         Ok(Self {
             recipe,
             net,

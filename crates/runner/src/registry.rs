@@ -101,8 +101,6 @@ pub struct Registry {
 pub(crate) struct Chosen {
     pub rule: BoxedRule,
     pub schedule: Schedule,
-    /// Without class weights.
-    pub loss: Arc<dyn Loss>,
     pub metrics: Metrics,
 }
 
@@ -258,12 +256,10 @@ impl Registry {
             warmup_ratio: schedule.warmup_ratio,
             warmup_start: schedule.warmup_start,
         };
-        Ok(Chosen {
-            rule: self.rules.resolve("optimizer", &mut recipe.optimizer)?,
-            schedule,
-            loss: self.loss(recipe, None)?,
-            metrics: self.metrics.clone(),
-        })
+        let rule = self.rules.resolve("optimizer", &mut recipe.optimizer)?;
+        // Its settings alone: the plan builds it with the weights of the classes.
+        self.loss(recipe, None)?;
+        Ok(Chosen { rule, schedule, metrics: self.metrics.clone() })
     }
 
     /// The loss that the recipe names, with its label smoothing and these class weights.

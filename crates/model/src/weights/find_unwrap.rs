@@ -118,11 +118,8 @@ fn candidates(names: &[&str], key_map: &KeyMap, wanted: usize) -> Vec<Unwrap> {
         // Sorting is stable: of those as common, the first by name.
         let mut counts: Vec<_> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let prefixes = counts
-            .into_iter()
-            .take(PREFIXES)
-            .map(|(prefix, _)| prefix)
-            .map(|prefix| Unwrap { prefix, ..bare.clone() });
+        let prefixes =
+            counts.into_iter().take(PREFIXES).map(|(prefix, _)| Unwrap { prefix, ..bare.clone() });
         candidates.extend(wrappers.then(|| bare.clone()));
         candidates.extend(prefixes);
     }

@@ -1,15 +1,15 @@
 //! What is chosen by name and brings settings of its own, as data: update rules, schedules, averages; and the
 //! settings of a group of parameters.
 //!
-//! Which names and settings there are is what serde's errors say, so that no list here can fall behind the types.
+//! The rules and schedules are those of the optimizer's crate, as the registry takes them in; settings are what serde's
+//! errors say, so that no list here can fall behind the types.
 
 use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taper_optimizer::{
-    Adadelta, Adagrad, Adam, AdamW, AverageConfig, ConstantRate, CosineDecay, ExponentialDecay,
-    LinearDecay, OneCycle, ParamGroup, RmsProp, Sgd, StepDecay,
+    AverageConfig, ParamGroup, Rule, ScheduleKind, TakeRule, TakeSchedule, presets, schedules,
 };
 use toml::{Table, Value};
 
@@ -35,27 +35,32 @@ pub struct Choice {
 /// ```
 pub fn choices() -> &'static [Choice] {
     static ALL: LazyLock<Vec<Choice>> = LazyLock::new(|| {
-        [
-            vec![
-                choice::<ConstantRate>("schedule.kind", "constant", false),
-                choice::<LinearDecay>("schedule.kind", "linear", false),
-                choice::<StepDecay>("schedule.kind", "step", false),
-                choice::<ExponentialDecay>("schedule.kind", "exponential", false),
-                choice::<CosineDecay>("schedule.kind", "cosine", false),
-                choice::<OneCycle>("schedule.kind", "one-cycle", false),
-                choice::<Sgd>("optimizer", "sgd", false),
-                choice::<Adadelta>("optimizer", "adadelta", false),
-                choice::<Adagrad>("optimizer", "adagrad", false),
-                choice::<RmsProp>("optimizer", "rmsprop", false),
-                choice::<Adam>("optimizer", "adam", false),
-                choice::<AdamW>("optimizer", "adamw", false),
-            ],
-            by_name::<AverageConfig>("average"),
-            vec![choice::<ParamGroup>("groups", "", false)],
-        ]
-        .concat()
+        let mut listed = Listed::default();
+        schedules(&mut listed);
+        presets(&mut listed);
+        let averages = by_name::<AverageConfig>("average");
+        [listed.0, averages, vec![choice::<ParamGroup>("groups", "", false)]].concat()
     });
     &ALL
+}
+
+/// The choices of rules and schedules, as they are taken in.
+#[derive(Default)]
+struct Listed(Vec<Choice>);
+
+impl TakeSchedule for Listed {
+    fn take<S: ScheduleKind + Serialize + DeserializeOwned + 'static>(&mut self, name: &str) {
+        self.0.push(choice::<S>("schedule.kind", name, false));
+    }
+}
+
+/// A rule under its own name; others are that rule with other defaults.
+impl TakeRule for Listed {
+    fn take<R: Rule + Serialize + DeserializeOwned + 'static>(&mut self, name: &str, rule: R) {
+        if name == rule.name() {
+            self.0.push(choice::<R>("optimizer", name, false));
+        }
+    }
 }
 
 /// The settings of a table's choices, each once, saying which choices have it.

@@ -3,10 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taper_model::loss::CrossEntropy;
-use taper_optimizer::{
-    ConstantRate, CosineDecay, ExponentialDecay, LinearDecay, OneCycle, Rule, StepDecay, TakeRule,
-    presets,
-};
+use taper_optimizer::{Rule, ScheduleKind, TakeRule, TakeSchedule, presets, schedules};
 
 use super::Registry;
 use crate::recipe::Named;
@@ -27,12 +24,7 @@ impl Registry {
     pub fn new() -> Self {
         let mut registry = Self::empty();
         presets(&mut registry);
-        registry.add_schedule::<ConstantRate>("constant");
-        registry.add_schedule::<LinearDecay>("linear");
-        registry.add_schedule::<StepDecay>("step");
-        registry.add_schedule::<ExponentialDecay>("exponential");
-        registry.add_schedule::<CosineDecay>("cosine");
-        registry.add_schedule::<OneCycle>("one-cycle");
+        schedules(&mut registry);
         registry.add_loss::<CrossEntropy>("cross-entropy");
         for (name, toml) in RECIPES {
             registry.add_recipe(name, toml);
@@ -56,5 +48,11 @@ impl TakeRule for Registry {
                 self.rules.add_preset(name, rule.name(), Named::new(name, &rule).settings);
             }
         }
+    }
+}
+
+impl TakeSchedule for Registry {
+    fn take<S: ScheduleKind + Serialize + DeserializeOwned + 'static>(&mut self, name: &str) {
+        self.add_schedule::<S>(name);
     }
 }
