@@ -6,6 +6,8 @@
 //! shrinks by more than twice what the width does (`src/libImaging/Resample.c`): the bytes are
 //! Pillow 13's own, and older versions' but for that order.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::image::Image;
@@ -54,7 +56,8 @@ impl Filter {
 ///
 /// # Panics
 ///
-/// When a side is 0: neither [`Image::new`] nor a checked preprocessing gives one.
+/// When a side is 0 or there are neither 1 nor 3 channels: neither [`Image::new`] nor a checked preprocessing
+/// gives such.
 ///
 /// ```
 /// use taper_dataset::{Filter, Image, resize};
@@ -65,21 +68,25 @@ impl Filter {
 /// ```
 pub fn resize(image: &Image, height: usize, width: usize, filter: Filter) -> Image {
     let whole = |from: usize, to| windows(from, 0.0, from as f64, to, filter, Edge::Cut);
-    let along_rows = |image: Image| match width == image.width {
-        true => image,
-        false => resize_rows(&image, &whole(image.width, width)),
+    let along_rows = |image: &Image| match width == image.width {
+        true => None,
+        false => Some(resize_rows(image, 0..image.height, &whole(image.width, width))),
     };
-    let along_columns = |image: Image| match height == image.height {
-        true => image,
-        false => resize_columns(&image, &whole(image.height, height)),
+    let along_columns = |image: &Image| match height == image.height {
+        true => None,
+        false => Some(resize_columns(image, 0, &whole(image.height, height))),
     };
     let height_lost = image.height.saturating_sub(height);
     let width_lost = image.width.saturating_sub(width);
+    let (first, second);
     if height_lost > 2 * width_lost {
-        along_rows(along_columns(image.clone()))
+        first = along_columns(image);
+        second = along_rows(first.as_ref().unwrap_or(image));
     } else {
-        along_columns(along_rows(image.clone()))
+        first = along_rows(image);
+        second = along_columns(first.as_ref().unwrap_or(image));
     }
+    second.or(first).unwrap_or_else(|| image.clone())
 }
 
 /// The part `rows` x `columns` (begin and end, in pixels of `image`) in another size. It may reach
@@ -94,30 +101,58 @@ pub(crate) fn resize_part(
 ) -> Image {
     let columns = windows(image.width, columns.0, columns.1, width, filter, edge);
     let rows = windows(image.height, rows.0, rows.1, height, filter, edge);
-    resize_columns(&resize_rows(image, &columns), &rows)
+    // Only the rows that are looked at.
+    let first = rows.iter().map(|window| window.start).min().unwrap_or(0);
+    let last = rows.iter().map(|window| window.start + window.weights.len()).max().unwrap_or(0);
+    resize_columns(&resize_rows(image, first..last, &columns), first, &rows)
 }
 
-/// Each row by itself, one value per window.
-fn resize_rows(image: &Image, windows: &[Window]) -> Image {
-    let mut pixels = Vec::with_capacity(image.height * windows.len() * image.channels);
-    for row in image.pixels.chunks_exact(image.width * image.channels) {
-        for window in windows {
-            let start = window.start * image.channels;
-            for channel in 0..image.channels {
-                pixels.push(window.mean(row, start + channel, image.channels));
+/// Each of some rows by itself, one value per window.
+fn resize_rows(image: &Image, rows: Range<usize>, windows: &[Window]) -> Image {
+    let stride = image.width * image.channels;
+    let height = rows.len();
+    let values = &image.pixels[rows.start * stride..rows.end * stride];
+    let pixels = match image.channels {
+        1 => means::<1>(values, stride, windows),
+        3 => means::<3>(values, stride, windows),
+        channels => panic!("an image has 1 or 3 channels, found {channels}"),
+    };
+    Image { height, width: windows.len(), channels: image.channels, pixels }
+}
+
+/// The weighted mean of each row's pixels of `C` channels, one per window.
+fn means<const C: usize>(values: &[u8], stride: usize, windows: &[Window]) -> Vec<u8> {
+    let mut means = Vec::with_capacity(values.len() / stride * windows.len() * C);
+    for row in values.chunks_exact(stride) {
+        let (row, _) = row.as_chunks::<C>();
+        for Window { start, weights } in windows {
+            let mut sums = [HALF; C];
+            for (&weight, pixel) in weights.iter().zip(&row[*start..start + weights.len()]) {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += weight * i32::from(value);
+                }
             }
+            means.extend(sums.map(byte));
         }
     }
-    Image { width: windows.len(), pixels, ..*image }
+    means
 }
 
-/// Each column by itself, one value per window.
-fn resize_columns(image: &Image, windows: &[Window]) -> Image {
+/// Each column by itself, one value per window; the image's first row is the row `first` of what the windows
+/// are over.
+fn resize_columns(image: &Image, first: usize, windows: &[Window]) -> Image {
     let stride = image.width * image.channels;
     let mut pixels = Vec::with_capacity(windows.len() * stride);
-    for window in windows {
-        let start = window.start * stride;
-        pixels.extend((0..stride).map(|column| window.mean(&image.pixels, start + column, stride)));
+    let mut sums = vec![0; stride];
+    for Window { start, weights } in windows {
+        sums.fill(HALF);
+        let rows = image.pixels[(start - first) * stride..].chunks_exact(stride);
+        for (&weight, row) in weights.iter().zip(rows) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        pixels.extend(sums.iter().map(|&sum| byte(sum)));
     }
     Image { height: windows.len(), pixels, ..*image }
 }
@@ -131,15 +166,12 @@ struct Window {
 /// Bits behind the point of a weight: 8 are left for the value and 2 for overshoot.
 const PRECISION: u32 = 22;
 
-impl Window {
-    /// The weighted mean of every `stride`-th value from `start` on.
-    fn mean(&self, values: &[u8], start: usize, stride: usize) -> u8 {
-        let values = values.get(start..).unwrap_or_default().iter().step_by(stride);
-        let half = 1i64 << (PRECISION - 1);
-        let terms = self.weights.iter().zip(values);
-        let sum: i64 = terms.map(|(&weight, &value)| i64::from(weight) * i64::from(value)).sum();
-        ((sum + half) >> PRECISION).clamp(0, 255) as u8
-    }
+/// A half, to round by.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// The value that a sum of weighted values rounds to.
+fn byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
 }
 
 /// What lies beyond the border of an image.

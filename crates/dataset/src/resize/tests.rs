@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn resized(
@@ -38,4 +40,26 @@ fn channels_do_not_mix() {
     let red: Vec<u8> = small.pixels.iter().step_by(3).copied().collect();
     assert_eq!(red, expected.pixels);
     assert!(small.pixels.iter().skip(2).step_by(3).all(|&value| value == 0));
+}
+
+proptest! {
+    #[test]
+    fn weighted_sums_stay_within_32_bits(
+        (from, to) in (1..300_usize, 1..300_usize),
+        (begin, length) in (-0.2..0.7_f64, 0.01..1.2_f64),
+        filter in prop::sample::select(vec![Filter::Area, Filter::Bilinear, Filter::Bicubic]),
+        black in any::<bool>(),
+    ) {
+        // A part may reach beyond the image where that counts as black.
+        let side = from as f64;
+        let (begin, end) = match black {
+            true => (begin * side, (begin + length) * side),
+            false => (begin.max(0.0) * side, (begin.max(0.0) + length).min(1.0) * side),
+        };
+        let edge = if black { Edge::Black } else { Edge::Cut };
+        for window in windows(from, begin, end, to, filter, edge) {
+            let most: i64 = window.weights.iter().map(|weight| i64::from(weight.abs()) * 255).sum();
+            prop_assert!(most + i64::from(HALF) <= i64::from(i32::MAX), "{most}");
+        }
+    }
 }
