@@ -383,15 +383,21 @@ fn skipped_updates_are_counted_up_to_the_limit() {
 }
 
 #[test]
-fn accumulated_batches_are_as_good_as_one() {
+fn accumulated_batches_and_pieces_of_one_are_as_good_as_one() {
     let folder = tempdir().unwrap();
     let mut losses = Vec::new();
-    for (name, batch, accumulate) in [("one", "8", "1"), ("four", "2", "4")] {
+    for (name, batch, accumulate, pieces) in [
+        ("one", "8", "1", "1"),
+        ("four", "2", "4", "1"),
+        ("pieces", "8", "1", "4"),
+        ("both", "4", "2", "2"),
+    ] {
         // One linear layer: no batch norm and no dropout, which see each batch by itself.
         let settings = [
             ("model.net", "logistic"),
             ("train.batch_size", batch),
             ("train.accumulate", accumulate),
+            ("train.pieces", pieces),
             ("optimizer", "sgd"),
         ];
         let outcome = begin(&settings, &folder.path().join(name), Vec::new()).unwrap();
@@ -399,7 +405,7 @@ fn accumulated_batches_are_as_good_as_one() {
         losses.push(outcome.results.after.loss);
     }
     // Sums in another order, in f32.
-    assert!((losses[0] - losses[1]).abs() < 1e-5, "{losses:?}");
+    assert!(losses.iter().all(|loss| (losses[0] - loss).abs() < 1e-5), "{losses:?}");
 }
 
 #[test]

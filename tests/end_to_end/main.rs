@@ -21,6 +21,7 @@ mod limits;
 mod long_runs;
 mod methods;
 mod predict;
+mod processes;
 mod program;
 mod reading;
 mod report;

@@ -69,7 +69,9 @@ fn resuming_is_exact_for_every_schedule() {
 
 #[test]
 fn resuming_is_exact_for_every_average_and_listener_and_within_an_accumulation() {
-    let cases: [&[(&str, &str)]; 11] = [
+    let cases: [&[(&str, &str)]; 13] = [
+        &[("train.pieces", "4"), ("average.name", "ema")],
+        &[("train.pieces", "2"), ("train.accumulate", "2"), ("train.epochs", "6")],
         &[("train.balance", "sampling")],
         &[("train.balance", "loss"), ("image.fit_normalization", "true")],
         &[("train.recompute", "true"), ("train.accumulate", "2"), ("train.epochs", "6")],
@@ -109,6 +111,7 @@ fn resuming_is_exact_with_augmentation() {
     for settings in [
         &[("augment", "digits"), ("augment.noise", "0.1"), ("augment.mixup", "0.4")][..],
         &[("augment.resized_crop", "[0.5, 1]"), ("augment.cutmix", "1"), ("train.accumulate", "2")],
+        &[("augment.mixup", "1"), ("train.pieces", "2")],
     ] {
         check_exact(settings, &[2, 7, 8]);
     }
@@ -369,6 +372,7 @@ fn a_last_batch_of_one_image_goes_into_the_one_before_where_a_batch_norm_needs_i
     let over = ("data.limit", "26");
     check_exact(&[over], &[3, 5, 6]);
     check_exact(&[over, ("train.accumulate", "2")], &[3, 5]);
+    check_exact(&[over, ("train.pieces", "2")], &[3, 5]);
     check_exact(&[over, ("train.balance", "sampling"), ("augment.mixup", "0.4")], &[5, 9]);
     let folder = tempdir().unwrap();
     let trained = |name: &str, settings: &[(&str, &str)]| {
@@ -390,6 +394,8 @@ fn a_last_batch_of_one_image_goes_into_the_one_before_where_a_batch_norm_needs_i
         error.contains("batch norm `norm`") && error.contains("`train.batch_size` is 1"),
         "{error}"
     );
+    let error = alone(&[("train.batch_size", "4"), ("train.pieces", "4")]);
+    assert!(error.contains("cut into `train.pieces` of 1"), "{error}");
     let error = alone(&[("data.limit", "1")]);
     assert!(error.contains("there is one image to train on"), "{error}");
     assert!(!folder.path().join("alone").exists());

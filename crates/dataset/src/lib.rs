@@ -48,6 +48,8 @@ mod prepare;
 
 mod batch;
 mod cache;
+mod pieces;
+
 mod loader;
 mod part;
 
@@ -63,7 +65,8 @@ pub use error::{Error, Result};
 pub use image::Image;
 pub use loader::{Loader, LoaderConfig};
 pub use one_hot::one_hot;
-pub use part::Part;
+pub use part::{EpochConfig, Part};
+pub use pieces::Pieces;
 pub use preprocessing::Preprocessing;
 pub use resize::{Filter, resize};
 pub use resize_mode::{Crop, ResizeMode};

@@ -1,5 +1,6 @@
 //! From a list of indices to batches, ahead of the training thread.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -8,6 +9,7 @@ use crate::augment::Policy;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::normalize;
+use crate::pieces::Pieces;
 use crate::prepare::PrepareJob;
 use crate::preprocessing::Preprocessing;
 use crate::sampler::epoch_order;
@@ -26,6 +28,8 @@ pub struct LoaderConfig {
     pub epoch: u64,
     /// Number of the first batch to give; those before are passed over for free. Default 0.
     pub first_batch: usize,
+    /// How batches are cut: each piece is given as a batch. Default not at all.
+    pub pieces: Pieces,
     /// Batches that are kept ready. Default 4.
     pub prefetch: usize,
     /// What is changed at random, by seed, epoch and index. Default nothing.
@@ -40,6 +44,7 @@ impl Default for LoaderConfig {
             seed: 0,
             epoch: 0,
             first_batch: 0,
+            pieces: Pieces::default(),
             prefetch: 4,
             augment: Policy::default(),
         }
@@ -107,9 +112,9 @@ impl Loader {
     }
 
     fn start(maker: BatchMaker) -> Result<Self> {
-        let LoaderConfig { batch_size, first_batch, prefetch, .. } = maker.config;
-        let left = maker.order.len().div_ceil(batch_size).saturating_sub(first_batch);
-        let (sender, receiver) = sync_channel(prefetch);
+        let left = maker.pieces.len();
+        let LoaderConfig { prefetch, pieces, .. } = &maker.config;
+        let (sender, receiver) = sync_channel(prefetch * pieces.own.len());
         let thread = std::thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || maker.send_all(&sender))
@@ -166,8 +171,10 @@ struct BatchMaker {
     images: Arc<dyn Images>,
     /// The same images with their labels, if they have some.
     labels: Option<Arc<dyn Labelled>>,
-    /// The items in the epoch's order.
-    order: Vec<usize>,
+    /// The items of the pieces that are given, in the epoch's order.
+    items: Vec<usize>,
+    /// The pieces that are given: each with its number in the epoch and its items among those.
+    pieces: Vec<(usize, Range<usize>)>,
     preprocessing: Preprocessing,
     tables: Vec<[f32; 256]>,
     config: LoaderConfig,
@@ -187,21 +194,28 @@ impl BatchMaker {
             return Err(Error::setting("batch size", "at least 1", 0));
         }
         let order = epoch_order(indices.len(), config.seed, config.epoch, config.shuffle);
-        let order = order.into_iter().map(|place| indices[place]).collect();
+        let mut items = Vec::with_capacity(indices.len());
+        let mut pieces = Vec::new();
+        let LoaderConfig { batch_size, first_batch, pieces: cut, .. } = &config;
+        for (number, places) in cut.of_epoch(0, indices.len(), *batch_size) {
+            let start = items.len();
+            items.extend(order[places].iter().map(|&place| indices[place]));
+            if number >= first_batch * cut.count {
+                pieces.push((number, start..items.len()));
+            }
+        }
         let tables = preprocessing.tables();
-        Ok(BatchMaker { images, labels, order, preprocessing, tables, config })
+        Ok(BatchMaker { images, labels, items, pieces, preprocessing, tables, config })
     }
 
     /// From the first batch that is wanted on.
     fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
-        let LoaderConfig { batch_size, first_batch, .. } = self.config;
-        let numbered = self.order.chunks(batch_size).enumerate().skip(first_batch);
-        numbered.map(|(number, indices)| self.make(indices, number))
+        self.pieces.iter().map(|(number, items)| self.make(&self.items[items.clone()], *number))
     }
 
     fn send_all(&self, sender: &SyncSender<Result<Batch>>) {
         for batch in self.batches() {
-            let all = |first| with_all_faults(self.images.as_ref(), &self.order, first);
+            let all = |first| with_all_faults(self.images.as_ref(), &self.items, first);
             let batch = batch.map_err(all);
             let failed = batch.is_err();
             if sender.send(batch).is_err() || failed {
@@ -210,7 +224,7 @@ impl BatchMaker {
         }
     }
 
-    /// The batch of some items, the `number`-th of its epoch.
+    /// The piece of some items, the `number`-th of its epoch.
     fn make(&self, indices: &[usize], number: usize) -> Result<Batch> {
         let [height, width, channels] = self.preprocessing.size();
         let LoaderConfig { augment, seed, epoch, .. } = &self.config;

@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::describe::Normalization;
 use crate::error::Result;
 use crate::loader::{Loader, LoaderConfig};
+use crate::pieces::Pieces;
 use crate::preprocessing::Preprocessing;
 use crate::sampler::{balanced_order, epoch_order};
 use crate::source::{Labelled, relabelled};
@@ -30,6 +31,23 @@ pub struct Part {
     preprocessing: Preprocessing,
     /// What is changed at random where this part is trained on.
     augment: Policy,
+}
+
+/// Which batches of which epoch are trained on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EpochConfig {
+    /// Number of the epoch, from 0.
+    pub epoch: usize,
+    /// Number of the first batch to give.
+    pub first_batch: usize,
+    /// The run's seed: it and the epoch give the order.
+    pub seed: u64,
+    /// Images of a batch.
+    pub batch_size: usize,
+    /// Whether every class comes as often as another, with as many images in all.
+    pub balanced: bool,
+    /// How batches are cut.
+    pub pieces: Pieces,
 }
 
 impl Part {
@@ -74,33 +92,30 @@ impl Part {
         self.source.class_names()
     }
 
-    /// The batches of an epoch from the `first_batch` on, in the order that `seed` and `epoch` give,
-    /// augmented by both and the image's place; `balanced` has every class as often as another, with
-    /// as many images in all.
+    /// The batches of an epoch, augmented by its seed, its number and the image's place.
     ///
     /// # Errors
     /// The thread that prepares them cannot be started.
-    pub fn epoch(
-        &self,
-        epoch: usize,
-        first_batch: usize,
-        seed: u64,
-        batch_size: usize,
-        balanced: bool,
-    ) -> Result<Loader> {
-        let order = self.order(epoch, seed, balanced);
-        let indices = order.into_iter().map(|place| self.indices[place]).collect();
-        let (epoch, augment) = (epoch as u64, self.augment.clone());
-        let config =
-            LoaderConfig { batch_size, seed, epoch, first_batch, augment, ..Default::default() };
+    pub fn epoch(&self, config: &EpochConfig) -> Result<Loader> {
+        let indices = self.order(config).into_iter().map(|place| self.indices[place]).collect();
+        let &EpochConfig { epoch, first_batch, seed, batch_size, ref pieces, .. } = config;
+        let config = LoaderConfig {
+            batch_size,
+            seed,
+            epoch: epoch as u64,
+            first_batch,
+            pieces: pieces.clone(),
+            augment: self.augment.clone(),
+            ..Default::default()
+        };
         Loader::new(self.source.clone(), indices, self.preprocessing.clone(), config)
     }
 
     /// The places of an epoch's images, in their order.
-    fn order(&self, epoch: usize, seed: u64, balanced: bool) -> Vec<usize> {
-        match balanced {
-            true => balanced_order(&self.labels(), seed, epoch as u64),
-            false => epoch_order(self.len(), seed, epoch as u64, true),
+    fn order(&self, config: &EpochConfig) -> Vec<usize> {
+        match config.balanced {
+            true => balanced_order(&self.labels(), config.seed, config.epoch as u64),
+            false => epoch_order(self.len(), config.seed, config.epoch as u64, true),
         }
     }
 
@@ -118,27 +133,21 @@ impl Part {
     }
 
     /// The batches of [`Part::epoch`] without their images: labels and places alone.
-    pub fn epoch_without_images(
-        &self,
-        epoch: usize,
-        first_batch: usize,
-        seed: u64,
-        batch_size: usize,
-        balanced: bool,
-    ) -> Vec<Batch> {
-        let order = self.order(epoch, seed, balanced);
-        self.without_images(&order, batch_size).skip(first_batch).collect()
+    pub fn epoch_without_images(&self, config: &EpochConfig) -> Vec<Batch> {
+        let &EpochConfig { first_batch, batch_size, ref pieces, .. } = config;
+        let order = self.order(config);
+        let pieces = pieces.of_epoch(first_batch, order.len(), batch_size);
+        pieces.map(|(_, places)| self.without_images(&order[places])).collect()
     }
 
     /// The batches of [`Part::in_order`] without their images.
     pub fn in_order_without_images(&self, batch_size: usize) -> Vec<Batch> {
         let order: Vec<usize> = (0..self.len()).collect();
-        self.without_images(&order, batch_size).collect()
+        order.chunks(batch_size).map(|places| self.without_images(places)).collect()
     }
 
-    fn without_images(&self, order: &[usize], batch_size: usize) -> impl Iterator<Item = Batch> {
-        let items = |places: &[usize]| places.iter().map(|&place| self.indices[place]).collect();
-        order.chunks(batch_size).map(move |places| self.batch(items(places)))
+    fn without_images(&self, places: &[usize]) -> Batch {
+        self.batch(places.iter().map(|&place| self.indices[place]).collect())
     }
 
     /// A batch without its images.

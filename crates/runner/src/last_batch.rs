@@ -19,7 +19,8 @@ pub(crate) fn batch_norm_of_one_value(
     params: &Params,
 ) -> Result<Option<String>, RunnerError> {
     let (images, batch_size) = (plan.data.train.len(), plan.recipe.train.batch_size);
-    if images % batch_size != 1 && batch_size > 1 || plan.weights.freeze_statistics {
+    let piece = batch_size.div_ceil(plan.recipe.train.pieces);
+    if images % batch_size != 1 && piece > 1 || plan.weights.freeze_statistics {
         return Ok(None);
     }
     let summary = summarize(net, params, &plan.data.train.size(), &plan.device)?;
@@ -30,7 +31,7 @@ pub(crate) fn batch_norm_of_one_value(
             && row.output.as_deref().is_some_and(is_one)
     };
     let Some(row) = summary.rows.iter().find(one_value) else { return Ok(None) };
-    match images.min(batch_size) {
+    match images.min(piece) {
         0 | 1 => Err(TrainingError::OneValue { layer: row.name.clone(), images }.into()),
         _ => Ok(Some(row.name.clone())),
     }

@@ -43,11 +43,14 @@ impl MemoryEstimate {
         let mut copies = 2 + plan.rule.slots().len() as u64;
         copies += u64::from(recipe.average != AverageConfig::None {});
         copies += u64::from(recipe.select.best);
-        copies += u64::from(recipe.train.accumulate > 1);
+        // Of the tree of pieces a sum for each level stays, and of batches that are added the sum so far.
+        let levels = recipe.train.pieces.ilog2().max(u32::from(recipe.train.accumulate > 1));
+        copies += u64::from(levels);
         let weights = F32 * (copies * trainable + frozen + buffers);
 
         let outputs = layer_outputs(&loaded.net, plan.data.train.size(), &plan.device)?;
-        let images = recipe.train.batch_size.min(plan.data.train.len()) as u64;
+        let piece = recipe.train.batch_size.div_ceil(recipe.train.pieces);
+        let images = piece.min(plan.data.train.len()) as u64;
         let kept = match recipe.train.recompute {
             // The inputs of about the root of the segments, and one segment whole.
             true => {

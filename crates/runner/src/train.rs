@@ -4,6 +4,8 @@ mod batches;
 mod training;
 
 mod epoch;
+mod tree;
+
 mod step;
 mod validation;
 mod verdicts;

@@ -257,3 +257,19 @@ fn a_loader_gives_what_making_the_batches_gives() {
     let loader = Loader::new(source, indices, preprocessing, config).unwrap();
     assert_eq!(loader.collect::<Result<Vec<_>>>().unwrap(), made);
 }
+
+#[test]
+fn a_piece_is_mixed_the_same_whoever_is_given_it() {
+    let config = LoaderConfig { batch_size: 32, ..LoaderConfig::default() };
+    let given = |own, first_batch| {
+        let pieces = Pieces { count: 4, own, joins_last: false };
+        batches(all(), LoaderConfig { pieces, first_batch, ..config.clone() }, 2)
+    };
+    let whole = given(0..4, 0);
+    assert_eq!(whole.len(), 3 * 4 + 1);
+    assert!(whole.iter().all(|piece| piece.targets.is_some()));
+    let (lower, upper) = (given(0..2, 0), given(2..4, 0));
+    assert_eq!((&lower[2..4], &upper[2..4]), (&whole[4..6], &whole[6..8]));
+    assert_eq!((lower.len(), upper.len()), (7, 6));
+    assert_eq!(given(2..4, 1), upper[2..]);
+}

@@ -58,7 +58,7 @@ pub enum TrainingError {
          images, or keep its statistics with `model.freeze_statistics = true`",
         match images {
             1 => "there is one image to train on: give more",
-            _ => "`train.batch_size` is 1: take 2 or more",
+            _ => "`train.batch_size` is 1, or cut into `train.pieces` of 1: take 2 or more a piece",
         }
     )]
     OneValue {

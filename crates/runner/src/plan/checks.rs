@@ -67,6 +67,10 @@ fn check_train(train: &TrainRecipe) -> Result<(), RunnerError> {
             return Err(setting(key, found, "1 or more"));
         }
     }
+    if !train.pieces.is_power_of_two() || train.pieces > train.batch_size {
+        let expected = format!("a power of two up to `train.batch_size`, {}", train.batch_size);
+        return Err(setting("train.pieces", train.pieces, expected));
+    }
     for (key, found) in
         [("train.clip_norm", train.clip_norm), ("train.clip_value", train.clip_value)]
     {

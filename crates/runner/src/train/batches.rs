@@ -1,6 +1,6 @@
-//! The batches of an epoch, and those of one update.
+//! The batches of an epoch, and the pieces of one update.
 
-use taper_dataset::{Batch, Loader};
+use taper_dataset::{Batch, Loader, Pieces};
 
 use crate::error::RunnerError;
 
@@ -23,76 +23,97 @@ impl Iterator for Source {
 
 /// What is left of the batches of an epoch.
 pub(super) struct Batches {
+    /// This process's pieces of them.
     pub source: Source,
-    /// How many there are.
-    pub left: usize,
-    /// Whether the last one takes in the batch that the source has behind it.
-    pub joins_last: bool,
+    pub cut: Pieces,
+    /// Images of the epoch.
+    pub images: usize,
+    pub batch_size: usize,
+    /// The next batch.
+    pub next: usize,
 }
 
-impl Iterator for Batches {
-    type Item = Result<Batch, RunnerError>;
+/// A piece of a batch.
+pub(super) struct Piece {
+    /// Which of the update's batches it is of.
+    pub batch: usize,
+    /// Which of the batch's pieces it is.
+    pub place: usize,
+    pub images: Batch,
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let batch = self.source.next()?;
-        Some(match self.left == 0 && self.joins_last {
-            true => batch.and_then(|batch| Ok(joined(batch, self.source.next().transpose()?))),
-            false => batch,
-        })
+/// What one update is computed from.
+pub(super) struct Group {
+    /// This process's pieces: those of one place after those of the place before.
+    pub pieces: Vec<Piece>,
+    /// Images of each piece of each batch, whoever computes it.
+    pub sizes: Vec<Vec<usize>>,
+}
+
+impl Group {
+    /// Images of all batches.
+    pub fn images(&self) -> usize {
+        self.sizes.iter().flatten().sum()
+    }
+
+    /// Images of the pieces of a place.
+    pub fn images_at(&self, place: usize) -> usize {
+        self.sizes.iter().filter_map(|sizes| sizes.get(place)).sum()
     }
 }
 
-/// The images of a batch, and behind them those of the next.
-fn joined(mut batch: Batch, next: Option<Batch>) -> Batch {
-    let Some(next) = next else { return batch };
-    batch.images.extend(next.images);
-    batch.shape[0] += next.shape[0];
-    batch.labels.extend(next.labels);
-    batch.indices.extend(next.indices);
-    batch.targets = batch.targets.zip(next.targets).map(|(targets, more)| [targets, more].concat());
-    batch
-}
-
-/// The batches of one update; none at the end of the epoch.
-pub(super) fn next_group(
-    batches: &mut Batches,
-    accumulate: usize,
-) -> Result<Vec<Batch>, RunnerError> {
-    batches.take(accumulate).collect()
+impl Batches {
+    /// The pieces of the next batches, `accumulate` or what is left of them; none at the end of the epoch.
+    pub fn next_group(&mut self, accumulate: usize) -> Result<Option<Group>, RunnerError> {
+        let Self { source, cut, images, batch_size, next } = self;
+        let batches = accumulate.min(cut.batches(*images, *batch_size).saturating_sub(*next));
+        let mut group = Group { pieces: Vec::new(), sizes: Vec::with_capacity(batches) };
+        for batch in 0..batches {
+            let pieces = cut.of_batch(*next, *images, *batch_size);
+            group.sizes.push(pieces.iter().map(|places| places.len()).collect());
+            for place in cut.own.start..cut.own.end.min(pieces.len()) {
+                let Some(images) = source.next().transpose()? else { return Ok(None) };
+                group.pieces.push(Piece { batch, place, images });
+            }
+            *next += 1;
+        }
+        group.pieces.sort_by_key(|piece| piece.place);
+        Ok((batches > 0).then_some(group))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn batch(indices: std::ops::Range<usize>) -> Batch {
-        Batch {
-            images: indices.clone().map(|index| index as f32).collect(),
-            shape: [indices.len(), 1, 1, 1],
-            labels: indices.clone().map(|index| index as u32).collect(),
-            targets: Some(indices.clone().flat_map(|_| [0.5, 0.5]).collect()),
-            indices: indices.collect(),
-        }
+    fn batch(size: usize) -> Batch {
+        let labels = vec![0; size];
+        let shape = [size, 1, 1, 1];
+        Batch { images: Vec::new(), shape, labels, indices: vec![0; size], targets: None }
     }
 
     #[test]
-    fn the_last_batch_takes_in_the_one_behind_it_wherever_the_epoch_begins() {
-        let all = || vec![batch(0..4), batch(4..8), batch(8..9)];
-        let sizes = |first: usize, joins_last: bool| {
-            let source =
-                Source::Cached(all().into_iter().skip(first).collect::<Vec<_>>().into_iter());
-            let left = 3 - usize::from(joins_last) - first;
-            let batches = Batches { source, left, joins_last };
-            batches
-                .map(|batch| batch.map(|batch| batch.labels.len()))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        assert_eq!(sizes(0, false).unwrap(), [4, 4, 1]);
-        assert_eq!(sizes(0, true).unwrap(), [4, 5]);
-        assert_eq!(sizes(1, true).unwrap(), [5]);
-        // After the last update nothing is left, though the source has a batch more.
-        assert!(sizes(2, true).unwrap().is_empty());
-        assert_eq!(joined(batch(4..8), Some(batch(8..9))), batch(4..9));
+    fn a_group_has_the_pieces_of_its_batches_place_by_place() {
+        let sizes = [2, 2, 2, 2, 2, 1];
+        let source = Source::Cached(sizes.map(batch).to_vec().into_iter());
+        let cut = Pieces { count: 2, own: 0..2, joins_last: false };
+        let mut batches = Batches { source, cut, images: 11, batch_size: 4, next: 0 };
+        let group = batches.next_group(2).unwrap().unwrap();
+        let places: Vec<_> = group.pieces.iter().map(|piece| (piece.place, piece.batch)).collect();
+        assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+        assert_eq!((group.images(), group.images_at(1)), (8, 4));
+        let last = batches.next_group(2).unwrap().unwrap();
+        assert_eq!(last.sizes, [[3]]);
+        assert!(batches.next_group(2).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_process_without_a_piece_of_the_last_batch_knows_of_it() {
+        let cut = Pieces { count: 2, own: 1..2, joins_last: false };
+        let source = Source::Cached(vec![batch(2)].into_iter());
+        let mut batches = Batches { source, cut, images: 6, batch_size: 4, next: 0 };
+        assert_eq!(batches.next_group(1).unwrap().unwrap().pieces.len(), 1);
+        let last = batches.next_group(1).unwrap().unwrap();
+        assert_eq!((last.pieces.len(), last.images()), (0, 2));
     }
 }

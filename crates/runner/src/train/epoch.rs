@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, ModuleT, Tensor};
 use taper_classifier::{Evaluation, evaluate_by, evaluation_batch, images_of};
-use taper_dataset::Batch;
+use taper_dataset::{Batch, EpochConfig};
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_model::pattern::matches;
@@ -15,6 +15,7 @@ use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
 use crate::features::{CachedFeatures, Features};
 use crate::observe::{Event, Listener, tell_working};
+use crate::position::Position;
 use crate::recipe::{Balance, FeatureCache, HeadMethod, Method};
 use crate::scores::evaluate_told;
 
@@ -58,19 +59,21 @@ impl Training<'_> {
     /// What is left of the epoch, the net being made ready for it.
     pub(super) fn batches(&mut self) -> Result<Batches, RunnerError> {
         self.enter_epoch()?;
-        let (epoch, first) = (self.position.epoch, self.position.batch);
+        let Position { epoch, batch: first_batch, .. } = self.position;
         let recipe = self.recipe();
-        let (part, seed, size) = (&self.plan.data.train, recipe.seed, recipe.train.batch_size);
+        let (part, seed, batch_size) =
+            (&self.plan.data.train, recipe.seed, recipe.train.batch_size);
         let balanced = recipe.train.balance == Balance::Sampling;
+        let pieces = self.pieces.clone();
+        let config = EpochConfig { epoch, first_batch, seed, batch_size, balanced, pieces };
         let source = match &self.features {
             Some(cached) if cached.train.are_complete() => {
-                let batches = part.epoch_without_images(epoch, first, seed, size, balanced);
-                Source::Cached(batches.into_iter())
+                Source::Cached(part.epoch_without_images(&config).into_iter())
             }
-            _ => Source::Images(part.epoch(epoch, first, seed, size, balanced)?),
+            _ => Source::Images(part.epoch(&config)?),
         };
-        let left = self.batches_per_epoch().saturating_sub(first);
-        Ok(Batches { source, left, joins_last: self.loaded.joins_last_batch })
+        let (cut, images) = (config.pieces, part.len());
+        Ok(Batches { source, cut, images, batch_size, next: first_batch })
     }
 
     /// Builds the net anew where the epoch's frozen parameters are others. The values are shared,

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use taper_run_folder::TrainingSummary;
 
-use super::batches::next_group;
 use super::training::Training;
 use crate::error::RunnerError;
 use crate::observe::{Listener, notify, notify_finished};
@@ -33,10 +32,7 @@ pub fn train(
         }
         while training.position.stopped.is_none() {
             let started = Instant::now();
-            let group = next_group(&mut batches, accumulate)?;
-            if group.is_empty() {
-                break;
-            }
+            let Some(group) = batches.next_group(accumulate)? else { break };
             let waited = started.elapsed().as_secs_f64();
 
             let rates = training.rates();

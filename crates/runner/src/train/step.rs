@@ -8,7 +8,9 @@ use taper_model::loss::Targets;
 use taper_model::params::ParamKind;
 use taper_optimizer::{StepRates, clip};
 
+use super::batches::{Group, Piece};
 use super::training::Training;
+use super::tree::Tree;
 use crate::checkpoint::{Checkpoints, Tensors};
 use crate::error::{DataError, RunnerError, TrainingError};
 use crate::observe::{Event, Step};
@@ -33,63 +35,88 @@ impl Computed {
 }
 
 impl Training<'_> {
-    /// Forward, loss, backward. The gradient is that of the mean loss over all images of the group,
-    /// so that the group is as good as one batch.
-    pub(super) fn gradients(&mut self, group: &[Batch]) -> Result<Computed, RunnerError> {
+    /// Forward, loss, backward. The gradient is that of the mean loss over all images of the group, so that the group
+    /// is as good as one batch. Those of a batch's pieces are added in a tree, and so is what each makes of the
+    /// running statistics.
+    pub(super) fn gradients(&mut self, group: &Group) -> Result<Computed, RunnerError> {
+        let (images, count) = (group.images(), self.pieces.count);
         let mut buffers = Vec::new();
-        if self.recipe().guard.non_finite == NonFinite::Skip {
+        if count > 1 || self.recipe().guard.non_finite == NonFinite::Skip {
             for (_, var) in self.loaded.params.of_kind(ParamKind::Buffer) {
                 buffers.push((var.clone(), var.as_detached_tensor().copy()?));
             }
         }
-        let count: usize = group.iter().map(|batch| batch.labels.len()).sum();
         let done = self.position.epoch * self.batches_per_epoch() + self.position.batch;
-        let mut sum: Option<GradStore> = None;
-        let mut losses = Vec::with_capacity(group.len());
-        for (i, batch) in group.iter().enumerate() {
-            self.loaded.rng.set_step((done + i) as u64);
-            let logits = self.logits(batch)?;
-            let targets = match &batch.targets {
-                None => Targets::Classes(labels_of(batch)?),
-                Some(shares) => {
-                    Targets::Shares(Tensor::from_slice(shares, logits.dims(), &self.plan.device)?)
+        let mut tree = Tree::new();
+        let mut losses = Vec::with_capacity(group.pieces.len());
+        for pieces in group.pieces.chunk_by(|a, b| a.place == b.place) {
+            let place = pieces[0].place;
+            let mut sum = GradStore::default();
+            for Piece { batch, images: piece, .. } in pieces {
+                self.loaded.rng.set_step(((done + batch) * count + place) as u64);
+                let share = piece.labels.len() as f64 / images as f64;
+                let mut loss = self.loss(piece)?;
+                losses.push((share, loss.detach()));
+                if share < 1.0 {
+                    loss = loss.affine(share, 0.0)?;
                 }
-            };
-            let mut batch_loss = self.plan.loss.loss(&logits, &targets)?;
-            let share = batch.labels.len() as f64 / count as f64;
-            losses.push((share, batch_loss.detach()));
-            if group.len() > 1 {
-                batch_loss = batch_loss.affine(share, 0.0)?;
+                sum = self.add(sum, backward(&loss)?)?;
             }
-            let gradients = backward(&batch_loss)?;
-            sum = Some(match sum {
-                None => gradients,
-                Some(sum) => self.add(sum, &gradients)?,
-            });
+            if count > 1 {
+                // The next piece begins with the same statistics as this one.
+                let share = group.images_at(place) as f64 / images as f64;
+                for (var, before) in &buffers {
+                    let moved = (var.as_detached_tensor() - before)?.affine(share, 0.0)?;
+                    sum.insert(var, moved);
+                    var.set(before)?;
+                }
+            }
+            tree.push(sum, |sum, more| self.add(sum, more))?;
         }
-        let gradients = sum.ok_or(DataError::Empty {
+        let sum = tree.sum(|sum, more| self.add(sum, more))?;
+        let mut gradients = sum.ok_or(DataError::Empty {
             part: "training",
             source_name: self.plan.data.name.clone(),
         })?;
-        // Read only now: until then a GPU works ahead.
-        let mut loss = 0.0;
-        for (share, batch_loss) in losses {
-            loss += share * f64::from(batch_loss.to_scalar::<f32>()?);
-        }
-        Ok(Computed { loss, gradients, images: count, batches: group.len(), buffers })
-    }
-
-    fn add(&self, mut sum: GradStore, more: &GradStore) -> Result<GradStore, RunnerError> {
-        for var in self.optimizer.vars() {
-            if let Some(gradient) = more.get(var) {
-                let total = match sum.get(var) {
-                    Some(before) => (before + gradient)?.detach(),
-                    None => gradient.clone(),
-                };
-                sum.insert(var, total);
+        if count > 1 {
+            for (var, before) in &buffers {
+                if let Some(moved) = gradients.remove(var) {
+                    var.set(&(before + moved)?)?;
+                }
             }
         }
-        Ok(sum)
+        // Read only now: until then a GPU works ahead.
+        let mut loss = 0.0;
+        for (share, piece_loss) in losses {
+            loss += share * f64::from(piece_loss.to_scalar::<f32>()?);
+        }
+        Ok(Computed { loss, gradients, images, batches: group.sizes.len(), buffers })
+    }
+
+    /// The mean loss over the images of a batch.
+    fn loss(&mut self, batch: &Batch) -> Result<Tensor, RunnerError> {
+        let logits = self.logits(batch)?;
+        let targets = match &batch.targets {
+            None => Targets::Classes(labels_of(batch)?),
+            Some(shares) => {
+                Targets::Shares(Tensor::from_slice(shares, logits.dims(), &self.plan.device)?)
+            }
+        };
+        Ok(self.plan.loss.loss(&logits, &targets)?)
+    }
+
+    /// The sums of what is trained and of what moves with it.
+    fn add(&self, sum: GradStore, mut more: GradStore) -> Result<GradStore, RunnerError> {
+        let moves = self.loaded.params.of_kind(ParamKind::Buffer).map(|(_, var)| var);
+        for var in self.optimizer.vars().chain(moves) {
+            let total = match (sum.get(var), more.get(var)) {
+                (Some(before), Some(gradient)) => (before + gradient)?.detach(),
+                (Some(before), None) => before.clone(),
+                (None, _) => continue,
+            };
+            more.insert(var, total);
+        }
+        Ok(more)
     }
 
     /// Clips and applies the gradients, if they and the loss are finite; then the position is

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use taper_optimizer::StepRates;
 
-use super::batches::next_group;
 use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
 use crate::observe::{Event, Listener, notify, notify_finished, notify_warnings};
@@ -103,18 +102,20 @@ fn run(
     let verdicts = warned.and(notify(listeners, &started)?);
     training.apply(verdicts)?;
     let mut batches = training.batches()?;
+    let accumulate = training.recipe().train.accumulate;
     let (mut points, mut mean, mut best) = (Vec::with_capacity(steps), 0.0, f64::INFINITY);
     let mut exploded = None;
     for step in 0..steps {
         if training.position.stopped.is_some() {
             break;
         }
-        let mut group = next_group(&mut batches, training.recipe().train.accumulate)?;
-        if group.is_empty() {
+        let mut group = batches.next_group(accumulate)?;
+        if group.is_none() {
             training.position.next_epoch();
             batches = training.batches()?;
-            group = next_group(&mut batches, training.recipe().train.accumulate)?;
+            group = batches.next_group(accumulate)?;
         }
+        let Some(group) = group else { break };
         let rate = low * (high / low).powf(step as f64 / (steps - 1) as f64);
         let learning_rate = training.position.rate_scale * rate;
         let computed = training.gradients(&group)?;

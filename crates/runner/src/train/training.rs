@@ -1,5 +1,6 @@
 //! What the loop works with, and how far it is.
 
+use taper_dataset::Pieces;
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_optimizer::{Average, Optimizer, StepRates};
@@ -38,6 +39,8 @@ pub struct Training<'a> {
     /// The net with these parameters trained, unless it is the one that was loaded.
     pub(super) rebuilt: Option<Net>,
     pub(super) features: Option<CachedFeatures>,
+    /// How batches are cut.
+    pub(super) pieces: Pieces,
 }
 
 impl<'a> Training<'a> {
@@ -51,6 +54,8 @@ impl<'a> Training<'a> {
         let changing = changing.map(|(name, param)| (name.clone(), param.var.clone())).collect();
         let trainable = loaded.params.trainable();
         let names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
+        let count = recipe.train.pieces;
+        let pieces = Pieces { count, own: 0..count, joins_last: loaded.joins_last_batch };
         let groups = groups(&recipe.method, &plan.net, &names, &recipe.groups);
         Ok(Self {
             plan,
@@ -65,6 +70,7 @@ impl<'a> Training<'a> {
             trainable: recipe.method.largest_set(&plan.net),
             rebuilt: None,
             features: None,
+            pieces,
         })
     }
 
@@ -93,8 +99,7 @@ impl<'a> Training<'a> {
 
     /// Batches an epoch.
     pub(super) fn batches_per_epoch(&self) -> usize {
-        let batches = self.plan.data.train.len().div_ceil(self.recipe().train.batch_size);
-        batches - usize::from(self.loaded.joins_last_batch)
+        self.pieces.batches(self.plan.data.train.len(), self.recipe().train.batch_size)
     }
 
     fn steps_per_epoch(&self) -> usize {
