@@ -13,6 +13,7 @@ mod finding;
 mod first_contact;
 #[cfg(unix)]
 mod guide;
+mod hostile;
 mod hub;
 mod hub_runs;
 mod hub_server;

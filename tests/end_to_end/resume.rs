@@ -207,7 +207,7 @@ const RUN: &[&str] = &[
     "--resume",
 ];
 
-fn command(epochs: &str, out: &Path) -> Command {
+pub fn command(epochs: &str, out: &Path) -> Command {
     let mut command = taper(RUN);
     command.args(["--epochs", epochs, "--out", arg(out)]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());

@@ -193,6 +193,23 @@ impl ConfusionMatrix {
         self.counts.iter().map(|(&(label, prediction), &count)| (label, prediction, count))
     }
 
+    /// The `most` pairs that occur most often, of as frequent ones those with the lesser label and prediction.
+    ///
+    /// ```
+    /// let matrix = taper_metrics::ConfusionMatrix::from_counts(2, vec![3, 1, 2, 1])?;
+    /// assert_eq!(matrix.most_frequent(3).pairs().collect::<Vec<_>>(), [(0, 0, 3), (0, 1, 1), (1, 0, 2)]);
+    /// assert_eq!(matrix.most_frequent(3).total(), 6);
+    /// # Ok::<(), taper_metrics::MetricsError>(())
+    /// ```
+    pub fn most_frequent(&self, most: usize) -> Self {
+        let mut pairs: Vec<_> = self.pairs().collect();
+        pairs.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count)); // stable
+        pairs.truncate(most);
+        let total = pairs.iter().map(|(_, _, count)| count).sum();
+        let counts = pairs.into_iter().map(|(label, answer, count)| ((label, answer), count));
+        Self { num_classes: self.num_classes, counts: counts.collect(), total }
+    }
+
     /// How many samples of class `label` were taken for class `prediction`; 0 for a class that
     /// does not exist.
     pub fn count(&self, label: usize, prediction: usize) -> u64 {

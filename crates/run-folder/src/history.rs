@@ -27,7 +27,7 @@ pub enum Event {
     LeftOut {
         /// How much, by reason.
         counts: BTreeMap<String, usize>,
-        /// Of each image that cannot be read, why.
+        /// Of each image that cannot be read, why; of very many the last line says how many more there are.
         faults: Vec<String>,
     },
     /// Before anything is computed.

@@ -38,7 +38,7 @@ pub use machine::{Machine, bytes};
 pub use mistakes::{Answer, Mistake};
 pub use results::{
     DataResults, LoadReportText, NetSummary, ParameterCounts, Results, ScoredPart, StartingWeights,
-    TrainingSummary,
+    TrainingSummary, most_pairs,
 };
 pub use scores::{Better, Metric, OwnScore, Scores};
 pub use write::{write_json, write_whole};

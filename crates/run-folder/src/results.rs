@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use taper_metrics::{Calibration, ClassificationReport, ConfusionMatrix};
 use taper_untrusted::checksums::{self, RECORD};
-use taper_untrusted::json::{self, bounded};
+use taper_untrusted::json;
 
 use crate::error::RunFolderError;
 use crate::extended::ExtendedScores;
@@ -30,7 +30,7 @@ pub struct Results {
     pub extended: Option<ExtendedScores>,
     /// Precision, recall, F1 and support of each class, after training.
     pub report: ClassificationReport,
-    /// True classes of the held-out part against predicted ones.
+    /// True classes of the held-out part against predicted ones; of more pairs than [`most_pairs`] the most frequent.
     pub confusion: ConfusionMatrix,
     /// Calibration of the probabilities on the held-out part.
     pub calibration: Calibration,
@@ -49,7 +49,6 @@ pub struct Results {
     #[serde(default)]
     pub start: StartingWeights,
     /// The load report: what became of each tensor of the weights.
-    #[serde(deserialize_with = "bounded")]
     pub load_report: serde_json::Value,
     /// The load report as text.
     #[serde(default)]
@@ -173,6 +172,27 @@ pub struct LoadReportText {
     pub tensors: String,
 }
 
+/// The most pairs of the confusion matrix that `metrics.json` has: with more it could not be read again, whatever else
+/// it has of so many classes.
+///
+/// ```
+/// assert!(taper_run_folder::most_pairs(21_841) > 4_000_000);
+/// assert!(taper_run_folder::most_pairs(taper_metrics::MAX_CLASSES) > 200_000);
+/// ```
+pub fn most_pairs(num_classes: usize) -> usize {
+    // As the reader counts them; the rest is for names and the load report.
+    const OF_CLASS: usize = 520;
+    const OF_PAIR: usize = 136;
+    (json::MOST / 8 * 7).saturating_sub(OF_CLASS.saturating_mul(num_classes)) / OF_PAIR
+}
+
+/// Of [`Results`] what is a tree of any values, counted.
+#[derive(Deserialize)]
+struct Tree {
+    #[serde(default)]
+    load_report: json::Size,
+}
+
 impl Results {
     /// Reads a run's `metrics.json`.
     ///
@@ -181,7 +201,32 @@ impl Results {
     pub fn read(run: &RunFolder) -> Result<Self, RunFolderError> {
         let path = run.metrics();
         let bytes = checksums::read(&path, RECORD).map_err(RunFolderError::io(&path))?;
-        json::read(&bytes, json::MOST).map_err(|error| RunFolderError::invalid(&path, error))
+        let read = || {
+            let Tree { load_report } = serde_json::from_slice(&bytes)?;
+            json::read_beside(&bytes, load_report, json::MOST)
+        };
+        let results: Self = read().map_err(|error| RunFolderError::invalid(&path, error))?;
+        results.check().map_err(|reason| RunFolderError::invalid(&path, reason))?;
+        Ok(results)
+    }
+
+    /// Whether all tell of as many classes.
+    fn check(&self) -> Result<(), String> {
+        let DataResults { class_names, train, validation, test, unreadable, .. } = &self.data;
+        let classes = self.confusion.num_classes();
+        for (what, found, may_be_empty) in [
+            ("data.class_names", class_names.len(), false),
+            ("data.train", train.len(), false),
+            ("data.validation", validation.len(), true),
+            ("data.test", test.len(), false),
+            ("data.unreadable", unreadable.len(), true),
+            ("report.classes", self.report.classes.len(), false),
+        ] {
+            if found != classes && !(may_be_empty && found == 0) {
+                return Err(format!("{what} has {found} classes, the confusion matrix {classes}"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether an older version made the run: what its page shows of mistakes and weights is on that page alone.

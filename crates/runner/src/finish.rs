@@ -10,7 +10,7 @@ use taper_model::{lora, weights};
 use taper_pretrained::{ModelConfig, TRAINED_ON, save_adapter, transformers_export};
 use taper_run_folder::{
     LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
-    write_json,
+    most_pairs, write_json,
 };
 use taper_untrusted::fenced;
 
@@ -72,13 +72,22 @@ pub(crate) fn finish(
             .and_then(|recorded| recorded.map_err(|error| error.to_string()))
     });
     let mistakes_error = mistakes.and_then(Result::err);
+    let (pairs, most) = (judged.confusion.pairs().count(), most_pairs(config.num_classes));
+    let mut confusion = judged.confusion;
+    if pairs > most {
+        confusion = confusion.most_frequent(most);
+        warnings.push(format!(
+            "metrics.json has the {most} most frequent of {pairs} pairs of a label and an answer, so that it can be \
+             read again; the scores are of all"
+        ));
+    }
     let results = Results {
         before,
         after: judged.scores,
         validation: validation.as_ref().map(|v| scores(v, &plan.metrics)).transpose()?,
         extended: Some(judged.extended),
         report: judged.report,
-        confusion: judged.confusion,
+        confusion,
         calibration: judged.calibration,
         evaluation_seconds: evaluation.seconds,
         trained,

@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::resume::resume_point;
 use crate::scores::{evaluate_told, scores};
-use crate::train::{Training, train};
+use crate::train::{Training, check_readable, told, train};
 
 /// What is done where the folder holds a run already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +113,7 @@ pub fn run(
     };
     listeners.extend(of_recipe(&plan.recipe));
     let mut training = Training::new(plan, &loaded)?.cache_features(folder.path())?;
+    check_readable(&training)?;
     let is_saved = plan.recipe.checkpoint.enabled;
     let identity = is_saved.then(|| Identity::of(&plan.data, &plan.device)).transpose()?;
     let mut last = None;
@@ -135,7 +136,7 @@ pub fn run(
     match states {
         Some(states) => observe::restore(&mut listeners[files..], &states)?,
         None if !counts.is_empty() => {
-            let faults = plan.data.faults.clone();
+            let faults = told(&plan.data.faults);
             let left_out = Event::LeftOut { counts: counts.clone(), faults };
             verdicts = verdicts.and(notify(&mut listeners, &left_out)?);
         }

@@ -6,6 +6,7 @@ mod training;
 mod epoch;
 mod tree;
 
+mod readable;
 mod step;
 mod validation;
 mod verdicts;
@@ -13,6 +14,7 @@ mod verdicts;
 mod run;
 mod sweep;
 
+pub(crate) use readable::{check as check_readable, told};
 pub use run::train;
 pub use sweep::{Sweep, SweepConfig, SweepPoint, sweep};
 pub use training::Training;

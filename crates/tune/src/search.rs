@@ -116,6 +116,9 @@ pub struct Searched {
     pub trials: Vec<Trial>,
 }
 
+/// The most trials: what each came to is kept.
+const MOST_TRIALS: usize = 100_000;
+
 impl SearchFile {
     /// Reads a search file.
     ///
@@ -142,6 +145,9 @@ impl SearchFile {
             if found < least {
                 return Err(setting(key, found, format!("{least} or more")).into());
             }
+        }
+        if trials > MOST_TRIALS {
+            return Err(setting("search.trials", trials, format!("at most {MOST_TRIALS}")).into());
         }
         if self.space.is_empty() {
             return Err(
@@ -206,7 +212,7 @@ pub fn search(
     let mut trials: Vec<Trial> = Vec::new();
     for (epochs, count) in file.rounds(epochs) {
         numbers.truncate(count);
-        let mut round = Vec::with_capacity(count);
+        let mut round = Vec::new();
         for &number in &numbers {
             let settings = file.draw(number);
             let mut recipe = recipe(&settings)?;

@@ -19,12 +19,37 @@ pub const HEADER: u64 = 24 << 20;
 ///
 /// Those of the system; and [`ErrorKind::InvalidInput`] for what is there and no file: a folder, a pipe, a device.
 pub fn open(path: &Path) -> Result<File> {
-    let kind = std::fs::metadata(path)?.file_type();
-    if !kind.is_file() {
-        let message = format!("it is {}, expected a file", what(kind));
-        return Err(Error::new(ErrorKind::InvalidInput, message));
-    }
+    check(std::fs::metadata(path)?.file_type())?;
     File::open(path)
+}
+
+/// Makes sure that a file may be written where a path, or a link, leads, and be renamed to it: nothing is there, or a
+/// file. A device would be gone for all.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidInput`] for a folder, a pipe, a device.
+///
+/// ```
+/// use taper_untrusted::files::check_place;
+///
+/// assert!(check_place("/no/such/file".as_ref()).is_ok());
+/// let error = check_place("/dev/null".as_ref()).unwrap_err();
+/// assert_eq!(error.to_string(), "it is a device, expected a file");
+/// ```
+pub fn check_place(path: &Path) -> Result<()> {
+    // What is wrong with one that cannot be looked at is told when it is written.
+    std::fs::metadata(path).map_or(Ok(()), |found| check(found.file_type()))
+}
+
+fn check(kind: std::fs::FileType) -> Result<()> {
+    match kind.is_file() {
+        true => Ok(()),
+        false => {
+            let message = format!("it is {}, expected a file", what(kind));
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+    }
 }
 
 /// Reads a file of at most `limit` bytes.

@@ -1,8 +1,9 @@
 //! `inspect`: a data set looked at.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use taper_dataset::source::Watched;
 use taper_dataset::{Dataset, Labelled};
 use taper_report::{InspectConfig, inspect};
@@ -16,6 +17,7 @@ pub(super) fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> 
     let overrides = [&flags.images.overrides, &flags.subset.overrides, &flags.set];
     let overrides: Vec<_> = overrides.into_iter().flatten().cloned().collect();
     let mut recipe = resolve(flags.recipe.as_deref(), &overrides, registry)?;
+    check_out(&flags.out, &recipe.data.source)?;
     let (dataset, left_out) = split_dataset(&recipe, registry)?;
     let config = InspectConfig {
         preprocessing: recipe.image.preprocessing(),
@@ -34,6 +36,23 @@ pub(super) fn run(flags: &InspectFlags, output: Output, registry: &Registry) -> 
     print(&inspected.to_string())?;
     let written = written.iter().map(|path| path.display().to_string());
     print(&format!("written: {}\n", written.collect::<Vec<_>>().join(", ")))
+}
+
+/// Refuses a folder among the images, where the pictures would be images, or in the place of some.
+fn check_out(out: &Path, data: &str) -> Result<()> {
+    let mut existing = out.ancestors().map(|folder| match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    });
+    let place = existing.find_map(|folder| folder.canonicalize().ok());
+    let data = Path::new(data).canonicalize().ok().filter(|data| data.is_dir());
+    let is_within = place.zip(data).is_some_and(|(place, data)| place.starts_with(data));
+    ensure!(
+        !is_within,
+        "--out {} is in the data that is looked at; choose another folder",
+        out.display()
+    );
+    Ok(())
 }
 
 /// The data set with a bar that shows how far looking at its images is.

@@ -6,17 +6,26 @@ use std::fmt;
 /// The most reasons that are told in a line.
 const SHOWN: usize = 6;
 
+/// The most reasons that are counted by themselves: they stand in a run's history and results.
+const COUNTED: usize = 1000;
+
 /// How many things a source found and did not take, by reason. Its `Display` is `3 .heic files, 1
 /// hidden`, the most frequent first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeftOut(pub BTreeMap<String, usize>);
 
 impl LeftOut {
-    /// Counts `count` more of a kind, such as `.heic files`.
+    /// Counts `count` more of a kind, such as `.heic files`; of more than a thousand kinds those that come later are
+    /// `others`.
     pub fn add(&mut self, reason: impl Into<String>, count: usize) {
-        if count > 0 {
-            *self.0.entry(reason.into()).or_default() += count;
+        let mut reason = reason.into();
+        if count == 0 {
+            return;
         }
+        if self.0.len() >= COUNTED && !self.0.contains_key(&reason) {
+            reason = "others".to_owned();
+        }
+        *self.0.entry(reason).or_default() += count;
     }
 
     /// Counts what another source left out, too.
@@ -64,5 +73,7 @@ mod tests {
         }
         assert_eq!(left_out.to_string(), "8 h, 7 g, 6 f, 5 e, 4 d, 3 c, 3 others");
         assert!(left_out.tail().starts_with(", left out: 8 h, "));
+        (0..2 * COUNTED).for_each(|n| left_out.add(format!(".{n} files"), 1));
+        assert_eq!((left_out.0.len(), left_out.0["others"]), (COUNTED + 1, COUNTED + 8));
     }
 }

@@ -121,13 +121,16 @@ pub(super) fn names_columns(path: &Path) -> Result<bool> {
 
 /// The lines of a list, their paths complete.
 pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
-    let text = read_whole(path, LIMIT)?;
+    let mut text = read_whole(path, LIMIT)?;
     let layout = |reason| Error::Layout { path: path.to_owned(), reason };
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
     let list_folder = path.parent().unwrap_or(Path::new(""));
     let folder = list_folder.join(&columns.image_folder);
     let before = folder.as_os_str().len() + columns.image_suffix.len();
     let mut entries = parse(&text, form, columns, &mut Room::of(KEPT, before)).map_err(layout)?;
+    // A block as large as this would stay with the allocator if it were dropped; one that shrinks goes back.
+    text.truncate(1);
+    text.shrink_to_fit();
     let first_path = entries[0].path.clone();
     for entry in &mut entries {
         entry.path = file_at(&folder, &entry.path.to_string_lossy(), columns);
@@ -257,8 +260,14 @@ impl Room {
 
 /// An empty list that need not grow, which would take half as much again: as many lines as there are, or may be.
 fn room_for(text: &[u8]) -> Vec<Entry> {
-    let lines = text.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
-    Vec::with_capacity((lines + 1).min(KEPT / EACH))
+    // A line ends with either or both, which are one end: room twice as large would be copied to be given back.
+    let next = text.iter().skip(1).chain([&0]);
+    let ends = text.iter().zip(next).filter(|(byte, next)| match byte {
+        b'\n' => true,
+        b'\r' => **next != b'\n',
+        _ => false,
+    });
+    Vec::with_capacity((ends.count() + 1).min(KEPT / EACH))
 }
 
 /// Text of which no more than a line's bytes are read before `read` is set back.

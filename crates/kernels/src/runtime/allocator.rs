@@ -138,9 +138,9 @@ impl PoolingAllocator {
     /// A block of a class, if one is kept; if not, there is room for a new one.
     fn reuse(&self, (index, size): (usize, usize)) -> Option<*mut u8> {
         let used = self.used.fetch_add(size, Ordering::Relaxed) + size;
-        self.peak.fetch_max(used, Ordering::Relaxed);
         let block = self.lists[index].pop();
         if block.is_some() {
+            self.peak.fetch_max(used, Ordering::Relaxed);
             self.lose(size);
         } else {
             self.shrink();
@@ -152,6 +152,8 @@ impl PoolingAllocator {
     fn counted(&self, size: usize, block: *mut u8) -> *mut u8 {
         if block.is_null() {
             self.used.fetch_sub(size, Ordering::Relaxed);
+        } else {
+            self.peak.fetch_max(self.used.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         block
     }
@@ -173,8 +175,10 @@ impl PoolingAllocator {
     /// Gives blocks back to the system, the largest first, until no more are kept than may be.
     fn shrink(&self) {
         let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        // What was just asked for may be refused, and is no peak yet.
+        let most = || load(&self.peak).max(load(&self.used)) + BEYOND_PEAK;
         for index in (0..CLASSES).rev() {
-            while load(&self.kept) + load(&self.used) > load(&self.peak) + BEYOND_PEAK {
+            while load(&self.kept) + load(&self.used) > most() {
                 let Some(block) = self.lists[index].pop() else { break };
                 let size = class_size(index);
                 self.lose(size);
@@ -349,6 +353,12 @@ mod tests {
         assert_eq!(ALLOCATOR.used.load(Ordering::Relaxed), class.1);
         assert!(ALLOCATOR.counted(class.1, std::ptr::null_mut()).is_null());
         assert_eq!(ALLOCATOR.used.load(Ordering::Relaxed), 0);
+        // Nor is it a peak, up to which blocks would be kept.
+        assert_eq!(ALLOCATOR.peak.load(Ordering::Relaxed), 0);
+        assert_eq!(ALLOCATOR.reuse(class), None);
+        let mut there = 0u8;
+        assert!(!ALLOCATOR.counted(class.1, &raw mut there).is_null());
+        assert_eq!(ALLOCATOR.peak.load(Ordering::Relaxed), class.1);
     }
 
     #[test]

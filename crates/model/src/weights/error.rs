@@ -109,6 +109,16 @@ pub enum WeightsError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A file whose metadata has too many keys.
+    #[error("the metadata of {file} has {found} keys, the limit is {limit}")]
+    MetadataKeys {
+        /// The file.
+        file: String,
+        /// The keys that it has.
+        found: usize,
+        /// The most that are read.
+        limit: usize,
+    },
     /// Two tensors of a file that get the same name in the net.
     #[error("the key map sends both `{first}` and `{second}` of {file} to `{name}`")]
     SameName {

@@ -10,9 +10,10 @@ use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
+use taper_untrusted::files;
 
 use super::error::WeightsError;
-use super::tensor_file::{METADATA_KEY, check_finite};
+use super::tensor_file::{METADATA_KEY, check_finite, check_header};
 use crate::params::Params;
 
 /// Saves all parameters, buffers included, as 32-bit floats in a safetensors file.
@@ -117,6 +118,7 @@ fn with_metadata(bytes: Vec<u8>, metadata: &BTreeMap<&str, &str>) -> Result<Vec<
     let mut header = format!("{{\"__metadata__\":{metadata}{comma}").into_bytes();
     header.extend_from_slice(entries);
     header.resize(header.len().next_multiple_of(8), b' ');
+    check_header(header.len() as u64, "what is to be written")?;
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend_from_slice(&header);
     bytes.extend_from_slice(data);
@@ -155,6 +157,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WeightsError>
         let (path, parent) = (path.to_path_buf(), parent.to_path_buf());
         return Err(WeightsError::ParentIsFile { path, parent });
     }
+    files::check_place(path).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".weights-").suffix(".tmp");
     #[cfg(unix)]

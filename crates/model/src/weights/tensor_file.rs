@@ -12,6 +12,9 @@ use super::error::WeightsError;
 /// The key of a file's metadata under which [`save`](super::save()) writes what it is given, as JSON.
 pub const METADATA_KEY: &str = "taper";
 
+/// The most keys of a file's metadata: with more of them and a large tree under one it would take more than it may.
+const KEYS: usize = 4096;
+
 /// The tensors of a checkpoint, in memory and checked.
 ///
 /// The file is read, not mapped: a file that changes or shrinks later changes nothing here. Every
@@ -53,18 +56,19 @@ impl TensorFile {
     /// # Errors
     ///
     /// [`WeightsError::Malformed`] for bytes that are cut short or are no such file, [`WeightsError::Header`],
-    /// [`WeightsError::NonFinite`].
+    /// [`WeightsError::MetadataKeys`], [`WeightsError::NonFinite`].
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, WeightsError> {
         let malformed = |source| WeightsError::Malformed { file: origin.to_string(), source };
         let header = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
-        if header > HEADER && header <= bytes.len() as u64 {
-            return Err(WeightsError::Header {
-                file: origin.to_string(),
-                length: header,
-                limit: HEADER,
-            });
+        if header <= bytes.len() as u64 {
+            check_header(header, origin)?;
         }
         let (length, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
+        let keys = header.metadata().as_ref().map_or(0, |metadata| metadata.len());
+        if keys > KEYS {
+            let file = origin.to_string();
+            return Err(WeightsError::MetadataKeys { file, found: keys, limit: KEYS });
+        }
         let data = bytes.get(8 + length..).unwrap_or_default();
         let mut tensors = BTreeMap::new();
         for (name, info) in header.tensors() {
@@ -185,6 +189,14 @@ impl TensorFile {
                 .and_then(serde_json::from_value)
                 .map_err(|source| WeightsError::Metadata { file: self.origin.clone(), source }),
         }
+    }
+}
+
+/// Whether a header of so many bytes is within what is read, and so what is written.
+pub(super) fn check_header(length: u64, file: &str) -> Result<(), WeightsError> {
+    match length {
+        ..=HEADER => Ok(()),
+        _ => Err(WeightsError::Header { file: file.to_string(), length, limit: HEADER }),
     }
 }
 

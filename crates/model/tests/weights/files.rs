@@ -264,3 +264,28 @@ proptest! {
         prop_assert!(TensorFile::from_bytes(&bytes, "a").is_err());
     }
 }
+
+#[test]
+fn weights_that_could_not_be_read_are_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let mut params = Params::new();
+    let var = candle_core::Var::ones(1, DType::F32, &Device::Cpu).unwrap();
+    params.insert(&"x".repeat(25_165_824), var, ParamKind::Trainable);
+    let error = save(&path, &params, &BTreeMap::new()).unwrap_err().to_string();
+    assert!(error.starts_with("the header of what is to be written has 2516"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn metadata_of_more_keys_than_anybody_has_is_an_error() {
+    let key = |n: usize| format!("\"{n}\":\"\",");
+    let file = |keys: usize| {
+        let keys: String = (0..keys).map(key).collect();
+        let header = format!("{{\"__metadata__\":{{{}}}}}", keys.trim_end_matches(','));
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
+    };
+    assert!(TensorFile::from_bytes(&file(4096), "x").is_ok());
+    let error = TensorFile::from_bytes(&file(4097), "x").unwrap_err().to_string();
+    assert_eq!(error, "the metadata of x has 4097 keys, the limit is 4096");
+}

@@ -47,7 +47,8 @@ impl Checkpoint {
     /// The file's bytes: the same state gives the same bytes.
     ///
     /// # Errors
-    /// A tensor of a dtype other than `f32`, `f64` or `i64`; listeners that keep too much.
+    /// A tensor of a dtype other than `f32`, `f64` or `i64`; listeners that keep too much; so many tensors that it
+    /// could not be read.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let mut raw = Vec::new();
         for (group, tensors) in GROUPS.into_iter().zip(self.groups()) {
@@ -66,6 +67,7 @@ impl Checkpoint {
         check_state(&header)?;
         let metadata = HashMap::from([(KEY.to_string(), header)]);
         let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(content)?;
+        check_header(&bytes)?;
         let (covered, checksum) = bytes
             .split_last_chunk_mut::<CHECKSUM_BYTES>()
             .ok_or(CheckpointError::Short(CHECKSUM_BYTES))?;
@@ -84,14 +86,13 @@ impl Checkpoint {
         if Sha256::digest(covered).as_slice() != checksum {
             return Err(CheckpointError::Checksum);
         }
-        let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
-        if length > HEADER {
-            return Err(content(format!("its header has {length} bytes, the limit is {HEADER}")));
-        }
+        check_header(bytes)?;
+        // Only this is kept of the header while it is read: each may take most of what both may.
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(content)?;
-        let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let header = metadata.ok_or_else(|| content(format!("no metadata `{KEY}`")))?;
-        check_state(header)?;
+        let state = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).cloned();
+        drop(header);
+        let header = state.ok_or_else(|| content(format!("no metadata `{KEY}`")))?;
+        check_state(&header)?;
         let header: toml::Table = header.parse().map_err(content)?;
         let found = header.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
         if found != i64::from(FORMAT) {
@@ -114,6 +115,15 @@ impl Checkpoint {
 
     fn groups(&self) -> [&Tensors; 4] {
         [&self.params, &self.optimizer, &self.average, &self.best]
+    }
+}
+
+/// Whether the header is within what is read, and so what is written.
+fn check_header(bytes: &[u8]) -> Result<(), CheckpointError> {
+    let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
+    match length {
+        ..=HEADER => Ok(()),
+        _ => Err(content(format!("its header has {length} bytes, the limit is {HEADER}"))),
     }
 }
 

@@ -3,6 +3,13 @@
 use crate::error::{RunnerError, setting};
 use crate::recipe::{Balance, Recipe, TrainRecipe};
 
+/// The most epochs, each of which may thaw parameters, and the most updates that are passed over: events, of which
+/// `history.jsonl` may have three times as many besides steps.
+const MOST_EVENTS: u64 = 250_000;
+
+/// The most of the best epochs: a checkpoint names each.
+const MOST_KEPT: u64 = 8192;
+
 /// Whether each setting is in its range.
 pub(super) fn check(recipe: &Recipe) -> Result<(), RunnerError> {
     let Recipe { checkpoint, early_stopping, plateau, train, .. } = recipe;
@@ -29,6 +36,16 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RunnerError> {
     }
     if checkpoint.keep_last == 0 {
         return Err(setting("checkpoint.keep_last", 0, "1 or more"));
+    }
+    for (key, found, most) in [
+        ("train.epochs", train.epochs as u64, MOST_EVENTS),
+        ("guard.skip_limit", recipe.guard.skip_limit, MOST_EVENTS),
+        ("checkpoint.keep_best", checkpoint.keep_best as u64, MOST_KEPT),
+    ] {
+        if found > most {
+            let expected = format!("at most {most}, so that what the run writes can be read again");
+            return Err(setting(key, found, expected));
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use taper_dataset::{Filter, ResizeMode};
 use taper_model::weights::Layout;
 use taper_optimizer::{AdamW, AverageConfig, ParamGroup};
 use taper_pretrained::{Fit, Rename};
+use taper_untrusted::checksums::SETTINGS;
 
 use super::callbacks::{
     CalibrationRecipe, CardRecipe, CheckpointRecipe, EarlyStoppingRecipe, GuardRecipe, LogRecipe,
@@ -265,12 +266,19 @@ impl Recipe {
     /// As `recipe.toml` has it.
     ///
     /// # Errors
-    /// A number that TOML cannot hold.
+    /// A number that TOML cannot hold; more than is read of a recipe.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
-        toml::to_string(self).map_err(|error| RecipeError::Invalid {
+        let invalid = |reason| RecipeError::Invalid {
             origin: "recipe.toml".to_string(),
-            fault: Fault::Text(error.to_string()),
-        })
+            fault: Fault::Text(reason),
+        };
+        let text = toml::to_string(self).map_err(|error| invalid(error.to_string()))?;
+        match text.len() as u64 {
+            ..=SETTINGS => Ok(text),
+            found => Err(invalid(format!(
+                "complete it has {found} bytes, the limit of what can be read again is {SETTINGS}"
+            ))),
+        }
     }
 }
 

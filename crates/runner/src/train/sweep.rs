@@ -49,6 +49,8 @@ pub struct Sweep {
     pub exploded: Option<f64>,
 }
 
+/// The most updates: each is a point that is kept.
+const MOST_STEPS: usize = 1_000_000;
 /// Weight of the past in the smoothed loss.
 const SMOOTHING: f64 = 0.9;
 /// Times the best smoothed loss at which the sweep ends.
@@ -67,7 +69,7 @@ const BELL: f64 = 0.04;
 /// on the noise of the batches: over seeds they were up to five times apart where this was less than twice.
 ///
 /// # Errors
-/// Rates that do not rise, fewer than 10 steps; unreadable images; a listener that fails or leaves
+/// Rates that do not rise, fewer than 10 steps or more than a million; unreadable images; a listener that fails or leaves
 /// off.
 pub fn sweep(
     mut training: Training<'_>,
@@ -79,8 +81,8 @@ pub fn sweep(
         let found = format!("{low:e} to {high:e}");
         return Err(setting("learning rates of the sweep", found, "two rising numbers above 0"));
     }
-    if steps < 10 {
-        return Err(setting("steps of the sweep", steps, "10 or more"));
+    if !(10..=MOST_STEPS).contains(&steps) {
+        return Err(setting("steps of the sweep", steps, format!("10 to {MOST_STEPS}")));
     }
     let weights = training.loaded.params.to_tensors()?;
     let swept = run(&mut training, config, listeners);
@@ -103,7 +105,7 @@ fn run(
     training.apply(verdicts)?;
     let mut batches = training.batches()?;
     let accumulate = training.recipe().train.accumulate;
-    let (mut points, mut mean, mut best) = (Vec::with_capacity(steps), 0.0, f64::INFINITY);
+    let (mut points, mut mean, mut best) = (Vec::new(), 0.0, f64::INFINITY);
     let mut exploded = None;
     for step in 0..steps {
         if training.position.stopped.is_some() {

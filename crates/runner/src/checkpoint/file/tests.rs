@@ -103,6 +103,15 @@ fn an_empty_tensor_of_endless_dimensions_is_an_error() {
 }
 
 #[test]
+fn a_checkpoint_that_could_not_be_read_is_not_written() {
+    let mut large = checkpoint();
+    let tensor = Tensor::new(1f32, &Device::Cpu).unwrap();
+    large.params.insert("x".repeat(HEADER as usize), tensor);
+    let error = large.to_bytes().unwrap_err().to_string();
+    assert!(error.ends_with("bytes, the limit is 25165824"), "{error}");
+}
+
+#[test]
 fn every_flipped_bit_is_found() {
     let bytes = checkpoint().to_bytes().unwrap();
     for place in 0..bytes.len() {
