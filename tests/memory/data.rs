@@ -79,7 +79,7 @@ fn long_lists() {
     let deep = folder.path().join("a".repeat(200));
     std::fs::create_dir(&deep).unwrap();
     std::fs::write(deep.join(&long), "").unwrap();
-    let each = 176 + deep.as_os_str().len() + long.len() + 5;
+    let each = 176 + deep.as_os_str().len() + "/".len() + long.len() + 5;
     let text = format!("{long},12345\n").repeat((900 << 20) / each - 1);
     reads("data", "a list in a deep folder", &deep.join("list.csv"), text.into_bytes(), "");
 }

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_stands_within_texts_is_no_list_and_names_are_not_counted() {
         let text = format!("[\"{}\"]", "\\\"[{,".repeat(100));
-        assert_eq!(estimate(text.as_bytes()), 64 + PIECE + 300);
+        assert_eq!(estimate(text.as_bytes()), 64 + PIECE + 500);
         assert_eq!(
             estimate(b"{\"long name\": [1, 2], \"b\": \"cd\"}"),
             2 * 64 + 2 * 24 + PIECE + 2

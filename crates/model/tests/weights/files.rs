@@ -271,7 +271,7 @@ fn weights_that_could_not_be_read_are_not_written() {
     let path = folder.path().join("model.safetensors");
     let mut params = Params::new();
     let var = candle_core::Var::ones(1, DType::F32, &Device::Cpu).unwrap();
-    params.insert(&"x".repeat(25_165_824), var, ParamKind::Trainable);
+    params.insert("x".repeat(25_165_824), var, ParamKind::Trainable);
     let error = save(&path, &params, &BTreeMap::new()).unwrap_err().to_string();
     assert!(error.starts_with("the header of what is to be written has 2516"), "{error}");
     assert!(!path.exists());
