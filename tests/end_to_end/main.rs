@@ -29,4 +29,5 @@ mod report;
 mod resume;
 mod same_bits;
 mod settings;
+mod sharing;
 mod small;

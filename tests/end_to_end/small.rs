@@ -133,6 +133,14 @@ pub fn registry() -> Registry {
 
 /// 30 images to train on in batches of 5, 10 to validate on, 10 held out; 3 epochs of 6 batches.
 pub fn plan(settings: &[(&str, &str)]) -> std::result::Result<Plan, RunnerError> {
+    plan_of(settings, &registry())
+}
+
+/// The same by another registry.
+pub fn plan_of(
+    settings: &[(&str, &str)],
+    registry: &Registry,
+) -> std::result::Result<Plan, RunnerError> {
     let shared = [
         ("model.net", "small"),
         ("data.source", "stripes"),
@@ -143,7 +151,7 @@ pub fn plan(settings: &[(&str, &str)]) -> std::result::Result<Plan, RunnerError>
     ];
     let settings = shared.iter().chain(settings);
     let overrides: Vec<_> = settings.map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    Plan::new(resolve(None, &overrides, &registry())?, &registry())
+    Plan::new(resolve(None, &overrides, registry)?, registry)
 }
 
 /// Runs a plan from its beginning.

@@ -22,6 +22,7 @@ use clap::CommandFactory;
 use taper_runner::Registry;
 
 use crate::flags::{Cli, Command, Output};
+use crate::processes;
 
 /// Carries out a command, for a `main` with commands of its own beside these.
 ///
@@ -32,6 +33,13 @@ pub fn dispatch(command: &Command, output: Output, registry: &Registry) -> Resul
     let mut registry = registry.clone();
     registry.show_downloads(!output.quiet);
     registry.shows_decoding = !output.quiet && !output.json;
+    if matches!(command, Command::Finetune(_) | Command::Train(_) | Command::Resume(_)) {
+        registry.processes = processes::join()?;
+    }
+    if !registry.processes.is_first() {
+        registry.show_downloads(false);
+        registry.shows_decoding = false;
+    }
     let registry = &registry;
     match command {
         Command::Finetune(flags) => finetune::run(flags, output, registry),

@@ -11,7 +11,7 @@ use taper_tune::TuneError;
 
 use crate::flags::{Output, RecipeFlags};
 use crate::print::{note, print, print_json};
-use crate::signals;
+use crate::{processes, signals};
 
 /// Who listens to a run from here: the signals that are caught, warnings, the progress display unless
 /// it is not wanted, and a program's own.
@@ -78,12 +78,16 @@ impl Listener for Warnings {
 /// Carries out a recipe, from the beginning or, with `--resume`, from where it was left off;
 /// nothing where it is finished already, which is told.
 pub(crate) fn carry_out(
-    recipe: Recipe,
+    mut recipe: Recipe,
     command: &str,
     flags: &RecipeFlags,
     output: Output,
     registry: &Registry,
 ) -> Result<Option<(Plan, Outcome)>> {
+    let cut = processes::cut(&mut recipe, &registry.processes);
+    if !registry.processes.is_first() {
+        return follow(recipe, registry).map(|()| None);
+    }
     // Before data and weights are fetched and read.
     let out = take_out(&flags.out, command, &recipe.data.source)?;
     let existing = match (flags.resume, flags.overwrite) {
@@ -92,12 +96,20 @@ pub(crate) fn carry_out(
         _ => Existing::Refuse,
     };
     existing.run_in(&out)?;
-    let plan = Plan::new(recipe, registry)?;
+    let mut plan = Plan::new(recipe, registry)?;
+    plan.notes.extend(cut);
     let outcome = run_with_pages(&plan, &out, existing, command, output)?;
     match outcome.evaluation {
         Some(_) => Ok(Some((plan, outcome))),
         None => tell_finished(out.path(), output).map(|()| None),
     }
+}
+
+/// Carries out a recipe as one of several processes, all but the first of which have no folder.
+pub(crate) fn follow(recipe: Recipe, registry: &Registry) -> Result<()> {
+    // The first decides what becomes of them.
+    signals::catch()?;
+    Ok(taper_runner::follow(&Plan::new(recipe, registry)?)?)
 }
 
 /// Carries out a plan in a folder, and leaves the run's model card and page.
@@ -141,19 +153,26 @@ pub(crate) fn take_out(out: &Option<PathBuf>, command: &str, data: &str) -> Resu
     })
 }
 
-/// Checks that several runs may be written below a folder; what each does where there is one already.
-pub(crate) fn check_out(out: &FolderLock, flags: &RecipeFlags) -> Result<Existing> {
+/// The folder of several runs, and, for a start, its lock. With `--resume`, and where one of the runs alone is asked for,
+/// others may be at work in it: each run is one's at a time.
+pub(crate) fn take_shared(
+    flags: &RecipeFlags,
+    one: bool,
+    command: &str,
+    data: &str,
+) -> Result<(PathBuf, Option<FolderLock>)> {
     anyhow::ensure!(
         !flags.force,
         "--force is for one run: give it to `resume RUN` for the run that differs"
     );
-    if flags.resume {
-        return Ok(Existing::Resume { force: false });
+    if let (Some(out), true) = (&flags.out, flags.resume || one) {
+        return Ok((out.clone(), None));
     }
+    let out = take_out(&flags.out, command, data)?;
     anyhow::ensure!(
         matches!(out.run(), Ok(None)),
-        "{} is not empty; continue what is in it with --resume, or choose another folder",
+        "{} is not empty; continue what is in it, or take part in it, with --resume, or choose another folder",
         out.path().display()
     );
-    Ok(Existing::Refuse)
+    Ok((out.path().to_path_buf(), Some(out)))
 }

@@ -16,6 +16,7 @@
 
 mod advice;
 mod flags;
+mod processes;
 
 mod first_contact;
 mod launch;
@@ -34,7 +35,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use taper_metrics::text::printable_lines;
 use taper_runner::{RunnerError, TrainingError};
 
-use print::{note, print_json};
+use print::{complain, note, print_json};
 
 pub use commands::dispatch;
 pub use flags::{AFTER_HELP, Command, Output, flag_of};
@@ -158,6 +159,9 @@ fn end<C>(
         Err(error) => {
             // Help and version are "errors" too, for stdout. A closed pipe is no reason to fail.
             let plain = error.render().to_string();
+            if error.use_stderr() {
+                processes::before_error();
+            }
             if json && error.use_stderr() {
                 let what = plain.split("\n\n").next().unwrap_or_default();
                 tell_json(what.strip_prefix("error: ").unwrap_or(what), 2);
@@ -172,7 +176,10 @@ fn end<C>(
     };
     signals::keep_file_limits();
     match threads::check().and_then(|()| carry_out(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            processes::leave();
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             if let Some(suspended @ RunnerError::Training(TrainingError::Suspended { .. })) =
                 error.downcast_ref()
@@ -183,13 +190,15 @@ fn end<C>(
                 if json {
                     tell_json(&line, code);
                 }
+                processes::leave();
                 return ExitCode::from(code);
             }
             let line = format!("{}{}", message(&error), advice::of(&error));
-            note(&format!("error: {line}"));
+            complain(&format!("error: {}{line}", processes::before_error()));
             if json {
                 tell_json(&line, 1);
             }
+            processes::end_all();
             ExitCode::FAILURE
         }
     }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use taper_metrics::text::printable_lines;
 
+use crate::processes;
+
 /// Prints text to stdout. What came from a file cannot steer the terminal.
 pub(crate) fn print(text: &str) -> Result<()> {
     print_data(&printable_lines(text))
@@ -15,6 +17,9 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Prints to stdout what is for programs, as it is unless it is a terminal; a reader that has closed the pipe has
 /// what it wanted.
 pub(crate) fn print_data(text: &str) -> Result<()> {
+    if !processes::is_first() {
+        return Ok(());
+    }
     let text = match std::io::stdout().is_terminal() {
         true => Cow::from(printable_lines(text)),
         false => text.into(),
@@ -30,8 +35,15 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<()> {
     print_data(&format!("{value}\n"))
 }
 
-/// A line on stderr. That nobody reads it is no reason to end the run, as `eprintln!` would.
+/// A line on stderr, of the first of several processes.
 pub(crate) fn note(line: &str) {
+    if processes::is_first() {
+        complain(line);
+    }
+}
+
+/// A line on stderr. That nobody reads it is no reason to end the run, as `eprintln!` would.
+pub(crate) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable_lines(line));
 }
 

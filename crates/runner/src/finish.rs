@@ -5,6 +5,7 @@ use std::path::Path;
 
 use taper_dataset::Part;
 use taper_dataset::split::Split;
+use taper_model::nets::Net;
 use taper_model::params::Params;
 use taper_model::{lora, weights};
 use taper_pretrained::{ModelConfig, TRAINED_ON, save_adapter, transformers_export};
@@ -25,6 +26,17 @@ use crate::plan::Plan;
 use crate::recipe::{LoraMethod, Method};
 use crate::results::parameter_counts;
 use crate::scores::{evaluate_told, judgement, scores};
+
+/// What every process has a share in of [`finish`]: the answers on the parts that are validated and scored on.
+pub(crate) fn answers(plan: &Plan, net: &Net) -> Result<(), RunnerError> {
+    let validation = plan.data.validation.as_ref();
+    validation.map(|part| evaluate_told(plan, net, part, "validates", &mut [])).transpose()?;
+    let (split, part) = plan.data.scored();
+    if validation.is_none() || split != Split::Validation {
+        evaluate_told(plan, net, part, "evaluates", &mut [])?;
+    }
+    Ok(())
+}
 
 /// Scores what was trained and writes the run's files, `metrics.json` last.
 pub(crate) fn finish(

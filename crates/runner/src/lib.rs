@@ -32,6 +32,8 @@ mod fault;
 
 mod error;
 
+mod processes;
+
 mod hub;
 mod pretrained;
 mod recipe;
@@ -62,6 +64,7 @@ mod results;
 mod saliency;
 mod scores;
 
+mod agreement;
 mod evaluate;
 mod open_weights;
 mod outcome;
@@ -84,16 +87,19 @@ pub use parts::Run;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
 pub use pretrained::{resolve_pretrained, resolve_untrained};
+#[cfg(feature = "mpi")]
+pub use processes::Mpi;
+pub use processes::{Processes, Transport};
 pub use recipe::{
     AugmentRecipe, Balance, BrokenImages, CalibrationRecipe, CardRecipe, CheckpointRecipe, Choice,
     DataRecipe, EarlyStoppingRecipe, FeatureCache, FullMethod, GradualMethod, GuardRecipe,
     HeadMethod, ImageRecipe, Key, LastNMethod, LogRecipe, LoraMethod, Method, ModelRecipe, Named,
     NonFinite, PlateauRecipe, Recipe, ScheduleRecipe, SelectRecipe, TrainRecipe, choices, keys,
-    read_resolved,
+    read_resolved, resolved,
 };
 pub use registry::{Metrics, Registry};
 pub use resolve::resolve;
-pub use run::{Existing, from_scratch, run};
+pub use run::{Existing, follow, from_scratch, run};
 pub use scores::{judgement, scores};
 /// The crates that a run is made of, in the versions that go together.
 pub use {

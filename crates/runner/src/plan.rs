@@ -21,6 +21,7 @@ use taper_run_folder::RunFolder;
 use crate::contamination;
 use crate::data::Data;
 use crate::error::{DataError, RunnerError, setting};
+use crate::processes::Processes;
 use crate::recipe::{
     Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, TrainRecipe, read_resolved,
 };
@@ -45,6 +46,8 @@ pub struct Plan {
     pub config: ModelConfig,
     /// Where it computes.
     pub device: Device,
+    /// The processes that carry it out together.
+    pub processes: Processes,
     /// The parts of the data.
     pub data: Data,
     /// The weights to start from, and how to fit them to the net.
@@ -71,6 +74,8 @@ impl Plan {
         chosen.rule.validate()?;
         recipe.average.validate()?;
         checks::check(&recipe)?;
+        let processes = registry.processes.clone();
+        processes.pieces(recipe.train.pieces)?;
         let net = registry.models.net(&recipe.model.net)?.clone();
         recipe.method.check(&net)?;
         if let (Method::Lora(_), "") = (&recipe.method, recipe.model.weights.as_str()) {
@@ -143,6 +148,7 @@ impl Plan {
             metrics,
             config,
             device,
+            processes,
             data,
             weights,
             trained_on,

@@ -22,10 +22,10 @@ pub use callbacks::{
     NonFinite, PlateauRecipe, SelectRecipe,
 };
 pub use choices::{Choice, choices};
-pub(crate) use differences::recipe_differences;
+pub(crate) use differences::{differences, recipe_differences};
 pub use keys::Key;
-pub use layers::read_resolved;
 pub(crate) use layers::{invalid, merge, override_keys, table_of};
+pub use layers::{read_resolved, resolved};
 pub use method::{
     FeatureCache, FullMethod, GradualMethod, HeadMethod, LastNMethod, LoraMethod, Method,
 };

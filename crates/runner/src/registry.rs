@@ -22,6 +22,7 @@ use taper_run_folder::{Better, Metric};
 
 use crate::error::{DataError, RecipeError, RunnerError, setting};
 use crate::hub;
+use crate::processes::Processes;
 use crate::recipe::{AugmentRecipe, Named, Recipe};
 pub use metrics::Metrics;
 use parts::Parts;
@@ -85,6 +86,8 @@ pub struct Registry {
     pub models: Models,
     /// Whether a bar on a terminal shows how far decoding is; default no.
     pub shows_decoding: bool,
+    /// The processes that carry out a plan together; default this one alone.
+    pub processes: Processes,
     datasets: BTreeMap<String, OpenDataset>,
     recipes: BTreeMap<String, String>,
     rules: Parts<BoxedRule>,
@@ -118,6 +121,7 @@ impl Registry {
         Self {
             models: Models::new(),
             shows_decoding: false,
+            processes: Processes::default(),
             datasets: BTreeMap::new(),
             recipes: BTreeMap::new(),
             rules: Parts::new("optimizer"),

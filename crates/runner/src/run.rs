@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use taper_classifier::evaluate;
 use taper_dataset::LeftOut;
 use taper_pretrained::read_config;
 use taper_run_folder::{FolderLock, Results, RunFolder, RunFolderError, Scores};
 
+use crate::agreement::{Start, check_same};
 use crate::checkpoint::{Checkpoints, Header, Identity, Newest};
 use crate::error::{RunnerError, setting};
-use crate::finish::finish;
+use crate::finish::{answers, finish};
 use crate::load::load;
 use crate::memory;
 use crate::observe::{
-    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, When, notify,
-    notify_warnings, show_scored,
+    self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, Verdicts, When,
+    notify, notify_warnings, show_scored,
 };
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -76,13 +76,19 @@ pub fn run(
     existing: Existing,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
+    check_same(plan)?;
+    let processes = &plan.processes;
     let Newest { found: point, broken } = match (existing, existing.run_in(folder)?) {
         (Existing::Resume { force }, Some(run)) => match resume_point(&run, plan, force)? {
             Some(newest) => newest,
-            None => return reuse(plan, &run),
+            None => {
+                Start::tell(processes, None)?;
+                return reuse(plan, &run);
+            }
         },
         _ => Newest::default(),
     };
+    Start::tell(processes, Some(point.as_ref().map(|(_, checkpoint)| checkpoint)))?;
     if point.is_none() {
         check_inputs(plan, folder)?;
     }
@@ -127,7 +133,7 @@ pub fn run(
     // A run that is there is touched from here on.
     let folder = if last.is_some() { folder.go_on(&toml)? } else { folder.begin(&toml)? };
     let files = listeners.len();
-    follow(&folder, &plan.recipe, &mut listeners)?;
+    write_files(&folder, &plan.recipe, &mut listeners)?;
     if let Some(identity) = identity {
         let header = Header::new(identity, plan.recipe.clone(), before.clone());
         training = training.save_to(Checkpoints::new(folder.checkpoints(), header, last)?);
@@ -142,9 +148,38 @@ pub fn run(
         }
         None => {}
     }
-    training.apply(verdicts)?;
+    training.apply(verdicts.of_first(processes)?)?;
     let trained = train(training, &mut listeners)?;
     finish(plan, &folder, loaded, before, trained, &mut listeners)
+}
+
+/// Carries out a plan as one of several processes ([`Plan::processes`]), all but the first of which have neither
+/// folder nor listeners: they compute what the first, which calls [`run()`], writes.
+///
+/// # Errors
+/// Those of [`run()`] that concern no folder. A process that fails has to end the others.
+pub fn follow(plan: &Plan) -> Result<(), RunnerError> {
+    check_same(plan)?;
+    let processes = &plan.processes;
+    let start = Start::hear(processes)?;
+    if let Start::Finished = start {
+        return Ok(());
+    }
+    let loaded = load(plan)?;
+    memory::check(plan, &loaded)?;
+    if let Start::Beginning = start {
+        evaluate_told(plan, &loaded.net, plan.data.scored().1, "evaluates", &mut [])?;
+    }
+    let cache = std::env::temp_dir();
+    let mut training = Training::new(plan, &loaded)?
+        .cache_features(&cache)?
+        .saved_elsewhere(plan.recipe.checkpoint.enabled);
+    if let Start::From(checkpoint) = start {
+        training.restore(*checkpoint)?;
+    }
+    training.apply(Verdicts::default().of_first(processes)?)?;
+    train(training, &mut [])?;
+    answers(plan, &loaded.net)
 }
 
 /// A run that was finished before, by the same recipe.
@@ -169,7 +204,7 @@ fn check_inputs(plan: &Plan, folder: &FolderLock) -> Result<(), RunnerError> {
 }
 
 /// Adds the listeners that write the run's files.
-fn follow(
+fn write_files(
     folder: &RunFolder,
     recipe: &Recipe,
     listeners: &mut Vec<Box<dyn Listener>>,
@@ -211,7 +246,6 @@ pub fn from_scratch(
     let loaded = load(&plan)?;
     listeners.extend(of_recipe(&plan.recipe));
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
-    let batch_size = plan.recipe.train.eval_batch_size;
-    let evaluation = evaluate(&loaded.net, plan.data.scored().1, batch_size, &plan.device)?;
+    let evaluation = evaluate_told(&plan, &loaded.net, plan.data.scored().1, "evaluates", &mut [])?;
     scores(&evaluation, &plan.metrics)
 }

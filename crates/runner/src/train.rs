@@ -4,6 +4,7 @@ mod batches;
 mod training;
 
 mod epoch;
+mod message;
 mod tree;
 
 mod readable;

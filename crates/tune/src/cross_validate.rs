@@ -13,6 +13,7 @@ use taper_runner::{
     Evaluation, Existing, Plan, Recipe, Registry, RunnerError, open_run, scores, setting,
 };
 
+use crate::claims::each;
 use crate::error::TuneError;
 use crate::run::run_with_pages;
 
@@ -105,8 +106,9 @@ struct OutOfFold {
 /// stays unseen. `listeners` gives those who follow a run, by candidate and fold.
 ///
 /// Each fold is a run in `out/CANDIDATE/fold-N`, so that what is finished is not done again when
-/// the call is repeated with [`Existing::Resume`], and what was left off goes on. Images are decoded once
-/// for all folds. Beside the folds stands `out-of-fold.csv`: each image with its probabilities.
+/// the call is repeated with [`Existing::Resume`], and what was left off goes on. Processes, also of several machines,
+/// that are given the same folder share the runs. Images are decoded once for all folds. Beside the folds stands
+/// `out-of-fold.csv`: each image with its probabilities.
 ///
 /// # Errors
 /// Fewer than two folds; candidates with the same name or other data; whatever a run reports.
@@ -120,25 +122,31 @@ pub fn cross_validate(
 ) -> Result<CrossValidated, TuneError> {
     check(candidates, folds)?;
     let registry = registry.sharing();
+    let all = candidates.iter().flat_map(|candidate| (0..folds).map(move |fold| (candidate, fold)));
+    let all: Vec<(&Candidate, usize)> = all.collect();
+    let runs: Vec<PathBuf> = all.iter().map(|(one, fold)| one.run(*fold, out)).collect();
+    let mut answered = each(&runs, |place, claim| {
+        let (candidate, fold) = all[place];
+        let mut follow = listeners(&candidate.name, fold);
+        follow.push(claim.listener());
+        let plan = Plan::new(candidate.of_fold(fold, folds), &registry)?;
+        let evaluation = answers(&plan, &runs[place], existing, &registry, follow)?;
+        let mut held_out = Vec::new();
+        collect(&plan, fold, &evaluation, &mut held_out);
+        Ok((scores(&evaluation, &plan.metrics)?, held_out, evaluation.class_names))
+    })?
+    .into_iter();
     let mut all_scores = Vec::with_capacity(candidates.len());
     let mut right: Vec<Vec<bool>> = Vec::new();
-    for Candidate { name, recipe } in candidates {
-        let folder = out.join(name);
-        let (mut of_folds, mut held_out) = (Vec::new(), Vec::new());
-        let mut class_names = Vec::new();
-        for fold in 0..folds {
-            let mut recipe = recipe.clone();
-            (recipe.data.folds, recipe.data.fold) = (folds, fold);
-            let plan = Plan::new(recipe, &registry)?;
-            let run = folder.join(format!("fold-{}", fold + 1));
-            let follow = listeners(name, fold);
-            let evaluation = answers(&plan, &run, existing, &registry, follow)?;
-            of_folds.push(scores(&evaluation, &plan.metrics)?);
-            collect(&plan, fold, &evaluation, &mut held_out);
-            class_names = evaluation.class_names;
+    for Candidate { name, .. } in candidates {
+        let (mut of_folds, mut held_out, mut class_names) = (Vec::new(), Vec::new(), Vec::new());
+        for (scores, mut answers, names) in answered.by_ref().take(folds) {
+            of_folds.push(scores);
+            held_out.append(&mut answers);
+            class_names = names;
         }
         held_out.sort_by_key(|held_out| held_out.index);
-        let out_of_fold = folder.join("out-of-fold.csv");
+        let out_of_fold = out.join(name).join("out-of-fold.csv");
         let table = csv(&held_out, &class_names).map_err(RunFolderError::io(&out_of_fold))?;
         write_whole(&out_of_fold, &table)?;
         right.push(held_out.iter().map(|held_out| held_out.label == held_out.predicted).collect());
@@ -160,6 +168,48 @@ pub fn cross_validate(
     }
     let images = right.first().map_or(0, Vec::len);
     Ok(CrossValidated { folds, images, candidates: all_scores, comparisons })
+}
+
+/// Does one fold, from 0, of each candidate in its folder; [`cross_validate`] finds it there. The runs.
+///
+/// # Errors
+/// A fold that there is not; as [`cross_validate`].
+pub fn cross_validate_fold(
+    candidates: &[Candidate],
+    (fold, folds): (usize, usize),
+    registry: &Registry,
+    out: &Path,
+    mut listeners: impl FnMut(&str, usize) -> Vec<Box<dyn Listener>>,
+) -> Result<Vec<PathBuf>, TuneError> {
+    check(candidates, folds)?;
+    if fold >= folds {
+        return Err(setting("fold", fold, format!("below {folds}")).into());
+    }
+    let runs: Vec<PathBuf> = candidates.iter().map(|one| one.run(fold, out)).collect();
+    each(&runs, |place, claim| {
+        let candidate = &candidates[place];
+        let mut follow = listeners(&candidate.name, fold);
+        follow.push(claim.listener());
+        let plan = Plan::new(candidate.of_fold(fold, folds), registry)?;
+        let existing = Existing::Resume { force: false };
+        run_with_pages(&plan, &FolderLock::take(&runs[place])?, existing, follow)?;
+        Ok(())
+    })?;
+    Ok(runs)
+}
+
+impl Candidate {
+    /// Its recipe on a fold.
+    fn of_fold(&self, fold: usize, folds: usize) -> Recipe {
+        let mut recipe = self.recipe.clone();
+        (recipe.data.folds, recipe.data.fold) = (folds, fold);
+        recipe
+    }
+
+    /// The folder of its run on a fold.
+    fn run(&self, fold: usize, out: &Path) -> PathBuf {
+        out.join(&self.name).join(format!("fold-{}", fold + 1))
+    }
 }
 
 fn check(candidates: &[Candidate], folds: usize) -> Result<(), TuneError> {

@@ -19,6 +19,7 @@ use taper_untrusted::checksums::SETTINGS;
 use taper_untrusted::files::read_text;
 use toml::Value;
 
+use crate::claims::{Claim, each};
 use crate::error::TuneError;
 use crate::run::run_with_pages;
 
@@ -189,8 +190,10 @@ impl SearchFile {
 /// the run's name.
 ///
 /// Each training is a run in `out/trials`; with [`Existing::Resume`], what is finished is not done again and
-/// what was left off goes on. A trial whose numbers explode has failed and does not end the search.
-/// At the end `out/search.json` lists all, and `out/best.toml` is the recipe of the best.
+/// what was left off goes on. Processes, also of several machines, that search in the same folder share the trials:
+/// each is done once, what one leaves off another goes on with, and all end with the same result. A trial whose numbers
+/// explode has failed and does not end the search. At the end `out/search.json` lists all, and `out/best.toml` is
+/// the recipe of the best.
 ///
 /// # Errors
 /// A key that the recipe does not know, a recipe without a validation part, whatever else a run
@@ -212,31 +215,13 @@ pub fn search(
     let mut trials: Vec<Trial> = Vec::new();
     for (epochs, count) in file.rounds(epochs) {
         numbers.truncate(count);
-        let mut round = Vec::new();
-        for &number in &numbers {
-            let settings = file.draw(number);
-            let mut recipe = recipe(&settings)?;
-            if file.search.method == SearchMethod::Halving {
-                recipe.train.epochs = epochs;
-            }
-            let epochs = recipe.train.epochs;
-            let plan = Plan::new(recipe, &registry)?;
-            if plan.data.validation.is_none() {
-                let expected = "above 0: a search is judged on the validation part";
-                return Err(setting("data.validation_fraction", 0, expected).into());
-            }
-            let name = format!("{number:03}-{epochs}-epochs");
-            let run = out.join("trials").join(&name);
-            let follow = listeners(&name);
-            let (validation, failure) = match validation_scores(&plan, &run, existing, follow) {
-                Ok(scores) => (Some(scores), None),
-                Err(TuneError::Run(
-                    error @ RunnerError::Training(TrainingError::NotFinite { .. }),
-                )) => (None, Some(error.to_string())),
-                Err(error) => return Err(error),
-            };
-            round.push(Trial { number, epochs, settings, validation, failure, run });
-        }
+        let drawn = numbers.iter().map(|&number| Drawn::new(file, &recipe, number, epochs, out));
+        let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
+        let runs: Vec<PathBuf> = drawn.iter().map(|drawn| drawn.run.clone()).collect();
+        let mut round = each(&runs, |place, claim| {
+            let follow = listeners(&drawn[place].name);
+            drawn[place].carry_out(&registry, existing, claim, follow)
+        })?;
         rank(&mut round, &metric);
         numbers = round.iter().map(|trial| trial.number).collect();
         // The round before stands behind this one.
@@ -246,6 +231,120 @@ pub fn search(
     let searched = Searched { metric, trials };
     searched.write(out)?;
     Ok(searched)
+}
+
+/// Does one trial of a random search in its folder; [`search`] finds it there.
+///
+/// # Errors
+/// A number that the search does not have, a search by halving, whose rounds hang on each other; as [`search`].
+pub fn search_trial(
+    file: &SearchFile,
+    number: usize,
+    recipe: impl Fn(&BTreeMap<String, Value>) -> Result<Recipe, RunnerError>,
+    registry: &Registry,
+    out: &Path,
+    mut listeners: impl FnMut(&str) -> Vec<Box<dyn Listener>>,
+) -> Result<Trial, TuneError> {
+    file.check()?;
+    registry.check_metric("search.metric", &file.search.metric)?;
+    if file.search.method == SearchMethod::Halving {
+        let expected =
+            "random where trials are done one by one: a later round hangs on the one before";
+        return Err(setting("search.method", "halving", expected).into());
+    }
+    if number >= file.search.trials {
+        let expected = format!("a number below `search.trials`, {}", file.search.trials);
+        return Err(setting("trial", number, expected).into());
+    }
+    let drawn = Drawn::new(file, &recipe, number, 0, out)?;
+    let trial = each(std::slice::from_ref(&drawn.run), |_, claim| {
+        let existing = Existing::Resume { force: false };
+        drawn.carry_out(registry, existing, claim, listeners(&drawn.name))
+    })?;
+    trial.into_iter().next().ok_or_else(|| setting("trial", number, "a trial").into())
+}
+
+/// A trial to be done.
+struct Drawn {
+    number: usize,
+    settings: BTreeMap<String, Value>,
+    recipe: Recipe,
+    /// The run's.
+    name: String,
+    run: PathBuf,
+}
+
+/// A trial that failed, as it stands beside the run's folder.
+#[derive(Serialize, Deserialize)]
+struct Failed {
+    failure: String,
+    /// By which recipe.
+    recipe: String,
+}
+
+impl Drawn {
+    /// `epochs` are those of the round, where it is one of halving.
+    fn new(
+        file: &SearchFile,
+        recipe: impl Fn(&BTreeMap<String, Value>) -> Result<Recipe, RunnerError>,
+        number: usize,
+        epochs: usize,
+        out: &Path,
+    ) -> Result<Self, TuneError> {
+        let settings = file.draw(number);
+        let mut recipe = recipe(&settings)?;
+        if file.search.method == SearchMethod::Halving {
+            recipe.train.epochs = epochs;
+        }
+        let name = format!("{number:03}-{}-epochs", recipe.train.epochs);
+        let run = out.join("trials").join(&name);
+        Ok(Self { number, settings, recipe, name, run })
+    }
+
+    /// Begins the run, goes on with it, or finds it finished or failed.
+    fn carry_out(
+        &self,
+        registry: &Registry,
+        existing: Existing,
+        claim: &Claim,
+        mut listeners: Vec<Box<dyn Listener>>,
+    ) -> Result<Trial, TuneError> {
+        let recipe = self.recipe.to_toml().map_err(RunnerError::from)?;
+        let beside = self.run.with_file_name(format!("{}.failed", self.name));
+        let (validation, failure) = match failure(&beside, &recipe) {
+            Some(failure) => (None, Some(failure)),
+            None => {
+                let plan = Plan::new(self.recipe.clone(), registry)?;
+                if plan.data.validation.is_none() {
+                    let expected = "above 0: a search is judged on the validation part";
+                    return Err(setting("data.validation_fraction", 0, expected).into());
+                }
+                listeners.push(claim.listener());
+                match validation_scores(&plan, &self.run, existing, listeners) {
+                    Ok(scores) => (Some(scores), None),
+                    Err(TuneError::Run(
+                        error @ RunnerError::Training(TrainingError::NotFinite { .. }),
+                    )) => {
+                        let failure = error.to_string();
+                        let failed = Failed { failure: failure.clone(), recipe };
+                        write_json(&beside, &failed)?;
+                        (None, Some(failure))
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let Self { number, settings, recipe, run, .. } = self;
+        let (settings, run, epochs) = (settings.clone(), run.clone(), recipe.train.epochs);
+        Ok(Trial { number: *number, epochs, settings, validation, failure, run })
+    }
+}
+
+/// Why a trial by a recipe failed, as another process, or this one before, has written it.
+fn failure(path: &Path, recipe: &str) -> Option<String> {
+    let text = read_text(path, 2 * SETTINGS).ok()?;
+    let failed: Failed = serde_json::from_str(&text).ok()?;
+    (failed.recipe == recipe).then_some(failed.failure)
 }
 
 /// Best first; what failed last, in its own order.

@@ -5,30 +5,46 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use taper_metrics::text::{left, printable, shortened, width};
-use taper_runner::{Metric, Recipe, Registry};
-use taper_tune::{Candidate, Comparison, CrossValidated, cross_validate};
+use taper_runner::{Existing, Metric, Recipe, Registry};
+use taper_tune::{Candidate, Comparison, CrossValidated, cross_validate, cross_validate_fold};
 
 use super::finetune;
 use crate::first_contact::check_colours;
 use crate::flags::{CrossValidateFlags, Output};
-use crate::launch::{check_out, listeners, run_error, take_out};
+use crate::launch::{listeners, run_error, take_shared};
 use crate::print::{print, print_json};
 use crate::signals;
 
 pub(super) fn run(flags: &CrossValidateFlags, output: Output, registry: &Registry) -> Result<()> {
     ensure!(flags.folds >= 2, "--folds is {}, expected 2 or more", flags.folds);
+    if let Some(fold) = flags.fold {
+        let folds = flags.folds;
+        ensure!((1..=folds).contains(&fold), "--fold is {fold}, expected 1 to {folds}, of --folds");
+    }
     let shared = &flags.finetune.recipe;
     let candidates = candidates(flags, output, registry)?;
-    let out = take_out(&shared.out, "cross-validate", &candidates[0].recipe.data.source)?;
-    let existing = check_out(&out, shared)?;
+    let (data, one) = (&candidates[0].recipe.data.source, flags.fold.is_some());
+    let (out, _lock) = take_shared(shared, one, "cross-validate", data)?;
     signals::catch()?;
     let follow = |name: &str, fold: usize| {
         // An epoch's line has room for so much.
         listeners(&format!("{} fold {}", shortened(name, 12), fold + 1), output)
     };
-    let result = cross_validate(&candidates, flags.folds, registry, out.path(), existing, follow)
+    if let Some(fold) = flags.fold {
+        let fold = (fold - 1, flags.folds);
+        let runs =
+            cross_validate_fold(&candidates, fold, registry, &out, follow).map_err(run_error)?;
+        return match output.json {
+            true => print_json(&serde_json::json!({ "runs": runs })),
+            false => {
+                print(&runs.iter().map(|run| format!("{}\n", run.display())).collect::<String>())
+            }
+        };
+    }
+    let existing = Existing::Resume { force: false };
+    let result = cross_validate(&candidates, flags.folds, registry, &out, existing, follow)
         .map_err(run_error)?;
-    let path = out.path().join("cross-validation.json");
+    let path = out.join("cross-validation.json");
     result.write(&path)?;
     match output.json {
         true => print_json(&serde_json::to_value(&result)?),

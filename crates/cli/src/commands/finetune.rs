@@ -17,6 +17,10 @@ pub(super) fn run(flags: &FinetuneFlags, output: Output, registry: &Registry) ->
             || sets("method", "\"lora\""),
         "--merge is for --method lora: other methods save the whole net anyway"
     );
+    anyhow::ensure!(
+        !flags.compare || registry.processes.size() == 1,
+        "--compare trains a second net: leave it out where several processes train one"
+    );
     let (base, recipe) = recipe_of(flags, &[], output, registry)?;
     let net = &recipe.model.net;
     let example = registry

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use taper_metrics::text::{printable, right, width};
-use taper_runner::Registry;
-use taper_tune::{SearchFile, Searched, Trial, search};
+use taper_runner::{Existing, Registry};
+use taper_tune::{SearchFile, Searched, Trial, search, search_trial};
 
 use super::finetune;
 use crate::flags::{Output, SearchFlags};
-use crate::launch::{check_out, listeners, run_error, take_out};
+use crate::launch::{listeners, run_error, take_shared};
 use crate::print::{print, print_json};
 use crate::signals;
 
@@ -19,8 +19,7 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
     let shared = &flags.finetune.recipe;
     let file = SearchFile::read(&flags.file)?;
     let stem = flags.file.file_stem().map_or("search".into(), |stem| stem.to_string_lossy());
-    let out = take_out(&shared.out, "search", &stem)?;
-    let existing = check_out(&out, shared)?;
+    let (out, _lock) = take_shared(shared, flags.trial.is_some(), "search", &stem)?;
     signals::catch()?;
     let keys = |settings: &BTreeMap<String, toml::Value>| -> Vec<_> {
         settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
@@ -31,12 +30,20 @@ pub(super) fn run(flags: &SearchFlags, output: Output, registry: &Registry) -> R
     let recipe = |settings: &BTreeMap<String, toml::Value>| {
         finetune::recipe(&flags.finetune, base.as_deref(), &overrides(settings), registry)
     };
-    let found =
-        search(&file, recipe, registry, out.path(), existing, |name| listeners(name, output))
-            .map_err(run_error)?;
+    let follow = |name: &str| listeners(name, output);
+    if let Some(number) = flags.trial {
+        let trial =
+            search_trial(&file, number, recipe, registry, &out, follow).map_err(run_error)?;
+        return match output.json {
+            true => print_json(&serde_json::to_value(&trial)?),
+            false => print(&format!("{}\n", trial.run.display())),
+        };
+    }
+    let found = search(&file, recipe, registry, &out, Existing::Resume { force: false }, follow)
+        .map_err(run_error)?;
     match output.json {
         true => print_json(&serde_json::to_value(&found)?),
-        false => print(&text(&found, out.path())?),
+        false => print(&text(&found, &out)?),
     }
 }
 

@@ -37,6 +37,10 @@ pub struct CrossValidateFlags {
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub(crate) folds: usize,
 
+    /// Train this fold alone, from 1, as one of many jobs; with `--resume` and without it all are gathered
+    #[arg(long, value_name = "N", requires = "out")]
+    pub(crate) fold: Option<usize>,
+
     /// Another recipe on the same folds, compared by paired tests (may be repeated)
     #[arg(long, value_name = "RECIPE")]
     pub(crate) against: Vec<String>,
@@ -52,6 +56,10 @@ pub struct SearchFlags {
     /// Flags of `finetune`: each trial is such a run.
     #[command(flatten)]
     pub(crate) finetune: FinetuneFlags,
+
+    /// Do this trial alone, from 0, as one of many jobs; with `--resume` and without it all are gathered
+    #[arg(long, value_name = "N", requires = "out")]
+    pub(crate) trial: Option<usize>,
 }
 
 /// Flags of `report`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use taper_model::weights::WeightsError;
 
-use super::resume::last_checkpoint;
+use super::resume::{Difference, last_checkpoint};
 
 /// What can end a training.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,25 @@ pub enum TrainingError {
         layer: String,
         /// Images to train on.
         images: usize,
+    },
+    /// A process that would not compute what the others compute.
+    #[error(
+        "process {process} is not like process 0: {}",
+        differences.iter().map(|one| format!("{} is {}, not {}", one.what, one.now, one.before)).collect::<Vec<_>>().join("; ")
+    )]
+    ProcessDiffers {
+        /// Its number.
+        process: usize,
+        /// In what: `before` as in process 0, `now` as in this one.
+        differences: Vec<Difference>,
+    },
+    /// What another process sent cannot be read.
+    #[error(
+        "processes do not understand each other: {reason}; start all of them with the same program"
+    )]
+    Processes {
+        /// Why not.
+        reason: String,
     },
     /// No parameter is left to train.
     #[error("`model.freeze` leaves nothing to train: all {frozen} parameters are frozen")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use taper_classifier::Evaluation;
 use taper_model::nets::Net;
 use taper_model::params::Params;
@@ -13,6 +13,7 @@ use toml::Value;
 use crate::error::{RunnerError, TrainingError};
 use crate::load::Loaded;
 use crate::plan::Plan;
+use crate::processes::Processes;
 
 /// What a listener wants of the loop. It is always heeded, but at [`Event::Finished`], after which there is nothing
 /// that it could change.
@@ -112,7 +113,7 @@ pub trait Listener {
 }
 
 /// What the listeners want, together.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[must_use = "a verdict is always heeded"]
 pub(crate) struct Verdicts {
     /// The product of all factors, where there is one.
@@ -130,6 +131,25 @@ impl Verdicts {
             Some(reason) => Err(TrainingError::Suspended { reason, step, checkpoint }.into()),
             None => Ok(()),
         }
+    }
+
+    /// What the listeners of process 0 want, in every process.
+    ///
+    /// # Errors
+    /// A factor that TOML cannot hold.
+    pub fn of_first(self, processes: &Processes) -> Result<Self, RunnerError> {
+        if processes.size() == 1 {
+            return Ok(self);
+        }
+        let wrong = |reason: String| TrainingError::Processes { reason };
+        // Mostly they want nothing.
+        let own = match processes.is_first() && self != Self::default() {
+            true => toml::to_string(&self).map_err(|error| wrong(error.to_string()))?,
+            false => String::new(),
+        };
+        let first = processes.broadcast(own.into_bytes());
+        let read = toml::from_str(&String::from_utf8_lossy(&first));
+        Ok(read.map_err(|error| wrong(error.to_string()))?)
     }
 
     /// What one listener wants, too.

@@ -15,8 +15,13 @@ pub(crate) fn recipe_differences(before: &Recipe, now: &Recipe) -> Vec<Differenc
         table.remove("log");
         Value::Table(table)
     };
+    differences(&table(before), &table(now))
+}
+
+/// The keys in which two tables differ.
+pub(crate) fn differences(before: &Value, now: &Value) -> Vec<Difference> {
     let mut differences = Vec::new();
-    compare("", Some(&table(before)), Some(&table(now)), &mut differences);
+    compare("", Some(before), Some(now), &mut differences);
     differences
 }
 

@@ -135,7 +135,15 @@ fn renames(old: &Table, new: &Table) -> bool {
 /// The file cannot be read, or is no recipe.
 pub fn read_resolved(path: &Path) -> Result<Recipe, RecipeError> {
     let text = checksums::read_text(path, SETTINGS).map_err(RunFolderError::io(path))?;
-    table_of_text(&text).and_then(settings_of).map_err(invalid(&path.display().to_string()))
+    resolved(&text, &path.display().to_string())
+}
+
+/// Reads a recipe that a run wrote, from its text; `origin` is for the error.
+///
+/// # Errors
+/// It is no recipe.
+pub fn resolved(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
+    table_of_text(text).and_then(settings_of).map_err(invalid(origin))
 }
 
 fn parse_value(text: &str) -> Value {

@@ -213,8 +213,8 @@ settings! {
     /// Batches whose gradients are accumulated into one update, as if they were one batch.
     accumulate: usize = 1,
     /// Pieces of a batch, a power of two: the gradient of each is computed by itself, and they are added in a fixed
-    /// tree, so that as many processes at most can share them; batch norm, dropout and mixing see pieces. Several
-    /// processes make 8 of 1.
+    /// tree, so that as many processes at most can share them; batch norm, dropout and mixing see pieces. Under
+    /// MPI 1 becomes 8.
     pieces: usize = 1,
     /// Maximum update steps; the schedule ends with them; 0: the run ends with the last epoch.
     max_steps: u64 = 0,

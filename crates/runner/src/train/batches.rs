@@ -60,6 +60,18 @@ impl Group {
     pub fn images_at(&self, place: usize) -> usize {
         self.sizes.iter().filter_map(|sizes| sizes.get(place)).sum()
     }
+
+    /// The mean loss over all images of the mean loss of each piece, batch by batch for each place.
+    pub fn mean(&self, losses: &[f32]) -> f64 {
+        let (images, batches) = (self.images() as f64, self.sizes.len());
+        let mut mean = 0.0;
+        for (i, &loss) in losses.iter().enumerate() {
+            if let Some(&size) = self.sizes[i % batches].get(i / batches) {
+                mean += size as f64 / images * f64::from(loss);
+            }
+        }
+        mean
+    }
 }
 
 impl Batches {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, ModuleT, Tensor};
 use taper_classifier::{Evaluation, evaluate_by, evaluation_batch, images_of};
-use taper_dataset::{Batch, EpochConfig};
+use taper_dataset::{Batch, EpochConfig, Part};
 use taper_model::nets::Net;
 use taper_model::params::ParamKind;
 use taper_model::pattern::matches;
@@ -14,10 +14,10 @@ use super::batches::{Batches, Source};
 use super::training::Training;
 use crate::error::{RunnerError, TrainingError, setting};
 use crate::features::{CachedFeatures, Features};
-use crate::observe::{Event, Listener, tell_working};
+use crate::observe::{Event, Listener};
 use crate::position::Position;
 use crate::recipe::{Balance, FeatureCache, HeadMethod, Method};
-use crate::scores::evaluate_told;
+use crate::scores::{evaluate_told, share, shared};
 
 impl Training<'_> {
     /// Caches what a frozen body makes of the images, if the method is one that allows it; a file
@@ -49,9 +49,9 @@ impl Training<'_> {
         }
         let data = &self.plan.data;
         let rows = data.train.len() + data.validation.as_ref().map_or(0, |part| part.len());
-        let features = |part| Features::new(part, cache, folder, rows);
+        let features = |part: &Part| Features::new(part, cache, folder, rows);
         let train = features(&data.train);
-        let validation = data.validation.as_ref().map(features);
+        let validation = data.validation.as_ref().map(|part| features(&share(self.plan, part)));
         self.features = Some(CachedFeatures { train, validation });
         Ok(self)
     }
@@ -156,18 +156,21 @@ impl Training<'_> {
         let Some(features) = cached else {
             return evaluate_told(self.plan, net, part, "validates", listeners).map(Some);
         };
-        let batches = match features.are_complete() {
-            true => Source::Cached(part.in_order_without_images(size).into_iter()),
-            false => {
-                Source::Images(part.in_order(evaluation_batch(net, part.size(), size, device)?)?)
-            }
-        };
-        let logits = |batch: &Batch| {
-            let features = features.of(batch, device, || body(net, batch, device))?;
-            Ok(net.logits(&features, false)?)
-        };
-        let done = |images| tell_working(listeners, "validates", images, part.len());
-        evaluate_by(part, batches, logits, done).map(Some)
+        let evaluated = shared(self.plan, part, "validates", listeners, |share, done| {
+            let batches = match features.are_complete() {
+                true => Source::Cached(share.in_order_without_images(size).into_iter()),
+                false => {
+                    let size = evaluation_batch(net, share.size(), size, device)?;
+                    Source::Images(share.in_order(size)?)
+                }
+            };
+            let logits = |batch: &Batch| {
+                let features = features.of(batch, device, || body(net, batch, device))?;
+                Ok(net.logits(&features, false)?)
+            };
+            evaluate_by(share, batches, logits, done)
+        });
+        evaluated.map(Some)
     }
 }
 

@@ -18,14 +18,15 @@ pub fn train(
     listeners: &mut [Box<dyn Listener>],
 ) -> Result<TrainingSummary, RunnerError> {
     let accumulate = training.recipe().train.accumulate;
+    let processes = &training.plan.processes;
     let verdicts = notify(listeners, &training.opening())?;
-    training.apply(verdicts)?;
+    training.apply(verdicts.of_first(processes)?)?;
 
     while training.goes_on() {
         let mut batches = training.batches()?;
         if let Some(event) = training.unfrozen() {
             let verdicts = notify(listeners, &event)?;
-            training.apply(verdicts)?;
+            training.apply(verdicts.of_first(processes)?)?;
             if !training.goes_on() {
                 break;
             }
@@ -42,12 +43,12 @@ pub fn train(
 
             training.position.sums.waited += waited;
             training.position.sums.seconds += started.elapsed().as_secs_f64();
-            training.apply_after_step(verdicts, listeners)?;
+            training.apply_after_step(verdicts.of_first(processes)?, listeners)?;
         }
         let (validation, verdicts) = training.validate(listeners)?;
         let event = training.close_epoch(validation);
         let verdicts = verdicts.and(notify(listeners, &event)?);
-        training.apply_after_epoch(verdicts, listeners)?;
+        training.apply_after_epoch(verdicts.of_first(processes)?, listeners)?;
     }
     training.choose_weights()?;
     let trained = training.trained();

@@ -1,7 +1,7 @@
 //! One update: gradients of a group of batches, guarded, clipped, applied.
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use taper_dataset::Batch;
 use taper_model::backward;
 use taper_model::loss::Targets;
@@ -9,6 +9,7 @@ use taper_model::params::ParamKind;
 use taper_optimizer::{StepRates, clip};
 
 use super::batches::{Group, Piece};
+use super::message::{no_losses, sum_over};
 use super::training::Training;
 use super::tree::Tree;
 use crate::checkpoint::{Checkpoints, Tensors};
@@ -24,7 +25,7 @@ pub(super) struct Computed {
     images: usize,
     batches: usize,
     /// The running statistics from before, where a skipped update has to bring them back.
-    buffers: Vec<(candle_core::Var, Tensor)>,
+    buffers: Vec<(Var, Tensor)>,
 }
 
 impl Computed {
@@ -48,17 +49,16 @@ impl Training<'_> {
         }
         let done = self.position.epoch * self.batches_per_epoch() + self.position.batch;
         let mut tree = Tree::new();
-        let mut losses = Vec::with_capacity(group.pieces.len());
+        let mut own_losses = Vec::with_capacity(group.pieces.len());
         for pieces in group.pieces.chunk_by(|a, b| a.place == b.place) {
             let place = pieces[0].place;
             let mut sum = GradStore::default();
             for Piece { batch, images: piece, .. } in pieces {
                 self.loaded.rng.set_step(((done + batch) * count + place) as u64);
-                let share = piece.labels.len() as f64 / images as f64;
                 let mut loss = self.loss(piece)?;
-                losses.push((share, loss.detach()));
-                if share < 1.0 {
-                    loss = loss.affine(share, 0.0)?;
+                own_losses.push((place * group.sizes.len() + batch, loss.detach()));
+                if piece.labels.len() < images {
+                    loss = loss.affine(piece.labels.len() as f64 / images as f64, 0.0)?;
                 }
                 sum = self.add(sum, backward(&loss)?)?;
             }
@@ -74,10 +74,20 @@ impl Training<'_> {
             tree.push(sum, |sum, more| self.add(sum, more))?;
         }
         let sum = tree.sum(|sum, more| self.add(sum, more))?;
-        let mut gradients = sum.ok_or(DataError::Empty {
-            part: "training",
-            source_name: self.plan.data.name.clone(),
-        })?;
+        let processes = &self.plan.processes;
+        if sum.is_none() && processes.size() == 1 {
+            let source_name = self.plan.data.name.clone();
+            return Err(DataError::Empty { part: "training", source_name }.into());
+        }
+        let mut gradients = sum.unwrap_or_default();
+        // Read only now: until then a GPU works ahead.
+        let mut losses = no_losses(count * group.sizes.len());
+        for (place, loss) in own_losses {
+            losses[place] = loss.to_scalar::<f32>()?;
+        }
+        if processes.size() > 1 {
+            sum_over(processes, &mut gradients, self.summed(), &mut losses)?;
+        }
         if count > 1 {
             for (var, before) in &buffers {
                 if let Some(moved) = gradients.remove(var) {
@@ -85,11 +95,7 @@ impl Training<'_> {
                 }
             }
         }
-        // Read only now: until then a GPU works ahead.
-        let mut loss = 0.0;
-        for (share, piece_loss) in losses {
-            loss += share * f64::from(piece_loss.to_scalar::<f32>()?);
-        }
+        let loss = group.mean(&losses);
         Ok(Computed { loss, gradients, images, batches: group.sizes.len(), buffers })
     }
 
@@ -105,10 +111,15 @@ impl Training<'_> {
         Ok(self.plan.loss.loss(&logits, &targets)?)
     }
 
-    /// The sums of what is trained and of what moves with it.
+    /// What is summed over pieces: what is trained, and the statistics that move with it.
+    fn summed(&self) -> impl Iterator<Item = &Var> {
+        let moved = self.loaded.params.of_kind(ParamKind::Buffer).map(|(_, var)| var);
+        self.optimizer.vars().chain(moved)
+    }
+
+    /// Adds the sums of two pieces, or of two halves of pieces.
     fn add(&self, sum: GradStore, mut more: GradStore) -> Result<GradStore, RunnerError> {
-        let moves = self.loaded.params.of_kind(ParamKind::Buffer).map(|(_, var)| var);
-        for var in self.optimizer.vars().chain(moves) {
+        for var in self.summed() {
             let total = match (sum.get(var), more.get(var)) {
                 (Some(before), Some(gradient)) => (before + gradient)?.detach(),
                 (Some(before), None) => before.clone(),

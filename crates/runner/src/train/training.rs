@@ -32,6 +32,8 @@ pub struct Training<'a> {
     /// The best epochs, best first.
     pub(super) epochs: Vec<EpochValue>,
     pub(super) checkpoints: Option<Checkpoints>,
+    /// Whether checkpoints are saved, by this process or another.
+    pub(super) is_saved: bool,
     /// Why the run is to be suspended once its last epoch is closed.
     pub(super) pending: Option<String>,
     /// What is trained now.
@@ -55,7 +57,8 @@ impl<'a> Training<'a> {
         let trainable = loaded.params.trainable();
         let names: Vec<String> = trainable.iter().map(|(name, _)| name.clone()).collect();
         let count = recipe.train.pieces;
-        let pieces = Pieces { count, own: 0..count, joins_last: loaded.joins_last_batch };
+        let own = plan.processes.pieces(count)?;
+        let pieces = Pieces { count, own, joins_last: loaded.joins_last_batch };
         let groups = groups(&recipe.method, &plan.net, &names, &recipe.groups);
         Ok(Self {
             plan,
@@ -66,6 +69,7 @@ impl<'a> Training<'a> {
             best: None,
             epochs: Vec::new(),
             checkpoints: None,
+            is_saved: false,
             pending: None,
             trainable: recipe.method.largest_set(&plan.net),
             rebuilt: None,
@@ -77,6 +81,12 @@ impl<'a> Training<'a> {
     /// Saves checkpoints from now on.
     pub(crate) fn save_to(mut self, checkpoints: Checkpoints) -> Self {
         self.checkpoints = Some(checkpoints);
+        self.saved_elsewhere(true)
+    }
+
+    /// Whether another process saves checkpoints.
+    pub(crate) fn saved_elsewhere(mut self, is_saved: bool) -> Self {
+        self.is_saved = is_saved;
         self
     }
 

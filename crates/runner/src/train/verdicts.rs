@@ -43,7 +43,7 @@ impl Training<'_> {
         self.adopt(&verdicts);
         self.save(listeners)?;
         verdicts.suspend = self.pending.take().or(verdicts.suspend);
-        match self.goes_on() || self.checkpoints.is_some() {
+        match self.goes_on() || self.is_saved {
             true => self.suspend(verdicts),
             // Everything is trained, and would be lost.
             false => Ok(()),
