@@ -228,3 +228,34 @@ fn a_recipe_that_could_not_be_read_again_is_refused() {
     assert!(told.contains("the limit of what can be read again is 1048576"), "{told}");
     assert!(!out.join("metrics.json").exists());
 }
+
+#[test]
+fn an_adapter_whose_description_contradicts_its_tensors_is_an_error() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let finetune =
+        ["finetune", "--method", "lora", "--fast-dev-run", "--limit", "60", "-q", "--out"];
+    json(&[&finetune[..], &[arg(&run)]].concat());
+    std::fs::remove_file(run.join("SHA256SUMS")).unwrap();
+    let path = run.join("adapter_config.json");
+    let right: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let targets = right["target_modules"].as_array().unwrap();
+    let more = [&targets[..], &["nowhere".into()]].concat();
+    for (key, value) in [
+        ("r", 1.into()),
+        ("lora_alpha", 3.into()),
+        ("target_modules", targets[1..].into()),
+        ("target_modules", more.into()),
+        ("bias", "all".into()),
+        ("fan_in_fan_out", true.into()),
+        ("modules_to_save", serde_json::Value::Null),
+    ] {
+        let mut wrong = right.clone();
+        wrong[key] = value;
+        std::fs::write(&path, wrong.to_string()).unwrap();
+        let told = error(&["evaluate", "--run", arg(&run)]);
+        assert!(told.contains("adapter_config.json") && told.contains(key), "{key}: {told}");
+    }
+    std::fs::write(&path, right.to_string()).unwrap();
+    json(&["evaluate", "--run", arg(&run)]);
+}

@@ -29,7 +29,7 @@ const LINE: usize = 1 << 20;
 
 /// Bytes that are kept of all lines, and those of each beside its path and label: numbers, and what the system takes
 /// for text.
-const KEPT: usize = 900 << 20;
+const KEPT: usize = 880 << 20;
 const EACH: usize = 176;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -126,15 +126,11 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
     let form = Form::of(path).unwrap_or(Form::Separated(b','));
     let list_folder = path.parent().unwrap_or(Path::new(""));
     let folder = list_folder.join(&columns.image_folder);
-    let before = folder.as_os_str().len() + columns.image_suffix.len();
-    let mut entries = parse(&text, form, columns, &mut Room::of(KEPT, before)).map_err(layout)?;
+    let mut room = Room::of(KEPT, &folder, columns);
+    let entries = parse(&text, form, columns, &mut room).map_err(layout)?;
     // A block as large as this would stay with the allocator if it were dropped; one that shrinks goes back.
     text.truncate(1);
     text.shrink_to_fit();
-    let first_path = entries[0].path.clone();
-    for entry in &mut entries {
-        entry.path = file_at(&folder, &entry.path.to_string_lossy(), columns);
-    }
     let relative = |path: &Path| path.strip_prefix(list_folder).unwrap_or(path).to_owned();
     if let ([first, ..], Form::Separated(_)) = (&entries[..], form)
         && first.line == 1
@@ -153,7 +149,7 @@ pub(super) fn entries_of(path: &Path, columns: &Columns) -> Result<Vec<Entry>> {
             "none of its {} images is there, such as `{}`; {}",
             entries.len(),
             relative(&entries[0].path).display(),
-            hint(list_folder, &first_path.to_string_lossy(), columns)
+            hint(list_folder, &room.first_path, columns)
         )));
     }
     Ok(entries)
@@ -211,7 +207,7 @@ fn parse(
     text: &[u8],
     form: Form,
     columns: &Columns,
-    room: &mut Room,
+    room: &mut Room<'_>,
 ) -> std::result::Result<Vec<Entry>, String> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let names = Names::of(columns);
@@ -226,25 +222,35 @@ fn parse(
 #[doc(hidden)]
 pub fn parse_bytes(text: &[u8], json_lines: bool) -> std::result::Result<usize, String> {
     let form = if json_lines { Form::JsonLines } else { Form::Separated(b',') };
-    let room = &mut Room::of(KEPT, 0);
-    parse(text, form, &Columns::default(), room).map(|entries| entries.len())
+    let columns = &Columns::default();
+    let room = &mut Room::of(KEPT, Path::new(""), columns);
+    parse(text, form, columns, room).map(|entries| entries.len())
 }
 
-/// What may still be kept.
-struct Room {
+/// What may still be kept, and where the images lie.
+struct Room<'a> {
     left: usize,
-    /// Of each line, beside its path and label.
-    each: usize,
+    folder: &'a Path,
+    columns: &'a Columns,
+    /// As the list has it.
+    first_path: String,
 }
 
-impl Room {
-    /// So many bytes, where every path gets so many more.
-    fn of(left: usize, before: usize) -> Self {
-        Room { left, each: EACH + before }
+impl<'a> Room<'a> {
+    /// So many bytes, for images in a folder.
+    fn of(left: usize, folder: &'a Path, columns: &'a Columns) -> Self {
+        Room { left, folder, columns, first_path: String::new() }
     }
 
-    fn take(&mut self, entry: &Entry) -> std::result::Result<(), String> {
-        let bytes = self.each + entry.path.as_os_str().len() + entry.label.len();
+    /// What is kept of a line: its path complete at once, for one that replaced it later would leave a hole.
+    fn keep(&mut self, mut entry: Entry) -> std::result::Result<Entry, String> {
+        let path = entry.path.to_string_lossy();
+        let file = file_at(self.folder, &path, self.columns);
+        if self.first_path.is_empty() {
+            self.first_path = path.into_owned();
+        }
+        entry.path = file;
+        let bytes = EACH + entry.path.as_os_str().len() + entry.label.len();
         let left = self.left.checked_sub(bytes).ok_or_else(|| {
             format!(
                 "line {}: what is kept of it and the lines before takes more than {} MiB; leave lines out, or give \
@@ -254,7 +260,7 @@ impl Room {
             )
         })?;
         self.left = left;
-        Ok(())
+        Ok(entry)
     }
 }
 
@@ -305,7 +311,7 @@ fn parse_separated(
     text: &[u8],
     separator: u8,
     names: &Names<'_>,
-    room: &mut Room,
+    room: &mut Room<'_>,
 ) -> std::result::Result<Vec<Entry>, String> {
     let mut reader = csv_reader(text, separator);
     // The reader counts the blank lines before a line as part of it.
@@ -349,8 +355,7 @@ fn parse_separated(
                 record.len()
             ));
         };
-        entries.push(entry(path, label, field(split), line)?);
-        room.take(&entries[entries.len() - 1])?;
+        entries.push(room.keep(entry(path, label, field(split), line)?)?);
     }
 }
 
@@ -418,7 +423,7 @@ impl<'a> Names<'a> {
 fn parse_json_lines(
     text: &[u8],
     names: &Names<'_>,
-    room: &mut Room,
+    room: &mut Room<'_>,
 ) -> std::result::Result<Vec<Entry>, String> {
     let mut entries = room_for(text);
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
@@ -455,8 +460,7 @@ fn parse_json_lines(
             ));
         };
         let split = find(SPLITS).map(|value| text(value).unwrap_or_default());
-        entries.push(entry(&path, &label, split.as_deref(), number)?);
-        room.take(&entries[entries.len() - 1])?;
+        entries.push(room.keep(entry(&path, &label, split.as_deref(), number)?)?);
     }
     Ok(entries)
 }

@@ -5,7 +5,7 @@ fn parsed(
     form: Form,
     columns: &Columns,
 ) -> std::result::Result<Vec<Entry>, String> {
-    super::parse(text.as_ref(), form, columns, &mut Room::of(KEPT, 0))
+    super::parse(text.as_ref(), form, columns, &mut Room::of(KEPT, Path::new(""), columns))
 }
 
 fn csv(text: &str) -> std::result::Result<Vec<(String, String, Option<Split>)>, String> {
@@ -325,12 +325,14 @@ fn what_is_kept_of_a_list_has_a_limit_that_counts_bytes() {
         (Form::Separated(b','), "a,b\nc,d\ne,f\n"),
         (Form::JsonLines, "{\"path\":\"a\",\"label\":1}\n\n\n{\"path\":\"b\",\"label\":1}\n"),
     ] {
-        let parse = |bytes, before| {
-            super::parse(text.as_bytes(), form, &Columns::default(), &mut Room::of(bytes, before))
+        let columns = &Columns::default();
+        let parse = |bytes, folder: &str| {
+            let room = &mut Room::of(bytes, Path::new(folder), columns);
+            super::parse(text.as_bytes(), form, columns, room)
         };
-        assert!(parse(3 * (EACH + 2), 0).is_ok());
+        assert!(parse(3 * (EACH + 2), "").is_ok());
         let line = if form == Form::JsonLines { 4 } else { 2 };
-        for error in [parse(EACH + 3, 0), parse(2 * (EACH + 2), 1)] {
+        for error in [parse(EACH + 3, ""), parse(2 * (EACH + 2), "f")] {
             let expected = format!("line {line}: what is kept of it and the lines before takes ");
             let error = error.unwrap_err();
             assert!(error.starts_with(&expected), "{error}");
