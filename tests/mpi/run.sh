@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Processes of MPI train one net. TAPER is a `taper` or `xtask` that is built with `--features mpi`, MPIRUN what
-# starts processes, up to `-n`.
+# Processes of MPI train one net. TAPER is a `taper` or `xtask` that is built with `--features mpi`, by default that of
+# this folder, MPIRUN what starts processes, up to `-n`.
 #
 #   run.sh bytes        the same bytes with 1, 2 and 4 processes as of one without MPI, for one net
 #   run.sh bytes-full   with 1, 2, 4 and 8, for several nets, methods and averages
@@ -9,7 +9,7 @@
 #                       never killed
 #   run.sh refusals     what a process that fails alone says, and that it ends the others
 set -euo pipefail
-taper=$(realpath "${TAPER:?a program built with --features mpi}")
+taper=$(realpath "${TAPER:-$(dirname "$0")/../../target/debug/xtask}")
 read -ra mpirun <<<"${MPIRUN:-mpirun --allow-run-as-root --oversubscribe -q}"
 export RAYON_NUM_THREADS=1
 folder=$(mktemp -d)
@@ -57,29 +57,30 @@ ranks() { pgrep -f "^$taper .*--out $folder/killed" || true; }
 
 kills() {
   local wanted=$1 killed=0 job pid started took n all
-  local run=("${cnn[@]}" --epochs "$((15 * wanted))" --set checkpoint.every_steps=1 --set train.pieces=8 --quiet)
+  local run=("${cnn[@]}" --epochs "$((20 * wanted))" --set checkpoint.every_steps=1 --set train.pieces=8 --quiet)
   "$taper" "${run[@]}" --out "$folder/whole" >/dev/null
   while :; do
     n=$((1 << (RANDOM % 3)))
     setsid "${mpirun[@]}" -n "$n" "$taper" "${run[@]}" --resume --out "$folder/killed" >/dev/null 2>"$folder/err" &
     job=$!
-    if [ "$killed" -lt "$wanted" ]; then
+    all=()
+    while [ "$killed" -lt "$wanted" ] && [ "${#all[@]}" -eq 0 ] && kill -0 "$job" 2>/dev/null; do
       sleep "$((RANDOM % 3)).$((RANDOM % 10))"
       mapfile -t all < <(ranks)
-      if [ "${#all[@]}" -gt 0 ]; then
-        pid=${all[$((RANDOM % ${#all[@]}))]}
-        kill -KILL "$pid" 2>/dev/null && killed=$((killed + 1))
-        started=$(date +%s%N)
-        wait "$job" && true
-        took=$((($(date +%s%N) - started) / 1000000))
-        echo "kill $killed of $n processes: the job ended after $took ms"
-        if [ "$took" -gt 10000 ]; then
-          echo "a job of $n processes took $took ms to end" >&2
-          exit 1
-        fi
-        [ -z "$(ranks)" ] || { echo "processes are left" >&2; exit 1; }
-        continue
+    done
+    pid=${all[$((RANDOM % (${#all[@]} + 1)))]:-${all[0]:-}}
+    if [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null; then
+      killed=$((killed + 1))
+      started=$(date +%s%N)
+      wait "$job" && true
+      took=$((($(date +%s%N) - started) / 1000000))
+      echo "kill $killed of $n processes: the job ended after $took ms"
+      if [ "$took" -gt 10000 ]; then
+        echo "a job of $n processes took $took ms to end" >&2
+        exit 1
       fi
+      [ -z "$(ranks)" ] || { echo "processes are left" >&2; exit 1; }
+      continue
     fi
     wait "$job"
     [ -f "$folder/killed/metrics.json" ] && break

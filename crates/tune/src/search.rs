@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use taper_model::rng::RngKey;
 use taper_run_folder::{
-    Better, FolderLock, Metric, RunFolder, RunFolderError, Scores, write_json, write_whole,
+    Better, FolderLock, Metric, Results, RunFolder, RunFolderError, Scores, write_json, write_whole,
 };
 use taper_runner::observe::Listener;
 use taper_runner::{
@@ -361,15 +361,17 @@ fn rank(trials: &mut [Trial], metric: &Metric) {
     trials.sort_by(|a, b| value(a).total_cmp(&value(b)));
 }
 
-/// The scores of a run on its validation part: begun, gone on with, or finished before.
+/// The scores of a run on its validation part: begun, gone on with, or finished before. They are those that it wrote,
+/// whose last bit may be another, so that a process that reads them ranks as the one that did the run.
 fn validation_scores(
     plan: &Plan,
     folder: &Path,
     existing: Existing,
     listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Scores, TuneError> {
-    let results = run_with_pages(plan, &FolderLock::take(folder)?, existing, listeners)?.results;
-    results.validation.ok_or_else(|| {
+    let lock = FolderLock::take(folder)?;
+    run_with_pages(plan, &lock, existing, listeners)?;
+    Results::read(&RunFolder::finished(folder)?)?.validation.ok_or_else(|| {
         let path = folder.join("metrics.json");
         RunFolderError::Invalid { path, reason: "no scores on a validation part".into() }.into()
     })

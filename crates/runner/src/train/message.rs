@@ -1,12 +1,15 @@
 //! What a process tells the others of an update: its sums, flat.
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, Var, bail};
+use candle_core::{DType, Result, Tensor, Var};
 
 use crate::processes::Processes;
 
 /// What adds nothing, not even to the sign of a zero.
 const NOTHING: f32 = -0.0;
+
+/// How many numbers are summed at once: a mebibyte of them, which stays in a core's cache from copy to copy.
+const AT_ONCE: usize = 1 << 18;
 
 /// Adds what all processes have found for each variable; `losses` has a place for each piece, and [`NOTHING`] in
 /// those of others. What no process has found stays out and does not travel.
@@ -23,17 +26,22 @@ pub(super) fn sum_over<'a>(
     processes.sum(&mut head);
     let (found, all_losses) = head.split_at(vars.len());
     losses.copy_from_slice(all_losses);
-    let travel = || vars.iter().zip(found).filter(|(_, found)| **found > 0.0).map(|(var, _)| *var);
-    let mut values = Vec::with_capacity(travel().map(|var| var.elem_count()).sum());
-    for var in travel() {
-        match sums.get(var) {
-            Some(sum) => append(&mut values, sum)?,
-            None => values.resize(values.len() + var.elem_count(), NOTHING),
-        }
+    let travel = vars.iter().zip(found).filter(|(_, found)| **found > 0.0).map(|(var, _)| *var);
+    // Each process has the same, since what was found is the same.
+    let (large, small): (Vec<&Var>, Vec<&Var>) =
+        travel.partition(|var| var.elem_count() >= AT_ONCE);
+    for var in large {
+        let mut values = numbers(sums, var)?;
+        sum_in_parts(processes, &mut values);
+        sums.insert(var, Tensor::from_vec(values, var.dims(), var.device())?);
     }
-    processes.sum(&mut values);
+    let mut values = Vec::new();
+    for var in &small {
+        values.append(&mut numbers(sums, var)?);
+    }
+    sum_in_parts(processes, &mut values);
     let mut rest = &values[..];
-    for var in travel() {
+    for var in small {
         let (sum, more) = rest.split_at(var.elem_count());
         sums.insert(var, Tensor::from_slice(sum, var.dims(), var.device())?);
         rest = more;
@@ -41,16 +49,15 @@ pub(super) fn sum_over<'a>(
     Ok(())
 }
 
-/// Appends the numbers of a tensor.
-fn append(values: &mut Vec<f32>, tensor: &Tensor) -> Result<()> {
-    let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) => {
-            values.extend_from_slice(&all[start..end]);
-            Ok(())
-        }
-        _ => bail!("expected contiguous f32 on the host"),
+fn sum_in_parts(processes: &Processes, values: &mut [f32]) {
+    values.chunks_mut(AT_ONCE).for_each(|part| processes.sum(part));
+}
+
+/// What was found for a variable.
+fn numbers(sums: &GradStore, var: &Var) -> Result<Vec<f32>> {
+    match sums.get(var) {
+        Some(sum) => sum.to_dtype(DType::F32)?.flatten_all()?.to_vec1(),
+        None => Ok(vec![NOTHING; var.elem_count()]),
     }
 }
 
