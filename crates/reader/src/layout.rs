@@ -4,6 +4,12 @@ use crate::settings::{Character as Guess, LETTER};
 use crate::text_line::Character;
 use crate::view::View;
 
+/// What is so likely a digit is one.
+pub(crate) const DIGIT: f32 = 0.6;
+
+/// A line with so many digits has a number.
+const NUMBER: usize = 3;
+
 /// Where a number lies on its page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
@@ -14,6 +20,8 @@ pub(crate) struct Layout {
     pub height: f32,
     /// Lines close below it.
     pub below: usize,
+    /// Whether one of them has a number.
+    pub number_below: bool,
     /// Lines close above it.
     pub above: usize,
     /// The place among the words of its line: letters before and after it.
@@ -26,12 +34,14 @@ pub(crate) struct Layouts<'a> {
     view: &'a View,
     /// Each line: its box, its height, whether it has writing.
     pub lines: Vec<([f32; 4], f32, bool)>,
+    /// Whether each has a number.
+    numbers: Vec<bool>,
     highest: f32,
 }
 
 impl<'a> Layouts<'a> {
     pub fn of(view: &'a View, guesses: &[Vec<Guess>]) -> Self {
-        let mut lines = Vec::new();
+        let (mut lines, mut numbers) = (Vec::new(), Vec::new());
         for (line, guesses) in view.page.lines.iter().zip(guesses) {
             let some = &line.characters;
             let low = |of: fn(&Character) -> f32| some.iter().map(of).fold(f32::INFINITY, f32::min);
@@ -41,12 +51,14 @@ impl<'a> Layouts<'a> {
             heights.sort_by(f32::total_cmp);
             let height = heights[heights.len() / 2];
             let good: f32 = guesses.iter().map(|g| digit_share(g) + g[LETTER]).sum();
+            numbers
+                .push(guesses.iter().filter(|guess| digit_share(guess) > DIGIT).count() >= NUMBER);
             lines.push((sides, height, good > 1.5 && good > 0.5 * some.len() as f32));
         }
         let mut highest: Vec<f32> = lines.iter().filter(|line| line.2).map(|line| line.1).collect();
         highest.sort_by(f32::total_cmp);
         let highest = highest.last().copied().unwrap_or(1.0);
-        Self { view, lines, highest }
+        Self { view, lines, numbers, highest }
     }
 
     pub fn of_range(&self, line: usize, range: &std::ops::Range<usize>) -> Layout {
@@ -60,7 +72,7 @@ impl<'a> Layouts<'a> {
         let [line_left, _, line_right, _] = self.lines[line].0;
         let near = |down: bool| {
             // Lines of about this height, one after the other, each close to the one before.
-            let mut count = 0;
+            let (mut count, mut number) = (0, false);
             let mut from = middle_y;
             loop {
                 let next = self.lines.iter().enumerate().filter(|(at, (sides, size, writing))| {
@@ -74,20 +86,24 @@ impl<'a> Layouts<'a> {
                         && off < 2.9 * height
                         && beside
                 });
-                let middle = next.map(|(_, (sides, ..))| (sides[1] + sides[3]) / 2.0);
-                let closest = if down { middle.reduce(f32::min) } else { middle.reduce(f32::max) };
-                match closest {
-                    Some(closest) if count < 6 => (count, from) = (count + 1, closest),
-                    _ => return count,
+                let middle = next.map(|(at, (sides, ..))| ((sides[1] + sides[3]) / 2.0, at));
+                let off = |middle: f32| if down { middle } else { -middle };
+                match middle.min_by(|a, b| off(a.0).total_cmp(&off(b.0))) {
+                    Some((closest, at)) if count < 6 => {
+                        (count, from, number) = (count + 1, closest, number || self.numbers[at]);
+                    }
+                    _ => return (count, number),
                 }
             }
         };
+        let (below, number_below) = near(true);
         Layout {
             x: (left + right) / 2.0 / wide,
             y: middle_y / high,
             height: (height / self.highest).min(1.0),
-            below: near(true),
-            above: near(false),
+            below,
+            number_below,
+            above: near(false).0,
             before: range.start,
             after: some.len() - range.end,
         }
@@ -97,4 +113,54 @@ impl<'a> Layouts<'a> {
 /// How likely a character is a digit.
 pub(crate) fn digit_share(guess: &Guess) -> f32 {
     guess[..LETTER].iter().sum()
+}
+
+/// So many characters on either side tell what a character is likely to be.
+const AROUND: usize = 8;
+
+/// What is said of characters side by side, each seen among its neighbours: amid digits, what looks like
+/// anything else is less likely that.
+///
+/// The share of others is expected to be that of the neighbours, and that of two more of which one is a digit
+/// (Laplace's rule of succession).
+pub(crate) fn in_context(guesses: &[Guess]) -> Vec<Guess> {
+    let seen = |at: usize| {
+        let near = at.saturating_sub(AROUND)..(at + AROUND + 1).min(guesses.len());
+        let count = near.len() as f32 - 1.0;
+        let digits = guesses[near].iter().map(digit_share).sum::<f32>() - digit_share(&guesses[at]);
+        let share = (count - digits + 1.0) / (count + 2.0);
+        let odds = (share / (1.0 - share)).min(1.0);
+        let mut guess = guesses[at];
+        guess[LETTER..].iter_mut().for_each(|share| *share *= odds);
+        let sum: f32 = guess.iter().sum();
+        guess.map(|share| share / sum.max(f32::MIN_POSITIVE))
+    };
+    (0..guesses.len()).map(seen).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::CHARACTERS;
+
+    fn guess(class: usize, share: f32) -> Guess {
+        let mut guess = [(1.0 - share) / (CHARACTERS - 1) as f32; CHARACTERS];
+        guess[class] = share;
+        guess
+    }
+
+    #[test]
+    fn amid_digits_a_letter_is_less_likely_and_amid_letters_it_is_not() {
+        let unsure = guess(LETTER, 0.9);
+        let amid = |others: Guess| {
+            let all = [others, others, others, unsure, others, others];
+            digit_share(&in_context(&all)[3])
+        };
+        let before = digit_share(&unsure);
+        assert!(amid(guess(7, 0.99)) > 3.0 * before, "{}", amid(guess(7, 0.99)));
+        assert!((amid(guess(LETTER, 0.99)) - before).abs() < 1e-6);
+        // What stands alone has no neighbours that say anything.
+        assert!((digit_share(&in_context(&[unsure])[0]) - before).abs() < 1e-6);
+        assert!(in_context(&[]).is_empty());
+    }
 }

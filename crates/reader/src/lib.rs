@@ -23,6 +23,7 @@
 //! ```
 
 mod error;
+mod evidence;
 mod settings;
 
 mod pattern;

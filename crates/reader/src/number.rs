@@ -106,20 +106,29 @@ pub(crate) fn choose(
         kept[0].reasons.push(format!("against it: {} fits about as well", rival.reading.text));
     }
     let best = kept[0].clone();
-    // Reading order in the upright picture.
-    kept.sort_by(|a, b| {
-        let key = |number: &Number| {
-            let [x, y] = middle_of(&number.reading);
-            match turns {
-                1 => (x, -y),
-                2 => (-y, -x),
-                3 => (-x, y),
-                _ => (y, x),
-            }
+    // Reading order in the upright picture: numbers side by side are of one line.
+    let place = |number: &Number| {
+        let [x, y] = middle_of(&number.reading);
+        match turns {
+            1 => (x, -y),
+            2 => (-y, -x),
+            3 => (-x, y),
+            _ => (y, x),
+        }
+    };
+    kept.sort_by(|a, b| place(a).0.total_cmp(&place(b).0));
+    let mut lines: Vec<Vec<Number>> = Vec::new();
+    for number in kept {
+        let is_beside = |line: &&mut Vec<Number>| {
+            place(&number).0 - place(&line[0]).0 < 0.5 * height_of(&number.reading)
         };
-        let (a, b) = (key(a), key(b));
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-    });
+        match lines.last_mut().filter(is_beside) {
+            Some(line) => line.push(number),
+            None => lines.push(vec![number]),
+        }
+    }
+    lines.iter_mut().for_each(|line| line.sort_by(|a, b| place(a).1.total_cmp(&place(b).1)));
+    let kept = lines.concat();
     let chosen = kept.iter().position(|number| *number == best).unwrap_or(0);
     Ok(Scene { numbers: kept, chosen, sheet, turns })
 }
@@ -129,6 +138,15 @@ fn middle_of(reading: &Reading) -> [f32; 2] {
     let mean =
         |axis: usize| corners.iter().map(|c| c[axis]).sum::<f32>() / corners.len().max(1) as f32;
     [mean(0), mean(1)]
+}
+
+/// The height of its digits, in pixels.
+fn height_of(reading: &Reading) -> f32 {
+    let heights = reading.digits.iter().map(|digit| {
+        let [upper, .., lower] = digit.corners;
+        (lower[0] - upper[0]).hypot(lower[1] - upper[1])
+    });
+    heights.sum::<f32>() / reading.digits.len().max(1) as f32
 }
 
 /// Whether two share digits.
@@ -145,4 +163,42 @@ fn overlap(one: &Reading, other: &Reading) -> bool {
             (ax - bx).hypot(ay - by) < 0.3 * size(&a.corners).max(size(&b.corners))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::Digit;
+
+    /// A number whose digits, 10 wide and 20 high, stand side by side from a place on.
+    fn number(text: &str, x: f32, y: f32) -> Number {
+        let digits = (0..text.len()).map(|at| {
+            let left = x + 12.0 * at as f32;
+            let corners = [[left, y], [left + 10.0, y], [left + 10.0, y + 20.0], [left, y + 20.0]];
+            Digit { digit: 1, confidence: 1.0, told: true, corners }
+        });
+        let reading = Reading {
+            text: text.to_string(),
+            digits: digits.collect(),
+            confidence: 1.0,
+            luhn: None,
+            grouped: None,
+            unread: 0,
+            skew: 0.0,
+            slant: 0.0,
+        };
+        Number { reading, pattern: None, reasons: Vec::new(), score: 0.0 }
+    }
+
+    #[test]
+    fn numbers_of_one_line_are_told_from_left_to_right_however_it_slants() {
+        let numbers =
+            || vec![number("33", 20.0, 90.0), number("22", 200.0, 38.0), number("11", 20.0, 42.0)];
+        let told = |turns| -> Vec<String> {
+            let scene = choose(numbers(), &[], None, turns).unwrap();
+            scene.numbers.into_iter().map(|number| number.reading.text).collect()
+        };
+        assert_eq!(told(0), ["11", "22", "33"]);
+        assert_eq!(told(2), ["33", "22", "11"]);
+    }
 }

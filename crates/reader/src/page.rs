@@ -2,6 +2,7 @@
 
 use image::{GrayImage, Luma, imageops};
 use imageproc::filter::median_filter;
+use imageproc::morphology::{Mask, grayscale_dilate, grayscale_erode};
 use taper_dataset::Image;
 
 use crate::ink::Ink;
@@ -49,19 +50,42 @@ pub(crate) struct Page {
     scale: Scale,
 }
 
-/// How much each pixel differs from its paper, relative to it; above 0: darker.
-pub(crate) fn contrast(grey: &GrayImage, scale: Scale) -> Vec<f32> {
+/// How the pixels of a picture differ from their paper, relative to it; above 0: darker.
+pub(crate) struct Contrast {
+    /// Of each pixel; 0 between the lightest and the darkest paper around it, so that an edge from one
+    /// paper to another is no ink.
+    values: Vec<f32>,
+    /// Standard deviation of the paper.
+    noise: f32,
+}
+
+/// How much each pixel differs from its paper.
+pub(crate) fn contrast(grey: &GrayImage, scale: Scale) -> Contrast {
     let (width, height) = grey.dimensions();
     let small = imageops::thumbnail(grey, (width / COARSE).max(4), (height / COARSE).max(4));
     let radius = (small.width().min(small.height()) as f32 * scale.window).clamp(3.0, 40.0) as u32;
     let paper = median_filter(&small, radius, radius);
-    let paper = imageops::resize(&paper, width, height, imageops::FilterType::Triangle);
+    let around = Mask::square(1);
+    let large =
+        |of: &GrayImage| imageops::resize(of, width, height, imageops::FilterType::Triangle);
+    let dark = large(&grayscale_erode(&paper, &around));
+    let light = large(&grayscale_dilate(&paper, &around));
+    let paper = large(&paper);
     let smooth = smoothed(grey);
-    let relative = |(value, paper): (&u8, &u8)| {
-        let paper = f32::from(*paper);
-        (paper - f32::from(*value)) / paper.max(20.0)
+    let relative = |value: u8, paper: u8| {
+        let paper = f32::from(paper);
+        (paper - f32::from(value)) / paper.max(20.0)
     };
-    smooth.iter().zip(paper.iter()).map(relative).collect()
+    let some = smooth.iter().zip(paper.iter()).step_by(7);
+    let noise =
+        median(some.map(|(&value, &paper)| relative(value, paper).abs()).collect()) * 1.4826;
+    let values = smooth.iter().zip(dark.iter().zip(light.iter()));
+    let values = values.map(|(&value, (&dark, &light))| match value {
+        value if value < dark => relative(value, dark),
+        value if value > light => relative(value, light),
+        _ => 0.0,
+    });
+    Contrast { values: values.collect(), noise }
 }
 
 /// Each pixel with a half of its neighbours: takes the grain of a photograph.
@@ -87,10 +111,9 @@ fn smoothed(grey: &GrayImage) -> GrayImage {
 
 /// The ink that is darker (`sign` 1) or lighter (-1) than its paper: each connected piece is as strong
 /// as any other, so that pale writing counts beside black.
-fn ink_of(contrast: &[f32], size: (u32, u32), sign: f32) -> Ink {
-    let some: Vec<f32> = contrast.iter().step_by(7).map(|value| value.abs()).collect();
-    let noise = median(some) * 1.4826;
-    let least = FAINTEST.max(STANDS_OUT * noise).min(0.3);
+fn ink_of(contrast: &Contrast, size: (u32, u32), sign: f32) -> Ink {
+    let least = FAINTEST.max(STANDS_OUT * contrast.noise).min(0.3);
+    let contrast = &contrast.values;
     let faint = GrayImage::from_raw(
         size.0,
         size.1,
@@ -131,7 +154,7 @@ fn ink_of(contrast: &[f32], size: (u32, u32), sign: f32) -> Ink {
 
 impl Page {
     /// A page whose ink is darker (`sign` 1) or lighter (-1) than its paper.
-    pub fn new(contrast: &[f32], size: (u32, u32), sign: f32, scale: Scale) -> Self {
+    pub fn new(contrast: &Contrast, size: (u32, u32), sign: f32, scale: Scale) -> Self {
         Self::of_ink(ink_of(contrast, size, sign), scale)
     }
 
@@ -385,6 +408,29 @@ fn bars(blobs: &[Blob], kept: &mut [bool]) {
                     });
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_from_one_paper_to_another_is_no_ink() {
+        let stroke = |x: u32, y: u32| (196..204).contains(&x) && (120..160).contains(&y);
+        let grey = GrayImage::from_fn(400, 300, |x, y| match () {
+            () if stroke(x, y) => Luma([230]),
+            () if x + y / 3 < 250 => Luma([90]),
+            () => Luma([120]),
+        });
+        let contrast = contrast(&grey, WRITING);
+        for (at, value) in contrast.values.iter().enumerate() {
+            let (x, y) = (at as u32 % 400, at as u32 / 400);
+            let near = (192..208).contains(&x) && (116..164).contains(&y);
+            assert!(near || value.abs() < FAINTEST, "{x} {y}: {value}");
+            let inside = (198..202).contains(&x) && (122..158).contains(&y);
+            assert!(!inside || *value < -0.5, "{x} {y}: {value}");
         }
     }
 }

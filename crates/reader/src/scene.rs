@@ -1,28 +1,35 @@
 //! A whole envelope, card or form: every number on it, and the one that is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use taper_dataset::Image;
 
 use crate::decode::{decode, share};
 use crate::error::{ReadError, Result};
-use crate::layout::{Layout, Layouts, digit_share};
+use crate::evidence::Evidence;
+use crate::layout::{DIGIT, Layout, Layouts, digit_share, in_context};
 use crate::number::{Number, Scene, choose};
 use crate::pattern::Pattern;
 use crate::reading::{CARD_DIGITS, Reading, read_checked, reading};
 use crate::settings::{CHARACTERS, Character as Guess, LETTER, Scores, Settings};
 use crate::strip::Piece;
 use crate::text_line::{Character, TextLine, WIDEST_GAP};
-use crate::view::{View, line_alone, open, upright};
+use crate::view::{Opened, View, line_alone, open, upright};
 
 /// A character that is less likely a digit ends a number, unless it stands amid digits.
 const DIGIT_LIKE: f32 = 0.06;
 
-/// What is so likely a digit is one.
-const DIGIT: f32 = 0.6;
+/// What is less likely a digit may be none at the end of a number.
+const LIKELY_END: f32 = 0.3;
+
+/// Without a pattern, parts of a row of digits that have so many are looked at by themselves.
+const POSTCODE: std::ops::RangeInclusive<usize> = 4..=9;
 
 /// From such a gap on, in heights, a number may be read without what lies beyond.
 const PART_GAP: f32 = 0.3;
+
+/// Digits with a narrower gap, in heights, may be of one number.
+const CLOSE: f32 = 1.2;
 
 /// With fewer letters on a page, where a number lies says nothing.
 const FEWEST_LETTERS: f32 = 3.0;
@@ -32,6 +39,9 @@ const MOST_READ: usize = 24;
 
 /// The most places of one line among them, so that a long one does not keep the others from being read.
 const MOST_OF_LINE: usize = 8;
+
+/// An answer that is less sure may be one of a page that was opened wrongly.
+const LIKELY: f64 = 0.5;
 
 /// What is less sure is no number.
 const LEAST_SURE: f64 = 0.02;
@@ -46,6 +56,22 @@ struct Place<'a> {
     pattern: Option<&'a Pattern>,
     /// Where it lies, where that says something.
     layout: Option<Layout>,
+}
+
+impl Place<'_> {
+    /// Whether digits stand close to it, so that it may be a part of a longer number.
+    fn is_part(&self) -> bool {
+        let some = &self.line.characters;
+        let is_beside = |at: Option<usize>, left: usize, right: usize| {
+            let Some(guess) = at.and_then(|at| self.guesses.get(at)) else { return false };
+            let (a, b) = (&some[left], &some[right]);
+            let close = b.left - a.right < CLOSE * a.height().min(b.height());
+            digit_share(guess) > DIGIT && close
+        };
+        let (first, end) = (self.range.start, self.range.end);
+        is_beside(first.checked_sub(1), first.saturating_sub(1), first)
+            || is_beside((end < some.len()).then_some(end), end - 1, end)
+    }
 }
 
 /// Reads every number on a page, at any of four quarter turns; `patterns` say what the answer may look
@@ -77,9 +103,34 @@ pub fn read_scene<E: std::fmt::Display>(
             answer => return answer,
         }
     }
-    let opened = open(picture)?;
+    let opened = open(picture, false)?;
+    let on_table = opened.sheet.is_some();
+    let first = read_page(opened, patterns, settings, &mut digits, &mut characters);
+    match first {
+        Ok(scene) if !on_table || scene.answer().reading.confidence >= LIKELY => Ok(scene),
+        Err(error) if !on_table => Err(error),
+        // What was taken for a sheet may be a part of one.
+        first => {
+            let opened = open(picture, true)?;
+            let second = read_page(opened, patterns, settings, &mut digits, &mut characters);
+            let sure = |of: &Result<Scene>| {
+                of.as_ref().map_or(-1.0, |scene| scene.answer().reading.confidence)
+            };
+            if sure(&second) > sure(&first) { second } else { first }
+        }
+    }
+}
+
+/// Reads every number on a page in one of the ways to open its picture.
+fn read_page(
+    opened: Opened,
+    patterns: &[Pattern],
+    settings: &Settings,
+    digits: &mut impl FnMut(Vec<Image>) -> Result<Vec<Scores>>,
+    characters: &mut impl FnMut(Vec<Image>) -> Result<Vec<Guess>>,
+) -> Result<Scene> {
     let sheet = opened.sheet.map(|corners| corners.map(|(x, y)| [x, y]));
-    let views = upright(opened.views, &mut characters)?;
+    let views = upright(opened.views, characters)?;
     let turns = views.first().map_or(0, |view| view.turns);
 
     let mut guesses: Vec<Vec<Vec<Guess>>> = Vec::new();
@@ -90,7 +141,10 @@ pub fn read_scene<E: std::fmt::Display>(
         };
         let all: Vec<Image> = view.page.lines.iter().flat_map(windows).collect();
         let mut answers = if all.is_empty() { Vec::new() } else { characters(all)? }.into_iter();
-        let of_line = |line: &TextLine| answers.by_ref().take(line.characters.len()).collect();
+        let of_line = |line: &TextLine| {
+            let guesses: Vec<Guess> = answers.by_ref().take(line.characters.len()).collect();
+            in_context(&guesses)
+        };
         guesses.push(view.page.lines.iter().map(of_line).collect());
     }
     let writing: f32 = guesses.iter().flatten().flatten().map(|guess| guess[LETTER]).sum();
@@ -102,7 +156,7 @@ pub fn read_scene<E: std::fmt::Display>(
         for (number, line) in view.page.lines.iter().enumerate() {
             let guesses = &guesses[at][number];
             for run in runs(line, guesses) {
-                for (range, pattern) in ranges(line, run, patterns) {
+                for (range, pattern) in ranges(line, guesses, run, patterns) {
                     let layout = layouts.of_range(number, &range);
                     let layout = has_letters.then_some(layout);
                     places.push(Place { view: at, line, range, guesses, pattern, layout });
@@ -118,7 +172,7 @@ pub fn read_scene<E: std::fmt::Display>(
             Some(pattern) => 0.15 * (some.len() as f32 - pattern.digits() as f32).abs(),
             None => 0.0,
         };
-        mean - fits + 0.02 * some.len().min(8) as f32
+        mean - fits + 0.02 * some.len().min(*CARD_DIGITS.end()) as f32
     };
     places.sort_by(|a, b| likely(b).total_cmp(&likely(a)));
     let mut of_line = BTreeMap::new();
@@ -131,7 +185,7 @@ pub fn read_scene<E: std::fmt::Display>(
     let mut numbers: Vec<Number> = Vec::new();
     for place in &places {
         let view = &views[place.view];
-        if let Some(number) = read_place(place, view, settings, &mut digits, &mut characters)? {
+        if let Some(number) = read_place(place, view, settings, digits, characters)? {
             numbers.push(number);
         }
     }
@@ -228,6 +282,7 @@ fn runs(line: &TextLine, guesses: &[Guess]) -> Vec<std::ops::Range<usize>> {
 /// The parts of a run that may be an answer, each with the pattern that it may fit.
 fn ranges<'a>(
     line: &TextLine,
+    guesses: &[Guess],
     run: std::ops::Range<usize>,
     patterns: &'a [Pattern],
 ) -> Vec<(std::ops::Range<usize>, Option<&'a Pattern>)> {
@@ -239,10 +294,21 @@ fn ranges<'a>(
     let mut breaks = vec![run.start];
     breaks.extend((run.start + 1..run.end).filter(|&at| gap(at) > PART_GAP));
     breaks.push(run.end);
-    if patterns.is_empty() {
-        return vec![(run, None)];
-    }
     let mut ranges = Vec::new();
+    if patterns.is_empty() {
+        // Without what is hardly a digit at either end, and between wide gaps.
+        let likely = |at: &usize| digit_share(&guesses[*at]) >= LIKELY_END;
+        let ends = (run.clone().find(likely), run.clone().rev().find(likely));
+        let mut some = BTreeSet::from([(run.start, run.end)]);
+        if let (Some(first), Some(last)) = ends {
+            some.insert((first, last + 1));
+        }
+        for (at, &first) in breaks.iter().enumerate() {
+            let parts = breaks[at + 1..].iter().map(|&end| (first, end));
+            some.extend(parts.filter(|(first, end)| POSTCODE.contains(&(end - first))));
+        }
+        return some.into_iter().map(|(first, end)| (first..end, None)).collect();
+    }
     for pattern in patterns {
         let digits = pattern.digits() as f32;
         for (at, &first) in breaks.iter().enumerate() {
@@ -292,13 +358,13 @@ fn read_place(
     };
     // What the other classifier says of each digit.
     let at: Vec<Image> = way.found.iter().map(|found| strip.window(found.column)).collect();
-    let seconds = characters(at)?;
+    let seconds = in_context(&characters(at)?);
     let mut agree = 1.0f64;
     for (found, guess) in way.found.iter().zip(&seconds) {
         let right = f64::from(guess[found.digit]);
         let letter = f64::from(guess[LETTER] + guess[CHARACTERS - 1] + guess[CHARACTERS - 2]);
         // Half of what it takes for another digit is its own mistake; a letter is none of the digits.
-        agree *= (1.0 - letter - 0.5 * (1.0 - right - letter).max(0.0)).clamp(1e-3, 1.0);
+        agree *= (1.0 - letter - 0.5 * (1.0 - right - letter).max(0.0)).clamp(0.03, 1.0);
     }
     let per_digit = agree.powf(1.0 / way.found.len() as f64);
     let told = if place.pattern.is_some() { way.confidence.min(2.0 * alone) } else { alone };
@@ -316,7 +382,15 @@ fn read_place(
     for corner in answer.digits.iter_mut().flat_map(|digit| &mut digit.corners) {
         *corner = view.place(corner[0], corner[1]);
     }
-    let (score, reasons) = speaks_for(place, &answer, alone, &marks);
+    let sure = 2.0 * told.max(1e-3).ln().max(-4.0) + 0.6 * agree.ln().max(-8.0);
+    let evidence = Evidence {
+        pattern: place.pattern,
+        layout: place.layout,
+        is_part: place.is_part(),
+        sure: sure + (alone + 0.02).ln(),
+        marks: &marks,
+    };
+    let (score, reasons) = evidence.weigh(&answer);
     let pattern = place.pattern.map(Pattern::to_string);
     Ok(Some(Number { reading: answer, pattern, reasons, score }))
 }
@@ -351,86 +425,4 @@ fn with_marks(text: &str, marks: &[Option<char>]) -> String {
         digit += 1;
     }
     out
-}
-
-/// How much speaks for a number to be the answer, as a log, and what.
-fn speaks_for(
-    place: &Place<'_>,
-    answer: &Reading,
-    alone: f64,
-    marks: &[Option<char>],
-) -> (f64, Vec<String>) {
-    let mut reasons = Vec::new();
-    let mut score = 0.0;
-    let mut says = |points: f64, reason: &str| {
-        score += points;
-        if points.abs() >= 0.5 {
-            let sign = if points > 0.0 { "for it" } else { "against it" };
-            reasons.push(format!("{sign}: {reason}"));
-        }
-    };
-    says(
-        2.0 * answer.confidence.max(1e-3).ln().max(-4.0) + (alone + 0.02).ln(),
-        "how surely it is read",
-    );
-    let count = answer.digits.len();
-    if CARD_DIGITS.contains(&count) {
-        match answer.luhn {
-            Some(true) => says(5.0, "the check digit of a card's number holds"),
-            Some(false) => says(-2.0, "the check digit of a card's number does not hold"),
-            None => says(1.0, "as long as a card's number"),
-        }
-        return (score, reasons);
-    }
-    let Some(Layout { x, y, height, below, above, before, after }) = place.layout else {
-        says(0.4 * count as f64, "how many digits it has");
-        return (score, reasons);
-    };
-    let groups: Vec<usize> = {
-        let mut groups = vec![0];
-        for letter in answer.text.chars() {
-            match letter.is_ascii_digit() || letter == '?' {
-                true => *groups.last_mut().expect("one at least") += 1,
-                false => groups.push(0),
-            }
-        }
-        groups
-    };
-    if place.pattern.is_none() {
-        let points = match groups[..] {
-            [5] => 3.0,
-            [6] => 2.0,
-            [4] => 1.5,
-            [5, 4] | [5, 3] | [2, 3] | [3, 2] | [3, 3] => 2.5,
-            [9] | [8] | [7] => 0.0,
-            _ => -2.5,
-        };
-        says(points, "as many digits as a postcode has, or not");
-        if marks.iter().flatten().any(|mark| *mark == '.') {
-            says(-2.0, "full stops, as in a date");
-        }
-    }
-    // A postcode stands in the last line, or above the country.
-    match below {
-        0 => says(1.2, "no line below it"),
-        1 => says(0.3, "one line below it"),
-        _ => says(-1.5, "several lines below it"),
-    }
-    if above > 0 {
-        says(1.0, "below other lines");
-    }
-    if x > 0.6 && y < 0.42 {
-        says(-3.0, "where stamps are");
-    } else if y < 0.36 && x < 0.55 {
-        says(-2.5, "where senders are");
-    } else {
-        says(1.0, "where recipients are");
-    }
-    says(1.5 * f64::from(height.max(0.2)).ln(), "how large it is beside the other writing");
-    if before == 0 || after == 0 {
-        says(0.5, "first or last in its line");
-    } else {
-        says(-0.5, "amid its line");
-    }
-    (score, reasons)
 }

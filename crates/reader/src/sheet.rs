@@ -17,6 +17,9 @@ const THUMBNAIL: u32 = 320;
 /// Of the picture's area, the least that a sheet takes.
 const LEAST_AREA: f64 = 0.12;
 
+/// What is so near the picture's edge, in pixels, ends with it.
+const AT_EDGE: i32 = 4;
+
 /// How much of a quadrilateral its sheet fills at least, and at most.
 const FILLS: std::ops::Range<f64> = 0.9..1.06;
 
@@ -115,6 +118,19 @@ fn sheet_in(mask: &GrayImage) -> Option<(f64, [(f32, f32); 4])> {
     let fills = area / quad.max(1.0);
     if !FILLS.contains(&fills) || quad > 0.985 * all {
         return None;
+    }
+    // What ends with the picture, along a whole side, is a part of a pattern, or needs no straightening.
+    let (right, below) = (mask.width() as i32 - 1 - AT_EDGE, mask.height() as i32 - 1 - AT_EDGE);
+    for at in 0..4 {
+        let (a, b) = (corners[at], corners[(at + 1) % 4]);
+        let along = |of: &dyn Fn(Point<i32>) -> bool| of(a) && of(b);
+        if along(&|point| point.x <= AT_EDGE)
+            || along(&|point| point.y <= AT_EDGE)
+            || along(&|point| point.x >= right)
+            || along(&|point| point.y >= below)
+        {
+            return None;
+        }
     }
     // No side much shorter than its opposite, no corner far from a right angle.
     for at in 0..4 {
@@ -234,6 +250,15 @@ mod tests {
             Rgb([if ink { 30 } else { 230 }; 3])
         });
         assert!(find_sheet(&lines).is_none());
+    }
+
+    #[test]
+    fn what_ends_with_the_picture_along_a_side_is_no_sheet() {
+        // A card of two colours that fills the picture.
+        let card = RgbImage::from_fn(600, 400, |x, y| {
+            Rgb(if x + y / 8 < 450 { [60, 90, 60] } else { [150, 60, 70] })
+        });
+        assert_eq!(find_sheet(&card), None);
     }
 
     #[test]

@@ -112,8 +112,8 @@ pub(crate) struct Opened {
     pub views: Vec<View>,
 }
 
-/// Finds the sheet of a picture and its ink.
-pub(crate) fn open(picture: &Image) -> Result<Opened> {
+/// Finds the sheet of a picture, or takes all of it for one, and the ink on it.
+pub(crate) fn open(picture: &Image, whole: bool) -> Result<Opened> {
     let (height, width) = (picture.height, picture.width);
     if height < LEAST_SIDE || width < LEAST_SIDE {
         return Err(ReadError::TooSmall { height, width });
@@ -135,7 +135,7 @@ pub(crate) fn open(picture: &Image) -> Result<Opened> {
             (grey, colour)
         }
     };
-    let sheet = find_sheet(&colour);
+    let sheet = if whole { None } else { find_sheet(&colour) };
     drop(colour);
     let seen = sheet.and_then(|corners| straightened(&grey, corners, MOST_PIXELS));
     let sheet = sheet.filter(|_| seen.is_some());
@@ -310,7 +310,7 @@ pub struct Glance {
 /// # Errors
 /// The picture is too small.
 pub fn glances(picture: &Image) -> Result<Vec<Glance>> {
-    let opened = open(picture)?;
+    let opened = open(picture, false)?;
     let mut all = Vec::new();
     for view in opened.views {
         let (share, count) = view.page.across();
