@@ -50,9 +50,12 @@ enum Other {
 const PHOTOS: &str = "tf_efficientnet_lite0";
 
 /// ImageNet's classes in the order of the logits.
-const CLASSES: &str = include_str!("../../crates/cli/assets/imagenet-classes.txt");
+const CLASSES: &str = include_str!("../../crates/photo-weights/imagenet-classes.txt");
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/cli/assets");
+
+/// The crate of the weights for photos.
+const PHOTOS_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/photo-weights");
 
 /// The most that an embedded file may take, in bytes.
 const LIMIT: u64 = 10_000_000;
@@ -137,7 +140,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         ("seen_data", json!(about.seen)),
         (about.scores, one_or_all(scores)),
     ];
-    write(about.file, model, metadata)
+    write(&format!("{ASSETS}/{}", about.file), model, metadata)
 }
 
 /// Writes Google's EfficientNet-Lite0 in half precision, with the names of ImageNet's classes.
@@ -160,18 +163,17 @@ fn photos(file: &Path) -> Result<()> {
         ("class_names", "torchvision 0.29.2 (BSD-3-Clause)".into()),
         ("trained_on", "ImageNet's 1,281,167 training images of ILSVRC 2012".into()),
     ];
-    write(&format!("{PHOTOS}.safetensors"), &model, metadata)
+    write(&format!("{PHOTOS_IN}/{PHOTOS}.safetensors"), &model, metadata)
 }
 
 fn write<const N: usize>(
-    file: &str,
+    asset: &str,
     model: &Classifier,
     metadata: [(&str, Value); N],
 ) -> Result<()> {
     let metadata = metadata.map(|(key, value)| (key.to_string(), value)).into();
-    let asset = format!("{ASSETS}/{file}");
-    weights::save_as(&asset, &model.params, &metadata, DType::F16)?;
-    let bytes = std::fs::metadata(&asset).context("the asset was just written")?.len();
+    weights::save_as(asset, &model.params, &metadata, DType::F16)?;
+    let bytes = std::fs::metadata(asset).context("the asset was just written")?.len();
     ensure!(bytes <= LIMIT, "{asset} takes {bytes} bytes, more than {LIMIT}");
     println!("{asset}: {bytes} bytes");
     Ok(())

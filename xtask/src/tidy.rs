@@ -4,6 +4,7 @@
 
 mod arrows;
 mod circles;
+mod packages;
 mod pages;
 mod sources;
 
@@ -30,6 +31,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("circles of imports", circles::circles),
     ("arrows between crates", arrows::arrows),
     ("what small crates bring along", arrows::small_trees),
+    ("packages that no registry takes", packages::too_large),
     ("lines of prose", pages::long_lines),
     ("odd words", pages::odd_words),
     ("marks of code blocks", pages::unmarked_blocks),

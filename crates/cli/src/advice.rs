@@ -32,12 +32,9 @@ fn of_folder(error: &RunFolderError) -> String {
 
 fn of_run(error: &RunnerError) -> String {
     match error {
-        RunnerError::Recipe(RecipeError::Unknown { name, known, .. }) => {
-            meant(name, strings(known))
-        }
+        RunnerError::Recipe(error) => of_recipe(error),
         RunnerError::Pretrained(error)
         | RunnerError::Classifier(ClassifierError::Pretrained(error)) => of_pretrained(error),
-        RunnerError::Recipe(RecipeError::Setting { key, .. }) => by_flag(key),
         RunnerError::Dataset(taper_dataset::Error::NoClass { .. }) => by_flag("data.classes"),
         RunnerError::Dataset(taper_dataset::Error::NotFound { path }) => {
             meant(&path.to_string_lossy(), data_names())
@@ -48,7 +45,6 @@ fn of_run(error: &RunnerError) -> String {
             }
             _ => String::new(),
         },
-        RunnerError::Recipe(RecipeError::Invalid { fault, .. }) => of_fault(fault),
         RunnerError::Data(DataError::UnknownClasses { known, .. }) => match known.len() {
             0..=10 => format!(" (--classes {})", known.join(",")),
             _ => " (--classes NAME,NAME)".to_string(),
@@ -67,6 +63,16 @@ fn of_run(error: &RunnerError) -> String {
         RunnerError::Resume(ResumeError::NoEpochLeft { .. }) => by_flag("train.epochs"),
         RunnerError::Resume(ResumeError::NoStepLeft { .. }) => by_flag("train.max_steps"),
         RunnerError::Resume(ResumeError::Differs { .. }) => "; --force resumes anyway".to_string(),
+        _ => String::new(),
+    }
+}
+
+fn of_recipe(error: &RecipeError) -> String {
+    match error {
+        RecipeError::Unknown { name, known, .. } => meant(name, strings(known)),
+        RecipeError::Setting { key, .. } => by_flag(key),
+        RecipeError::Invalid { fault } => of_fault(fault),
+        RecipeError::In { error, .. } => error.downcast_ref().map_or(String::new(), of_run),
         _ => String::new(),
     }
 }

@@ -41,6 +41,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[non_exhaustive]
 pub enum Command {
     /// Fine-tune pretrained weights; where none are named, shipped ones for photos or for digits
     Finetune(FinetuneFlags),

@@ -13,30 +13,15 @@ use crate::flags::{Output, RecipeFlags};
 use crate::print::{note, print, print_json};
 use crate::{processes, signals};
 
-/// Who listens to a run from here: the signals that are caught, warnings, the progress display unless
-/// it is not wanted, and a program's own.
+/// Who listens to a run from here: the signals that are caught, warnings, and the progress display unless
+/// it is not wanted. A program's own are the plan's.
 pub(crate) fn listeners(label: &str, output: Output) -> Vec<Box<dyn Listener>> {
     let mut listeners: Vec<Box<dyn Listener>> =
         vec![Box::new(signals::listener()), Box::new(Warnings)];
     if !output.quiet {
         listeners.push(Box::new(Progress::new(label)));
     }
-    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    listeners.extend(own.iter().map(|new| new()));
     listeners
-}
-
-/// Makes a listener of a run.
-type NewListener = Box<dyn Fn() -> Box<dyn Listener> + Send>;
-
-/// Who follows every run of the program beside those from here.
-static OWN: Mutex<Vec<NewListener>> = Mutex::new(Vec::new());
-
-/// Adds somebody who follows every run of the program, made anew for each: for a program of one's own, before
-/// [`run`](crate::run).
-pub fn add_listener<L: Listener + 'static>(listener: impl Fn() -> L + Send + 'static) {
-    let own = &mut *OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    own.push(Box::new(move || Box::new(listener())));
 }
 
 /// What is said before everything else, once a run has begun: an error before that stands alone.

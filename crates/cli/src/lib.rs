@@ -2,8 +2,7 @@
 //! to JSON.
 //!
 //! The binary `taper` is [`main!`] alone. A program of one's own, with nets, data sets, optimizers, schedules, losses,
-//! augmentations, metrics and recipes of its own, is the same line with what it adds to the [`Registry`]; its listeners go
-//! to [`add_listener`]:
+//! augmentations, metrics, listeners and recipes of its own, is the same line with what it adds to the [`Registry`]:
 //!
 //! ```
 //! taper_cli::main!(|registry| {
@@ -39,7 +38,6 @@ use print::{complain, note, print_json};
 
 pub use commands::dispatch;
 pub use flags::{AFTER_HELP, Command, Output, flag_of};
-pub use launch::add_listener;
 pub use taper_kernels::PoolingAllocator;
 pub use taper_runner::{self, Registry};
 
@@ -55,7 +53,9 @@ pub fn registry() -> Registry {
             );)*
         };
     }
-    ship!("keras-cnn-mnist", "digit-cnn-reading", "digit-cnn-characters", "tf_efficientnet_lite0");
+    ship!("keras-cnn-mnist", "digit-cnn-reading", "digit-cnn-characters");
+    let photos = taper_photo_weights::TF_EFFICIENTNET_LITE0;
+    registry.models.add_weights("tf_efficientnet_lite0", photos);
     registry
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use taper_metrics::text::{left, no_formula, printable};
+use taper_metrics::text::{left, no_formula, printable, width};
 use taper_runner::{
     Evaluated, ExtendedScores, Metrics, Outcome, ParameterCounts, Plan, Prediction, Scores,
     judgement,
@@ -40,21 +40,27 @@ fn outcome_text(plan: &Plan, outcome: &Outcome, scratch: Option<&Scores>) -> Res
     let ParameterCounts { trainable, frozen, .. } = outcome.results.parameters;
     let method = plan.recipe.method.name();
     writeln!(text, "Method    {method}: {}", trained_share(trainable, frozen))?;
+    let own: Vec<&String> = outcome.results.after.own.keys().collect();
+    let space = |name: &str| width(name).max(8) + 2;
+    let columns: String = own.iter().map(|name| format!("{name:>0$}", space(name))).collect();
     writeln!(
         text,
-        "\n{:<28}{:>12}{:>10}{:>10}",
+        "\n{:<28}{:>12}{:>10}{:>10}{columns}",
         format!("On {images} {} images", outcome.results.data.scored),
         "accuracy",
         "macro F1",
         "loss"
     )?;
     let mut row = |name: &str, scores: &Scores| {
+        let score = |name: &str| scores.own.get(name).map_or(f64::NAN, |score| score.value);
+        let columns = own.iter().map(|name| format!("{:>1$.4}", score(name), space(name)));
         writeln!(
             text,
-            "  {name:<24}{:>12.2} %{:>10.4}{:>10.4}",
+            "  {name:<24}{:>12.2} %{:>10.4}{:>10.4}{}",
             100.0 * scores.accuracy,
             scores.macro_f1,
-            scores.loss
+            scores.loss,
+            columns.collect::<String>()
         )
     };
     row(if pretrained { "weights as loaded" } else { "before training" }, &outcome.results.before)?;

@@ -37,7 +37,7 @@ mod mix;
 mod policy;
 mod presets;
 
-pub use augmentation::{Augmentation, Scratch};
+pub use augmentation::{Augmentation, LAST_LANE, Scratch};
 pub use erase::EraseFill;
 pub use policy::Policy;
 pub use presets::PRESETS;

@@ -62,8 +62,11 @@ impl Random {
 
     /// The stream of one of several uses at the same address; lanes do not share numbers until
     /// 2^26 have been taken. What one use takes does not change what another gets.
-    pub fn lane(mut self, lane: u8) -> Self {
-        self.counter[0] = u32::from(lane) << 24;
+    pub fn lane(mut self, lane: impl Into<u32>) -> Self {
+        let lane = lane.into();
+        // A purpose takes the low byte alone.
+        self.counter[0] = lane << 24;
+        self.counter[3] = self.counter[3] & 0xff | lane & !0xff;
         self.used = 4;
         self
     }

@@ -141,6 +141,9 @@ fn front_matter(record: &Record) -> String {
             yaml += &format!("      name: macro {metric}\n");
         }
     }
+    for (name, score) in after.own.iter().filter(|(_, score)| score.value.is_finite()) {
+        yaml += &format!("    - type: {}\n      value: {:.6}\n", quoted(name), score.value);
+    }
     yaml + "---\n"
 }
 
@@ -229,16 +232,21 @@ fn body(record: &Record) -> String {
             "Nothing was held out: the scores say nothing of other images.",
         ),
     };
+    let own = || after.own.keys();
+    let names: String = own().map(|name| format!(" {} |", plain(name))).collect();
     // Writing to a string cannot fail.
     let _ = write!(
         text,
         "\n## Scores\n\nOn {images} {scored} images{unseen}:\n\n\
-         | | accuracy | macro precision | macro recall | macro F1 | loss |\n\
-         | --- | --- | --- | --- | --- | --- |\n"
+         | | accuracy | macro precision | macro recall | macro F1 | loss |{names}\n\
+         | --- | --- | --- | --- | --- | --- |{}\n",
+        " --- |".repeat(after.own.len())
     );
     for (name, scores) in [("before", before), ("after", after)] {
+        let value = |name| scores.own.get(name).map_or(f64::NAN, |score| score.value);
+        let more: String = own().map(|name| format!(" {:.4} |", value(name))).collect();
         text += &format!(
-            "| {name} | {:.2} % | {:.4} | {:.4} | {:.4} | {:.4} |\n",
+            "| {name} | {:.2} % | {:.4} | {:.4} | {:.4} | {:.4} |{more}\n",
             100.0 * scores.accuracy,
             scores.macro_precision,
             scores.macro_recall,

@@ -106,7 +106,7 @@ fn results(records: &[Record], names: &[String]) -> String {
 }
 
 fn curves(records: &[Record], names: &[String]) -> String {
-    let chart = |title, value: fn(&Epoch) -> Option<f64>| {
+    let chart = |title: &str, value: fn(&Epoch) -> Option<f64>| {
         let series = records.iter().enumerate().map(|(color, record)| Series {
             name: names[color].clone(),
             color,
@@ -118,7 +118,15 @@ fn curves(records: &[Record], names: &[String]) -> String {
         let (x_scale, y_scale, marks) = (Scale::Linear, scale_of(&points), Vec::new());
         Chart { title, x_label: "epochs", x_scale, y_scale, series, marks }.figure()
     };
-    let mut figures = vec![chart("Training loss", |epoch| Some(epoch.loss))];
+    // Of losses that cannot be compared each is named.
+    let mut losses: Vec<&str> =
+        records.iter().map(|r| r.recipe.own_loss().unwrap_or("cross-entropy")).collect();
+    losses.dedup();
+    let title = match losses[..] {
+        ["cross-entropy"] => "Training loss".to_string(),
+        _ => format!("Training loss: {}", losses.join(", ")),
+    };
+    let mut figures = vec![chart(&title, |epoch| Some(epoch.loss))];
     if records.iter().any(|r| r.epochs.iter().any(|epoch| epoch.validation.is_some())) {
         figures.push(chart("Validation loss", |epoch| Some(epoch.validation.as_ref()?.loss)));
         figures.push(chart("Validation accuracy, %", |epoch| {

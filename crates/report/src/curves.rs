@@ -14,16 +14,16 @@ pub(crate) fn learning(record: &Record) -> String {
         |name: &str, color, faint, points| Series { name: name.to_string(), color, faint, points };
 
     let batches = steps().map(|(x, step)| (x, step.loss)).collect();
-    let loss = vec![
+    let training = match record.recipe.train.label_smoothing {
+        Some(smoothing) if smoothing > 0.0 => "training, labels smoothed",
+        _ => "training",
+    };
+    let mut loss = vec![
         series("batches", 0, true, batches),
-        series("training", 0, false, epochs(record, |epoch| Some(epoch.loss))),
-        series(
-            "validation",
-            1,
-            false,
-            epochs(record, |epoch| Some(epoch.validation.as_ref()?.loss)),
-        ),
+        series(training, 0, false, epochs(record, |epoch| Some(epoch.loss))),
     ];
+    let validation = epochs(record, |epoch| Some(epoch.validation.as_ref()?.loss));
+    let validation = series("validation", 1, false, validation);
     let score = |of: fn(&Scores) -> f64| {
         epochs(record, move |epoch| Some(100.0 * of(epoch.validation.as_ref()?)))
     };
@@ -37,13 +37,31 @@ pub(crate) fn learning(record: &Record) -> String {
     };
     let norm: Vec<_> = steps().map(|(x, step)| (x, step.gradient_norm)).collect();
 
-    let chart = |title, series, y_scale| {
+    let chart = |title: &str, series, y_scale| {
         let (x_label, x_scale) = ("epochs", Scale::Linear);
         Chart { title, x_label, x_scale, y_scale, series, marks: Vec::new() }.figure()
     };
-    let mut figures = vec![chart("Loss", loss, Scale::Linear)];
+    // Another loss than that of the scores has an axis of its own: the two cannot be compared.
+    let mut figures = match record.recipe.own_loss() {
+        None => {
+            loss.push(validation);
+            vec![chart("Loss", loss, Scale::Linear)]
+        }
+        Some(name) => vec![
+            chart(&format!("Training loss: {name}"), loss, Scale::Linear),
+            chart("Validation loss: cross-entropy", vec![validation], Scale::Linear),
+        ],
+    };
     if record.epochs.iter().any(|epoch| epoch.validation.is_some()) {
         figures.push(chart("Validation, %", scores, Scale::Linear));
+    }
+    for name in record.results.after.own.keys() {
+        let score = |epoch: &Epoch| Some(epoch.validation.as_ref()?.own.get(name)?.value);
+        let points = epochs(record, score);
+        if !points.is_empty() {
+            let title = format!("Validation: {name}");
+            figures.push(chart(&title, vec![series(name, 1, false, points)], Scale::Linear));
+        }
     }
     figures.push(chart("Learning rate", vec![series("rate", 0, false, rate)], Scale::Linear));
     let scale = scale_of(&norm);

@@ -18,6 +18,8 @@ pub(crate) struct Recipe {
     pub train: Train,
     pub optimizer: Optimizer,
     #[serde(default)]
+    pub loss: Loss,
+    #[serde(default)]
     pub log: Log,
     #[serde(default)]
     pub card: Card,
@@ -38,7 +40,8 @@ tables! {
     Image { channels: usize, height: usize, width: usize }
     Model { net: String, weights: String }
     Method { name: String, merge: Option<bool> }
-    Train { epochs: usize, batch_size: usize }
+    Train { epochs: usize, batch_size: usize, label_smoothing: Option<f64> }
+    Loss { name: String }
     Optimizer { name: String, learning_rate: Option<f64> }
     Card { license: String, data_license: String }
 }
@@ -55,6 +58,12 @@ impl Default for Log {
 }
 
 impl Recipe {
+    /// What was minimized, where it is something else than the cross-entropy that scores have.
+    pub fn own_loss(&self) -> Option<&str> {
+        let name = self.loss.name.as_str();
+        (!["", "cross-entropy"].contains(&name)).then_some(name)
+    }
+
     /// Reads the text of a run's `recipe.toml`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReportError> {
         toml::from_str(text).map_err(|error| ReportError::Recipe {

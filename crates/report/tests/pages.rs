@@ -7,9 +7,9 @@ use taper_dataset::Image;
 use taper_dataset::sheet::to_png;
 use taper_metrics::{ConfusionMatrix, ZeroDivision, calibration};
 use taper_run_folder::{
-    Answer, DataResults, Epoch, Event, FolderLock, LoadReportText, Machine, Mistake, NetSummary,
-    ParameterCounts, Results, RunFolder, ScoredPart, Scores, StartingWeights, Step,
-    TrainingSummary,
+    Answer, Better, DataResults, Epoch, Event, FolderLock, LoadReportText, Machine, Mistake,
+    NetSummary, OwnScore, ParameterCounts, Results, RunFolder, ScoredPart, Scores, StartingWeights,
+    Step, TrainingSummary,
 };
 
 const RECIPE: &str = r#"taper_version = "0.1.0"
@@ -52,12 +52,15 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
     confusion.add_batch(&labels, &[0, 1, 0]).unwrap();
     let scores = Scores::of(&labels, &probabilities, 2).unwrap();
 
+    let value = OwnScore { value: 1.25, better: Better::Less };
+    let own = BTreeMap::from([("mean_cost".to_string(), value)]);
+    let validation = Some(Scores { own: own.clone(), ..scores.clone() });
     let epoch = Epoch {
         epoch: 0,
         step: 2,
         loss: 0.5,
         learning_rate: 1e-3,
-        validation: None,
+        validation,
         seconds: 1.0,
         images_per_second: 3.0,
         data_wait: 0.25,
@@ -96,7 +99,7 @@ fn run(folder: &Path, recipe: &str) -> RunFolder {
 
     let results = Results {
         before: scores.clone(),
-        after: scores,
+        after: Scores { own, ..scores },
         validation: None,
         extended: None,
         report: confusion.report(&names, ZeroDivision::Zero).unwrap(),
@@ -247,6 +250,46 @@ fn a_run_that_is_not_finished_or_has_another_recipe_is_an_error_that_says_so() {
     std::fs::remove_file(run.metrics()).unwrap();
     let error = taper_report::report(run.path()).unwrap_err().to_string();
     assert!(error.ends_with("holds no run: metrics.json is missing"), "{error}");
+}
+
+#[test]
+fn a_metric_of_a_program_s_own_stands_on_the_page_and_in_the_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(&folder.path().join("run"), RECIPE);
+    taper_report::complete(run.path()).unwrap();
+    let page = std::fs::read_to_string(run.report()).unwrap();
+    for part in ["mean_cost", "1.2500", "<figcaption>Validation: mean_cost"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let card = std::fs::read_to_string(run.card()).unwrap();
+    for part in [
+        "    - type: \"mean_cost\"\n      value: 1.250000\n",
+        "| macro F1 | loss | mean_cost |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+        " | NaN |\n| after | 66.67 % |",
+        " | 1.2500 |\n",
+    ] {
+        assert!(card.contains(part), "{part} is not in\n{card}");
+    }
+}
+
+#[test]
+fn a_loss_of_a_program_s_own_and_the_cross_entropy_are_not_drawn_in_one_chart() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = |name: &str, more: &str| {
+        let run = run(&folder.path().join(name), &format!("{RECIPE}{more}"));
+        taper_report::complete(run.path()).unwrap();
+        std::fs::read_to_string(run.report()).unwrap()
+    };
+    let plain = page("plain", "\n[loss]\nname = \"cross-entropy\"\n");
+    assert!(plain.contains("<figcaption>Loss"));
+    let focal = page("focal", "\n[loss]\nname = \"focal\"\ngamma = 2.0\n");
+    assert!(focal.contains("<figcaption>Training loss: focal"));
+    assert!(focal.contains("<figcaption>Validation loss: cross-entropy"));
+    assert!(!focal.contains("<figcaption>Loss"));
+    let runs = ["plain", "focal"].map(|name| folder.path().join(name));
+    taper_report::compare(&runs, &folder.path().join("both.html")).unwrap();
+    let both = std::fs::read_to_string(folder.path().join("both.html")).unwrap();
+    assert!(both.contains("<figcaption>Training loss: cross-entropy, focal"));
 }
 
 #[test]

@@ -70,6 +70,14 @@ pub enum RunnerError {
 }
 
 impl RunnerError {
+    /// The same error of a recipe with this name or path. What is wrong with the program is not the recipe's.
+    pub(crate) fn of_recipe(self, origin: &str) -> Self {
+        match self {
+            Self::Recipe(RecipeError::In { .. } | RecipeError::Taken { .. }) => self,
+            error => RecipeError::In { origin: origin.to_string(), error: Box::new(error) }.into(),
+        }
+    }
+
     /// What the system said of a path.
     pub fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();

@@ -10,8 +10,8 @@ use taper_model::params::Params;
 use taper_model::{lora, weights};
 use taper_pretrained::{ModelConfig, TRAINED_ON, save_adapter, transformers_export};
 use taper_run_folder::{
-    LoadReportText, NetSummary, Results, RunFolder, Scores, StartingWeights, TrainingSummary,
-    most_pairs, write_json,
+    LoadReportText, Metric, NetSummary, Results, RunFolder, Scores, StartingWeights,
+    TrainingSummary, most_pairs, read_history, write_json,
 };
 use taper_untrusted::fenced;
 
@@ -23,7 +23,7 @@ use crate::mistakes::record_mistakes;
 use crate::observe::{Event, Listener, Verdicts, When, notify, show_scored, tell_working};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::recipe::{LoraMethod, Method};
+use crate::recipe::{LoraMethod, Method, Recipe};
 use crate::results::parameter_counts;
 use crate::scores::{evaluate_told, judgement, scores};
 
@@ -56,6 +56,7 @@ pub(crate) fn finish(
     if let Ok(Some(validation)) = &validation {
         config.calibration = calibrate(&recipe.calibration, validation, &mut warnings);
     }
+    warnings.extend(undefined(recipe, folder));
     // Whatever fails from here on, what was trained is there.
     save_weights(plan, &config, folder, &loaded.params)?;
     write_json(&folder.config(), &config.to_value())?;
@@ -131,6 +132,36 @@ pub(crate) fn finish(
         notes: loaded.notes,
         calibration: config.calibration,
     })
+}
+
+/// Of each metric that steers the run, whether it was NaN in every epoch, so that it steered nothing.
+fn undefined(recipe: &Recipe, folder: &RunFolder) -> Vec<String> {
+    let Recipe { select, checkpoint, early_stopping, plateau, .. } = recipe;
+    let watched = [
+        (select.best || checkpoint.keep_best > 0, "select", &select.metric, "as the best"),
+        (early_stopping.patience > 0, "early_stopping", &early_stopping.metric, "as better"),
+        (plateau.factor < 1.0, "plateau", &plateau.metric, "as better"),
+    ];
+    // With a history that cannot be read there is nothing to compare; the report tells of it.
+    let history = read_history(&folder.history()).unwrap_or_default();
+    let scores: Vec<&Scores> = history
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Epoch(epoch) => epoch.validation.as_ref(),
+            _ => None,
+        })
+        .collect();
+    let is_undefined = |metric: &Metric| {
+        !scores.is_empty() && scores.iter().all(|scores| metric.of(scores).is_nan())
+    };
+    let found = watched.into_iter().filter(|(on, _, metric, _)| *on && is_undefined(metric));
+    let told = |(_, key, metric, counts): (_, &str, &Metric, &str)| {
+        format!(
+            "`{key}.metric` is `{metric}`, which was undefined (NaN) in every epoch: none counted {counts}"
+        )
+    };
+    found.map(told).collect()
 }
 
 /// Writes what was trained: an adapter, with `merge` the net with it merged; else the net, also as

@@ -71,8 +71,9 @@ mod outcome;
 mod resume;
 mod run;
 
-mod parts;
+mod builder;
 
+pub use builder::Run;
 pub use data::{Data, split_dataset};
 pub use error::{
     DataError, Difference, RecipeError, ResumeError, RunnerError, TrainingError, setting,
@@ -83,7 +84,6 @@ pub use image_kind::{ImageKind, image_kind};
 pub use load::{Loaded, load};
 pub use open_weights::open_weights;
 pub use outcome::Outcome;
-pub use parts::Run;
 pub use plan::Plan;
 pub use position::{EpochSums, Position};
 pub use pretrained::{resolve_pretrained, resolve_untrained};

@@ -13,6 +13,7 @@ mod early_stopping;
 mod history;
 mod interrupt;
 mod limit;
+mod own;
 mod plateau;
 mod progress;
 mod tensorboard;
@@ -26,9 +27,13 @@ pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use listener::{Listener, Scored, Verdict, When};
 pub(crate) use listener::{
-    Verdicts, notify, notify_finished, notify_warnings, restore, show_scored, states, tell_working,
+    Verdicts, check_names, notify, notify_finished, notify_warnings, restore, show_scored, states,
+    tell_working,
 };
 pub use plateau::Plateau;
 pub use progress::Progress;
 pub use taper_run_folder::{Epoch, Event, Step};
 pub use tensorboard::TensorBoard;
+
+/// The names of those that write a run's files.
+pub(crate) const OF_FILES: [&str; 2] = ["history", "tensorboard"];

@@ -25,7 +25,7 @@ use crate::processes::Processes;
 use crate::recipe::{
     Balance, FeatureCache, GradualMethod, HeadMethod, Method, Recipe, TrainRecipe, read_resolved,
 };
-use crate::registry::{Chosen, Metrics, Registry};
+use crate::registry::{Chosen, Followers, Metrics, Registry};
 
 /// What a recipe comes to: the data is open, the weights are read, nothing has been written.
 #[derive(Clone)]
@@ -42,6 +42,7 @@ pub struct Plan {
     pub loss: Arc<dyn Loss>,
     /// What is measured beside the scores that there always are.
     pub metrics: Metrics,
+    pub(crate) listeners: Followers,
     /// Net, classes and preprocessing, as the run will save them.
     pub config: ModelConfig,
     /// Where it computes.
@@ -138,7 +139,7 @@ impl Plan {
             ));
         }
         warnings.extend(untrained(&data));
-        let Chosen { rule, schedule, metrics } = chosen;
+        let Chosen { rule, schedule, metrics, listeners } = chosen;
         Ok(Self {
             recipe,
             net,
@@ -146,6 +147,7 @@ impl Plan {
             schedule,
             loss,
             metrics,
+            listeners,
             config,
             device,
             processes,

@@ -1,9 +1,10 @@
 //! What the runner knows by name; a caller adds its own.
 
 mod built_in;
+mod catalog;
 mod metrics;
-mod parts;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taper_classifier::Evaluation;
-use taper_dataset::augment::{Augmentation, KEYS, PRESETS, Policy};
+use taper_dataset::augment::{Augmentation, KEYS, LAST_LANE, PRESETS, Policy};
 use taper_dataset::source::NAMED;
 use taper_dataset::{Cached, Columns, Dataset, Preprocessing};
 use taper_model::loss::Loss;
@@ -24,8 +25,8 @@ use crate::error::{DataError, RecipeError, RunnerError, setting};
 use crate::hub;
 use crate::processes::Processes;
 use crate::recipe::{AugmentRecipe, Named, Recipe};
+use catalog::Catalog;
 pub use metrics::Metrics;
-use parts::Parts;
 
 /// Opens a data set by what stands behind its name and a colon.
 type OpenDataset = Arc<dyn Fn(&str) -> Result<Dataset, RunnerError> + Send + Sync>;
@@ -90,21 +91,27 @@ pub struct Registry {
     pub processes: Processes,
     datasets: BTreeMap<String, OpenDataset>,
     recipes: BTreeMap<String, String>,
-    rules: Parts<BoxedRule>,
-    schedules: Parts<Arc<dyn ScheduleKind>>,
-    losses: Parts<Arc<dyn Loss>>,
-    augmentations: Parts<Arc<dyn Augmentation>>,
+    rules: Catalog<BoxedRule>,
+    schedules: Catalog<Arc<dyn ScheduleKind>>,
+    losses: Catalog<Arc<dyn Loss>>,
+    augmentations: Catalog<Arc<dyn Augmentation>>,
     metrics: Metrics,
+    /// Who follows every run.
+    pub(crate) listeners: Followers,
     /// Names that were to be given twice, each with the kind of what it should name.
     taken: Vec<(&'static str, String)>,
     shared: Option<Arc<Mutex<Shared>>>,
 }
+
+/// What makes listeners, which see more than a registry.
+pub(crate) type Followers = Vec<Arc<dyn Any + Send + Sync>>;
 
 /// What the names of a recipe stand for.
 pub(crate) struct Chosen {
     pub rule: BoxedRule,
     pub schedule: Schedule,
     pub metrics: Metrics,
+    pub listeners: Followers,
 }
 
 /// What several runs in one process open and decode once.
@@ -124,11 +131,12 @@ impl Registry {
             processes: Processes::default(),
             datasets: BTreeMap::new(),
             recipes: BTreeMap::new(),
-            rules: Parts::new("optimizer"),
-            schedules: Parts::new("schedule"),
-            losses: Parts::new("loss"),
-            augmentations: Parts::new("augmentation"),
+            rules: Catalog::new("optimizer"),
+            schedules: Catalog::new("schedule"),
+            losses: Catalog::new("loss"),
+            augmentations: Catalog::new("augmentation"),
             metrics: Metrics::default(),
+            listeners: Followers::new(),
             taken: Vec::new(),
             shared: None,
         }
@@ -195,18 +203,16 @@ impl Registry {
         self.claim("augmentation", name, added);
     }
 
-    /// Adds a metric: it stands with the scores in `history.jsonl` and `metrics.json`, and `select.metric`,
-    /// `early_stopping.metric`, `plateau.metric` and a search may name it.
+    /// Adds a metric: it stands with the scores wherever they stand, and `select.metric`, `early_stopping.metric`,
+    /// `plateau.metric` and a search may name it.
     pub fn add_metric(
         &mut self,
         name: &str,
         better: Better,
         measure: impl Fn(&Evaluation) -> f64 + Send + Sync + 'static,
     ) {
-        let added = !Metric::known().any(|known| known == name);
-        if added {
-            self.metrics.add(name, better, measure);
-        }
+        let added =
+            !Metric::known().any(|known| known == name) && self.metrics.add(name, better, measure);
         self.claim("metric", name, added);
     }
 
@@ -263,7 +269,8 @@ impl Registry {
         let rule = self.rules.resolve("optimizer", &mut recipe.optimizer)?;
         // Its settings alone: the plan builds it with the weights of the classes.
         self.loss(recipe, None)?;
-        Ok(Chosen { rule, schedule, metrics: self.metrics.clone() })
+        let (metrics, listeners) = (self.metrics.clone(), self.listeners.clone());
+        Ok(Chosen { rule, schedule, metrics, listeners })
     }
 
     /// The loss that the recipe names, with its label smoothing and these class weights.
@@ -301,6 +308,7 @@ impl Registry {
     /// Nothing has the name; settings that it does not take.
     pub fn policy(&self, recipe: &mut AugmentRecipe) -> Result<Policy, RunnerError> {
         let mut policy = recipe.settings.policy()?;
+        let mut lanes = BTreeMap::new();
         for (name, settings) in &mut recipe.own {
             let key = format!("augment.{name}");
             let mut named = Named { name: name.clone(), settings: settings.clone() };
@@ -310,6 +318,16 @@ impl Registry {
                 }
                 error
             })?;
+            let other = match found.lane() {
+                ..=LAST_LANE => Some("one that comes with Taper".to_string()),
+                lane => lanes.insert(lane, format!("`{name}`")),
+            };
+            if let Some(other) = other {
+                let expected = "one that draws random numbers of its own: give it another `name()`, or another \
+                                `lane()`";
+                let found = format!("an augmentation that draws the random numbers of {other}");
+                return Err(setting(key, found, expected));
+            }
             *settings = named.settings;
             policy = policy.with(found);
         }

@@ -43,35 +43,39 @@ pub(crate) fn layered(
     overrides: &[(String, String)],
     registry: &Registry,
 ) -> Result<Recipe, RunnerError> {
-    let mut origin = "";
     let mut table = table_of(&Recipe::default())?;
     if let Some(below) = below {
         merge(&mut table, read(below, registry)?)?;
     }
     merge(&mut table, said)?;
+    let mut fault = None;
     if let Some(base) = base {
-        merge(&mut table, read(base, registry)?)?;
-        // What is wrong with a recipe that is right by itself has come with the overrides.
-        if complete(table.clone(), "", registry).is_err() {
-            origin = base;
-        }
+        let read = read(base, registry)?;
+        merge(&mut table, read).map_err(|error| error.of_recipe(base))?;
+        fault = complete(table.clone(), registry).err().map(|error| (base, error.to_string()));
     }
     override_keys(&mut table, overrides)?;
-    let mut recipe = complete(table, origin, registry)?;
+    let mut recipe = complete(table, registry).map_err(|error| match fault {
+        Some((base, fault)) if fault == error.to_string() => error.of_recipe(base),
+        // It has come with the overrides.
+        _ => error,
+    })?;
+    // Of another one the plan says that nothing has its name.
+    if let Some(base) = base
+        && !overrides.iter().any(|(key, _)| key == "model.net")
+    {
+        let net = registry.models.net(&recipe.model.net);
+        net.map_err(|error| RunnerError::from(error).of_recipe(base))?;
+    }
     recipe.taper_version = env!("CARGO_PKG_VERSION").to_string();
     Ok(recipe)
 }
 
 /// The recipe that a table is, its settings complete.
-fn complete(table: Table, origin: &str, registry: &Registry) -> Result<Recipe, RunnerError> {
-    let mut recipe: Recipe = settings_of(table).map_err(invalid(origin))?;
-    match registry.choose(&mut recipe) {
-        Ok(_) => Ok(recipe),
-        Err(RunnerError::Recipe(RecipeError::Invalid { fault, .. })) => {
-            Err(invalid(origin)(fault).into())
-        }
-        Err(error) => Err(error),
-    }
+fn complete(table: Table, registry: &Registry) -> Result<Recipe, RunnerError> {
+    let mut recipe: Recipe = settings_of(table).map_err(invalid(""))?;
+    registry.choose(&mut recipe)?;
+    Ok(recipe)
 }
 
 fn read(base: &str, registry: &Registry) -> Result<Table, RecipeError> {

@@ -14,7 +14,7 @@ use crate::load::load;
 use crate::memory;
 use crate::observe::{
     self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, Verdicts, When,
-    notify, notify_warnings, show_scored,
+    check_names, notify, notify_warnings, show_scored,
 };
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -64,7 +64,8 @@ impl Existing {
 /// goes on ends with the bits of one that never stopped, provided that recipe, data, version of Taper,
 /// device and kind of machine are the same, which is checked. A run that is there is touched once all that can be
 /// tried before the first step has been. The model card and the page of a run are not
-/// written here: `taper_report::complete(folder)` leaves them.
+/// written here: `taper_report::complete(folder)` leaves them. Beside `listeners` those of the registry that the plan
+/// was made with follow it.
 ///
 /// # Errors
 /// A run in the folder that may not be touched, that differs from the plan ([`ResumeError::Differs`](crate::ResumeError::Differs)) or
@@ -77,6 +78,10 @@ pub fn run(
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Outcome, RunnerError> {
     check_same(plan)?;
+    listeners.extend(plan.listeners());
+    let of_recipe = of_recipe(&plan.recipe);
+    let named = listeners.iter().chain(&of_recipe).map(|listener| listener.name());
+    check_names(named.chain(observe::OF_FILES))?;
     let processes = &plan.processes;
     let Newest { found: point, broken } = match (existing, existing.run_in(folder)?) {
         (Existing::Resume { force }, Some(run)) => match resume_point(&run, plan, force)? {
@@ -117,7 +122,7 @@ pub fn run(
             before
         }
     };
-    listeners.extend(of_recipe(&plan.recipe));
+    listeners.extend(of_recipe);
     let mut training = Training::new(plan, &loaded)?.cache_features(folder.path())?;
     check_readable(&training)?;
     let is_saved = plan.recipe.checkpoint.enabled;
@@ -244,6 +249,7 @@ pub fn from_scratch(
 ) -> Result<Scores, RunnerError> {
     let plan = plan.without_weights();
     let loaded = load(&plan)?;
+    listeners.extend(plan.listeners());
     listeners.extend(of_recipe(&plan.recipe));
     train(Training::new(&plan, &loaded)?, &mut listeners)?;
     let evaluation = evaluate_told(&plan, &loaded.net, plan.data.scored().1, "evaluates", &mut [])?;

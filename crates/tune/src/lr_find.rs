@@ -20,6 +20,7 @@ pub fn lr_find(
     out: &Path,
     mut listeners: Vec<Box<dyn Listener>>,
 ) -> Result<Sweep, TuneError> {
+    listeners.extend(plan.listeners());
     let loaded = load(plan)?;
     let sweep = sweep(Training::new(plan, &loaded)?, config, &mut listeners)?;
     std::fs::create_dir_all(out).map_err(RunFolderError::io(out))?;

@@ -82,6 +82,7 @@ impl Default for SearchSettings {
 /// How epochs are given to trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SearchMethod {
     /// Every trial gets all epochs.
     Random,

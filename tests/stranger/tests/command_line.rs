@@ -77,6 +77,35 @@ fn a_recipe_of_its_own_trains_with_everything_of_its_own_and_goes_on() {
 }
 
 #[test]
+fn a_metric_of_its_own_stands_wherever_the_scores_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let flags = [
+        "train",
+        "--recipe",
+        "rings",
+        "--epochs",
+        "1",
+        "--set",
+        "log.tensorboard=true",
+        "--out",
+        "a",
+    ];
+    let output = stranger(&flags, folder);
+    let [table, progress] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    let line = |text: &str, part: &str| {
+        text.lines().any(|line| line.contains(part) && line.contains("mean_cost"))
+    };
+    assert!(line(&table, "macro F1"), "{table}");
+    assert!(line(&progress, "validation") || progress.contains("\n  mean_cost "), "{progress}");
+    assert!(text(&folder.join("a/README.md")).contains("| loss | mean_cost |"));
+    let board = std::fs::read_dir(folder.join("a/tensorboard")).unwrap().next().unwrap().unwrap();
+    let board = String::from_utf8_lossy(&std::fs::read(board.path()).unwrap()).into_owned();
+    assert!(board.contains("validation/mean_cost"));
+}
+
+#[test]
 fn completions_and_the_manual_are_the_program_s_own() {
     let folder = tempfile::tempdir().unwrap();
     let completions = done(&["completions", "bash"], folder.path());

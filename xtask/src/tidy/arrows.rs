@@ -10,6 +10,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("kernels", &[]),
     ("optimizer", &[]),
+    ("photo-weights", &[]),
     ("dataset", &["untrusted"]),
     ("hub", &["untrusted"]),
     ("model", &["kernels", "untrusted"]),

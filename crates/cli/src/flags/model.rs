@@ -111,6 +111,7 @@ pub struct PredictFlags {
 
 /// How `predict` writes its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum PredictionFormat {
     /// A table.
     Table,

@@ -125,10 +125,9 @@ fn taken(key: &str, text: &str) -> Result<String, String> {
     let value = Value::from(text).to_string();
     match Recipe::default().with(&[(key.to_string(), value)]) {
         Ok(_) => Ok(text.to_string()),
-        Err(RunnerError::Recipe(RecipeError::Invalid {
-            fault: Fault::Value { expected, .. },
-            ..
-        })) => Err(format!("expected {expected}")),
+        Err(RunnerError::Recipe(RecipeError::Invalid { fault: Fault::Value { expected, .. } })) => {
+            Err(format!("expected {expected}"))
+        }
         Err(error) => Err(error.to_string()),
     }
 }

@@ -7,6 +7,9 @@ use crate::augment::elastic::Field;
 use crate::image::Image;
 use crate::random::Random;
 
+/// The last lane of random numbers that an augmentation of this crate may have.
+pub const LAST_LANE: u32 = 127;
+
 /// A random change to an image of the net's size, as bytes: (image, random numbers) to an image.
 ///
 /// What is random comes from `random` alone, a stream of the item's and the epoch's own, so that
@@ -44,13 +47,13 @@ pub trait Augmentation: Debug + Send + Sync {
 
     /// Which of the item's streams of random numbers it draws from: two augmentations of one lane
     /// draw the same numbers, two of different ones do not depend on each other. Those of this crate
-    /// have lanes below 128; by default it is one above, by the name.
-    fn lane(&self) -> u8 {
+    /// have lanes up to [`LAST_LANE`]; by default it is one above, by the name, which two names share once in 2^31.
+    fn lane(&self) -> u32 {
         // FNV-1a, 32 bits.
         let hash = self.name().bytes().fold(0x811c_9dc5, |hash: u32, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
-        128 | (hash ^ hash >> 16) as u8
+        hash | (LAST_LANE + 1)
     }
 
     /// Changes the image; its size stays.
@@ -62,7 +65,7 @@ impl<A: Augmentation + ?Sized> Augmentation for Arc<A> {
         (**self).name()
     }
 
-    fn lane(&self) -> u8 {
+    fn lane(&self) -> u32 {
         (**self).lane()
     }
 

@@ -18,7 +18,7 @@ impl Augmentation for Blur {
         "blur"
     }
 
-    fn lane(&self) -> u8 {
+    fn lane(&self) -> u32 {
         9
     }
 

@@ -26,7 +26,7 @@ impl Augmentation for ColorJitter {
         "colour jitter"
     }
 
-    fn lane(&self) -> u8 {
+    fn lane(&self) -> u32 {
         8
     }
 

@@ -35,7 +35,7 @@ impl Augmentation for Erase {
         "erase"
     }
 
-    fn lane(&self) -> u8 {
+    fn lane(&self) -> u32 {
         11
     }
 

@@ -16,7 +16,7 @@ impl Augmentation for Noise {
         "noise"
     }
 
-    fn lane(&self) -> u8 {
+    fn lane(&self) -> u32 {
         10
     }
 

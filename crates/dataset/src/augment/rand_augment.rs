@@ -26,7 +26,7 @@ impl Augmentation for RandAugment {
         "RandAugment"
     }
 
-    fn lane(&self) -> u8 {
+    fn lane(&self) -> u32 {
         7
     }
 

@@ -177,7 +177,7 @@ fn an_augmentation_of_ones_own_comes_last_and_draws_numbers_of_its_own() {
     let alone = first(Policy::default().with(Own(own.0)));
     assert_eq!(alone, first(all().list().with(own)));
     let fresh = || Random::new(3, crate::random::Purpose::Augment, 1, 7);
-    let lanes: Vec<u8> = (0..12).map(|lane| fresh().lane(lane).next_u32() as u8).collect();
+    let lanes: Vec<u8> = (0..12u8).map(|lane| fresh().lane(lane).next_u32() as u8).collect();
     assert!(!lanes.contains(&alone), "{alone} in {lanes:?}");
 }
 
@@ -199,4 +199,35 @@ fn every_key_is_told_with_what_it_sets() {
     let settings = serde_json::to_value(Augment::none()).unwrap();
     assert_eq!(KEYS.len(), settings.as_object().unwrap().len());
     assert!(KEYS.iter().all(|(key, doc)| settings.get(key).is_some() && doc.len() > 15));
+}
+
+#[test]
+fn names_that_differ_in_a_letter_draw_numbers_of_their_own() {
+    #[derive(Debug)]
+    struct Named(String);
+
+    impl Augmentation for Named {
+        fn name(&self) -> &str {
+            &self.0
+        }
+
+        fn apply(&self, _: &mut Image, _: &mut Random, _: &mut Scratch) {}
+    }
+
+    let purpose = crate::random::Purpose::Augment;
+    let names = (0..1000).map(|number| Named(format!("own {number}")));
+    let mut lanes: Vec<u32> = names.map(|own| own.lane()).collect();
+    assert!(lanes.iter().all(|lane| *lane > LAST_LANE));
+    let mut first: Vec<[u32; 2]> = lanes
+        .iter()
+        .map(|lane| {
+            let mut random = Random::new(3, purpose, 1, 7).lane(*lane);
+            [random.next_u32(), random.next_u32()]
+        })
+        .collect();
+    lanes.sort_unstable();
+    lanes.dedup();
+    first.sort_unstable();
+    first.dedup();
+    assert_eq!((lanes.len(), first.len()), (1000, 1000));
 }

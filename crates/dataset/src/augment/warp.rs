@@ -38,8 +38,8 @@ impl Augmentation for Warp {
         "warp"
     }
 
-    fn lane(&self) -> u8 {
-        Affine::LANE
+    fn lane(&self) -> u32 {
+        Affine::LANE.into()
     }
 
     fn apply(&self, image: &mut Image, random: &mut Random, scratch: &mut Scratch) {

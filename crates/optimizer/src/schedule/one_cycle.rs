@@ -37,6 +37,7 @@ pub struct OneCycle {
 /// The curve between two rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Anneal {
     /// Half a cosine.
     #[default]

@@ -12,12 +12,18 @@ pub enum RecipeError {
     #[error(transparent)]
     Folder(#[from] RunFolderError),
     /// It is no recipe: not TOML, an unknown key, a value of another type.
-    #[error("{}{fault}", if origin.is_empty() { String::new() } else { format!("recipe {origin}: ") })]
+    #[error("{fault}")]
     Invalid {
-        /// The recipe's name or path; empty for single keys.
-        origin: String,
         /// What is wrong.
         fault: Fault,
+    },
+    /// What is wrong with one that has a name or a path.
+    #[error("recipe {origin}: {error}")]
+    In {
+        /// The recipe's name or path.
+        origin: String,
+        /// What is wrong, a [`RunnerError`](crate::RunnerError).
+        error: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A setting is outside what it may be.
     #[error("`{key}` is {found}, expected {expected}")]

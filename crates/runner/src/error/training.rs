@@ -112,6 +112,14 @@ pub enum TrainingError {
         /// The checkpoint to go on from.
         checkpoint: Option<PathBuf>,
     },
+    /// Two listeners have one name, by which a checkpoint knows what each remembers.
+    #[error(
+        "two listeners of the run are called `{name}`; give one of them another name, by which checkpoints know it"
+    )]
+    SameListener {
+        /// The name.
+        name: &'static str,
+    },
     /// The saved state of a listener is not what it saves.
     #[error("the saved state of `{listener}` cannot be used: {reason}")]
     ListenerState {

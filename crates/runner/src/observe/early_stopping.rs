@@ -47,10 +47,14 @@ impl Listener for EarlyStopping {
         };
         let EarlyStoppingRecipe { patience, ref metric, min_delta } = self.recipe;
         let better = |best| metric.improves(scores, best, min_delta);
-        match self.state.take(better, metric.of(scores)) >= patience {
-            false => Ok(Verdict::Continue),
-            true => Ok(Verdict::Stop(format!("no better {metric} for {patience} epochs"))),
-        }
+        let waited = self.state.take(better, metric.of(scores));
+        Ok(match (waited >= patience, self.state.best) {
+            (false, _) => Verdict::Continue,
+            (true, Some(_)) => Verdict::Stop(format!("no better {metric} for {patience} epochs")),
+            (true, None) => {
+                Verdict::Stop(format!("{metric} was undefined (NaN) for {patience} epochs"))
+            }
+        })
     }
 
     keeps_state!("early_stopping");

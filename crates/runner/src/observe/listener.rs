@@ -1,6 +1,6 @@
 //! Who follows a run, and what they may want of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,8 @@ pub trait Listener {
         let _ = (what, done, of);
     }
 
-    /// Under which name its state is saved; empty, as by default, for one without a state.
+    /// Under which name its state is saved, which no other listener of the run has; empty, as by default, for one without
+    /// a state.
     fn name(&self) -> &'static str {
         ""
     }
@@ -253,6 +254,17 @@ pub(crate) fn tell_working(
     of: usize,
 ) {
     listeners.iter_mut().for_each(|listener| listener.working(what, done, of));
+}
+
+/// Whether no two listeners have one name, by which a checkpoint knows what each remembers.
+pub(crate) fn check_names(
+    names: impl IntoIterator<Item = &'static str>,
+) -> Result<(), RunnerError> {
+    let mut known = BTreeSet::new();
+    match names.into_iter().find(|name| !name.is_empty() && !known.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(TrainingError::SameListener { name }.into()),
+    }
 }
 
 /// The states of the listeners that have one.

@@ -159,19 +159,19 @@ impl Listener for Progress {
                 let here = done.saturating_sub(self.first_epoch).max(1);
                 let left = self.started.elapsed().as_secs_f64() / here as f64
                     * (self.epochs - done.min(self.epochs)) as f64;
+                let own = validation.iter().flat_map(|scores| &scores.own);
+                let own: Vec<_> =
+                    own.map(|(name, score)| format!("{name} {:.4}", score.value)).collect();
                 let validation = validation
                     .as_ref()
                     .map(|v| format!("validation {:.2} % loss {:.4}", 100.0 * v.accuracy, v.loss));
                 let head = format!("{} epoch {done}/{}: loss {loss:.4}", self.label, self.epochs);
-                self.line(&epoch_line(
-                    head,
-                    [
-                        validation,
-                        Some(format!("rate {learning_rate:.2e}")),
-                        Some(format!("{images_per_second:.0} images/s")),
-                        Some(format!("{left:.0} s left")),
-                    ],
-                ));
+                let more = [
+                    Some(format!("rate {learning_rate:.2e}")),
+                    Some(format!("{images_per_second:.0} images/s")),
+                    Some(format!("{left:.0} s left")),
+                ];
+                self.line(&epoch_line(&head, validation, &own.join(" "), more));
             }
             Event::Finished { stopped, .. } => {
                 if let Some(bar) = self.bar.take() {
@@ -207,17 +207,30 @@ fn status(loss: f64, speed: f64) -> String {
 }
 
 /// An epoch in one line of a terminal: what is left out where it would not fit is first the speed, then the rate,
-/// then the time; the history has it all.
-fn epoch_line(head: String, mut parts: [Option<String>; 4]) -> String {
-    let line = |parts: &[Option<String>; 4]| {
-        parts.iter().flatten().fold(head.clone(), |line, part| line + " · " + part)
+/// then the time; the history has it all. A program's own metrics have a line of their own where they do not fit.
+fn epoch_line(
+    head: &str,
+    validation: Option<String>,
+    own: &str,
+    mut more: [Option<String>; 3],
+) -> String {
+    let with = |line: String, part: &String| line + " · " + part;
+    let head = validation.iter().fold(head.to_string(), with);
+    let together = match own {
+        "" => head.clone(),
+        own => with(head.clone(), &own.to_string()),
     };
-    for least in [2, 1, 3] {
-        if width(&line(&parts)) > COLUMNS {
-            parts[least] = None;
+    let (head, below) = match width(&together) > COLUMNS {
+        true => (head, format!("\n  {own}")),
+        false => (together, String::new()),
+    };
+    let line = |more: &[Option<String>; 3]| more.iter().flatten().fold(head.clone(), with);
+    for least in [1, 0, 2] {
+        if width(&line(&more)) > COLUMNS {
+            more[least] = None;
         }
     }
-    line(&parts)
+    line(&more) + &below
 }
 
 #[cfg(test)]
@@ -239,17 +252,15 @@ mod tests {
     #[test]
     fn an_epoch_s_line_fits_into_eighty_columns() {
         let part = |text: &str| Some(text.to_string());
-        let line = |label: &str, validation: bool| {
+        let with = |label: &str, validation: bool, own: &str| {
             epoch_line(
-                format!("{label} epoch 10/12: loss 0.1234"),
-                [
-                    validation.then(|| "validation 98.76 % loss 0.1234".to_string()),
-                    part("rate 1.00e-3"),
-                    part("12345 images/s"),
-                    part("1234 s left"),
-                ],
+                &format!("{label} epoch 10/12: loss 0.1234"),
+                validation.then(|| "validation 98.76 % loss 0.1234".to_string()),
+                own,
+                [part("rate 1.00e-3"), part("12345 images/s"), part("1234 s left")],
             )
         };
+        let line = |label: &str, validation: bool| with(label, validation, "");
         assert_eq!(
             line("finetune", false),
             "finetune epoch 10/12: loss 0.1234 · rate 1.00e-3 · 12345 images/s · 1234 s left"
@@ -257,6 +268,14 @@ mod tests {
         assert_eq!(
             line("finetune", true),
             "finetune epoch 10/12: loss 0.1234 · validation 98.76 % loss 0.1234 · 1234 s left"
+        );
+        assert_eq!(
+            with("train", true, "cost 1.5000"),
+            "train epoch 10/12: loss 0.1234 · validation 98.76 % loss 0.1234 · cost 1.5000"
+        );
+        assert_eq!(
+            with("finetune", true, "mean_cost 1.5000"),
+            "finetune epoch 10/12: loss 0.1234 · validation 98.76 % loss 0.1234 · 1234 s left\n  mean_cost 1.5000"
         );
         for label in
             ["train", "lr-find", "keras-mnist… fold 10", "000-12-epochs", "七八九十 fold 1"]

@@ -49,11 +49,15 @@ impl TensorBoard {
         self.write(&event)
     }
 
-    fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), RunnerError> {
+    fn scalars<T: AsRef<str>>(
+        &mut self,
+        step: u64,
+        values: &[(T, f64)],
+    ) -> Result<(), RunnerError> {
         let mut summary = Message::default();
         for (tag, value) in values {
             let mut one = Message::default();
-            one.bytes(1, tag.as_bytes());
+            one.bytes(1, tag.as_ref().as_bytes());
             one.float(2, *value as f32);
             summary.bytes(1, &one.0);
         }
@@ -86,14 +90,15 @@ impl Listener for TensorBoard {
                 step, loss, validation, images_per_second, data_wait, ..
             }) => {
                 let mut values = vec![
-                    ("train/loss", *loss),
-                    ("train/images_per_second", *images_per_second),
-                    ("train/data_wait", *data_wait),
+                    ("train/loss".to_string(), *loss),
+                    ("train/images_per_second".to_string(), *images_per_second),
+                    ("train/data_wait".to_string(), *data_wait),
                 ];
-                if let Some(Scores { loss, accuracy, macro_f1, .. }) = validation {
-                    values.push(("validation/loss", *loss));
-                    values.push(("validation/accuracy", *accuracy));
-                    values.push(("validation/macro_f1", *macro_f1));
+                if let Some(Scores { loss, accuracy, macro_f1, own, .. }) = validation {
+                    let known = [("loss", *loss), ("accuracy", *accuracy), ("macro_f1", *macro_f1)];
+                    let own = own.iter().map(|(name, score)| (name.as_str(), score.value));
+                    let all = known.into_iter().chain(own);
+                    values.extend(all.map(|(name, value)| (format!("validation/{name}"), value)));
                 }
                 self.scalars(*step, &values)?;
             }

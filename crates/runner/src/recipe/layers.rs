@@ -28,7 +28,16 @@ impl Recipe {
 }
 
 pub(crate) fn invalid(origin: &str) -> impl Fn(Fault) -> RecipeError {
-    move |fault| RecipeError::Invalid { origin: origin.to_string(), fault }
+    move |fault| {
+        let error = RecipeError::Invalid { fault };
+        match origin {
+            "" => error,
+            _ => RecipeError::In {
+                origin: origin.to_string(),
+                error: Box::new(RunnerError::from(error)),
+            },
+        }
+    }
 }
 
 /// Settings as a table.

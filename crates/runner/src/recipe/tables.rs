@@ -268,10 +268,7 @@ impl Recipe {
     /// # Errors
     /// A number that TOML cannot hold; more than is read of a recipe.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
-        let invalid = |reason| RecipeError::Invalid {
-            origin: "recipe.toml".to_string(),
-            fault: Fault::Text(reason),
-        };
+        let invalid = |reason| super::invalid("recipe.toml")(Fault::Text(reason));
         let text = toml::to_string(self).map_err(|error| invalid(error.to_string()))?;
         match text.len() as u64 {
             ..=SETTINGS => Ok(text),

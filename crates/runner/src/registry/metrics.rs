@@ -1,5 +1,6 @@
 //! Metrics of a program's own.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,21 +14,36 @@ type Measure = Arc<dyn Fn(&Evaluation) -> f64 + Send + Sync>;
 
 /// Metrics of a program's own, by name.
 #[derive(Clone, Default)]
-pub struct Metrics(BTreeMap<String, (Better, Measure)>);
+pub struct Metrics(BTreeMap<String, Own>);
+
+#[derive(Clone)]
+struct Own {
+    better: Better,
+    measure: Measure,
+    /// The function's type, by which another one under the same name is told.
+    of: TypeId,
+}
 
 impl Metrics {
-    pub(crate) fn add(
+    /// Adds one; `false` where another has the name, which stays.
+    #[must_use]
+    pub(crate) fn add<F: Fn(&Evaluation) -> f64 + Send + Sync + 'static>(
         &mut self,
         name: &str,
         better: Better,
-        measure: impl Fn(&Evaluation) -> f64 + Send + Sync + 'static,
-    ) {
-        self.0.insert(name.to_string(), (better, Arc::new(measure)));
+        measure: F,
+    ) -> bool {
+        let of = TypeId::of::<F>();
+        if self.0.get(name).is_some_and(|known| (known.of, known.better) != (of, better)) {
+            return false;
+        }
+        self.0.insert(name.to_string(), Own { better, measure: Arc::new(measure), of });
+        true
     }
 
     /// Adds their values to the scores of an evaluation.
     pub(crate) fn measure(&self, evaluation: &Evaluation, scores: &mut Scores) {
-        for (name, (better, measure)) in &self.0 {
+        for (name, Own { better, measure, .. }) in &self.0 {
             let score = OwnScore { value: measure(evaluation), better: *better };
             scores.own.insert(name.clone(), score);
         }

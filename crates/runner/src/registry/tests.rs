@@ -1,5 +1,8 @@
 use candle_core::Tensor;
 use serde::Deserialize;
+use taper_dataset::Image;
+use taper_dataset::augment::Scratch;
+use taper_dataset::random::Random;
 use taper_model::loss::{LossError, Targets};
 use taper_optimizer::Sgd;
 
@@ -84,6 +87,46 @@ fn settings_of_ones_own_may_be_called_as_keys_of_a_recipe_are() {
     }
 }
 
+/// An augmentation whose random numbers are those of a lane.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Lane<const LANE: u32>;
+
+impl<const LANE: u32> Augmentation for Lane<LANE> {
+    fn name(&self) -> &str {
+        "lane"
+    }
+
+    fn lane(&self) -> u32 {
+        LANE
+    }
+
+    fn apply(&self, _: &mut Image, _: &mut Random, _: &mut Scratch) {}
+}
+
+#[test]
+fn augmentations_that_draw_the_same_random_numbers_are_refused() {
+    let mut registry = Registry::new();
+    registry.add_augment::<Lane<128>>("a");
+    registry.add_augment::<Lane<{ 128 + 256 }>>("b");
+    registry.add_augment::<Lane<{ 128 + 256 }>>("c");
+    registry.add_augment::<Lane<9>>("blurred");
+    let tried = |names: &[&str]| {
+        let mut recipe = AugmentRecipe::default();
+        recipe.own.extend(names.iter().map(|name| (name.to_string(), toml::Table::new())));
+        registry.policy(&mut recipe).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(tried(&["a", "b"]), Ok(()));
+    let error = tried(&["b", "c"]).unwrap_err();
+    assert!(
+        error.starts_with(
+            "`augment.c` is an augmentation that draws the random numbers of `b`, expected one"
+        ),
+        "{error}"
+    );
+    let error = tried(&["blurred"]).unwrap_err();
+    assert!(error.contains("of one that comes with Taper"), "{error}");
+}
+
 #[test]
 fn a_setting_called_name_is_refused() {
     let mut registry = Registry::new();
@@ -112,8 +155,17 @@ fn a_name_that_something_else_has_is_refused() {
         );
         assert_eq!(with(add), expected);
     }
+    let twice = |r: &mut Registry| {
+        r.add_metric("cost", Better::Less, |_| 0.0);
+        r.add_metric("cost", Better::Less, |_| 1.0);
+    };
+    assert!(with(twice).starts_with("the metric `cost` of this program"));
     // The same again is the same.
-    assert_eq!(with(|r| r.add_rule::<Sgd>("sgd")), "");
+    let same = |r: &mut Registry| {
+        r.add_rule::<Sgd>("sgd");
+        (0..2).for_each(|_| r.add_metric("cost", Better::Less, |_| 0.0));
+    };
+    assert_eq!(with(same), "");
 }
 
 #[test]

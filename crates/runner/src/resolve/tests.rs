@@ -213,6 +213,32 @@ fn a_fault_of_a_recipe_file_is_told_of_the_file() {
 }
 
 #[test]
+fn a_name_in_a_recipe_file_that_nothing_has_is_told_of_the_file_and_one_of_a_flag_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    for (toml, expected) in [
+        ("optimizer = \"admw\"", "unknown optimizer `admw`"),
+        ("[optimizer]\nname = \"admw\"", "unknown optimizer `admw`"),
+        ("schedule = \"cosin\"", "unknown schedule `cosin`"),
+        ("loss = \"focl\"", "unknown loss `focl`"),
+        ("method = \"haed\"", "unknown method `haed`"),
+        ("[augment.scam]\nby = 1", "unknown augmentation `scam`"),
+        ("[model]\nnet = \"lenet\"", "unknown net `lenet`, expected one of"),
+        ("[select]\nmetric = \"f1\"", "`select.metric` is `f1`, expected one of"),
+        ("[augment]\nnoise = -1", "augment.noise is -1, expected"),
+    ] {
+        std::fs::write(&path, toml).unwrap();
+        let error = with(path.to_str(), &[]).unwrap_err();
+        assert!(error.starts_with("recipe ") && error.contains("mine.toml: "), "{error}");
+        assert!(error.contains(expected), "{toml}: {error}");
+    }
+    std::fs::write(&path, "optimizer = \"admw\"").unwrap();
+    let error = with(path.to_str(), &[("optimizer", "sdg")]).unwrap_err();
+    assert!(error.starts_with("unknown optimizer `sdg`"), "{error}");
+    assert!(with(path.to_str(), &[("optimizer", "sgd")]).is_ok());
+}
+
+#[test]
 fn whole_numbers_do_for_floats() {
     let recipe = with(None, &[("optimizer", "sgd"), ("optimizer.learning_rate", "1")]).unwrap();
     assert_eq!(recipe.optimizer.number("learning_rate"), Some(1.0));

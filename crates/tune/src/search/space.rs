@@ -9,6 +9,7 @@ use crate::error::TuneError;
 /// The values that a key may have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "{ choices = [1, 2] }, or { low = 1e-4, high = 1e-1, log = true }")]
+#[non_exhaustive]
 pub enum Range {
     /// One of a list, each as likely: `{ choices = ["adamw", "sgd"] }`.
     Choices(Choices),

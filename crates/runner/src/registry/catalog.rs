@@ -1,4 +1,4 @@
-//! Parts of one kind, by name.
+//! What is known by name, of one kind.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -13,18 +13,18 @@ use crate::error::RecipeError;
 use crate::fault::{Fault, settings_of};
 use crate::recipe::Named;
 
-/// Makes a part of its settings, and gives these complete.
+/// Makes one of its settings, and gives these complete.
 type Make<T> = Arc<dyn Fn(Table) -> Result<(T, Table), Fault> + Send + Sync>;
 
-/// Parts of one kind, such as all update rules, by name.
+/// What is known by name, of one kind: all update rules, for instance.
 #[derive(Clone)]
-pub(crate) struct Parts<T> {
+pub(crate) struct Catalog<T> {
     what: &'static str,
-    known: BTreeMap<String, Part<T>>,
+    known: BTreeMap<String, Entry<T>>,
 }
 
 #[derive(Clone)]
-struct Part<T> {
+struct Entry<T> {
     /// The name that a complete recipe has for it.
     name: String,
     /// What is set where the recipe does not.
@@ -34,13 +34,13 @@ struct Part<T> {
     of: TypeId,
 }
 
-impl<T> Parts<T> {
+impl<T> Catalog<T> {
     /// None so far; `what` is their kind, for errors.
     pub fn new(what: &'static str) -> Self {
         Self { what, known: BTreeMap::new() }
     }
 
-    /// Adds a part whose settings are those of its type; `false` where another has the name, which stays.
+    /// Adds one whose settings are those of its type; `false` where another has the name, which stays.
     #[must_use]
     pub fn add<P: Serialize + DeserializeOwned + 'static>(
         &mut self,
@@ -48,7 +48,7 @@ impl<T> Parts<T> {
         part: impl Fn(P) -> T + Send + Sync + 'static,
     ) -> bool {
         let of = TypeId::of::<P>();
-        let is_own = |known: &Part<T>| known.name == name && known.of == of;
+        let is_own = |known: &Entry<T>| known.name == name && known.of == of;
         if self.known.get(name).is_some_and(|known| !is_own(known)) {
             return false;
         }
@@ -74,16 +74,16 @@ impl<T> Parts<T> {
             }
         };
         let (name, defaults) = (name.to_string(), Table::new());
-        let part = Part { name: name.clone(), defaults, make: Arc::new(make), of };
-        self.known.insert(name, part);
+        let entry = Entry { name: name.clone(), defaults, make: Arc::new(make), of };
+        self.known.insert(name, entry);
         true
     }
 
-    /// Adds another name for a part, with other defaults.
+    /// Adds another name for one, with other defaults.
     pub fn add_preset(&mut self, preset: &str, name: &str, defaults: Table) {
-        if let Some(Part { make, of, .. }) = self.known.get(name) {
-            let part = Part { name: name.to_string(), defaults, make: make.clone(), of: *of };
-            self.known.insert(preset.to_string(), part);
+        if let Some(Entry { make, of, .. }) = self.known.get(name) {
+            let entry = Entry { name: name.to_string(), defaults, make: make.clone(), of: *of };
+            self.known.insert(preset.to_string(), entry);
         }
     }
 
@@ -92,22 +92,21 @@ impl<T> Parts<T> {
         self.known.keys().map(String::as_str)
     }
 
-    /// The part that a recipe names, whose settings are complete then; `key` is where it stands in the recipe.
+    /// What a recipe names, whose settings are complete then; `key` is where it stands in the recipe.
     ///
     /// # Errors
     /// Nothing has the name; settings that it does not take.
     pub fn resolve(&self, key: &str, named: &mut Named) -> Result<T, RecipeError> {
-        let Some(part) = self.known.get(&named.name) else {
+        let Some(entry) = self.known.get(&named.name) else {
             let known = self.names().map(String::from).collect();
             let (what, name) = (self.what, named.name.clone());
             return Err(RecipeError::Unknown { what, name, known });
         };
-        let mut settings = part.defaults.clone();
+        let mut settings = entry.defaults.clone();
         settings.extend(named.settings.clone());
-        let wrong =
-            |fault: Fault| RecipeError::Invalid { origin: String::new(), fault: fault.within(key) };
-        let (made, settings) = (part.make)(settings).map_err(wrong)?;
-        *named = Named { name: part.name.clone(), settings };
+        let wrong = |fault: Fault| RecipeError::Invalid { fault: fault.within(key) };
+        let (made, settings) = (entry.make)(settings).map_err(wrong)?;
+        *named = Named { name: entry.name.clone(), settings };
         Ok(made)
     }
 }
