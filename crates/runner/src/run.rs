@@ -69,7 +69,7 @@ impl Existing {
 ///
 /// # Errors
 /// A run in the folder that may not be touched, that differs from the plan ([`ResumeError::Differs`](crate::ResumeError::Differs)) or
-/// whose checkpoints are all broken; whatever [`load`], [`train()`] and [`evaluate()`] report; a folder
+/// whose checkpoints are all broken; whatever [`load`], [`train()`] and evaluation report; a folder
 /// that cannot be written.
 pub fn run(
     plan: &Plan,
