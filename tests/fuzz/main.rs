@@ -49,6 +49,7 @@ fn no_file_that_is_changed_at_random_makes_a_reader_panic() {
     let seconds = std::env::var("TAPER_FUZZ_SECONDS").map(|text| text.parse().unwrap());
     let chosen = std::env::var("TAPER_FUZZ").ok();
     let is_chosen = |name: &str| chosen.as_deref().is_none_or(|chosen| chosen == name);
+    assert!(TARGETS.iter().any(|(name, _)| is_chosen(name)), "no target is called {chosen:?}");
     for (name, target) in TARGETS.iter().filter(|(name, _)| is_chosen(name)) {
         let files: Vec<Vec<u8>> = corpus(name).into_iter().map(|(_, bytes)| bytes).collect();
         let last = std::env::temp_dir().join(format!("taper-fuzz-{name}-{}", std::process::id()));

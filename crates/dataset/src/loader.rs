@@ -190,6 +190,11 @@ impl BatchMaker {
     ) -> Result<Self> {
         preprocessing.check()?;
         check_indices(images.as_ref(), indices)?;
+        let Pieces { count, own, .. } = &config.pieces;
+        if own.is_empty() || own.end > *count {
+            let found = format!("{own:?} of {count}");
+            return Err(Error::setting("pieces", "some of the pieces of a batch", found));
+        }
         if config.batch_size == 0 {
             return Err(Error::setting("batch size", "at least 1", 0));
         }

@@ -11,6 +11,8 @@ pub(crate) struct Evidence<'a> {
     pub layout: Option<Layout>,
     /// Whether digits stand close to it, so that it may be a part of a longer number.
     pub is_part: bool,
+    /// Whether there is a full stop in it, or between it and those digits.
+    pub dotted: bool,
     /// How surely it is read, as a log.
     pub sure: f64,
     /// The mark before each digit, where one is.
@@ -20,7 +22,7 @@ pub(crate) struct Evidence<'a> {
 impl Evidence<'_> {
     /// How much speaks for a number to be the answer, as a log, and what.
     pub fn weigh(&self, answer: &Reading) -> (f64, Vec<String>) {
-        let &Self { pattern, layout, is_part, sure, marks } = self;
+        let &Self { pattern, layout, is_part, dotted, sure, marks } = self;
         let mut reasons = Vec::new();
         let mut score = 0.0;
         let mut says = |points: f64, reason: &str| {
@@ -80,7 +82,7 @@ impl Evidence<'_> {
                 _ => -2.5,
             };
             says(points, "as many digits as a postcode has, or not");
-            if marks.iter().flatten().any(|mark| *mark == '.') {
+            if dotted {
                 says(-2.0, "full stops, as in a date");
             }
         }

@@ -56,14 +56,25 @@ impl Scene {
     }
 }
 
+/// A number, and whether it may be a part of a longer one.
+pub(crate) struct Candidate {
+    pub number: Number,
+    pub is_part: bool,
+}
+
 /// The numbers in reading order, without those that a better one overlaps, and the answer.
 pub(crate) fn choose(
-    mut numbers: Vec<Number>,
+    mut candidates: Vec<Candidate>,
     patterns: &[Pattern],
     sheet: Option<[[f32; 2]; 4]>,
     turns: u8,
 ) -> Result<Scene> {
-    numbers.sort_by(|a, b| b.score.total_cmp(&a.score));
+    candidates.sort_by(|a, b| b.number.score.total_cmp(&a.number.score));
+    // Behind the answer, a part gives way to the whole.
+    if let Some((_, others)) = candidates.split_first_mut() {
+        others.sort_by_key(|one| one.is_part);
+    }
+    let numbers: Vec<Number> = candidates.into_iter().map(|one| one.number).collect();
     // The same pattern, some digits further: what is cut off may be the wrong end.
     let shifted = numbers.first().and_then(|best| {
         let is_shifted = |other: &&Number| {
@@ -88,7 +99,8 @@ pub(crate) fn choose(
             ),
         });
     }
-    if let (Some(pattern), Some(next)) = (&kept[0].pattern, kept.get(1))
+    let next = kept[1..].iter().max_by(|a, b| a.score.total_cmp(&b.score));
+    if let (Some(pattern), Some(next)) = (&kept[0].pattern, next)
         && kept[0].score - next.score < AMBIGUOUS
     {
         let pattern = pattern.clone();
@@ -96,7 +108,7 @@ pub(crate) fn choose(
         return Err(ReadError::Ambiguous { pattern, first, second });
     }
     // How far the best is ahead says how sure the choice is.
-    let rivals = kept.get(1).into_iter().chain(&shifted);
+    let rivals = next.into_iter().chain(&shifted);
     let rival = rivals.max_by(|a, b| a.score.total_cmp(&b.score)).cloned();
     let ahead = rival.as_ref().map_or(f64::INFINITY, |rival| kept[0].score - rival.score);
     let chosen_share = 1.0 / (1.0 + (-1.5 * ahead).exp());
@@ -120,7 +132,8 @@ pub(crate) fn choose(
     let mut lines: Vec<Vec<Number>> = Vec::new();
     for number in kept {
         let is_beside = |line: &&mut Vec<Number>| {
-            place(&number).0 - place(&line[0]).0 < 0.5 * height_of(&number.reading)
+            let last = line.last().map_or(f32::NEG_INFINITY, |last| place(last).0);
+            place(&number).0 - last < 0.5 * height_of(&number.reading)
         };
         match lines.last_mut().filter(is_beside) {
             Some(line) => line.push(number),
@@ -192,13 +205,33 @@ mod tests {
 
     #[test]
     fn numbers_of_one_line_are_told_from_left_to_right_however_it_slants() {
-        let numbers =
-            || vec![number("33", 20.0, 90.0), number("22", 200.0, 38.0), number("11", 20.0, 42.0)];
+        let numbers = || -> Vec<Candidate> {
+            let places =
+                [("44", 20.0, 90.0), ("33", 400.0, 30.0), ("22", 200.0, 38.0), ("11", 20.0, 46.0)];
+            let candidate = |(text, x, y)| Candidate { number: number(text, x, y), is_part: false };
+            places.map(candidate).into()
+        };
         let told = |turns| -> Vec<String> {
             let scene = choose(numbers(), &[], None, turns).unwrap();
             scene.numbers.into_iter().map(|number| number.reading.text).collect()
         };
-        assert_eq!(told(0), ["11", "22", "33"]);
-        assert_eq!(told(2), ["33", "22", "11"]);
+        assert_eq!(told(0), ["11", "22", "33", "44"]);
+        assert_eq!(told(2), ["44", "33", "22", "11"]);
+    }
+
+    #[test]
+    fn behind_the_answer_a_number_is_told_as_a_whole() {
+        let scored = |text: &str, x: f32, y: f32, score: f64, is_part: bool| {
+            let number = Number { score, ..number(text, x, y) };
+            Candidate { number, is_part }
+        };
+        let all = vec![
+            scored("80429", 20.0, 90.0, 5.0, false),
+            scored("123456789", 20.0, 20.0, -3.0, false),
+            scored("12345", 20.0, 20.0, 0.0, true),
+        ];
+        let scene = choose(all, &[], None, 0).unwrap();
+        let told: Vec<&str> = scene.numbers.iter().map(|one| one.reading.text.as_str()).collect();
+        assert_eq!((told, scene.chosen), (vec!["123456789", "80429"], 1));
     }
 }

@@ -8,7 +8,7 @@ use crate::decode::{decode, share};
 use crate::error::{ReadError, Result};
 use crate::evidence::Evidence;
 use crate::layout::{DIGIT, Layout, Layouts, digit_share, in_context};
-use crate::number::{Number, Scene, choose};
+use crate::number::{Candidate, Number, Scene, choose};
 use crate::pattern::Pattern;
 use crate::reading::{CARD_DIGITS, Reading, read_checked, reading};
 use crate::settings::{CHARACTERS, Character as Guess, LETTER, Scores, Settings};
@@ -59,18 +59,18 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether digits stand close to it, so that it may be a part of a longer number.
-    fn is_part(&self) -> bool {
+    /// The gaps, each by the characters on its left and right, to digits that stand close to it, so that it may
+    /// be a part of a longer number.
+    fn joints(&self) -> Vec<[&Character; 2]> {
         let some = &self.line.characters;
-        let is_beside = |at: Option<usize>, left: usize, right: usize| {
-            let Some(guess) = at.and_then(|at| self.guesses.get(at)) else { return false };
-            let (a, b) = (&some[left], &some[right]);
-            let close = b.left - a.right < CLOSE * a.height().min(b.height());
-            digit_share(guess) > DIGIT && close
-        };
         let (first, end) = (self.range.start, self.range.end);
-        is_beside(first.checked_sub(1), first.saturating_sub(1), first)
-            || is_beside((end < some.len()).then_some(end), end - 1, end)
+        let before = first.checked_sub(1).map(|at| (at, [at, first]));
+        let after = (end < some.len()).then_some((end, [end - 1, end]));
+        let pairs = [before, after].into_iter().flatten();
+        let digits = pairs.filter(|(other, _)| digit_share(&self.guesses[*other]) > DIGIT);
+        let close =
+            |[a, b]: &[&Character; 2]| b.left - a.right < CLOSE * a.height().min(b.height());
+        digits.map(|(_, pair)| pair.map(|at| &some[at])).filter(close).collect()
     }
 }
 
@@ -108,7 +108,7 @@ pub fn read_scene<E: std::fmt::Display>(
     let first = read_page(opened, patterns, settings, &mut digits, &mut characters);
     match first {
         Ok(scene) if !on_table || scene.answer().reading.confidence >= LIKELY => Ok(scene),
-        Err(error) if !on_table => Err(error),
+        Err(error) if !on_table || !matches!(error, ReadError::NoLine(_)) => Err(error),
         // What was taken for a sheet may be a part of one.
         first => {
             let opened = open(picture, true)?;
@@ -170,7 +170,9 @@ fn read_page(
         let mean = some.iter().map(digit_share).sum::<f32>() / some.len() as f32;
         let fits = match place.pattern {
             Some(pattern) => 0.15 * (some.len() as f32 - pattern.digits() as f32).abs(),
-            None => 0.0,
+            // Parts of a row of digits come after all that stand alone.
+            None if place.joints().is_empty() => 0.0,
+            None => 0.3,
         };
         mean - fits + 0.02 * some.len().min(*CARD_DIGITS.end()) as f32
     };
@@ -182,7 +184,7 @@ fn read_page(
         *count <= MOST_OF_LINE
     });
     places.truncate(MOST_READ);
-    let mut numbers: Vec<Number> = Vec::new();
+    let mut numbers = Vec::new();
     for place in &places {
         let view = &views[place.view];
         if let Some(number) = read_place(place, view, settings, digits, characters)? {
@@ -303,7 +305,9 @@ fn ranges<'a>(
         if let (Some(first), Some(last)) = ends {
             some.insert((first, last + 1));
         }
-        for (at, &first) in breaks.iter().enumerate() {
+        // A card's number is read as a whole.
+        let is_long = CARD_DIGITS.contains(&run.len());
+        for (at, &first) in breaks.iter().enumerate().filter(|_| !is_long) {
             let parts = breaks[at + 1..].iter().map(|&end| (first, end));
             some.extend(parts.filter(|(first, end)| POSTCODE.contains(&(end - first))));
         }
@@ -335,17 +339,11 @@ fn read_place(
     settings: &Settings,
     digits: &mut impl FnMut(Vec<Image>) -> Result<Vec<Scores>>,
     characters: &mut impl FnMut(Vec<Image>) -> Result<Vec<Guess>>,
-) -> Result<Option<Number>> {
+) -> Result<Option<Candidate>> {
     let some = &place.line.characters[place.range.clone()];
     let strip = Piece::of(view.page.cut(some)).strip();
     let windows: Vec<Image> = (0..strip.columns()).map(|column| strip.window(column)).collect();
-    let expected = windows.len();
     let scores = digits(windows)?;
-    if scores.len() != expected {
-        let found = scores.len();
-        let reason = format!("the classifier gave {found} answers, expected {expected}");
-        return Err(ReadError::Classifier(reason));
-    }
     let Some(way) = decode(&scores, place.pattern).filter(|way| !way.found.is_empty()) else {
         return Ok(None);
     };
@@ -370,7 +368,9 @@ fn read_place(
     let told = if place.pattern.is_some() { way.confidence.min(2.0 * alone) } else { alone };
     let confidence = told * agree.sqrt().min(1.0);
     // Answers that are no numbers are none.
-    if !(confidence >= LEAST_SURE && per_digit >= 0.3) {
+    let (least, least_digit) =
+        if place.pattern.is_some() { (LEAST_SURE / 2.0, 0.2) } else { (LEAST_SURE, 0.3) };
+    if !(confidence >= least && per_digit >= least_digit) {
         return Ok(None);
     }
     let mut answer = reading(&strip, &way, place.pattern, settings);
@@ -383,16 +383,21 @@ fn read_place(
         *corner = view.place(corner[0], corner[1]);
     }
     let sure = 2.0 * told.max(1e-3).ln().max(-4.0) + 0.6 * agree.ln().max(-8.0);
+    let joints = place.joints();
+    let is_part = !joints.is_empty();
+    let beside = joints.into_iter().filter_map(|[left, right]| view.page.mark_between(left, right));
     let evidence = Evidence {
         pattern: place.pattern,
         layout: place.layout,
-        is_part: place.is_part(),
+        is_part,
+        dotted: marks.iter().flatten().copied().chain(beside).any(|mark| mark == '.'),
         sure: sure + (alone + 0.02).ln(),
         marks: &marks,
     };
     let (score, reasons) = evidence.weigh(&answer);
     let pattern = place.pattern.map(Pattern::to_string);
-    Ok(Some(Number { reading: answer, pattern, reasons, score }))
+    let number = Number { reading: answer, pattern, reasons, score };
+    Ok(Some(Candidate { number, is_part }))
 }
 
 /// The mark before each digit, where one lies between it and the one before.

@@ -17,7 +17,7 @@ const THUMBNAIL: u32 = 320;
 /// Of the picture's area, the least that a sheet takes.
 const LEAST_AREA: f64 = 0.12;
 
-/// What is so near the picture's edge, in pixels, ends with it.
+/// What is so near the picture's edge, in pixels of the small picture, ends with it.
 const AT_EDGE: i32 = 4;
 
 /// How much of a quadrilateral its sheet fills at least, and at most.

@@ -9,6 +9,9 @@ const SHOWN: usize = 6;
 /// The most reasons that are counted by themselves: they stand in a run's history and results.
 const COUNTED: usize = 1000;
 
+/// What is not told apart.
+const OTHERS: &str = "others";
+
 /// How many things a source found and did not take, by reason. Its `Display` is `3 .heic files, 1
 /// hidden`, the most frequent first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +26,7 @@ impl LeftOut {
             return;
         }
         if self.0.len() >= COUNTED && !self.0.contains_key(&reason) {
-            reason = "others".to_owned();
+            reason = OTHERS.to_owned();
         }
         *self.0.entry(reason).or_default() += count;
     }
@@ -47,13 +50,15 @@ impl LeftOut {
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counts: Vec<_> = self.0.iter().collect();
-        counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count)); // stable
+        // The most frequent first; those that were not told apart last. The sort is stable.
+        counts
+            .sort_by_key(|(reason, count)| (reason.as_str() == OTHERS, std::cmp::Reverse(**count)));
         let (shown, rest) = counts.split_at(counts.len().min(SHOWN));
         let mut shown: Vec<String> =
             shown.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         if !rest.is_empty() {
             let count: usize = rest.iter().map(|(_, count)| **count).sum();
-            shown.push(format!("{count} others"));
+            shown.push(format!("{count} {OTHERS}"));
         }
         f.write_str(&shown.join(", "))
     }
