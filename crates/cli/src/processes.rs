@@ -89,7 +89,7 @@ pub(crate) fn before_error() -> String {
     match launched().map_or(0, |(rank, _)| rank) {
         0 => String::new(),
         rank => {
-            std::thread::sleep(Duration::from_millis(2000 + 50 * rank as u64));
+            std::thread::sleep(Duration::from_millis(2000 + 50 * rank.min(20) as u64));
             format!("process {rank}: ")
         }
     }

@@ -1,6 +1,11 @@
 //! What the processes of a run agree on before its first step.
 
+use std::collections::BTreeMap;
+
+use candle_core::DType;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+use taper_model::Params;
 use toml::Value;
 
 use crate::checkpoint::{Checkpoint, Identity};
@@ -27,8 +32,36 @@ pub(crate) fn check_same(plan: &Plan) -> Result<(), RunnerError> {
         return Ok(());
     }
     let identity = Identity::of(&plan.data, &plan.device)?;
-    let basis = Value::try_from(Basis { identity, recipe: &plan.recipe }).map_err(unreadable)?;
-    let text = toml::to_string(&basis).map_err(unreadable)?;
+    compare(processes, &Basis { identity, recipe: &plan.recipe })
+}
+
+/// Compares the parameters that all processes start from: a file of one name may differ from machine to machine.
+///
+/// # Errors
+/// As [`check_same`].
+pub(crate) fn check_same_weights(
+    processes: &Processes,
+    params: &Params,
+) -> Result<(), RunnerError> {
+    if processes.size() == 1 {
+        return Ok(());
+    }
+    let mut hash = Sha256::new();
+    for (name, tensor) in params.to_tensors().map_err(unreadable)? {
+        let values =
+            tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>());
+        let bytes = values.map_err(unreadable)?.into_iter().flat_map(f32::to_le_bytes);
+        hash.update(name.as_bytes());
+        hash.update(bytes.collect::<Vec<u8>>());
+    }
+    let weights = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    compare(processes, &BTreeMap::from([("weights", weights)]))
+}
+
+/// Compares what all processes have.
+fn compare(processes: &Processes, own: &impl Serialize) -> Result<(), RunnerError> {
+    let own = Value::try_from(own).map_err(unreadable)?;
+    let text = toml::to_string(&own).map_err(unreadable)?;
     let all = processes.gather(text.as_bytes()).into_iter().map(|text| table(&text));
     let all: Vec<Value> = all.collect::<Result<_, _>>()?;
     for (process, found) in all.iter().enumerate().skip(1) {

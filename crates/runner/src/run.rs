@@ -6,7 +6,7 @@ use taper_dataset::LeftOut;
 use taper_pretrained::read_config;
 use taper_run_folder::{FolderLock, Results, RunFolder, RunFolderError, Scores};
 
-use crate::agreement::{Start, check_same};
+use crate::agreement::{Start, check_same, check_same_weights};
 use crate::checkpoint::{Checkpoints, Header, Identity, Newest};
 use crate::error::{RunnerError, setting};
 use crate::finish::{answers, finish};
@@ -99,6 +99,7 @@ pub fn run(
     }
     let toml = plan.recipe.to_toml()?;
     let loaded = load(plan)?;
+    check_same_weights(processes, &loaded.params)?;
     memory::check(plan, &loaded)?;
     let mut verdicts = notify_warnings(plan, &mut listeners)?;
     for (path, reason) in broken {
@@ -171,6 +172,7 @@ pub fn follow(plan: &Plan) -> Result<(), RunnerError> {
         return Ok(());
     }
     let loaded = load(plan)?;
+    check_same_weights(processes, &loaded.params)?;
     memory::check(plan, &loaded)?;
     if let Start::Beginning = start {
         evaluate_told(plan, &loaded.net, plan.data.scored().1, "evaluates", &mut [])?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use taper_run_folder::RunFolderError;
 use taper_runner::RunnerError;
@@ -84,11 +84,17 @@ impl Claims {
     fn is_void(&mut self, path: &Path) -> Result<bool, TuneError> {
         let text = match read_text(path, LIMIT) {
             // Its owner is done; what it was about can be claimed anew.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.found.remove(path);
+                return Ok(false);
+            }
             text => text.map_err(RunFolderError::io(path))?,
         };
-        if text.lines().next().is_some_and(|line| line == machine()) && is_free(path) {
-            return Ok(true);
+        // On this machine the lock says it, however long an owner was held up.
+        if text.lines().next().is_some_and(|line| line == machine())
+            && let Some(free) = is_free(path)
+        {
+            return Ok(free);
         }
         let now = Instant::now();
         let (before, since) = self.found.entry(path.to_path_buf()).or_insert((text.clone(), now));
@@ -115,9 +121,14 @@ pub(crate) fn each<T>(
             }
             let Some(claim) = claims.take(run)? else { continue };
             did_some = true;
-            let came = carry_out(i, &claim);
-            if !claim.is_lost() {
-                found[i] = Some(came?);
+            match carry_out(i, &claim) {
+                // Somebody resumes this run by itself.
+                Err(TuneError::Folder(RunFolderError::Busy(_))) => did_some = false,
+                Err(TuneError::Run(RunnerError::Folder(RunFolderError::Busy(_)))) => {
+                    did_some = false
+                }
+                came if !claim.is_lost() => found[i] = Some(came?),
+                _ => {}
             }
         }
         if found.iter().all(Option::is_some) {
@@ -140,8 +151,11 @@ impl Claim {
         let path = files.last().cloned().unwrap_or_default();
         // On a file system without locks the beats alone tell that the owner lives.
         let _ = file.try_lock();
-        let mut text = format!("{}\nprocess {}\n", machine(), std::process::id());
-        file.write_all(text.as_bytes()).map_err(RunFolderError::io(&path))?;
+        // The time tells processes of one number apart, as containers have them.
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let mut text = format!("{}\nprocess {}, {began}\n", machine(), std::process::id());
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+        written.map_err(RunFolderError::io(&path))?;
         let lost = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel::<()>();
         let (next, told) = (numbered(run, number + 1), lost.clone());
@@ -150,13 +164,16 @@ impl Claim {
                 if stopped.recv_timeout(BEAT) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
-                if next.exists() {
+                // Opened, since a file system over a network may remember that it was not there.
+                if File::open(&next).is_ok() {
                     return told.store(true, Ordering::Relaxed);
                 }
                 text.truncate(text.rfind("beat").unwrap_or(text.len()));
                 text += &format!("beat {beat}\n");
                 // A disk that is full for a while does not end the run: others wait for a minute.
-                let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(text.as_bytes()));
+                let begin = file.seek(SeekFrom::Start(0));
+                let written = begin.and_then(|_| file.write_all(text.as_bytes()));
+                let _ = written.and_then(|()| file.sync_data());
             }
         };
         let thread = std::thread::Builder::new().name("claim".to_string()).spawn(beat);
@@ -182,8 +199,9 @@ impl Drop for Claim {
             let _ = thread.join();
         }
         if !self.is_lost() {
-            // One that stays is void: nobody holds it. A folder that was made for nothing goes, too.
-            self.files.iter().for_each(|file| drop(std::fs::remove_file(file)));
+            // The last first: one that is killed meanwhile leaves no gap below. One that stays is void: nobody holds it. A
+            // folder that was made for nothing goes, too.
+            self.files.iter().rev().for_each(|file| drop(std::fs::remove_file(file)));
             let folder = self.files.first().and_then(|file| file.parent());
             folder.map(std::fs::remove_dir);
         }
@@ -226,12 +244,13 @@ fn machine() -> String {
     id.map_or_else(|_| format!("machine of {}", std::process::id()), |id| id.trim().to_string())
 }
 
-/// Whether nobody on this machine holds a file.
-fn is_free(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    match file.try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+/// Whether nobody on this machine holds a file; nothing where files cannot be locked. Those who ask do not keep each other
+/// from asking.
+fn is_free(path: &Path) -> Option<bool> {
+    match File::open(path).ok()?.try_lock_shared() {
+        Ok(()) => Some(true),
+        Err(TryLockError::WouldBlock) => Some(false),
+        Err(TryLockError::Error(_)) => None,
     }
 }
 
@@ -274,6 +293,11 @@ mod tests {
     fn a_claim_from_another_machine_is_void_when_it_has_not_changed_for_a_while() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("000");
+        // One of this machine that is held stays its owner's, however long it does not change.
+        let mut patient = Claims::new(Duration::ZERO);
+        let held = take(&run).unwrap();
+        assert!((0..3).all(|_| patient.take(&run).unwrap().is_none()));
+        drop(held);
         let text = |beat: u64| format!("another machine\nprocess 1\nbeat {beat}\n");
         let write = |beat| std::fs::write(numbered(&run, 1), text(beat)).unwrap();
         write(0);
