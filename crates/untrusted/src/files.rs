@@ -65,17 +65,18 @@ fn check(kind: std::fs::FileType) -> Result<()> {
 /// assert_eq!(error.to_string(), "it is a device, expected a file");
 /// ```
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let mut file = open(path)?;
+    let file = open(path)?;
     let length = file.metadata()?.len();
     if length > limit {
         return Err(too_large(format!("{length} bytes"), limit));
     }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
-    file.by_ref().take(limit).read_to_end(&mut bytes)?;
-    match file.read(&mut [0])? {
-        0 => Ok(bytes),
-        _ => Err(too_large(format!("more than {limit} bytes"), limit)),
+    // In one go, so that what is written meanwhile is not taken for what is beyond the limit.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        false => Ok(bytes),
+        true => Err(too_large(format!("more than {limit} bytes"), limit)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use taper_dataset::Image;
+use taper_dataset::sheet::fit;
 use taper_reader::{Pattern, Reading, annotate};
 use taper_runner::observe::Counter;
 use taper_untrusted::checksums::TEXT;
@@ -20,6 +21,9 @@ use crate::print::{print, print_json};
 
 /// How wide a sheet may be for more than one column, in pixels.
 const SHEET_WIDTH: usize = 2000;
+
+/// Larger pictures are shrunk on a sheet: pixels of the longer side.
+const LARGEST_SHOWN: usize = 640;
 
 /// The most errors on a sheet.
 const MOST_SHOWN: usize = 24;
@@ -136,8 +140,13 @@ pub(super) fn run(reader: &Reader, truth: &Path, flags: &ReadFlags, output: Outp
             Err(error) => error.to_string(),
         };
         let confidence = reading.as_ref().map_or(0.0, |reading| reading.confidence);
-        if let (Ok(reading), true) = (&reading, shown.len() < MOST_SHOWN) {
-            shown.push(annotate(&picture, reading, &others, Some(&wanted)));
+        if flags.errors.is_some() && shown.len() < MOST_SHOWN {
+            let seen = match &reading {
+                Ok(reading) => annotate(&picture, reading, &others, Some(&wanted)),
+                Err(_) => picture.into_channels(3)?,
+            };
+            let large = seen.height.max(seen.width) > LARGEST_SHOWN;
+            shown.push(if large { fit(&seen, LARGEST_SHOWN) } else { seen });
         }
         errors.push(json!({ "image": line.image, "text": line.text, "read": said, "confidence": confidence }));
     }
