@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms as T
 from torchvision.datasets import ImageFolder
 
-WEIGHTS = pathlib.Path(__file__).parents[2] / "crates/cli/assets/tf_efficientnet_lite0.safetensors"
+WEIGHTS = pathlib.Path(__file__).parents[2] / "crates/photo-weights/tf_efficientnet_lite0.safetensors"
 NORMALIZE = [T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)]
 EVALUATE = T.Compose(
     [T.Resize(224, T.InterpolationMode.BICUBIC), T.CenterCrop(224), *NORMALIZE]
