@@ -237,16 +237,7 @@ mod tests {
             let picture = Image::black(600, 600, 1);
             let corners = [[50.0, 50.0], [250.0, 50.0], [250.0, 50.0 + high], [50.0, 50.0 + high]];
             let digit = Digit { digit: 3, confidence: 1.0, told: true, corners };
-            let reading = Reading {
-                text: "3".to_string(),
-                digits: vec![digit],
-                confidence: 1.0,
-                luhn: None,
-                grouped: None,
-                unread: 0,
-                skew: 0.0,
-                slant: 0.0,
-            };
+            let reading = Reading::sure("3", vec![digit]);
             let shown = annotate(&picture, &reading, &[], None);
             let times = shown.width / 600;
             assert_eq!(times, if high < 56.0 { 2 } else { 1 });

@@ -32,16 +32,30 @@ pub(crate) struct Layout {
 /// The layouts of a view's lines.
 pub(crate) struct Layouts<'a> {
     view: &'a View,
-    /// Each line: its box, its height, whether it has writing.
-    pub lines: Vec<([f32; 4], f32, bool)>,
-    /// Whether each has a number.
-    numbers: Vec<bool>,
+    lines: Vec<Extent>,
     highest: f32,
+}
+
+/// A line as others see it.
+struct Extent {
+    /// Left, upper, right and lower end.
+    sides: [f32; 4],
+    /// The height of its words.
+    height: f32,
+    /// Whether most of it is letters or digits.
+    is_writing: bool,
+    has_number: bool,
+}
+
+impl Extent {
+    fn middle(&self) -> f32 {
+        (self.sides[1] + self.sides[3]) / 2.0
+    }
 }
 
 impl<'a> Layouts<'a> {
     pub fn of(view: &'a View, guesses: &[Vec<Guess>]) -> Self {
-        let (mut lines, mut numbers) = (Vec::new(), Vec::new());
+        let mut lines = Vec::new();
         for (line, guesses) in view.page.lines.iter().zip(guesses) {
             let some = &line.characters;
             let low = |of: fn(&Character) -> f32| some.iter().map(of).fold(f32::INFINITY, f32::min);
@@ -51,14 +65,19 @@ impl<'a> Layouts<'a> {
             heights.sort_by(f32::total_cmp);
             let height = heights[heights.len() / 2];
             let good: f32 = guesses.iter().map(|g| digit_share(g) + g[LETTER]).sum();
-            numbers
-                .push(guesses.iter().filter(|guess| digit_share(guess) > DIGIT).count() >= NUMBER);
-            lines.push((sides, height, good > 1.5 && good > 0.5 * some.len() as f32));
+            let digits = guesses.iter().filter(|guess| digit_share(guess) > DIGIT).count();
+            let (is_writing, has_number) =
+                (good > 1.5 && good > 0.5 * some.len() as f32, digits >= NUMBER);
+            lines.push(Extent { sides, height, is_writing, has_number });
         }
-        let mut highest: Vec<f32> = lines.iter().filter(|line| line.2).map(|line| line.1).collect();
-        highest.sort_by(f32::total_cmp);
-        let highest = highest.last().copied().unwrap_or(1.0);
-        Self { view, lines, numbers, highest }
+        let writing = lines.iter().filter(|line| line.is_writing);
+        let highest = writing.map(|line| line.height).max_by(f32::total_cmp).unwrap_or(1.0);
+        Self { view, lines, highest }
+    }
+
+    /// How many lines have writing.
+    pub fn writing(&self) -> usize {
+        self.lines.iter().filter(|line| line.is_writing).count()
     }
 
     pub fn of_range(&self, line: usize, range: &std::ops::Range<usize>) -> Layout {
@@ -69,28 +88,28 @@ impl<'a> Layouts<'a> {
         let middle_y =
             part.iter().map(|one| (one.top + one.bottom) / 2.0).sum::<f32>() / part.len() as f32;
         let (wide, high) = self.view.size();
-        let [line_left, _, line_right, _] = self.lines[line].0;
+        let [line_left, _, line_right, _] = self.lines[line].sides;
         let near = |down: bool| {
             // Lines of about this height, one after the other, each close to the one before.
             let (mut count, mut number) = (0, false);
             let mut from = middle_y;
             loop {
-                let next = self.lines.iter().enumerate().filter(|(at, (sides, size, writing))| {
-                    let middle = (sides[1] + sides[3]) / 2.0;
-                    let off = if down { middle - from } else { from - middle };
-                    let beside = sides[0] < line_right + height && line_left - height < sides[2];
+                let off =
+                    |one: &Extent| if down { one.middle() - from } else { from - one.middle() };
+                let next = self.lines.iter().enumerate().filter(|(at, one)| {
+                    let [left, _, right, _] = one.sides;
+                    let beside = left < line_right + height && line_left - height < right;
                     *at != line
-                        && *writing
-                        && (0.5..2.0).contains(&(size / height))
-                        && off > 0.7 * height
-                        && off < 2.9 * height
+                        && one.is_writing
+                        && (0.5..2.0).contains(&(one.height / height))
+                        && off(one) > 0.7 * height
+                        && off(one) < 2.9 * height
                         && beside
                 });
-                let middle = next.map(|(at, (sides, ..))| ((sides[1] + sides[3]) / 2.0, at));
-                let off = |middle: f32| if down { middle } else { -middle };
-                match middle.min_by(|a, b| off(a.0).total_cmp(&off(b.0))) {
-                    Some((closest, at)) if count < 6 => {
-                        (count, from, number) = (count + 1, closest, number || self.numbers[at]);
+                match next.map(|(_, one)| one).min_by(|a, b| off(a).total_cmp(&off(b))) {
+                    Some(closest) if count < 6 => {
+                        (count, from) = (count + 1, closest.middle());
+                        number |= closest.has_number;
                     }
                     _ => return (count, number),
                 }

@@ -83,7 +83,8 @@ pub(crate) fn choose(
                 && other.reading.text != best.reading.text
                 && overlap(&best.reading, &other.reading)
         };
-        numbers[1..].iter().find(is_shifted).cloned()
+        let shifted = numbers[1..].iter().filter(is_shifted);
+        shifted.max_by(|a, b| a.score.total_cmp(&b.score)).cloned()
     });
     let mut kept: Vec<Number> = Vec::new();
     for number in numbers {
@@ -190,16 +191,7 @@ mod tests {
             let corners = [[left, y], [left + 10.0, y], [left + 10.0, y + 20.0], [left, y + 20.0]];
             Digit { digit: 1, confidence: 1.0, told: true, corners }
         });
-        let reading = Reading {
-            text: text.to_string(),
-            digits: digits.collect(),
-            confidence: 1.0,
-            luhn: None,
-            grouped: None,
-            unread: 0,
-            skew: 0.0,
-            slant: 0.0,
-        };
+        let reading = Reading::sure(text, digits.collect());
         Number { reading, pattern: None, reasons: Vec::new(), score: 0.0 }
     }
 

@@ -58,6 +58,23 @@ pub struct Reading {
     pub slant: f32,
 }
 
+#[cfg(test)]
+impl Reading {
+    /// A sure reading of an upright line that is alone.
+    pub(crate) fn sure(text: &str, digits: Vec<Digit>) -> Self {
+        Self {
+            text: text.to_string(),
+            digits,
+            confidence: 1.0,
+            luhn: None,
+            grouped: None,
+            unread: 0,
+            skew: 0.0,
+            slant: 0.0,
+        }
+    }
+}
+
 /// One digit of a line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Digit {

@@ -152,7 +152,7 @@ fn read_page(
     let (mut places, mut lines) = (Vec::new(), 0);
     for (at, view) in views.iter().enumerate() {
         let layouts = Layouts::of(view, &guesses[at]);
-        lines += layouts.lines.iter().filter(|(.., writing)| *writing).count();
+        lines += layouts.writing();
         for (number, line) in view.page.lines.iter().enumerate() {
             let guesses = &guesses[at][number];
             for run in runs(line, guesses) {
@@ -296,7 +296,6 @@ fn ranges<'a>(
     let mut breaks = vec![run.start];
     breaks.extend((run.start + 1..run.end).filter(|&at| gap(at) > PART_GAP));
     breaks.push(run.end);
-    let mut ranges = Vec::new();
     if patterns.is_empty() {
         // Without what is hardly a digit at either end, and between wide gaps.
         let likely = |at: &usize| digit_share(&guesses[*at]) >= LIKELY_END;
@@ -313,6 +312,7 @@ fn ranges<'a>(
         }
         return some.into_iter().map(|(first, end)| (first..end, None)).collect();
     }
+    let mut ranges = Vec::new();
     for pattern in patterns {
         let digits = pattern.digits() as f32;
         for (at, &first) in breaks.iter().enumerate() {

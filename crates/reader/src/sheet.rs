@@ -121,14 +121,10 @@ fn sheet_in(mask: &GrayImage) -> Option<(f64, [(f32, f32); 4])> {
     }
     // What ends with the picture, along a whole side, is a part of a pattern, or needs no straightening.
     let (right, below) = (mask.width() as i32 - 1 - AT_EDGE, mask.height() as i32 - 1 - AT_EDGE);
+    let at_edges = corners.map(|p| [p.x <= AT_EDGE, p.y <= AT_EDGE, p.x >= right, p.y >= below]);
     for at in 0..4 {
-        let (a, b) = (corners[at], corners[(at + 1) % 4]);
-        let along = |of: &dyn Fn(Point<i32>) -> bool| of(a) && of(b);
-        if along(&|point| point.x <= AT_EDGE)
-            || along(&|point| point.y <= AT_EDGE)
-            || along(&|point| point.x >= right)
-            || along(&|point| point.y >= below)
-        {
+        let mut both = at_edges[at].iter().zip(at_edges[(at + 1) % 4]);
+        if both.any(|(a, b)| *a && b) {
             return None;
         }
     }

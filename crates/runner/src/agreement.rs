@@ -6,6 +6,7 @@ use candle_core::DType;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use taper_model::Params;
+use taper_untrusted::checksums::hex;
 use toml::Value;
 
 use crate::checkpoint::{Checkpoint, Identity};
@@ -54,8 +55,7 @@ pub(crate) fn check_same_weights(
         hash.update(name.as_bytes());
         hash.update(bytes.collect::<Vec<u8>>());
     }
-    let weights = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    compare(processes, &BTreeMap::from([("weights", weights)]))
+    compare(processes, &BTreeMap::from([("weights", hex(&hash.finalize()))]))
 }
 
 /// Compares what all processes have.
@@ -82,35 +82,34 @@ fn unreadable(error: impl std::fmt::Display) -> RunnerError {
 }
 
 /// From where the run goes on, as process 0 finds it in the folder that it alone has.
-pub(crate) enum Start {
+pub(crate) enum Start<C> {
     /// Nowhere: it is finished.
     Finished,
     /// From its beginning.
     Beginning,
     /// From a checkpoint.
-    From(Box<Checkpoint>),
+    From(C),
 }
 
-impl Start {
+impl Start<&Checkpoint> {
     /// Tells the other processes.
     ///
     /// # Errors
     /// The checkpoint cannot be told.
-    pub fn tell(
-        processes: &Processes,
-        checkpoint: Option<Option<&Checkpoint>>,
-    ) -> Result<(), RunnerError> {
+    pub fn tell(self, processes: &Processes) -> Result<(), RunnerError> {
         if processes.size() > 1 {
-            let bytes = match checkpoint {
-                None => Vec::new(),
-                Some(None) => vec![0],
-                Some(Some(checkpoint)) => checkpoint.to_bytes().map_err(broken)?,
+            let bytes = match self {
+                Start::Finished => Vec::new(),
+                Start::Beginning => vec![0],
+                Start::From(checkpoint) => checkpoint.to_bytes().map_err(broken)?,
             };
             processes.broadcast(bytes);
         }
         Ok(())
     }
+}
 
+impl Start<Box<Checkpoint>> {
     /// What process 0 tells.
     ///
     /// # Errors

@@ -142,6 +142,10 @@ fn undefined(recipe: &Recipe, folder: &RunFolder) -> Vec<String> {
         (early_stopping.patience > 0, "early_stopping", &early_stopping.metric, "as better"),
         (plateau.factor < 1.0, "plateau", &plateau.metric, "as better"),
     ];
+    let mut watched = watched.into_iter().filter(|(on, ..)| *on).peekable();
+    if watched.peek().is_none() {
+        return Vec::new();
+    }
     // With a history that cannot be read there is nothing to compare; the report tells of it.
     let history = read_history(&folder.history()).unwrap_or_default();
     let scores: Vec<&Scores> = history
@@ -155,7 +159,7 @@ fn undefined(recipe: &Recipe, folder: &RunFolder) -> Vec<String> {
     let is_undefined = |metric: &Metric| {
         !scores.is_empty() && scores.iter().all(|scores| metric.of(scores).is_nan())
     };
-    let found = watched.into_iter().filter(|(on, _, metric, _)| *on && is_undefined(metric));
+    let found = watched.filter(|(_, _, metric, _)| is_undefined(metric));
     let told = |(_, key, metric, counts): (_, &str, &Metric, &str)| {
         format!(
             "`{key}.metric` is `{metric}`, which was undefined (NaN) in every epoch: none counted {counts}"

@@ -10,7 +10,7 @@ use crate::agreement::{Start, check_same, check_same_weights};
 use crate::checkpoint::{Checkpoints, Header, Identity, Newest};
 use crate::error::{RunnerError, setting};
 use crate::finish::{answers, finish};
-use crate::load::load;
+use crate::load::{Loaded, load};
 use crate::memory;
 use crate::observe::{
     self, EarlyStopping, Event, History, Limit, Listener, Plateau, TensorBoard, Verdicts, When,
@@ -87,20 +87,22 @@ pub fn run(
         (Existing::Resume { force }, Some(run)) => match resume_point(&run, plan, force)? {
             Some(newest) => newest,
             None => {
-                Start::tell(processes, None)?;
+                Start::Finished.tell(processes)?;
                 return reuse(plan, &run);
             }
         },
         _ => Newest::default(),
     };
-    Start::tell(processes, Some(point.as_ref().map(|(_, checkpoint)| checkpoint)))?;
+    match &point {
+        Some((_, checkpoint)) => Start::From(checkpoint),
+        None => Start::Beginning,
+    }
+    .tell(processes)?;
     if point.is_none() {
         check_inputs(plan, folder)?;
     }
     let toml = plan.recipe.to_toml()?;
-    let loaded = load(plan)?;
-    check_same_weights(processes, &loaded.params)?;
-    memory::check(plan, &loaded)?;
+    let loaded = load_together(plan)?;
     let mut verdicts = notify_warnings(plan, &mut listeners)?;
     for (path, reason) in broken {
         let event = Event::BrokenCheckpoint { path, reason };
@@ -171,9 +173,7 @@ pub fn follow(plan: &Plan) -> Result<(), RunnerError> {
     if let Start::Finished = start {
         return Ok(());
     }
-    let loaded = load(plan)?;
-    check_same_weights(processes, &loaded.params)?;
-    memory::check(plan, &loaded)?;
+    let loaded = load_together(plan)?;
     if let Start::Beginning = start {
         evaluate_told(plan, &loaded.net, plan.data.scored().1, "evaluates", &mut [])?;
     }
@@ -187,6 +187,14 @@ pub fn follow(plan: &Plan) -> Result<(), RunnerError> {
     training.apply(Verdicts::default().of_first(processes)?)?;
     train(training, &mut [])?;
     answers(plan, &loaded.net)
+}
+
+/// What every process loads, and whether all have the same and room for it.
+fn load_together(plan: &Plan) -> Result<Loaded, RunnerError> {
+    let loaded = load(plan)?;
+    check_same_weights(&plan.processes, &loaded.params)?;
+    memory::check(plan, &loaded)?;
+    Ok(loaded)
 }
 
 /// A run that was finished before, by the same recipe.

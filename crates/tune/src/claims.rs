@@ -120,16 +120,13 @@ pub(crate) fn each<T>(
                 continue;
             }
             let Some(claim) = claims.take(run)? else { continue };
-            did_some = true;
-            match carry_out(i, &claim) {
-                // Somebody resumes this run by itself.
-                Err(TuneError::Folder(RunFolderError::Busy(_))) => did_some = false,
-                Err(TuneError::Run(RunnerError::Folder(RunFolderError::Busy(_)))) => {
-                    did_some = false
-                }
-                came if !claim.is_lost() => found[i] = Some(came?),
-                _ => {}
+            let came = carry_out(i, &claim);
+            // Another process has taken it over, or resumes this run by itself.
+            if claim.is_lost() || came.as_ref().is_err_and(is_busy) {
+                continue;
             }
+            found[i] = Some(came?);
+            did_some = true;
         }
         if found.iter().all(Option::is_some) {
             return Ok(found.into_iter().flatten().collect());
@@ -138,6 +135,15 @@ pub(crate) fn each<T>(
             std::thread::sleep(LOOK);
         }
     }
+}
+
+/// Whether another process has the run's folder.
+fn is_busy(error: &TuneError) -> bool {
+    use TuneError::{Folder, Run};
+    matches!(
+        error,
+        Folder(RunFolderError::Busy(_)) | Run(RunnerError::Folder(RunFolderError::Busy(_)))
+    )
 }
 
 impl Claim {
@@ -335,6 +341,22 @@ mod tests {
             });
             assert_eq!(taken, 1, "round {round}");
         }
+    }
+
+    #[test]
+    fn a_run_that_somebody_resumes_by_itself_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = [folder.path().join("000")];
+        let mut tries = 0;
+        let found = each(&runs, |_, _| {
+            tries += 1;
+            match tries {
+                1 => Err(RunFolderError::Busy(runs[0].clone()).into()),
+                2 => Err(RunnerError::from(RunFolderError::Busy(runs[0].clone())).into()),
+                _ => Ok(tries),
+            }
+        });
+        assert_eq!(found.unwrap(), [3]);
     }
 
     #[test]
